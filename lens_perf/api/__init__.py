@@ -1,0 +1,1 @@
+"""The HTTP face of the service: views, schemas, argument rules and error answers."""

@@ -1,0 +1,225 @@
+"""The settings: defaults, then the TOML file, then ``LENS_PERF_*`` variables, checked once and frozen.
+
+No message of this module repeats a value: a password may stand in any of them.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from math import isfinite
+from pathlib import Path
+from typing import Any, TypeVar, cast, get_args
+
+from lens_perf.errors import ConfigError
+
+CONFIG_VARIABLE = "LENS_PERF_CONFIG"
+VARIABLE_PREFIX = "LENS_PERF_"
+# Read by the tests and the demo, not by the service.
+FOREIGN_VARIABLES = frozenset({CONFIG_VARIABLE, "LENS_PERF_REAL_DATA"})
+
+
+def setting(help_text: str, default: Any = MISSING, *, minimum: float | None = None, secret: bool = False) -> Any:
+    """Declare one setting; ``help_text`` is what the documentation and the error messages say of it."""
+    return field(default=default, repr=not secret, metadata={"help": help_text, "minimum": minimum})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterSettings:
+    """``[clusters.NAME]``: where one cluster's PostgreSQL is and how to log in."""
+
+    dsn: str = setting("libpq connection string, key=value or postgresql:// form", secret=True)
+    password: str | None = setting("password, better given by password_file or password_env", None, secret=True)
+    password_file: str | None = setting("file whose first line is the password", None)
+    password_env: str | None = setting("name of the environment variable that holds the password", None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpSettings:
+    """``[http]``: how the service appears on the web."""
+
+    base_path: str = setting("path under which the API is served, / at its start and none at its end", "/lens/v1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolSettings:
+    """``[pool]``: the connections that each worker process keeps to each cluster."""
+
+    size: int = setting("most connections of one process to one cluster", 8, minimum=1)
+    wait_seconds: float = setting("longest wait for a free connection before 503", 1.0, minimum=0)
+    dial_seconds: int = setting("longest wait for a new connection, whole seconds (libpq's least is 2)", 2, minimum=2)
+    idle_check_seconds: float = setting("idle time after which a connection is tried before use", 30.0, minimum=0)
+    lifetime_seconds: float = setting("age at which a connection is replaced, give or take 10 %", 1800.0, minimum=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitSettings:
+    """``[limits]``: what one request may cost."""
+
+    deadline_seconds: float = setting("longest run of one query before 504", 30.0, minimum=0.001)
+    max_points: int = setting("most data points in one answer before 413", 20_000_000, minimum=1)
+    memory_mib: int = setting("size up to which an answer is held in memory; beyond, in a temporary file", 8, minimum=0)
+    work_mem_mib: int = setting("memory PostgreSQL may use for each sort or hash of a query", 64, minimum=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Every setting of the service."""
+
+    clusters: Mapping[str, ClusterSettings]
+    default_cluster: str | None = setting("cluster that answers when a request names none", None)
+    current_cluster: str | None = setting("cluster the service runs in; answers when there is no default", None)
+    http: HttpSettings = field(default_factory=HttpSettings)
+    pool: PoolSettings = field(default_factory=PoolSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
+
+    @property
+    def fallback_cluster(self) -> str:
+        """The cluster of a request that names none: the default one, else the current one, else the only one."""
+        return self.default_cluster or self.current_cluster or next(iter(self.clusters))
+
+
+SECTIONS: Mapping[str, type[HttpSettings | PoolSettings | LimitSettings]] = {
+    "http": HttpSettings,
+    "pool": PoolSettings,
+    "limits": LimitSettings,
+}
+TOP_KEYS = tuple(each for each in fields(Settings) if each.name in {"default_cluster", "current_cluster"})
+CLUSTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+TYPE_WORDS = {str: "a text", int: "a whole number", float: "a number"}
+Section = TypeVar("Section")
+
+
+def load_settings(path: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Load and check the settings.
+
+    ``path`` defaults to the file that ``LENS_PERF_CONFIG`` names. Raises ConfigError, naming the file or variable,
+    the key and what is expected there, but never a value.
+    """
+    path = path or _path_from(environment)
+    tables = _read_toml(path)
+    own_keys = {key: value for key, value in tables.items() if key not in {*SECTIONS, "clusters"}}
+    sections: dict[str, Any] = {
+        name: _read_section(section, tables.get(name, {}), f"{path}: {name}", environment, variable_stem(name))
+        for name, section in SECTIONS.items()
+    }
+    settings = Settings(
+        **_read_keys(TOP_KEYS, own_keys, f"{path}: ", environment, VARIABLE_PREFIX),
+        **sections,
+        clusters=_read_clusters(tables.get("clusters", {}), path, environment),
+    )
+    _check_variables(settings, environment)
+    _check_agreement(settings, path)
+    return settings
+
+
+def variable_stem(*keys: str) -> str:
+    """Return the start of the names of the variables that set what stands under ``keys`` in the file."""
+    return VARIABLE_PREFIX + "".join(re.sub(r"[^A-Z0-9]", "_", key.upper()) + "_" for key in keys)
+
+
+def _path_from(environment: Mapping[str, str]) -> Path:
+    if not environment.get(CONFIG_VARIABLE):
+        raise ConfigError(f"{CONFIG_VARIABLE} is not set: it must name the TOML file that holds the settings")
+    return Path(environment[CONFIG_VARIABLE])
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is not UTF-8 text") from None
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r"\(at [^)]*\)", str(error))
+        raise ConfigError(f"{path}: is not valid TOML {place.group() if place else ''}".rstrip()) from None
+
+
+def _read_clusters(table: Any, path: Path, environment: Mapping[str, str]) -> dict[str, ClusterSettings]:
+    where = f"{path}: clusters"
+    if not isinstance(table, dict) or not table:
+        raise ConfigError(f"{where}: expected at least one [clusters.NAME] table with a dsn")
+    for name in table:
+        if not CLUSTER_NAME.fullmatch(name):
+            raise ConfigError(f"{where}: a cluster's name is 1 to 128 letters, digits, dots, dashes and underscores")
+    stems = [variable_stem("clusters", name) for name in table]
+    if len(set(stems)) < len(stems):
+        raise ConfigError(f"{where}: two names differ only in case or punctuation; expected distinct names")
+    return {
+        name: _read_section(ClusterSettings, table[name], f"{where}.{name}", environment, stem)
+        for name, stem in zip(table, stems, strict=True)
+    }
+
+
+def _read_section(section: type[Section], table: Any, where: str, environment: Mapping[str, str], stem: str) -> Section:
+    if not isinstance(table, dict):
+        raise ConfigError(f"{where}: expected a table")
+    return section(**_read_keys(fields(section), table, f"{where}.", environment, stem))  # type: ignore[arg-type]
+
+
+def _read_keys(
+    keys: Iterable[Field[Any]], table: Mapping[str, Any], where: str, environment: Mapping[str, str], stem: str
+) -> dict[str, Any]:
+    known = {key.name: key for key in keys}
+    for name in table:
+        if name not in known:
+            raise ConfigError(f"{where}{name}: is not a setting; expected one of {', '.join(known)}")
+    values = {name: _checked(value, known[name], f"{where}{name}") for name, value in table.items()}
+    for name, key in known.items():
+        variable = stem + name.upper()
+        if variable in environment:
+            values[name] = _checked(_parse_text(environment[variable], key), key, variable)
+        elif name not in values and key.default is MISSING:
+            raise ConfigError(f"{where}{name}: is missing; expected {key.metadata['help']}")
+    return values
+
+
+def _value_type(key: Field[Any]) -> type:
+    optional = [each for each in get_args(key.type) if each is not type(None)]
+    return cast(type, optional[0] if optional else key.type)
+
+
+def _parse_text(text: str, key: Field[Any]) -> Any:
+    try:
+        return _value_type(key)(text)
+    except ValueError:
+        return text  # of the wrong type, which _checked says better
+
+
+def _checked(value: Any, key: Field[Any], where: str) -> Any:
+    wanted = _value_type(key)
+    if wanted is float and type(value) is int:
+        value = float(value)
+    minimum = key.metadata["minimum"]
+    too_small = type(value) in {int, float} and minimum is not None and not (isfinite(value) and value >= minimum)
+    if type(value) is not wanted or too_small:
+        bound = "" if minimum is None else f" of at least {minimum:g}"
+        raise ConfigError(f"{where}: expected {TYPE_WORDS[wanted]}{bound}: {key.metadata['help']}")
+    return value
+
+
+def _check_variables(settings: Settings, environment: Mapping[str, str]) -> None:
+    known = set(FOREIGN_VARIABLES) | {VARIABLE_PREFIX + key.name.upper() for key in TOP_KEYS}
+    for name, section in SECTIONS.items():
+        known |= {variable_stem(name) + key.name.upper() for key in fields(section)}
+    for name in settings.clusters:
+        known |= {variable_stem("clusters", name) + key.name.upper() for key in fields(ClusterSettings)}
+    for variable in environment:
+        if variable.startswith(VARIABLE_PREFIX) and variable not in known:
+            raise ConfigError(f"{variable}: this environment variable sets nothing; see the documentation's list")
+
+
+def _check_agreement(settings: Settings, path: Path) -> None:
+    for key in TOP_KEYS:
+        name = getattr(settings, key.name)
+        if name is not None and name not in settings.clusters:
+            raise ConfigError(f"{path}: {key.name}: expected the name of one of the [clusters.NAME] tables")
+    if len(settings.clusters) > 1 and not (settings.default_cluster or settings.current_cluster):
+        raise ConfigError(
+            f"{path}: current_cluster: is missing; expected, as there are several clusters, the name of one"
+        )
+    if not BASE_PATH.fullmatch(settings.http.base_path):
+        raise ConfigError(f"{path}: http.base_path: expected a path such as /lens/v1")

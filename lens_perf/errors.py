@@ -1,0 +1,60 @@
+"""Everything that can go wrong, as one family of exceptions that knows nothing of HTTP.
+
+Each is raised once, where the fault is found, with a message that tells the reader what to change.
+"""
+
+from collections.abc import Mapping, Sequence
+
+FieldErrors = Mapping[str, Mapping[str, Sequence[str]]]
+
+
+class LensError(Exception):
+    """A fault with a message fit for the user; never holds text of the driver, of a DSN or of the environment."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class ConfigError(LensError):
+    """The settings are unusable; the message names the file, the key and what is expected there."""
+
+
+class InvalidParameterError(LensError):
+    """A request names something that cannot be; ``errors`` maps location to parameter to its messages."""
+
+    def __init__(self, message: str, errors: FieldErrors | None = None) -> None:
+        super().__init__(message)
+        self.errors = errors
+
+
+class ResultTooLargeError(LensError):
+    """The answer would pass the configured cap; the message names the parameters that make it fit."""
+
+
+class DeadlineExceededError(LensError):
+    """The query ran past its deadline."""
+
+
+class QueryFailedError(LensError):
+    """The database refused a statement for a reason that only a developer can mend."""
+
+
+class ClusterError(LensError):
+    """A known cluster cannot answer now; asking again later may help."""
+
+
+class ClusterUnreachableError(ClusterError):
+    """No connection could be made, or it broke."""
+
+
+class ClusterSaturatedError(ClusterError):
+    """Every connection to the cluster stayed in use for the whole time a request may wait."""
+
+
+class ClusterMisconfiguredError(ClusterError):
+    """The cluster answers, but its role, database or table is not what the service needs."""
+
+
+class ImportInputError(LensError):
+    """The input of an import holds nothing that can be read."""

@@ -1,0 +1,1 @@
+"""Readers of what training frameworks write, and the writer that stores their records."""
