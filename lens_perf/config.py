@@ -7,7 +7,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
@@ -31,7 +31,7 @@ class ClusterSettings:
 
     dsn: str = setting("libpq connection string, key=value or postgresql:// form", secret=True)
     password: str | None = setting("password, better given by password_file or password_env", None, secret=True)
-    password_file: str | None = setting("file whose first line is the password", None)
+    password_file: str | None = setting("file whose first line is the password, relative to the settings file", None)
     password_env: str | None = setting("name of the environment variable that holds the password", None)
 
 
@@ -148,10 +148,17 @@ def _read_clusters(table: Any, path: Path, environment: Mapping[str, str]) -> di
     stems = [variable_stem("clusters", name) for name in table]
     if len(set(stems)) < len(stems):
         raise ConfigError(f"{where}: two names differ only in case or punctuation; expected distinct names")
-    return {
+    clusters = {
         name: _read_section(ClusterSettings, table[name], f"{where}.{name}", environment, stem)
         for name, stem in zip(table, stems, strict=True)
     }
+    return {name: _anchor_password_file(cluster, path.parent) for name, cluster in clusters.items()}
+
+
+def _anchor_password_file(cluster: ClusterSettings, directory: Path) -> ClusterSettings:
+    if cluster.password_file is None:
+        return cluster
+    return replace(cluster, password_file=str(directory / cluster.password_file))
 
 
 def _read_section(section: type[Section], table: Any, where: str, environment: Mapping[str, str], stem: str) -> Section:
@@ -179,7 +186,7 @@ def _read_keys(
 
 def _value_type(key: Field[Any]) -> type:
     optional = [each for each in get_args(key.type) if each is not type(None)]
-    return cast(type, optional[0] if optional else key.type)
+    return cast("type", optional[0] if optional else key.type)
 
 
 def _parse_text(text: str, key: Field[Any]) -> Any:

@@ -1,0 +1,191 @@
+"""What a request may say: strict parsing of the path and the query string, in the contract's words."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+import marshmallow as ma
+from flask import Request
+from webargs.flaskparser import FlaskParser
+
+from lens_perf.errors import InvalidParameterError
+from lens_perf.performance.metric_fields import DATA_SOURCES
+from lens_perf.performance.queries import Selection
+
+UID_REQUIRED = "workload_uid is required"
+LONGEST_UID = 256
+NO_NUL = "^[^\\x00]*$"
+MILLISECONDS = re.compile(r"-?[0-9]{1,19}")
+INT64 = range(-(2**63), 2**63)
+
+
+def parse_workload_uid(text: str) -> str:
+    """Return ``text``, a workload's uid from the path; raises InvalidParameterError if it cannot be one."""
+    if not text.strip():
+        raise InvalidParameterError(UID_REQUIRED, {"path": {"uid": [UID_REQUIRED]}})
+    if len(text) > LONGEST_UID or "\0" in text:
+        message = f"workload_uid must be at most {LONGEST_UID} characters, none of them NUL"
+        raise InvalidParameterError(message, {"path": {"uid": [message]}})
+    return text
+
+
+def absent() -> None:
+    """Return the value of a parameter that was not given; a function, so that the spec shows no default."""
+
+
+class OptionalText(ma.fields.String):
+    """A text that counts as absent when it is empty, as Grafana sends it for an unset variable."""
+
+    def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
+        """Return None for the empty text."""
+        return None if value == "" else super().deserialize(value, attr, data, **kwargs)
+
+
+class Milliseconds(ma.fields.Field[int]):
+    """An int64 in ASCII digits; ``name`` is the contract's word for it."""
+
+    def __init__(self, name: str, **kwargs: Any) -> None:
+        super().__init__(error_messages={"invalid": f"Invalid {name} time format"}, **kwargs)
+
+    def _deserialize(self, value: Any, *_rest: Any, **_kwargs: Any) -> int:
+        if not MILLISECONDS.fullmatch(value) or int(value) not in INT64:
+            raise self.make_error("invalid")
+        return int(value)
+
+
+class MetricNames(ma.fields.Field[Sequence[str] | None]):
+    """``a,b`` or ``{a,b}``; ``{}``, or the one name ``all`` in any case, is every metric: None. A blank text is ()."""
+
+    def _deserialize(self, value: Any, *_rest: Any, **_kwargs: Any) -> Any:
+        text = value.strip()
+        if not text:
+            return ()
+        if text.startswith("{") and text.endswith("}"):
+            text = text[1:-1]
+        names = [name for name in (each.strip() for each in text.split(",")) if name]
+        return None if not names or [name.lower() for name in names] == ["all"] else names
+
+
+class ClusterQuery(ma.Schema):
+    """The query of every endpoint."""
+
+    cluster = OptionalText(
+        load_default=absent,
+        metadata={
+            "description": "Cluster name. Priority: specified cluster > default cluster > current cluster.",
+            "example": "my-cluster",
+        },
+    )
+
+
+class SourceQuery(ClusterQuery):
+    """A question about one data source or all."""
+
+    data_source = OptionalText(
+        load_default=absent,
+        validate=ma.validate.OneOf(
+            (*DATA_SOURCES, None), error=f"data_source must be one of {', '.join(DATA_SOURCES)}"
+        ),
+        metadata={"description": "Filter by data source.", "example": "wandb", "enum": ["", *DATA_SOURCES]},
+    )
+
+
+class TimeRangeQuery(SourceQuery):
+    """A question about a range of time."""
+
+    start = Milliseconds(
+        "start",
+        load_default=absent,
+        metadata={
+            "description": "Start timestamp in milliseconds, inclusive (must be used with `end`).",
+            "example": 1701734400000,
+            "type": "integer",
+            "format": "int64",
+        },
+    )
+    end = Milliseconds(
+        "end",
+        load_default=absent,
+        metadata={
+            "description": "End timestamp in milliseconds, inclusive (must be used with `start`).",
+            "example": 1701820800000,
+            "type": "integer",
+            "format": "int64",
+        },
+    )
+
+    @ma.validates_schema
+    def _check_range(self, data: Mapping[str, Any], **_kwargs: Any) -> None:
+        start, end = data.get("start"), data.get("end")
+        if (start is None) != (end is None):
+            missing = "start" if start is None else "end"
+            raise ma.ValidationError("start and end must be used together", missing)
+        if start is not None and end is not None and start > end:
+            raise ma.ValidationError("start must not be after end", "start")
+
+
+class DataQuery(TimeRangeQuery):
+    """A question about the data points of some metrics or all."""
+
+    metrics = MetricNames(
+        load_default=tuple,
+        metadata={
+            "description": "Comma-separated list of metric names. Supports `all` (return all metrics), specific metric "
+            "names, or Grafana format `{metric1,metric2}`. Default: return all metrics.",
+            "example": "loss,accuracy",
+            "type": "string",
+        },
+    )
+    metric = ma.fields.List(
+        ma.fields.String(validate=ma.validate.Regexp(NO_NUL, error="a metric name holds no NUL")),
+        load_default=tuple,
+        metadata={
+            "description": "One metric name, taken verbatim, for names that hold commas or braces; repeatable, and in "
+            "addition to `metrics`.",
+            "example": ["loss"],
+        },
+    )
+
+    @ma.validates("metrics")
+    def _check_metrics(self, names: Sequence[str] | None, **_kwargs: Any) -> None:
+        if any("\0" in name for name in names or ()):
+            raise ma.ValidationError("a metric name holds no NUL")
+
+
+def choose_records(workload_uid: str, query: Mapping[str, Any]) -> Selection:
+    """Return the selection that a checked TimeRangeQuery and a path's uid make."""
+    time_range = None if query["start"] is None else (query["start"], query["end"])
+    return Selection(parse_workload_uid(workload_uid), query["data_source"], time_range)
+
+
+def choose_metrics(query: Mapping[str, Any]) -> Sequence[str] | None:
+    """Return the metrics that a checked DataQuery asks for, each once, in the order asked; None for all."""
+    if query["metrics"] is None:
+        return None
+    return tuple(dict.fromkeys([*query["metrics"], *query["metric"]])) or None
+
+
+class QueryParser(FlaskParser):
+    """Reads a query string strictly: each parameter known, and given once unless it is repeatable."""
+
+    DEFAULT_VALIDATION_STATUS = 400
+
+    def load_querystring(self, req: Request, schema: ma.Schema) -> Any:
+        """Return the parameters; raises ma.ValidationError for one that is unknown or repeated."""
+        errors: dict[str, list[str]] = {}
+        for name, values in req.args.lists():
+            if name not in schema.fields:
+                errors[name] = [f"Unknown parameter {name}; expected {', '.join(sorted(schema.fields))}"]
+            elif len(values) > 1 and not isinstance(schema.fields[name], ma.fields.List):
+                errors[name] = [f"{name} must be given once"]
+        if errors:
+            raise ma.ValidationError(errors)
+        return super().load_querystring(req, schema)
+
+    def handle_error(self, error: ma.ValidationError, *_rest: Any, **_kwargs: Any) -> NoReturn:
+        """Raise InvalidParameterError with the first message on top and all of them by parameter."""
+        errors: dict[str, Any] = error.normalized_messages()  # type: ignore[no-untyped-call]  # marshmallow's own gap
+        first = next(iter(errors["query"].values()))
+        while not isinstance(first, str):  # a List reports its messages by index
+            first = next(iter(first.values())) if isinstance(first, dict) else first[0]
+        raise InvalidParameterError(first, errors)

@@ -1,0 +1,88 @@
+"""From an exception to a status and a body: the one table, and the handlers that use it."""
+
+from http import HTTPStatus
+from typing import Any
+
+import marshmallow as ma
+from flask import Response, jsonify
+from flask_smorest import Api
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from lens_perf.errors import (
+    ClusterError,
+    DeadlineExceededError,
+    InvalidParameterError,
+    LensError,
+    ResultTooLargeError,
+)
+
+# Looked up by the first class of the exception's ancestry that stands here; what is not here is our own fault.
+STATUSES: dict[type[BaseException], HTTPStatus] = {
+    InvalidParameterError: HTTPStatus.BAD_REQUEST,
+    ResultTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    ClusterError: HTTPStatus.SERVICE_UNAVAILABLE,
+    DeadlineExceededError: HTTPStatus.GATEWAY_TIMEOUT,
+    LensError: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+RETRY_AFTER_SECONDS = {HTTPStatus.SERVICE_UNAVAILABLE: "1"}
+INTERNAL_ERROR = "Internal server error"
+
+
+class ErrorSchema(ma.Schema):
+    """The body of every error."""
+
+    code = ma.fields.Integer(required=True, metadata={"description": "Status code", "example": 400})
+    status = ma.fields.String(required=True, metadata={"description": "Name of the status", "example": "Bad Request"})
+    message = ma.fields.String(
+        required=True, metadata={"description": "What to change", "example": "Invalid start time format"}
+    )
+    errors = ma.fields.Dict(
+        metadata={
+            "description": "The messages, by location and parameter",
+            "example": {"query": {"start": ["Invalid start time format"]}},
+        }
+    )
+
+
+class LensApi(Api):  # type: ignore[misc]  # flask-smorest has no annotations
+    """flask-smorest's Api with the service's error answers."""
+
+    ERROR_SCHEMA = ErrorSchema
+
+    def _register_error_handlers(self) -> None:
+        self._app.register_error_handler(LensError, answer_lens_error)
+        self._app.register_error_handler(HTTPException, answer_http_error)
+
+
+def find_status(error: LensError) -> HTTPStatus:
+    """Return the status that ``error`` is answered with."""
+    return next(STATUSES[each] for each in type(error).__mro__ if each in STATUSES)
+
+
+def answer_lens_error(error: LensError) -> Response:
+    """Answer with the status that the table gives and the error's own words."""
+    status = find_status(error)
+    body: dict[str, Any] = {"code": status.value, "status": status.phrase, "message": error.message}
+    if isinstance(error, InvalidParameterError) and error.errors:
+        body["errors"] = error.errors
+    return _make_response(body, status)
+
+
+def answer_http_error(error: HTTPException) -> Response:
+    """Answer what Flask found out itself: no such path, a wrong method, or an exception that nobody expected."""
+    status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+    internal = status == HTTPStatus.INTERNAL_SERVER_ERROR
+    message = INTERNAL_ERROR if internal else error.description or status.phrase
+    response = _make_response({"code": status.value, "status": status.phrase, "message": message}, status)
+    if isinstance(error, MethodNotAllowed):
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+    return response
+
+
+def _make_response(body: dict[str, Any], status: HTTPStatus) -> Response:
+    response = jsonify(body)
+    response.status_code = status
+    response.headers["Cache-Control"] = "no-store"
+    if status in RETRY_AFTER_SECONDS:
+        response.headers["Retry-After"] = RETRY_AFTER_SECONDS[status]
+    return response

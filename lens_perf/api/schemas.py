@@ -1,0 +1,137 @@
+"""The answers, as the OpenAPI page shows them; only those that are small are dumped through these schemas."""
+
+from typing import Any
+
+import marshmallow as ma
+
+EXAMPLE_UID = "abc123"
+
+
+class DataSourceInfo(ma.Schema):
+    """A data source of a workload."""
+
+    name = ma.fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": 'Data source name (e.g., "log", "wandb", "tensorflow"); null where none is stored'},
+    )
+    count = ma.fields.Integer(required=True, metadata={"description": "Number of records of this data source"})
+
+
+class Sources(ma.Schema):
+    """The data sources of a workload."""
+
+    workload_uid = ma.fields.String(required=True, metadata={"description": "The workload unique identifier"})
+    data_sources = ma.fields.List(
+        ma.fields.Nested(DataSourceInfo),
+        required=True,
+        metadata={"description": "List of data source information, most records first"},
+    )
+    total_count = ma.fields.Integer(required=True, metadata={"description": "Total number of data sources"})
+
+
+class MetricInfo(ma.Schema):
+    """A metric of a workload."""
+
+    name = ma.fields.String(required=True, metadata={"description": "Metric name"})
+    data_source = ma.fields.List(
+        ma.fields.String(allow_none=True),
+        required=True,
+        metadata={"description": "List of data sources that contain this metric, most data points first"},
+    )
+    count = ma.fields.Integer(required=True, metadata={"description": "Total number of data points for this metric"})
+
+
+class AvailableMetrics(ma.Schema):
+    """The metrics of a workload."""
+
+    workload_uid = ma.fields.String(required=True, metadata={"description": "The workload unique identifier"})
+    metrics = ma.fields.List(
+        ma.fields.Nested(MetricInfo),
+        required=True,
+        metadata={"description": "List of metric information, by name"},
+    )
+    total_count = ma.fields.Integer(required=True, metadata={"description": "Total number of available metrics"})
+
+
+class MetricDataPoint(ma.Schema):
+    """One value of one metric. Documentation alone: PostgreSQL or the expander writes these."""
+
+    metric_name = ma.fields.String(required=True, metadata={"description": "The name of the metric"})
+    value = ma.fields.Float(required=True, metadata={"description": "The metric value", "format": "double"})
+    timestamp = ma.fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Timestamp in milliseconds; null where none is stored", "format": "int64"},
+    )
+    iteration = ma.fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Training step/iteration number; null where none is stored", "format": "int32"},
+    )
+    data_source = ma.fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Data source of this data point; null where none is stored"},
+    )
+
+
+class MetricsData(ma.Schema):
+    """Data points of a workload. Documentation alone: the body is written as its points come in."""
+
+    workload_uid = ma.fields.String(required=True, metadata={"description": "The workload unique identifier"})
+    data_source = ma.fields.String(metadata={"description": "The data source filter (if specified)"})
+    data = ma.fields.List(
+        ma.fields.Nested(MetricDataPoint),
+        required=True,
+        metadata={"description": "List of metric data points"},
+    )
+    total_count = ma.fields.Integer(required=True, metadata={"description": "Total number of data points returned"})
+
+
+def _point(metric_name: str, value: float, timestamp: int, iteration: int) -> dict[str, Any]:
+    return {
+        "metric_name": metric_name,
+        "value": value,
+        "timestamp": timestamp,
+        "iteration": iteration,
+        "data_source": "wandb",
+    }
+
+
+# The contract's own example responses.
+SOURCES_EXAMPLE = {
+    "workload_uid": EXAMPLE_UID,
+    "data_sources": [{"name": "wandb", "count": 1500}, {"name": "log", "count": 800}],
+    "total_count": 2,
+}
+AVAILABLE_EXAMPLE = {
+    "workload_uid": EXAMPLE_UID,
+    "metrics": [
+        {"name": "loss", "data_source": ["wandb", "log"], "count": 2300},
+        {"name": "accuracy", "data_source": ["wandb"], "count": 1500},
+        {"name": "learning_rate", "data_source": ["wandb", "log"], "count": 2300},
+    ],
+    "total_count": 3,
+}
+DATA_EXAMPLE = {
+    "workload_uid": EXAMPLE_UID,
+    "data_source": "wandb",
+    "data": [
+        _point("loss", 0.5432, 1701734400000, 100),
+        _point("loss", 0.4321, 1701734460000, 200),
+        _point("accuracy", 0.8765, 1701734400000, 100),
+    ],
+    "total_count": 3,
+}
+ITERATION_TIMES_EXAMPLE = {
+    "workload_uid": EXAMPLE_UID,
+    "data_source": "wandb",
+    "data": [
+        _point("iteration", 100, 1701734400000, 100),
+        _point("target_iteration", 10000, 1701734400000, 100),
+        _point("iteration", 200, 1701734460000, 200),
+        _point("target_iteration", 10000, 1701734460000, 200),
+    ],
+    "total_count": 4,
+}

@@ -1,0 +1,44 @@
+"""Puts the service together: settings, registry, service, Flask app. Dials nothing."""
+
+from flask import Flask
+
+from lens_perf import __version__
+from lens_perf.api.error_responses import LensApi
+from lens_perf.api.json_provider import OrjsonProvider
+from lens_perf.api.metrics_views import SERVICE, SegmentConverter, metrics
+from lens_perf.clusters.registry import ClusterRegistry
+from lens_perf.config import Settings, load_settings
+from lens_perf.performance.service import PerformanceService
+from lens_perf.web.docs_page import create_docs_blueprint
+
+REGISTRY = "lens_perf_registry"
+DESCRIPTION = "Which data sources and metrics a training workload has, their data points and its iteration times."
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Return the WSGI application for ``settings``, which default to what the environment says.
+
+    Raises ConfigError for settings that cannot work.
+    """
+    settings = settings or load_settings()
+    registry = ClusterRegistry(settings)
+    root = settings.http.base_path.rpartition("/")[0]
+
+    app = Flask("lens_perf", static_folder=None)
+    app.json = OrjsonProvider(app)
+    # A missing uid is an empty segment, which werkzeug would otherwise merge away with a redirect.
+    app.url_map.merge_slashes = False
+    app.url_map.converters["segment"] = SegmentConverter
+    app.extensions[REGISTRY] = registry
+    app.extensions[SERVICE] = PerformanceService(registry, settings.limits)
+    app.config.update(
+        API_TITLE="Training Performance API",
+        API_VERSION=__version__,
+        OPENAPI_VERSION="3.0.3",
+        OPENAPI_URL_PREFIX=root or "/",
+        OPENAPI_JSON_PATH="openapi.json",
+        API_SPEC_OPTIONS={"info": {"description": DESCRIPTION}, "x-path": f"{root}/openapi.json"},
+    )
+    LensApi(app).register_blueprint(metrics, url_prefix=settings.http.base_path + metrics.url_prefix)
+    app.register_blueprint(create_docs_blueprint(root))
+    return app

@@ -1,0 +1,69 @@
+"""How a connection to a cluster is made: the user's DSN, the password's source and the limits of the network."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, named in lower case by the driver
+from psycopg2.extensions import parse_dsn
+
+from lens_perf.config import ClusterSettings
+from lens_perf.errors import ConfigError
+
+# A peer that vanished without a word is noticed by the kernel after about 20 seconds instead of hours.
+NETWORK_LIMITS = {
+    "keepalives": "1",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "2",
+    "tcp_user_timeout": "20000",
+}
+
+
+def read_connection_arguments(name: str, settings: ClusterSettings, dial_seconds: int) -> Mapping[str, str]:
+    """Return libpq's keywords for cluster ``name``; what the DSN says wins over the limits set here.
+
+    Raises ConfigError, which names the cluster and the key but never a value: libpq's own message would quote it.
+    """
+    try:
+        given = parse_dsn(settings.dsn)
+    except (psycopg2.Error, UnicodeError):
+        raise ConfigError(
+            f"clusters.{name}.dsn: expected a libpq connection string, as key=value pairs or postgresql://"
+        ) from None
+    limits = {"connect_timeout": str(dial_seconds), "fallback_application_name": "lens_perf", **NETWORK_LIMITS}
+    return {**limits, **_read_password(name, settings), **given, "client_encoding": "UTF8"}
+
+
+def dial(name: str, settings: ClusterSettings, dial_seconds: int) -> Connection:
+    """Open a connection to cluster ``name`` in autocommit mode.
+
+    The password is read anew each time, so that a changed file counts. Raises psycopg2.Error and ConfigError.
+    """
+    arguments: dict[str, Any] = dict(read_connection_arguments(name, settings, dial_seconds))
+    connection: Connection = psycopg2.connect(**arguments)
+    connection.autocommit = True
+    return connection
+
+
+def _read_password(name: str, settings: ClusterSettings) -> Mapping[str, str]:
+    sources = [key for key in ("password", "password_file", "password_env") if getattr(settings, key) is not None]
+    if len(sources) > 1:
+        raise ConfigError(f"clusters.{name}: expected only one of {' and '.join(sources)}")
+    if settings.password_file is not None:
+        return {"password": _read_password_file(name, Path(settings.password_file))}
+    if settings.password_env is not None:
+        if settings.password_env not in os.environ:
+            raise ConfigError(f"clusters.{name}.password_env: the environment variable it names is not set")
+        return {"password": os.environ[settings.password_env]}
+    return {} if settings.password is None else {"password": settings.password}
+
+
+def _read_password_file(name: str, path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8") as file:
+            return file.readline().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(f"clusters.{name}.password_file: expected a readable text file") from None

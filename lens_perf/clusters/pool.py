@@ -1,0 +1,99 @@
+"""The bounded pool of connections to one cluster: SQLAlchemy's QueuePool over psycopg2, used bare.
+
+The life of a connection: dialled when a request finds none idle and the pool is not full; lent to one request at a
+time; given back idle, or thrown away if anything but a plain answer of the server ended its use; tried before use
+when it has been idle for long; replaced when it is old.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, named in lower case by the driver
+from sqlalchemy import event
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+
+from lens_perf.clusters.driver_errors import translate
+from lens_perf.config import PoolSettings
+from lens_perf.errors import ClusterSaturatedError, ConfigError
+
+LIFETIME_JITTER = 0.1
+
+
+class ConnectionPool:
+    """At most ``settings.size`` connections to one cluster. Dials nothing until a connection is asked for."""
+
+    def __init__(self, cluster: str, dial: Callable[[], Connection], settings: PoolSettings) -> None:
+        self._cluster = cluster
+        self._settings = settings
+        self._pool = QueuePool(
+            dial,  # type: ignore[arg-type]  # a psycopg2 connection is a DBAPI connection; its stub is only looser
+            pool_size=settings.size,
+            max_overflow=0,
+            timeout=settings.wait_seconds,
+            use_lifo=True,
+            # Each statement is its own transaction: nothing is left open that a reset would have to end.
+            reset_on_return=None,
+        )
+        event.listen(self._pool, "connect", self._remember_expiry)
+        event.listen(self._pool, "checkin", self._remember_idleness)
+        event.listen(self._pool, "checkout", self._check_liveness)
+
+    @property
+    def in_use(self) -> int:
+        """The number of connections lent out now."""
+        return self._pool.checkedout()
+
+    @contextmanager
+    def lend(self) -> Iterator[Connection]:
+        """Lend a connection for the length of the block.
+
+        Raises ClusterSaturatedError when none is free in ``wait_seconds``, and the LensError of any driver error
+        within the block.
+        """
+        try:
+            borrowed = self._pool.connect()
+        except PoolTimeoutError:
+            raise ClusterSaturatedError(f"Cluster {self._cluster} is busy; try again in a moment") from None
+        except (psycopg2.Error, ConfigError) as error:
+            raise translate(self._cluster, error) from None
+        connection: Any = borrowed.driver_connection
+        try:
+            yield connection
+        except psycopg2.Error as error:
+            raise translate(self._cluster, error) from None
+        finally:
+            # A closed connection, or one whose answer was not read to its end, serves nobody again.
+            if connection.closed or connection.info.transaction_status != TRANSACTION_STATUS_IDLE:
+                borrowed.invalidate()
+            borrowed.close()
+
+    def close(self) -> None:
+        """Close the idle connections; those lent out are closed when they come back."""
+        self._pool.dispose()
+
+    def _remember_expiry(self, _connection: object, entry: ConnectionPoolEntry) -> None:
+        jitter = 1 + random.uniform(-LIFETIME_JITTER, LIFETIME_JITTER)  # noqa: S311 - spreads load, guards nothing
+        entry.info["expires_at"] = time.monotonic() + self._settings.lifetime_seconds * jitter
+
+    def _remember_idleness(self, _connection: object, entry: ConnectionPoolEntry) -> None:
+        entry.info["idle_since"] = time.monotonic()
+
+    def _check_liveness(self, connection: Any, entry: ConnectionPoolEntry, _proxy: object) -> None:
+        """Raise DisconnectionError, upon which the pool dials anew, if ``connection`` is too old or is dead."""
+        now = time.monotonic()
+        if now >= entry.info["expires_at"]:
+            raise DisconnectionError
+        if now - entry.info.get("idle_since", now) < self._settings.idle_check_seconds:
+            return
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("/* lens_perf: check_liveness */ SELECT 1")
+        except psycopg2.Error:
+            raise DisconnectionError from None

@@ -1,0 +1,84 @@
+"""From a cluster's name to its connections: asked for, else the default one, else the current one."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+
+import psycopg2
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, named in lower case by the driver
+
+from lens_perf.clusters.dialling import dial, read_connection_arguments
+from lens_perf.clusters.driver_errors import translate
+from lens_perf.clusters.pool import ConnectionPool
+from lens_perf.clusters.transaction import ReadTransaction, format_limits
+from lens_perf.config import Settings
+from lens_perf.errors import ConfigError, InvalidParameterError
+
+UNKNOWN_CLUSTER = "Unknown cluster"
+
+
+class ClusterRegistry:
+    """Every configured cluster with its pool. Dials nothing until a cluster is asked for.
+
+    Raises ConfigError for a DSN that libpq cannot read and for a password source that is not there.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._fallback = settings.fallback_cluster
+        self._limits = format_limits(settings.limits)
+        self._dials = {}
+        for name, cluster in settings.clusters.items():
+            read_connection_arguments(name, cluster, settings.pool.dial_seconds)
+            self._dials[name] = partial(dial, name, cluster, settings.pool.dial_seconds)
+        self._pools = {name: ConnectionPool(name, each, settings.pool) for name, each in self._dials.items()}
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of all clusters, in the order of the settings."""
+        return tuple(self._pools)
+
+    def resolve(self, asked: str | None) -> str:
+        """Return the name of the cluster that answers a request for ``asked``.
+
+        Raises InvalidParameterError for an unknown name, in words that give no other name away.
+        """
+        name = asked or self._fallback
+        if name not in self._pools:
+            raise InvalidParameterError(UNKNOWN_CLUSTER, {"query": {"cluster": [UNKNOWN_CLUSTER]}})
+        return name
+
+    @contextmanager
+    def read(self, asked: str | None) -> Iterator[ReadTransaction]:
+        """Borrow a connection of the cluster that answers for ``asked``, for read-only statements.
+
+        Raises InvalidParameterError for an unknown name, ClusterError when no connection can be had, and the
+        LensError of whatever the driver raises within the block.
+        """
+        with self._pools[self.resolve(asked)].lend() as connection:
+            yield ReadTransaction(connection, self._limits)
+
+    @contextmanager
+    def open_connection(self, asked: str | None) -> Iterator[Connection]:
+        """Open a connection outside the pool, with transactions in the hands of the caller, for the command line.
+
+        Raises what ``read`` raises.
+        """
+        name = self.resolve(asked)
+        try:
+            connection = self._dials[name]()
+            connection.autocommit = False
+            try:
+                yield connection
+            finally:
+                connection.close()
+        except (psycopg2.Error, ConfigError) as error:
+            raise translate(name, error) from None
+
+    def connections_in_use(self, name: str) -> int:
+        """Return how many pooled connections to cluster ``name`` are lent out now."""
+        return self._pools[name].in_use
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        for pool in self._pools.values():
+            pool.close()

@@ -1,0 +1,25 @@
+"""Which fields of a record's ``performance`` are metrics, and which of their values are data points."""
+
+import json
+from math import isfinite
+
+DATA_SOURCES = ("log", "wandb", "tensorflow")
+
+# Metadata that W&B's integration stores beside the metrics (contract, "Filtered Metadata Fields").
+WANDB = "wandb"
+WANDB_METADATA_FIELDS = ("step", "run_id", "source", "history", "created_at", "updated_at")
+
+# The least number that float64 rounds to infinity: half a step above the largest finite one.
+FLOAT64_LIMIT = 2**1024 - 2**970
+# JSONB writes a number without exponent, so one of up to 308 characters is below 1e308.
+SURELY_FINITE_LENGTH = 308
+
+
+def is_finite_number(text: bytes) -> bool:
+    """Tell whether ``text``, a number as JSONB writes it, can be held by a float64; the very rule of IS_DATA_POINT."""
+    return len(text) <= SURELY_FINITE_LENGTH or isfinite(float(text))
+
+
+def encode_name(name: str) -> str:
+    """Return ``name`` as a JSON text, escaped just as JSONB escapes it."""
+    return json.dumps(name, ensure_ascii=False)

@@ -1,0 +1,139 @@
+"""Expands whole ``performance`` objects into data points, without parsing what it has seen the like of before.
+
+The objects of a workload come in a few shapes: the same metrics in the same order, all numbers. For each shape one
+regular expression takes the numbers out of a row, as they are written, and one template puts them into points. A row
+of no known shape is read member by member, which is exact but about four times slower, and teaches its shape.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from lens_perf.performance.metric_fields import SURELY_FINITE_LENGTH, encode_name, is_finite_number
+from lens_perf.performance.queries import POINT_MARK, RowSink
+
+MARK = POINT_MARK.encode()
+# Stands for the fields that all points of a row share, while the template is filled; never part of JSON text.
+SHARED = b"\x03"
+
+# More shapes than this are a sign that shapes do not repeat: then learning them costs more than it saves.
+MOST_SHAPES = 64
+
+STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
+NUMBER = rb"-?[0-9.]+"
+LITERAL = rb"true|false|null"
+MEMBER = re.compile(rb"(?:, )?(" + STRING + rb"): (?:(" + NUMBER + rb")|(" + STRING + rb")|(" + LITERAL + rb"))?")
+NESTED = re.compile(STRING + rb"|[\[\]{}]")
+
+
+class Member(NamedTuple):
+    """A member of an object: its name as JSON text, its value if that is a number, and a pattern for such members.
+
+    ``pattern`` is None for a nested value, which no regular expression can follow.
+    """
+
+    name: bytes
+    number: bytes | None
+    pattern: bytes | None
+
+
+class Shape(NamedTuple):
+    """What the rows of one shape have in common; ``order`` puts the numbers as they were asked for."""
+
+    pattern: re.Pattern[bytes]
+    order: Sequence[int] | None
+    template: bytes
+
+
+class ObjectExpander:
+    """Takes the rows of ``copy_objects`` and gives ``sink`` their data points.
+
+    ``names`` are the metrics wanted, in the order wanted; None wants all in stored order.
+    """
+
+    def __init__(self, names: Sequence[str] | None, sink: RowSink) -> None:
+        self._names = None if names is None else [encode_name(name).encode() for name in names]
+        self._write = sink.write
+        self._shapes: list[Shape] = []
+
+    def write(self, row: bytes) -> None:
+        """Expand one row."""
+        for shape in self._shapes:
+            match = shape.pattern.fullmatch(row)
+            if match:
+                iteration, timestamp, source, *numbers = match.groups()
+                shared = _format_shared(iteration, timestamp, source)
+                if shape.order is not None:
+                    numbers = [numbers[index] for index in shape.order]
+                self._write((shape.template % tuple(numbers)).replace(SHARED, shared))
+                return
+        self._expand_unknown(row)
+
+    def _expand_unknown(self, row: bytes) -> None:
+        iteration, timestamp, source, text = row.split(b"\t")
+        members = list(_read_members(text))
+        self._learn(members)
+        shared = _format_shared(iteration, timestamp, source)
+        for member in self._in_order(members):
+            if member.number is not None and is_finite_number(member.number):
+                self._write(_format_head(member.name) + member.number + shared)
+
+    def _in_order(self, members: Sequence[Member]) -> list[Member]:
+        if self._names is None:
+            return list(members)
+        by_name = {member.name: member for member in members}
+        return [by_name[name] for name in self._names if name in by_name]
+
+    def _learn(self, members: Sequence[Member]) -> None:
+        patterns = [member.pattern for member in members]
+        if None in patterns or len(self._shapes) == MOST_SHAPES:
+            return
+        numbers = [member for member in members if member.number is not None]
+        wanted = [member for member in self._in_order(members) if member.number is not None]
+        order = [numbers.index(member) for member in wanted]
+        body = b", ".join(re.escape(member.name) + b": " + (member.pattern or b"") for member in members)
+        self._shapes.append(
+            Shape(
+                pattern=re.compile(rb"([^\t]*)\t([^\t]*)\t([^\t]*)\t\{" + body + rb"\}\n"),
+                order=None if order == list(range(len(numbers))) else order,
+                template=b"".join(_format_head(member.name).replace(b"%", b"%%") + b"%b" + SHARED for member in wanted),
+            )
+        )
+
+
+def _format_head(name: bytes) -> bytes:
+    return MARK + b',{"metric_name":' + name + b',"value":'
+
+
+def _format_shared(iteration: bytes, timestamp: bytes, source: bytes) -> bytes:
+    return b',"timestamp":%b,"iteration":%b,"data_source":%b}' % (timestamp, iteration, source)
+
+
+def _read_members(text: bytes) -> Iterator[Member]:
+    """Yield the members of ``text``, an object as JSONB writes it, with no limit on the depth of what is nested."""
+    position = 1
+    while match := MEMBER.match(text, position):
+        name, number, string, literal = match.groups()
+        position = match.end()
+        if number is not None:
+            yield Member(name, number, rb"(-?[0-9.]{1,%d})" % SURELY_FINITE_LENGTH)
+        elif string is not None:
+            yield Member(name, None, STRING)
+        elif literal is not None:
+            yield Member(name, None, rb"(?:" + LITERAL + rb")")
+        else:
+            yield Member(name, None, None)
+            position = _find_end(text, position)
+
+
+def _find_end(text: bytes, start: int) -> int:
+    """Return where the array or object that begins at ``start`` ends."""
+    depth = 0
+    for match in NESTED.finditer(text, start):
+        if match.group() in b"[{":
+            depth += 1
+        elif match.group() in b"]}":
+            depth -= 1
+            if depth == 0:
+                return match.end()
+    raise ValueError("JSONB text is always balanced")

@@ -1,0 +1,71 @@
+"""The questions of the API, each answered by one statement on one borrowed connection."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Protocol
+
+from lens_perf.config import LimitSettings
+from lens_perf.performance import queries
+from lens_perf.performance.object_expander import ObjectExpander
+from lens_perf.performance.point_writer import PointBody, PointWriter
+from lens_perf.performance.queries import Selection, Transaction
+
+# Up to here PostgreSQL picks the metrics out; beyond, copying whole objects is faster (docs/decisions.rst).
+MOST_NAMED_METRICS = 4
+
+
+class Clusters(Protocol):
+    """What the service needs of the registry."""
+
+    def read(self, asked: str | None) -> AbstractContextManager[Transaction]:
+        """Borrow a connection to the cluster that answers for ``asked``."""
+
+
+class PerformanceService:
+    """Answers questions about workloads. Every method raises the LensError of what keeps it from answering."""
+
+    def __init__(self, clusters: Clusters, limits: LimitSettings) -> None:
+        self._clusters = clusters
+        self._limits = limits
+
+    def list_sources(self, cluster: str | None, workload_uid: str) -> dict[str, Any]:
+        """Return the data sources of a workload with their numbers of records, most records first."""
+        with self._clusters.read(cluster) as transaction:
+            rows = queries.select_sources(transaction, workload_uid)
+        sources = [{"name": name, "count": count} for name, count in rows]
+        return {"workload_uid": workload_uid, "data_sources": sources, "total_count": len(sources)}
+
+    def list_available(self, cluster: str | None, workload_uid: str, data_source: str | None) -> dict[str, Any]:
+        """Return the metrics of a workload by name, with their sources and numbers of data points."""
+        with self._clusters.read(cluster) as transaction:
+            rows = queries.select_available(transaction, workload_uid, data_source)
+        metrics = [
+            {"name": name, "data_source": [row[1] for row in group], "count": sum(row[2] for row in group)}
+            for name, group in ((name, list(each)) for name, each in groupby(rows, key=itemgetter(0)))
+        ]
+        return {"workload_uid": workload_uid, "metrics": metrics, "total_count": len(metrics)}
+
+    def read_points(self, cluster: str | None, selection: Selection, names: Sequence[str] | None) -> PointBody:
+        """Return the data points of the metrics ``names``, or of all, by time."""
+        with self._start_body(selection) as writer:
+            with self._clusters.read(cluster) as transaction:
+                if names is not None and len(names) <= MOST_NAMED_METRICS:
+                    queries.copy_named_points(transaction, selection, names, writer)
+                else:
+                    queries.copy_objects(transaction, selection, names, ObjectExpander(names, writer))
+            return writer.finish()
+
+    def read_iteration_times(self, cluster: str | None, selection: Selection) -> PointBody:
+        """Return when each iteration was first reported, and its target, by iteration."""
+        with self._start_body(selection) as writer:
+            with self._clusters.read(cluster) as transaction:
+                queries.copy_iteration_times(transaction, selection, writer)
+            return writer.finish()
+
+    def _start_body(self, selection: Selection) -> PointWriter:
+        labels = {"workload_uid": selection.workload_uid}
+        if selection.data_source is not None:
+            labels["data_source"] = selection.data_source
+        return PointWriter(labels, self._limits.max_points, self._limits.memory_mib * 2**20)
