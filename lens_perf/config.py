@@ -65,8 +65,9 @@ class LimitSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Every setting of the service."""
+    """Every setting of the service; ``path`` is the file they come from."""
 
+    path: Path
     clusters: Mapping[str, ClusterSettings]
     default_cluster: str | None = setting("cluster that answers when a request names none", None)
     current_cluster: str | None = setting("cluster the service runs in; answers when there is no default", None)
@@ -106,6 +107,7 @@ def load_settings(path: Path | None = None, environment: Mapping[str, str] = os.
         for name, section in SECTIONS.items()
     }
     settings = Settings(
+        path=path,
         **_read_keys(TOP_KEYS, own_keys, f"{path}: ", environment, VARIABLE_PREFIX),
         **sections,
         clusters=_read_clusters(tables.get("clusters", {}), path, environment),

@@ -22,48 +22,48 @@ NETWORK_LIMITS = {
 }
 
 
-def read_connection_arguments(name: str, settings: ClusterSettings, dial_seconds: int) -> Mapping[str, str]:
-    """Return libpq's keywords for cluster ``name``; what the DSN says wins over the limits set here.
+def read_connection_arguments(where: str, settings: ClusterSettings, dial_seconds: int) -> Mapping[str, str]:
+    """Return libpq's keywords for a cluster; what its DSN says wins over the limits set here.
 
-    Raises ConfigError, which names the cluster and the key but never a value: libpq's own message would quote it.
+    Raises ConfigError, which names ``where`` and the key but never a value: libpq's own message would quote it.
     """
     try:
         given = parse_dsn(settings.dsn)
     except (psycopg2.Error, UnicodeError):
         raise ConfigError(
-            f"clusters.{name}.dsn: expected a libpq connection string, as key=value pairs or postgresql://"
+            f"{where}.dsn: expected a libpq connection string, as key=value pairs or postgresql://"
         ) from None
     limits = {"connect_timeout": str(dial_seconds), "fallback_application_name": "lens_perf", **NETWORK_LIMITS}
-    return {**limits, **_read_password(name, settings), **given, "client_encoding": "UTF8"}
+    return {**limits, **_read_password(where, settings), **given, "client_encoding": "UTF8"}
 
 
-def dial(name: str, settings: ClusterSettings, dial_seconds: int) -> Connection:
-    """Open a connection to cluster ``name`` in autocommit mode.
+def dial(where: str, settings: ClusterSettings, dial_seconds: int) -> Connection:
+    """Open a connection to a cluster in autocommit mode.
 
     The password is read anew each time, so that a changed file counts. Raises psycopg2.Error and ConfigError.
     """
-    arguments: dict[str, Any] = dict(read_connection_arguments(name, settings, dial_seconds))
+    arguments: dict[str, Any] = dict(read_connection_arguments(where, settings, dial_seconds))
     connection: Connection = psycopg2.connect(**arguments)
     connection.autocommit = True
     return connection
 
 
-def _read_password(name: str, settings: ClusterSettings) -> Mapping[str, str]:
+def _read_password(where: str, settings: ClusterSettings) -> Mapping[str, str]:
     sources = [key for key in ("password", "password_file", "password_env") if getattr(settings, key) is not None]
     if len(sources) > 1:
-        raise ConfigError(f"clusters.{name}: expected only one of {' and '.join(sources)}")
+        raise ConfigError(f"{where}: expected only one of {' and '.join(sources)}")
     if settings.password_file is not None:
-        return {"password": _read_password_file(name, Path(settings.password_file))}
+        return {"password": _read_password_file(where, Path(settings.password_file))}
     if settings.password_env is not None:
         if settings.password_env not in os.environ:
-            raise ConfigError(f"clusters.{name}.password_env: the environment variable it names is not set")
+            raise ConfigError(f"{where}.password_env: the environment variable it names is not set")
         return {"password": os.environ[settings.password_env]}
     return {} if settings.password is None else {"password": settings.password}
 
 
-def _read_password_file(name: str, path: Path) -> str:
+def _read_password_file(where: str, path: Path) -> str:
     try:
         with path.open(encoding="utf-8") as file:
             return file.readline().rstrip("\r\n")
     except (OSError, UnicodeDecodeError):
-        raise ConfigError(f"clusters.{name}.password_file: expected a readable text file") from None
+        raise ConfigError(f"{where}.password_file: expected a readable text file") from None

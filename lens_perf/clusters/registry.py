@@ -28,8 +28,9 @@ class ClusterRegistry:
         self._limits = format_limits(settings.limits)
         self._dials = {}
         for name, cluster in settings.clusters.items():
-            read_connection_arguments(name, cluster, settings.pool.dial_seconds)
-            self._dials[name] = partial(dial, name, cluster, settings.pool.dial_seconds)
+            where = f"{settings.path}: clusters.{name}"
+            read_connection_arguments(where, cluster, settings.pool.dial_seconds)
+            self._dials[name] = partial(dial, where, cluster, settings.pool.dial_seconds)
         self._pools = {name: ConnectionPool(name, each, settings.pool) for name, each in self._dials.items()}
 
     @property

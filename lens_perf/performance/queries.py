@@ -87,12 +87,15 @@ IN_TIME_RANGE = """(%(any_time)s OR (
             AT TIME ZONE 'UTC'
     ))"""
 
-# Floored milliseconds, NULL for an infinite time. date_part is cheaper than extract, but float64: below 2**51
-# microseconds (in 2041) its error stays under half a microsecond, which round() takes away; beyond, extract is exact.
+# Floored milliseconds, NULL for an infinite time. date_part is the cheapest, but float64: below 2**51 microseconds (in
+# 2041) its error stays under half a microsecond, which round() takes away. Elsewhere the interval since 2000-01-01 is
+# exact; extract(epoch FROM timestamptz) is not, for its last decades turn to float64 as well.
 TIMESTAMP = """CASE
         WHEN created_at >= '1970-01-01 00:00:00+00' AND created_at < '2041-01-01 00:00:00+00'
             THEN floor(round(date_part('epoch', created_at) * 1000000) / 1000)::bigint
-        WHEN isfinite(created_at) THEN floor(extract(epoch FROM created_at) * 1000)::bigint
+        WHEN isfinite(created_at)
+            THEN floor(extract(epoch FROM created_at - timestamptz '2000-01-01 00:00:00+00') * 1000)::bigint
+                + 946684800000
     END"""
 
 # The columns that every data point of a record shares, as JSON texts.

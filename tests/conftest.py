@@ -1,0 +1,225 @@
+"""Real servers for every test: PostgreSQL 18 and 16, each holding two databases that act as clusters."""
+
+import json
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import psycopg2.extras
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from lens_perf.app import REGISTRY, create_app
+from lens_perf.clusters.registry import ClusterRegistry
+from lens_perf.config import load_settings
+from lens_perf.demo.embedded_postgres import EmbeddedPostgres, run_embedded_postgres
+from lens_perf.performance.schema import create_schema
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+READER = "lens_reader"
+# beta keeps its data sources as plain text, as some clusters do.
+TEXT_DATA_SOURCE = "ALTER TABLE training_performance ALTER data_source DROP DEFAULT, ALTER data_source TYPE text"
+GRANTS = f"GRANT SELECT ON training_performance TO {READER}"
+
+
+@pytest.fixture(scope="session")
+def start_postgres() -> Iterator[Callable[[int], EmbeddedPostgres]]:
+    """Start a server of the version asked for, once a session."""
+    # Short, because the path of a Unix socket may have only 107 bytes, and of one user.
+    directory = Path(tempfile.mkdtemp(prefix="lens", dir="/tmp"))
+    started: dict[int, EmbeddedPostgres] = {}
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, directory, ignore_errors=True)
+
+        def start(version: int) -> EmbeddedPostgres:
+            if version not in started:
+                started[version] = stack.enter_context(run_embedded_postgres(directory, version))
+                _create_databases(started[version])
+            return started[version]
+
+        yield start
+
+
+def _create_databases(postgres: EmbeddedPostgres) -> None:
+    with closing(psycopg2.connect(postgres.dsn("postgres"))) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        cursor.execute(f"CREATE ROLE {READER} LOGIN")
+        for name in ("alpha", "beta", "empty"):
+            cursor.execute(f"CREATE DATABASE {name}")
+    for name in ("alpha", "beta"):
+        with closing(psycopg2.connect(postgres.dsn(name))) as connection:
+            create_schema(connection)
+            with connection.cursor() as cursor:
+                cursor.execute(GRANTS)
+                if name == "beta":
+                    cursor.execute(TEXT_DATA_SOURCE)
+
+
+@pytest.fixture(scope="session", params=[18, 16], ids=["postgres18", "postgres16"])
+def postgres(request: pytest.FixtureRequest, start_postgres: Callable[[int], EmbeddedPostgres]) -> EmbeddedPostgres:
+    """A server of each version in turn."""
+    return start_postgres(request.param)
+
+
+@pytest.fixture(scope="session")
+def postgres18(start_postgres: Callable[[int], EmbeddedPostgres]) -> EmbeddedPostgres:
+    """The newest server, for what does not depend on the version."""
+    return start_postgres(18)
+
+
+@pytest.fixture
+def cluster_dsn(postgres18: EmbeddedPostgres) -> str:
+    """A superuser's way into a database that has the table."""
+    return postgres18.dsn("alpha")
+
+
+@pytest.fixture
+def write_settings(tmp_path: Path) -> Callable[[str], Path]:
+    """Write a settings file."""
+
+    def write(text: str) -> Path:
+        path = tmp_path / "lens_perf.toml"
+        path.write_text(text, "utf-8")
+        return path
+
+    return write
+
+
+def two_clusters(postgres: EmbeddedPostgres) -> str:
+    """Return settings for the two clusters of ``postgres`` and one that nobody can reach."""
+    return f"""
+        default_cluster = "alpha"
+        current_cluster = "beta"
+        [clusters.alpha]
+        dsn = "{postgres.dsn("alpha", READER)}"
+        [clusters.beta]
+        dsn = "{postgres.dsn("beta", READER)}"
+        [clusters.unreachable]
+        dsn = "host=127.0.0.1 port=1 dbname=lens"
+        [clusters.without_table]
+        dsn = "{postgres.dsn("empty", READER)}"
+        [clusters.without_database]
+        dsn = "{postgres.dsn("nowhere", READER)}"
+    """
+
+
+@contextmanager
+def running_app(path: Path) -> Iterator[Flask]:
+    """Make the application of a settings file and close its connections in the end."""
+    app = create_app(load_settings(path, {}))
+    try:
+        yield app
+    finally:
+        app.extensions[REGISTRY].close()
+
+
+@pytest.fixture(scope="session")
+def shared_app(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    """The application over both clusters, which it reads as a SELECT-only role."""
+    path = tmp_path_factory.mktemp("settings") / "lens_perf.toml"
+    path.write_text(two_clusters(postgres), "utf-8")
+    with running_app(path) as app:
+        yield app
+
+
+@pytest.fixture
+def app(shared_app: Flask) -> Flask:
+    """The application, under the name by which pytest-flask finds it."""
+    return shared_app
+
+
+@pytest.fixture
+def registry(app: Flask) -> ClusterRegistry:
+    """The application's clusters."""
+    registry: ClusterRegistry = app.extensions[REGISTRY]
+    return registry
+
+
+@pytest.fixture
+def uid() -> str:
+    """The uid of a workload that no other test knows."""
+    return f"workload-{uuid.uuid4().hex[:12]}"
+
+
+def at(milliseconds: float) -> datetime:
+    """Return the time ``milliseconds`` after 1970 began."""
+    return EPOCH + timedelta(milliseconds=milliseconds)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row to store; ``performance`` is JSON text if it is a str, else it is dumped; ``created_at`` in SQL's words."""
+
+    performance: Any
+    iteration: int | None = 1
+    created_at: datetime | str | None = EPOCH
+    data_source: str | None = "log"
+
+    def values(self, uid: str) -> tuple[Any, ...]:
+        """Return the row's columns."""
+        text = self.performance if isinstance(self.performance, str) else json.dumps(self.performance)
+        return (uid, text, self.iteration, self.created_at, self.data_source)
+
+
+INSERT = "INSERT INTO training_performance (workload_uid, performance, iteration, created_at, data_source) VALUES %s"
+
+Store = Callable[..., None]
+
+
+@pytest.fixture(scope="session")
+def store(postgres: EmbeddedPostgres) -> Iterator[Store]:
+    """Store rows of a workload in a cluster."""
+    with ExitStack() as stack:
+        connections = {
+            name: stack.enter_context(closing(psycopg2.connect(postgres.dsn(name)))) for name in ("alpha", "beta")
+        }
+
+        def insert(uid: str, rows: Sequence[Row], cluster: str = "alpha") -> None:
+            with connections[cluster] as connection, connection.cursor() as cursor:
+                psycopg2.extras.execute_values(cursor, INSERT, [row.values(uid) for row in rows])
+
+        yield insert
+
+
+@pytest.fixture(params=["alpha", "beta"], ids=["enum", "text"])
+def cluster(request: pytest.FixtureRequest) -> str:
+    """Each of the two clusters in turn: one with the enum, one with a text ``data_source``."""
+    name: str = request.param
+    return name
+
+
+def strict_json(text: str) -> Any:
+    """Parse JSON as the standard defines it: no NaN, no Infinity, no name twice."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    def unique(pairs: Sequence[tuple[str, Any]]) -> Mapping[str, Any]:
+        assert len({name for name, _ in pairs}) == len(pairs)
+        return dict(pairs)
+
+    return json.loads(text, parse_constant=refuse, object_pairs_hook=unique)
+
+
+Ask = Callable[..., Any]
+
+
+@pytest.fixture
+def ask(client: FlaskClient, uid: str) -> Ask:
+    """Ask one of the four endpoints about the test's workload and return the parsed answer, which must be a 200."""
+
+    def get(endpoint: str, **query: Any) -> Any:
+        response = client.get(f"/lens/v1/workloads/{uid}/metrics/{endpoint}", query_string=query)
+        assert response.status_code == 200, response.text
+        assert response.mimetype == "application/json"
+        return strict_json(response.text)
+
+    return get
