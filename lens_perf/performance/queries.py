@@ -17,9 +17,9 @@ COPY_QUOTE = "\x01"
 COPY_FORMAT = r"(FORMAT csv, DELIMITER E'\t', QUOTE E'\x01')"
 
 MILLISECONDS_PER_DAY = 86_400_000
-# The days from 1970-01-01 to the first and the last that PostgreSQL's timestamps can hold: 4714-11-24 BC, 294276-12-31.
-FIRST_DAY = -2_440_588
-LAST_DAY = 106_762_939
+# What PostgreSQL's timestamps can hold, in days from 1970-01-01: 4714-11-24 BC to 294276-12-31, both whole.
+FIRST_MILLISECOND = -2_440_588 * MILLISECONDS_PER_DAY
+LAST_MILLISECOND = 106_762_940 * MILLISECONDS_PER_DAY - 1
 
 
 class Transaction(Protocol):
@@ -52,9 +52,9 @@ class Selection:
 
     def parameters(self) -> dict[str, Any]:
         """Return the bound values of RECORDS and IN_TIME_RANGE."""
-        start, end = self.time_range or (0, 0)
-        start_days, start_ms = _split_days(start)
-        end_days, end_ms = _split_days(end)
+        start, end = _clamp(self.time_range or (0, 0))
+        start_days, start_ms = divmod(start, MILLISECONDS_PER_DAY)
+        end_days, end_ms = divmod(end, MILLISECONDS_PER_DAY)
         return {
             "workload_uid": self.workload_uid,
             "data_source": self.data_source,
@@ -67,9 +67,12 @@ class Selection:
         }
 
 
-def _split_days(milliseconds: int) -> tuple[int, int]:
-    first, last = FIRST_DAY * MILLISECONDS_PER_DAY, (LAST_DAY + 1) * MILLISECONDS_PER_DAY - 1
-    return divmod(min(max(milliseconds, first), last), MILLISECONDS_PER_DAY)
+def _clamp(time_range: tuple[int, int]) -> tuple[int, int]:
+    """Return the part of ``time_range`` that timestamps can hold, or an empty range that they can."""
+    start, end = time_range
+    if start > LAST_MILLISECOND or end < FIRST_MILLISECOND:
+        return LAST_MILLISECOND, FIRST_MILLISECOND
+    return max(start, FIRST_MILLISECOND), min(end, LAST_MILLISECOND)
 
 
 RECORDS = """

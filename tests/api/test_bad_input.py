@@ -1,0 +1,150 @@
+"""Bad input: each gets its 400, in the contract's words where it has them, and takes no connection."""
+
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from lens_perf.clusters.pool import ConnectionPool
+from tests.conftest import strict_json
+
+START, END = "Invalid start time format", "Invalid end time format"
+TOGETHER = "start and end must be used together"
+BAD_TIMES = [
+    "",
+    " ",
+    "abc",
+    "1_000",
+    "+5",
+    "5.0",
+    "1e3",
+    " 5",
+    "5 ",
+    "0x10",
+    "--5",
+    "1,000",
+    "NaN",
+    "null",
+    "2024-01-01",
+]
+# Digits and a minus sign from outside ASCII, and numbers beyond int64.
+BAD_TIMES += ["\uff15", "\u0665", "\u22125", "9223372036854775808", "-9223372036854775809", "9" * 5000]
+
+
+@pytest.fixture
+def no_lending(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail whatever asks for a connection."""
+
+    def refuse(_pool: ConnectionPool) -> None:
+        raise AssertionError("a connection was asked for")
+
+    monkeypatch.setattr(ConnectionPool, "lend", refuse)
+
+
+def refused(client: FlaskClient, path: str, **query: Any) -> str:
+    """Return the message of the 400 that a bad request gets."""
+    response = client.get(path, query_string=query)
+    body = strict_json(response.text)
+    assert response.status_code == 400, body
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.mimetype == "application/json"
+    assert body["code"] == 400
+    assert body["status"] == "Bad Request"
+    assert list(body) == ["code", "status", "message", "errors"]
+    message: str = body["message"]
+    assert message in str(body["errors"])
+    return message
+
+
+pytestmark = pytest.mark.usefixtures("no_lending")
+DATA = "/lens/v1/workloads/w/metrics/data"
+TIMED = ("data", "iteration-times")
+ENDPOINTS = ("sources", "available", *TIMED)
+
+
+@pytest.mark.parametrize("text", BAD_TIMES)
+@pytest.mark.parametrize("endpoint", TIMED)
+def test_times(client: FlaskClient, endpoint: str, text: str) -> None:
+    path = f"/lens/v1/workloads/w/metrics/{endpoint}"
+    assert refused(client, path, start=text, end="5") == START
+    assert refused(client, path, start="5", end=text) == END
+    assert refused(client, path, start=text, end=text) == START
+    assert refused(client, path, start=text) == START
+
+
+@pytest.mark.parametrize("endpoint", TIMED)
+def test_ranges(client: FlaskClient, endpoint: str) -> None:
+    path = f"/lens/v1/workloads/w/metrics/{endpoint}"
+    assert refused(client, path, start="5") == TOGETHER
+    assert refused(client, path, end="5") == TOGETHER
+    assert refused(client, path, start="5", end="4") == "start must not be after end"
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+@pytest.mark.parametrize("segment", ["", "%20", "%09", "%20%20", "%E2%80%83"])
+def test_missing_uid(client: FlaskClient, endpoint: str, segment: str) -> None:
+    assert refused(client, f"/lens/v1/workloads/{segment}/metrics/{endpoint}") == "workload_uid is required"
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+@pytest.mark.parametrize("segment", ["a" * 257, "%F0%9F%9A%80" * 257, "a%00b", "%00"])
+def test_impossible_uid(client: FlaskClient, endpoint: str, segment: str) -> None:
+    message = "workload_uid must be at most 256 characters, none of them NUL"
+    assert refused(client, f"/lens/v1/workloads/{segment}/metrics/{endpoint}") == message
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_unknown_cluster_names_no_other(client: FlaskClient, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("nix", "ALPHA", "alpha ", "a\0b", "x" * 1000):
+        assert refused(client, f"/lens/v1/workloads/w/metrics/{endpoint}", cluster=name) == "Unknown cluster"
+
+
+@pytest.mark.parametrize("endpoint", ["available", *TIMED])
+@pytest.mark.parametrize("name", ["WANDB", "wandb ", "tensorboard", "log,wandb", "\0"])
+def test_unknown_data_source(client: FlaskClient, endpoint: str, name: str) -> None:
+    message = refused(client, f"/lens/v1/workloads/w/metrics/{endpoint}", data_source=name)
+    assert message == "data_source must be one of log, wandb, tensorflow"
+
+
+@pytest.mark.parametrize("query", [{"metrics": "a,\0"}, {"metric": "\0"}, {"metric": ["a", "b\0"]}])
+def test_nul_in_metric(client: FlaskClient, query: dict[str, Any]) -> None:
+    assert refused(client, DATA, **query) == "a metric name holds no NUL"
+
+
+def test_unknown_parameter(client: FlaskClient) -> None:
+    message = refused(client, DATA, data_sorce="log")
+    assert message == "Unknown parameter data_sorce; expected cluster, data_source, end, metric, metrics, start"
+    assert "expected cluster" in refused(client, "/lens/v1/workloads/w/metrics/sources", data_source="log")
+
+
+@pytest.mark.parametrize("name", ["cluster", "data_source", "metrics", "start", "end"])
+def test_repeated_parameter(client: FlaskClient, name: str) -> None:
+    assert refused(client, DATA, **{name: ["1", "1"]}) == f"{name} must be given once"
+
+
+def test_head_is_checked_too(client: FlaskClient) -> None:
+    assert client.head(DATA, query_string={"start": "5"}).status_code == 400
+    assert client.head("/lens/v1/workloads/%20/metrics/data").status_code == 400
+    response = client.head(DATA, query_string={"start": "5", "end": "6"})
+    assert (response.status_code, response.mimetype) == (200, "application/json")
+    assert "Content-Length" not in response.headers
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete", "trace"])
+@pytest.mark.parametrize("path", [DATA, "/lens/v1/workloads/w/metrics/sources"])
+def test_wrong_method(client: FlaskClient, method: str, path: str) -> None:
+    response = getattr(client, method)(path)
+    assert response.status_code == 405
+    assert response.headers["Allow"] == "GET, HEAD, OPTIONS"
+    assert response.json["code"] == 405
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/lens/v1", "/lens/v1/workloads/w", "/lens/v1/workloads/w/metrics", f"{DATA}/", f"/{DATA}",
+             "/lens/v1/workloads/a/b/metrics/data", "/lens/v1/workloads/a%2Fb/metrics/data", "/lens//docs"]
+)  # fmt: skip
+def test_no_such_path(client: FlaskClient, path: str) -> None:
+    response = client.get(path)
+    assert response.status_code == 404
+    assert response.headers["Cache-Control"] == "no-store"
+    assert strict_json(response.text)["code"] == 404

@@ -1,0 +1,70 @@
+"""The forms a good request may take."""
+
+from typing import Any
+
+import pytest
+
+from tests.conftest import Ask, Row, Store, at
+
+ALL = {"all", "a", "b", "loss"}
+
+
+@pytest.fixture(autouse=True)
+def rows(store: Store, uid: str) -> None:
+    store(uid, [Row(dict.fromkeys(ALL, 1), 1, at(1000)), Row({"loss": 2}, 2, at(2000), "wandb")])
+
+
+def names(answer: Any) -> set[str]:
+    return {point["metric_name"] for point in answer["data"]}
+
+
+@pytest.mark.parametrize(
+    "metrics", ["", " ", "all", "ALL", "All", " all ", "{all}", "{}", "{ }", ",", "{,}", "all,all"]
+)
+def test_all_metrics(ask: Ask, metrics: str) -> None:
+    if metrics == "all,all":
+        assert names(ask("data", metrics=metrics)) == {"all"}
+    else:
+        assert ask("data", metrics=metrics) == ask("data")
+        assert names(ask("data", metrics=metrics)) == ALL
+
+
+@pytest.mark.parametrize(
+    "metrics", ["a,b", "{a,b}", " a , b ", "{ a,b }", "a,,b,", "a,b,a", "{a,b,nix}", "a,b,c,d,e,f"]
+)
+def test_lists_of_metrics(ask: Ask, metrics: str) -> None:
+    points = ask("data", metrics=metrics)["data"]
+    assert [point["metric_name"] for point in points] == ["a", "b"]
+
+
+def test_verbatim_metrics(ask: Ask) -> None:
+    assert names(ask("data", metric="all")) == {"all"}
+    assert names(ask("data", metric=["a", "b"])) == {"a", "b"}
+    assert names(ask("data", metrics="a", metric="b")) == {"a", "b"}
+    assert names(ask("data", metrics="", metric="b")) == {"b"}
+    assert names(ask("data", metrics="all", metric="b")) == ALL
+    assert names(ask("data", metric=" a")) == set()
+
+
+def test_empty_parameters_count_as_absent(ask: Ask) -> None:
+    assert ask("data", cluster="", data_source="", metrics="") == ask("data")
+    assert ask("available", cluster="", data_source="") == ask("available")
+    assert "data_source" not in ask("iteration-times", data_source="")
+
+
+def test_data_source_appears_only_if_asked_for(ask: Ask) -> None:
+    assert list(ask("data")) == ["workload_uid", "data", "total_count"]
+    assert list(ask("data", data_source="wandb")) == ["workload_uid", "data_source", "data", "total_count"]
+    assert list(ask("available", data_source="wandb")) == ["workload_uid", "metrics", "total_count"]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "iterations"),
+    [
+        (1000, 1000, [1]), (1001, 2000, [2]), (-(2**63), 2**63 - 1, [1, 2]), (-(2**63), -(2**63), []),
+        (2**63 - 1, 2**63 - 1, []), ("-0", "0001999", [1]), (-5, 1000, [1]),
+    ],
+)  # fmt: skip
+def test_time_ranges(ask: Ask, start: Any, end: Any, iterations: list[int]) -> None:
+    assert [point["iteration"] for point in ask("data", start=start, end=end, metrics="loss")["data"]] == iterations
+    assert [point["value"] for point in ask("iteration-times", start=start, end=end)["data"]] == iterations
