@@ -1,11 +1,12 @@
 """The bounded pool of connections to one cluster: SQLAlchemy's QueuePool over psycopg2, used bare.
 
 The life of a connection: dialled when a request finds none idle and the pool is not full; lent to one request at a
-time; given back idle, or thrown away if anything but a plain answer of the server ended its use; tried before use
-when it has been idle for long; replaced when it is old.
+time; given back idle, or thrown away if anything but a plain answer of the server ended its use; before its next use
+replaced if the server has closed it or it is old, and tried if it has been idle for long.
 """
 
 import random
+import select
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -88,7 +89,7 @@ class ConnectionPool:
     def _check_liveness(self, connection: Any, entry: ConnectionPoolEntry, _proxy: object) -> None:
         """Raise DisconnectionError, upon which the pool dials anew, if ``connection`` is too old or is dead."""
         now = time.monotonic()
-        if now >= entry.info["expires_at"]:
+        if now >= entry.info["expires_at"] or _has_news(connection):
             raise DisconnectionError
         if now - entry.info.get("idle_since", now) < self._settings.idle_check_seconds:
             return
@@ -97,3 +98,13 @@ class ConnectionPool:
                 cursor.execute("/* lens_perf: check_liveness */ SELECT 1")
         except psycopg2.Error:
             raise DisconnectionError from None
+
+
+def _has_news(connection: Any) -> bool:
+    """Tell whether an idle connection has something to read: unasked, a server sends little but its farewell.
+
+    It costs no round trip, so it is done each time: after a restart of the server no request meets a dead connection.
+    """
+    poller = select.poll()
+    poller.register(connection.fileno(), select.POLLIN)
+    return bool(poller.poll(0))

@@ -1,0 +1,107 @@
+"""The life of pooled connections."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import psycopg2
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from lens_perf.clusters.pool import ConnectionPool
+from lens_perf.config import PoolSettings
+from lens_perf.errors import ClusterSaturatedError, ClusterUnreachableError
+
+PATIENT = PoolSettings(size=2, wait_seconds=0.1)
+
+
+@pytest.fixture
+def dial(cluster_dsn: str) -> Callable[[], Connection]:
+    def connect() -> Connection:
+        connection = psycopg2.connect(cluster_dsn)
+        connection.autocommit = True
+        return connection
+
+    return connect
+
+
+def backend(pool: ConnectionPool) -> int:
+    with pool.lend() as connection:
+        return connection.info.backend_pid
+
+
+def test_a_connection_is_used_again(dial: Callable[[], Connection]) -> None:
+    pool = ConnectionPool("alpha", dial, PATIENT)
+    assert backend(pool) == backend(pool)
+    assert pool.in_use == 0
+    pool.close()
+
+
+def test_never_more_than_its_size(dial: Callable[[], Connection]) -> None:
+    pool = ConnectionPool("alpha", dial, PATIENT)
+    with pool.lend(), pool.lend():
+        assert pool.in_use == 2
+        with pytest.raises(ClusterSaturatedError), pool.lend():
+            pass
+    assert pool.in_use == 0
+    pool.close()
+
+
+def test_an_old_connection_is_replaced(dial: Callable[[], Connection]) -> None:
+    pool = ConnectionPool("alpha", dial, replace(PATIENT, lifetime_seconds=0.1))
+    first = backend(pool)
+    time.sleep(0.12)
+    assert backend(pool) != first
+    pool.close()
+
+
+@pytest.mark.parametrize("idle_check_seconds", [0, 30])
+def test_a_dead_idle_connection_is_found_before_use(dial: Callable[[], Connection], idle_check_seconds: int) -> None:
+    pool = ConnectionPool("alpha", dial, replace(PATIENT, idle_check_seconds=idle_check_seconds))
+    first = backend(pool)
+    with dial() as killer, killer.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", (first,))
+    killer.close()
+    assert backend(pool) != first
+    pool.close()
+
+
+def test_a_failed_dial_costs_no_slot() -> None:
+    def fail() -> Connection:
+        raise psycopg2.OperationalError("password=secret")
+
+    pool = ConnectionPool("alpha", fail, PATIENT)
+    for _ in range(10):
+        with pytest.raises(ClusterUnreachableError) as caught, pool.lend():
+            pass
+        assert "secret" not in caught.value.message
+    assert pool.in_use == 0
+
+
+def test_an_unfinished_use_gives_the_connection_up(dial: Callable[[], Connection]) -> None:
+    pool = ConnectionPool("alpha", dial, PATIENT)
+    with pool.lend() as connection:
+        first = connection.info.backend_pid
+        connection.autocommit = False
+        connection.cursor().execute("SELECT 1")
+    assert backend(pool) != first
+    pool.close()
+
+
+def test_slots_after_many_threads(dial: Callable[[], Connection]) -> None:
+    pool = ConnectionPool("alpha", dial, replace(PATIENT, wait_seconds=10))
+
+    def use() -> None:
+        for _ in range(20):
+            with pool.lend() as connection:
+                if threading.get_ident() % 3 == 0:
+                    connection.close()
+
+    threads = [threading.Thread(target=use) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert pool.in_use == 0
+    pool.close()

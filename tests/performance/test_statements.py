@@ -1,0 +1,91 @@
+"""Every statement is planned by every server the tests have, and with the indexes that clusters have."""
+
+import re
+from typing import Any
+
+import pytest
+
+from lens_perf.clusters.registry import ClusterRegistry
+from lens_perf.performance import queries
+from lens_perf.performance.queries import Selection
+
+SELECTIONS = [
+    Selection("w"),
+    Selection("w", "wandb"),
+    Selection("w", None, (0, 1000)),
+    Selection("w", "log", (-(2**63), 2**63 - 1)),
+]
+
+
+class Recorder:
+    """Keeps what a query function would have run."""
+
+    def __init__(self) -> None:
+        self.statement = ""
+        self.parameters: dict[str, Any] = {}
+
+    def fetch_all(self, statement: str, parameters: Any) -> list[tuple[Any, ...]]:
+        self.statement, self.parameters = statement, parameters
+        return []
+
+    def copy_out(self, statement: str, parameters: Any, _sink: Any) -> None:
+        # What EXPLAIN takes is the query within the COPY.
+        match = re.fullmatch(r"(\s*/\*.*?\*/\s*)COPY \((.*)\) TO STDOUT WITH \(.*\)\s*", statement, re.DOTALL)
+        assert match, statement
+        self.statement, self.parameters = match.group(1) + match.group(2), parameters
+
+
+def record(ask: Any) -> Recorder:
+    recorder = Recorder()
+    ask(recorder)
+    return recorder
+
+
+STATEMENTS = {
+    "sources": lambda to, selection: queries.select_sources(to, selection.workload_uid),
+    "available": lambda to, selection: queries.select_available(to, selection.workload_uid, selection.data_source),
+    "objects": lambda to, selection: queries.copy_objects(to, selection, None, None),
+    "objects named": lambda to, selection: queries.copy_objects(to, selection, ["a", "b"], None),
+    "one point": lambda to, selection: queries.copy_named_points(to, selection, ["loss"], None),
+    "points": lambda to, selection: queries.copy_named_points(to, selection, ["loss", "step", "%s", "'"], None),
+    "iteration times": lambda to, selection: queries.copy_iteration_times(to, selection, None),
+}
+
+
+@pytest.mark.parametrize("selection", SELECTIONS, ids=["all", "source", "range", "both"])
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_explain(registry: ClusterRegistry, cluster: str, name: str, selection: Selection) -> None:
+    recorder = record(lambda to: STATEMENTS[name](to, selection))
+    assert re.match(r"\s*/\* lens_perf: [a-z_]+ \*/", recorder.statement)
+    with registry.read(cluster) as transaction:
+        plan = transaction.fetch_all(
+            f"SET LOCAL enable_seqscan = off; EXPLAIN {recorder.statement}", recorder.parameters
+        )
+    text = "\n".join(line for (line,) in plan)
+    assert re.search(r"Index Cond: \(.*workload_uid.* = 'w'::text", text), text
+    assert "SubPlan" not in text
+    # What is not asked for is folded away, not evaluated for every row.
+    assert ("data_source = " in text.replace(")::text", "").replace("(data_source", "data_source")) == (
+        selection.data_source is not None and name != "sources"
+    ), text
+
+
+def test_every_statement_is_explained() -> None:
+    module = {name for name in vars(queries) if re.match("(SELECT|COPY)_", name)} - {"COPY_FORMAT", "COPY_QUOTE"}
+    seen = set()
+    for ask in STATEMENTS.values():
+        recorder = record(lambda to, ask=ask: ask(to, SELECTIONS[0]))
+        match = re.search(r"lens_perf: (\w+)", recorder.statement)
+        assert match
+        seen.add(match.group(1).upper())
+    assert seen == module
+
+
+def test_values_are_bound_never_spliced() -> None:
+    hostile = "'); DROP TABLE training_performance; --"
+    for ask in (
+        lambda to: queries.copy_named_points(to, Selection(hostile, hostile), [hostile, "b"], None),
+        lambda to: queries.copy_objects(to, Selection(hostile, hostile), [hostile], None),
+        lambda to: queries.select_available(to, hostile, hostile),
+    ):
+        assert hostile not in record(ask).statement
