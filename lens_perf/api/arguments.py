@@ -14,6 +14,7 @@ from lens_perf.performance.queries import Selection
 
 UID_REQUIRED = "workload_uid is required"
 LONGEST_UID = 256
+UID_PATTERN = "^[^\\x00]*[^\\x00\\s][^\\x00]*$"
 NO_NUL = "^[^\\x00]*$"
 MILLISECONDS = re.compile(r"-?[0-9]{1,19}")
 INT64 = range(-(2**63), 2**63)
@@ -134,6 +135,7 @@ class DataQuery(TimeRangeQuery):
             "names, or Grafana format `{metric1,metric2}`. Default: return all metrics.",
             "example": "loss,accuracy",
             "type": "string",
+            "pattern": NO_NUL,
         },
     )
     metric = ma.fields.List(

@@ -12,6 +12,8 @@ from werkzeug.wsgi import wrap_file
 
 from lens_perf.api import schemas
 from lens_perf.api.arguments import (
+    LONGEST_UID,
+    UID_PATTERN,
     ClusterQuery,
     DataQuery,
     QueryParser,
@@ -48,7 +50,7 @@ UID_PARAMETER = {
     "in": "path",
     "required": True,
     "description": "The unique identifier of the workload",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 256},
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_UID, "pattern": UID_PATTERN},
     "example": schemas.EXAMPLE_UID,
 }
 

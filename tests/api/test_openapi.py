@@ -1,0 +1,90 @@
+"""The published description: valid, complete, and true of the service."""
+
+from typing import Any
+
+import pytest
+import schemathesis
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from openapi_spec_validator import validate
+from schemathesis.generation import GenerationMode
+
+from lens_perf.api import schemas
+from tests.conftest import Row, Store, at
+
+PREFIX = "/lens/v1/workloads/{uid}/metrics/"
+PARAMETERS = {
+    "sources": {"uid", "cluster"},
+    "available": {"uid", "cluster", "data_source"},
+    "data": {"uid", "cluster", "data_source", "metrics", "metric", "start", "end"},
+    "iteration-times": {"uid", "cluster", "data_source", "start", "end"},
+}
+EXAMPLES = {
+    "sources": schemas.SOURCES_EXAMPLE,
+    "available": schemas.AVAILABLE_EXAMPLE,
+    "data": schemas.DATA_EXAMPLE,
+    "iteration-times": schemas.ITERATION_TIMES_EXAMPLE,
+}
+
+
+@pytest.fixture
+def spec(client: FlaskClient) -> Any:
+    return client.get("/lens/openapi.json").json
+
+
+def test_valid(spec: Any) -> None:
+    validate(spec)
+    assert set(spec["paths"]) == {PREFIX + name for name in PARAMETERS}
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_every_parameter_has_an_example(spec: Any, name: str) -> None:
+    path = spec["paths"][PREFIX + name]
+    parameters = [*path.get("parameters", []), *path["get"].get("parameters", [])]
+    assert {parameter["name"] for parameter in parameters} == PARAMETERS[name]
+    for parameter in parameters:
+        assert parameter["description"]
+        assert "example" in parameter or "example" in parameter["schema"], parameter["name"]
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_every_status_has_its_body(spec: Any, name: str) -> None:
+    responses = spec["paths"][PREFIX + name]["get"]["responses"]
+    expected = {"200", "400", "404", "405", "500", "503", "504"} | (
+        {"413"} if "data" in name or "times" in name else set()
+    )
+    assert set(responses) - {"default"} == expected
+    assert responses["200"]["content"]["application/json"]["example"] == EXAMPLES[name]
+    for status in expected - {"200"}:
+        content = responses[status]["content"]["application/json"]
+        assert content["schema"] == {"$ref": "#/components/schemas/Error"}
+        assert content["example"]["code"] == int(status)
+        assert content["example"]["message"]
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_every_answer_is_as_described(app: Flask, store: Store, name: str) -> None:
+    store("abc123", [Row({"loss": index, "accuracy": "NaN"}, index, at(index), "wandb") for index in range(3)])
+    operation = schemathesis.openapi.from_wsgi("/lens/openapi.json", app)[PREFIX + name]["GET"]
+    sensible = operation.as_strategy(generation_mode=GenerationMode.POSITIVE).map(heed_what_no_schema_can_say)
+    for cases in (sensible, operation.as_strategy(generation_mode=GenerationMode.NEGATIVE)):
+
+        @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(case=cases)
+        def check(case: schemathesis.Case) -> None:
+            case.call_and_validate()
+
+        check()
+
+
+def heed_what_no_schema_can_say(case: schemathesis.Case) -> schemathesis.Case:
+    """Name a cluster that exists, and give both ends of a range, in order, or neither."""
+    query = dict(case.query or {})
+    if "cluster" in query:
+        query["cluster"] = "alpha"
+    bounds = [query.pop(name) for name in ("start", "end") if name in query]
+    if len(bounds) == 2:
+        query["start"], query["end"] = sorted(bounds)
+    case.query = query
+    return case

