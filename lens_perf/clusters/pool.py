@@ -88,10 +88,13 @@ class ConnectionPool:
 
     def _check_liveness(self, connection: Any, entry: ConnectionPoolEntry, _proxy: object) -> None:
         """Raise DisconnectionError, upon which the pool dials anew, if ``connection`` is too old or is dead."""
+        idle_since = entry.info.get("idle_since")
+        if idle_since is None:
+            return  # fresh; and TLS may still have to deliver what follows its handshake, which is no farewell
         now = time.monotonic()
         if now >= entry.info["expires_at"] or _has_news(connection):
             raise DisconnectionError
-        if now - entry.info.get("idle_since", now) < self._settings.idle_check_seconds:
+        if now - idle_since < self._settings.idle_check_seconds:
             return
         try:
             with connection.cursor() as cursor:

