@@ -1,0 +1,152 @@
+"""The ``lens-perf`` command: what an operator does beside serving. It prints for people; status 2 is a user's error."""
+
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec
+
+import click
+import psycopg2
+
+from lens_perf import __version__
+from lens_perf.clusters.registry import ClusterRegistry
+from lens_perf.config import load_settings
+from lens_perf.errors import LensError
+from lens_perf.ingest.imports import import_log
+from lens_perf.performance.schema import can_read_table, create_schema, find_missing_indexes, has_table
+
+Parameters = ParamSpec("Parameters")
+
+USER_ERROR = 2
+FILE = click.Path(dir_okay=False, path_type=Path)
+DIRECTORY = click.Path(file_okay=False, path_type=Path)
+
+
+def tells_errors(command: Callable[Parameters, int | None]) -> Callable[Parameters, None]:
+    """End ``command`` with one line on standard error for a LensError, and with its own status otherwise."""
+
+    @wraps(command)
+    def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
+        try:
+            status = command(*args, **kwargs)
+        except LensError as error:
+            print(f"lens-perf: {error.message}", file=sys.stderr)
+            status = USER_ERROR
+        sys.exit(status or 0)
+
+    return run
+
+
+config_option = click.option(
+    "--config", "config", type=FILE, help="Settings file; by default the one that LENS_PERF_CONFIG names."
+)
+cluster_option = click.option(
+    "--cluster", help="Name of the cluster; by default the one that answers when a request names none."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="lens-perf")
+def main() -> None:
+    """Look after a lens_perf service: its settings, its tables, its data."""
+
+
+@main.command("check-config")
+@click.argument("file", type=FILE, required=False)
+@tells_errors
+def check_config(file: Path | None) -> int:
+    """Say whether the settings are good and whether each cluster answers and has what the service needs.
+
+    FILE defaults to the one that LENS_PERF_CONFIG names. Exit status 1: a cluster is not ready.
+    """
+    registry = ClusterRegistry(load_settings(file))
+    print("The settings are good.")
+    ready = [_check_cluster(registry, name) for name in registry.names]
+    return 0 if all(ready) else 1
+
+
+def _check_cluster(registry: ClusterRegistry, name: str) -> bool:
+    """Print the findings about one cluster; return whether it can serve."""
+    try:
+        with registry.open_connection(name) as connection:
+            findings, ready = _inspect(connection)
+    except LensError as error:
+        findings, ready = [error.message], False
+    print(f"{name}: {'ready' if ready else 'NOT READY'}")
+    for finding in findings:
+        print(f"  {finding}")
+    return ready
+
+
+def _inspect(connection: psycopg2.extensions.connection) -> tuple[list[str], bool]:
+    if not has_table(connection):
+        return ["has no table training_performance: lens-perf db init creates it"], False
+    if not can_read_table(connection):
+        return ["its role may not SELECT from training_performance: grant it"], False
+    missing = [
+        f"lacks the recommended index ({index.columns}), for {index.serves}: lens-perf db init creates it"
+        for index in find_missing_indexes(connection)
+    ]
+    return ["answers, has the table", *missing], True
+
+
+@main.group("db")
+def database() -> None:
+    """Look after the table of a cluster."""
+
+
+@database.command("init")
+@click.option("--cluster", required=True, help="Name of the cluster.")
+@config_option
+@tells_errors
+def init_database(cluster: str, config: Path | None) -> None:
+    """Create the table and the recommended indexes where they are missing; change nothing else."""
+    registry = ClusterRegistry(load_settings(config))
+    with registry.open_connection(cluster) as connection:
+        made = create_schema(connection)
+    print(f"{cluster}: created {', '.join(made)}" if made else f"{cluster}: nothing was missing")
+
+
+@main.group("import")
+def import_group() -> None:
+    """Bring what a training framework wrote into a cluster."""
+
+
+@import_group.command("log")
+@click.argument("path", type=FILE)
+@click.option("--workload", "workload_uid", required=True, help="The workload's unique identifier.")
+@cluster_option
+@click.option(
+    "--start-time",
+    type=click.DateTime(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d"]),
+    help="When the training began, UTC; for logs whose lines carry no time.",
+)
+@config_option
+@tells_errors
+def import_training_log(
+    path: Path, workload_uid: str, cluster: str | None, start_time: datetime | None, config: Path | None
+) -> None:
+    """Import the training log PATH, plain or gzipped, as Megatron-LM and Primus write it."""
+    registry = ClusterRegistry(load_settings(config))
+    start = start_time.replace(tzinfo=UTC) if start_time else None
+    with registry.open_connection(cluster) as connection:
+        print(import_log(connection, path, workload_uid, start_time=start))
+
+
+@main.command("demo")
+@click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="Port on 127.0.0.1.")
+@click.option("--directory", type=DIRECTORY, default=Path("var/demo"), show_default=True, help="Where data are kept.")
+@click.option("--gunicorn-config", type=FILE, help="gunicorn's settings file.")
+@click.argument("data", type=FILE, nargs=-1)
+@tells_errors
+def demo(port: int, directory: Path, gunicorn_config: Path | None, data: Sequence[Path]) -> int:
+    """Serve a live demonstration on an embedded PostgreSQL, with the logs DATA as further workloads."""
+    from lens_perf.demo.server import run_demo  # noqa: PLC0415 - needs the demo extra, which a deployment has not
+
+    return run_demo(directory, port, data, gunicorn_config)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""The ``lens-perf`` command, as a user types it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg2
+import pytest
+from click.testing import CliRunner, Result
+
+from lens_perf import __version__
+from lens_perf.cli import main
+from lens_perf.demo.embedded_postgres import EmbeddedPostgres
+from lens_perf.performance.schema import RECOMMENDED_INDEXES
+from tests.conftest import READER, two_clusters
+
+Run = Callable[..., Result]
+LOG = """\
+ [2026-05-22 02:11:05.696508] iteration    14001/   15550 | consumed samples:      4704336 | lm loss: 2.399058E+00 |
+ something else
+ [2026-05-22 02:11:07.408737] iteration    14002/   15550 | consumed samples:      4704672 | lm loss: 2.406709E+00 |
+"""
+
+
+@pytest.fixture
+def run() -> Run:
+    def invoke(*arguments: object) -> Result:
+        return CliRunner().invoke(main, [str(argument) for argument in arguments], catch_exceptions=False)
+
+    return invoke
+
+
+@pytest.fixture
+def new_database(postgres18: EmbeddedPostgres, uid: str) -> Iterator[str]:
+    """The DSN of a database of the test's own."""
+    with closing(psycopg2.connect(postgres18.dsn("postgres"))) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        cursor.execute(f'CREATE DATABASE "{uid}"')
+        yield postgres18.dsn(uid)
+        cursor.execute(f'DROP DATABASE "{uid}" WITH (FORCE)')
+
+
+@pytest.fixture
+def settings(new_database: str, write_settings: Callable[[str], Path]) -> Path:
+    return write_settings(f'[clusters.new]\ndsn = "{new_database}"')
+
+
+def schema_of(dsn: str) -> list[tuple[str, ...]]:
+    """Return every column, index and type that the database's users made."""
+    with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
+        cursor.execute("""
+            SELECT table_name, column_name, udt_name::text, column_default FROM information_schema.columns
+            WHERE table_schema = 'public'
+            UNION ALL SELECT tablename, indexname, indexdef, '' FROM pg_indexes WHERE schemaname = 'public'
+            UNION ALL SELECT typname, '', '', '' FROM pg_type WHERE typnamespace = 'public'::regnamespace
+            ORDER BY 1, 2
+        """)
+        return cursor.fetchall()
+
+
+def test_help_and_version(run: Run) -> None:
+    assert __version__ in run("--version").output
+    for command in ((), ("db",), ("import",), ("check-config",), ("db", "init"), ("import", "log"), ("demo",)):
+        result = run(*command, "--help")
+        assert (result.exit_code, "Usage:" in result.output) == (0, True)
+
+
+def test_check_config(run: Run, postgres18: EmbeddedPostgres, write_settings: Callable[[str], Path]) -> None:
+    result = run("check-config", write_settings(two_clusters(postgres18)))
+    assert result.exit_code == 1
+    assert result.output.splitlines() == [
+        "The settings are good.",
+        "alpha: ready",
+        "  answers, has the table",
+        "beta: ready",
+        "  answers, has the table",
+        "unreachable: NOT READY",
+        "  Cluster unreachable cannot be reached now; try again later",
+        "without_table: NOT READY",
+        "  has no table training_performance: lens-perf db init creates it",
+        "without_database: NOT READY",
+        "  Cluster without_database cannot be reached now; try again later",
+    ]
+
+
+def test_check_config_by_variable(run: Run, settings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LENS_PERF_CONFIG", str(settings))
+    assert run("check-config").output.startswith("The settings are good.\nnew: NOT READY")
+
+
+def test_check_config_of_bad_settings(run: Run, write_settings: Callable[[str], Path]) -> None:
+    path = write_settings("[clusters.alpha]\ndns = 'password=hunter2'")
+    result = run("check-config", path)
+    assert result.exit_code == 2
+    assert result.output.startswith(f"lens-perf: {path}: clusters.alpha.dns: is not a setting; expected one of dsn,")
+    assert "hunter2" not in result.output
+
+
+def test_a_role_that_may_not_read(
+    run: Run, postgres18: EmbeddedPostgres, uid: str, settings: Path, write_settings: Callable[[str], Path]
+) -> None:
+    assert run("db", "init", "--cluster", "new", "--config", settings).exit_code == 0
+    result = run("check-config", write_settings(f'[clusters.new]\ndsn = "{postgres18.dsn(uid, READER)}"'))
+    assert (result.exit_code, "may not SELECT" in result.output) == (1, True)
+
+
+def test_db_init(run: Run, settings: Path, new_database: str) -> None:
+    first = run("db", "init", "--cluster", "new", "--config", settings)
+    names = ["training_performance", *(index.name for index in RECOMMENDED_INDEXES)]
+    assert first.output == f"new: created {', '.join(names)}\n"
+    made = schema_of(new_database)
+    assert run("check-config", settings).output.endswith("new: ready\n  answers, has the table\n")
+    again = run("db", "init", "--cluster", "new", "--config", settings)
+    assert (again.exit_code, again.output) == (0, "new: nothing was missing\n")
+    assert schema_of(new_database) == made
+
+
+def test_db_init_adds_to_a_foreign_table_only_indexes(run: Run, settings: Path, new_database: str) -> None:
+    with closing(psycopg2.connect(new_database)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute("""
+            CREATE TABLE training_performance (id bigserial PRIMARY KEY, performance jsonb, iteration int,
+                created_at timestamptz, workload_uid text, data_source text, own_column int);
+            CREATE INDEX own_name ON training_performance (workload_uid, data_source, iteration DESC);
+            CREATE INDEX partial ON training_performance (data_source) WHERE own_column = 1;
+        """)
+    before = schema_of(new_database)
+    assert run("check-config", settings).output.count("lacks the recommended index") == 2
+    result = run("db", "init", "--cluster", "new", "--config", settings)
+    created = [RECOMMENDED_INDEXES[0].name, RECOMMENDED_INDEXES[2].name]
+    assert result.output == f"new: created {', '.join(created)}\n"
+    after = schema_of(new_database)
+    assert [row for row in after if row not in before] == [row for row in after if row[1] in created]
+    assert [row for row in before if row not in after] == []
+
+
+def test_db_init_of_an_unreachable_cluster(
+    run: Run, postgres18: EmbeddedPostgres, write_settings: Callable[[str], Path]
+) -> None:
+    path = write_settings(two_clusters(postgres18))
+    for cluster, words in (("unreachable", "cannot be reached"), ("nix", "Unknown cluster")):
+        result = run("db", "init", "--cluster", cluster, "--config", path)
+        assert result.exit_code == 2
+        assert words in result.output
+    assert run("db", "init", "--config", path).exit_code == 2
+
+
+def test_import_log(run: Run, settings: Path, new_database: str, tmp_path: Path, uid: str) -> None:
+    run("db", "init", "--cluster", "new", "--config", settings)
+    log = tmp_path / "training.log"
+    log.write_text(LOG)
+    first = run("import", "log", log, "--workload", uid, "--config", settings)
+    assert first.exit_code == 0
+    again = run("import", "log", log, "--workload", uid, "--cluster", "new", "--config", settings)
+    assert again.exit_code == 0
+    with closing(psycopg2.connect(new_database)) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT iteration, performance->>'lm_loss', data_source::text,
+                (extract(epoch FROM created_at) * 1000)::bigint
+            FROM training_performance WHERE workload_uid = %s ORDER BY iteration
+            """,
+            (uid,),
+        )
+        assert cursor.fetchall() == [
+            (14001, "2.399058", "log", 1779415865697),
+            (14002, "2.406709", "log", 1779415867409),
+        ]
+
+
+def test_import_of_what_is_no_log(run: Run, settings: Path, tmp_path: Path) -> None:
+    run("db", "init", "--cluster", "new", "--config", settings)
+    other = tmp_path / "other.txt"
+    other.write_text("nothing\n")
+    result = run("import", "log", other, "--workload", "w", "--config", settings)
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
+    assert run("import", "log", tmp_path / "nowhere", "--workload", "w", "--config", settings).exit_code == 2
