@@ -1,0 +1,71 @@
+# What one does with a checkout of lens_perf. Needs Python 3.11 or newer and make; all else goes into .venv.
+
+PYTHON ?= python3
+PORT ?= 8080
+# Training logs for the demo to import, and further arguments for pytest and the benchmarks.
+DATA ?=
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/installed
+SOURCES := lens_perf tests config docs wsgi.py setup.py
+
+.DEFAULT_GOAL := help
+.PHONY: help install run serve test lint format typecheck bench docs dist check clean
+.DELETE_ON_ERROR:
+
+help: ## List the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  \1	\2/' | expand -t 14
+
+install: $(STAMPS)/dev ## Install everything a developer needs, and the git hooks
+	@if [ -d .git ]; then $(BIN)/pre-commit install; fi
+
+run: $(STAMPS)/demo ## Run the live demo on port 8080 (PORT=8081 for another); DATA=training.log adds a workload
+	@exec $(BIN)/lens-perf demo --port $(PORT) --gunicorn-config config/gunicorn.conf.py $(DATA)
+
+serve: $(STAMPS)/service ## Serve what the settings file named by LENS_PERF_CONFIG describes
+	@: $${LENS_PERF_CONFIG:?must name a settings file, such as a copy of config/lens_perf.toml}
+	@exec $(BIN)/gunicorn -c config/gunicorn.conf.py -b 127.0.0.1:$(PORT) wsgi:app
+
+test: $(STAMPS)/test ## Run the tests; ARGS="-k name" chooses among them
+	$(BIN)/pytest $(ARGS)
+
+lint: $(STAMPS)/dev ## Check style and formatting
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+
+format: $(STAMPS)/dev ## Mend style and formatting
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+typecheck: $(STAMPS)/dev ## Check the types of the package
+	$(BIN)/mypy
+
+bench: $(STAMPS)/test ## Measure the service against bare PostgreSQL; takes some minutes
+	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+docs: $(STAMPS)/dev ## Build the documentation into docs/_build/html
+	$(BIN)/sphinx-build -W -n -b html docs docs/_build/html
+
+dist: $(STAMPS)/test ## Build the source distribution and the wheel into dist
+	$(BIN)/python -m build
+
+check: lint typecheck docs test ## Run all checks
+
+clean: ## Remove everything that was made, the demo's data included
+	rm -rf $(VENV) build dist docs/_build var .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "lens_perf needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+		rm -rf $(VENV); echo "This Python cannot make virtual environments; on Debian: apt install python3-venv" >&2; exit 1; }
+
+# One stamp for each set of packages: none, or the extra of setup.cfg that goes by its name.
+$(STAMPS)/%: setup.cfg setup.py constraints.txt | $(VENV)/bin/python
+	@echo "Installing lens_perf and what it needs ($*) into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--editable '.$(if $(filter service,$*),,[$*])'
+	@mkdir -p $(STAMPS) && touch $@
