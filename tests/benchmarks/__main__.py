@@ -1,0 +1,92 @@
+"""Seeds an embedded PostgreSQL, measures and prints a table. Timings are shown, never asserted."""
+
+import argparse
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from lens_perf.config import LimitSettings
+from lens_perf.demo.embedded_postgres import DEFAULT_VERSION, run_embedded_postgres
+from tests.benchmarks.answer_reader import WrongAnswerError
+from tests.benchmarks.gunicorn_process import run_gunicorn
+from tests.benchmarks.measurements import MEASUREMENTS, Bench
+from tests.benchmarks.outcome import HEADING, Outcome, summarise, write_json
+from tests.benchmarks.seed import seed
+
+# A busy machine makes answers late, not wrong.
+DEADLINE_SECONDS = 600.0
+
+
+def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the options of the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--directory", type=Path, help="keep the seeded PostgreSQL here, such as var/bench, for re-use")
+    parser.add_argument("--postgres", type=int, choices=(16, 18), default=DEFAULT_VERSION)
+    parser.add_argument("--rounds", type=int, default=5, help="rounds that the medians are of")
+    parser.add_argument("--only", action="append", choices=MEASUREMENTS, metavar="NAME", help=", ".join(MEASUREMENTS))
+    parser.add_argument("--json", type=Path, help="write the figures to this file, too")
+    return parser.parse_args(arguments)
+
+
+@contextmanager
+def temporary_directory() -> Iterator[Path]:
+    """Make a directory for the length of the block; its path is short, as a Unix socket's must be."""
+    directory = Path(tempfile.mkdtemp(prefix="lens", dir="/tmp"))
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def open_bench(data: Path, version: int, rounds: int) -> Iterator[Bench]:
+    """Run PostgreSQL over ``data``, seeded, and the service over that, until the block ends."""
+    with temporary_directory() as scratch, run_embedded_postgres(data, version) as postgres:
+        database = seed(postgres)
+        settings = scratch / "lens_perf.toml"
+        settings.write_text(
+            f'[clusters.bench]\ndsn = "{postgres.dsn(database)}"\n[limits]\ndeadline_seconds = {DEADLINE_SECONDS}\n',
+            "utf-8",
+        )
+        variables = {"LENS_PERF_CONFIG": str(settings)}
+        limits = LimitSettings(deadline_seconds=DEADLINE_SECONDS)
+        with run_gunicorn("wsgi:app", variables) as service:
+            yield Bench(postgres, database, service, variables, limits, rounds)
+
+
+def measure(bench: Bench, names: Sequence[str]) -> list[Outcome]:
+    """Run the measurements ``names``, printing each as it comes."""
+    print(HEADING, flush=True)
+    outcomes = []
+    for name in names:
+        outcomes.append(MEASUREMENTS[name](bench, name=name))
+        print(outcomes[-1].line(), flush=True)
+    return outcomes
+
+
+def main() -> int:
+    """Return the exit status: 0 when everything was measured, whatever the figures; 1 when an answer was wrong."""
+    options = read_options()
+    # As with Ctrl-C, every process that was started is stopped on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    with temporary_directory() as fresh:
+        try:
+            with open_bench(options.directory or fresh, options.postgres, options.rounds) as bench:
+                outcomes = measure(bench, options.only or list(MEASUREMENTS))
+        except WrongAnswerError as error:
+            print(f"wrong answer: {error}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            return 130
+    print(summarise(outcomes))
+    if options.json:
+        write_json(options.json, outcomes, {"postgres": options.postgres, "rounds": options.rounds})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

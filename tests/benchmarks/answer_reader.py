@@ -1,0 +1,84 @@
+"""An HTTP client that costs next to nothing: one kept connection, and a body that is read over and over in place."""
+
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+BUFFER_SIZE = 256 * 1024
+# Enough of a body's end to hold total_count, which comes last in every answer.
+TAIL_SIZE = 64
+READ_SECONDS = 900
+CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
+TOTAL_COUNT = re.compile(rb'"total_count":([0-9]+)}\s*$')
+
+
+class WrongAnswerError(Exception):
+    """An answer was not what the seeded data call for, so that its timing means nothing."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is kept of an answer: its head, the length of its body and the body's end."""
+
+    head: bytes
+    size: int
+    tail: bytes
+
+    def check(self, total_count: int) -> None:
+        """Raise WrongAnswerError unless this is a 200 that counts ``total_count``."""
+        if not self.head.startswith(b"HTTP/1.1 200 "):
+            raise WrongAnswerError(f"{self.head!r} {self.tail!r}")
+        match = TOTAL_COUNT.search(self.tail)
+        if match is None or int(match.group(1)) != total_count:
+            raise WrongAnswerError(f"expected total_count {total_count}: {self.tail!r}")
+
+
+class AnswerReader:
+    """Asks one server over one connection."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._buffer = memoryview(bytearray(BUFFER_SIZE))
+
+    def get(self, path: str) -> Answer:
+        """Ask for ``path`` and read the answer to its end. Raises WrongAnswerError when it is cut off."""
+        self._connection.sendall(f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode())
+        head, start = self._read_head()
+        match = CONTENT_LENGTH.search(head)
+        if match is None:
+            raise WrongAnswerError(f"no Content-Length: {head!r}")
+        size = int(match.group(1))
+        return Answer(head, size, self._read_tail(start, size - len(start)))
+
+    def _read_head(self) -> tuple[bytes, bytes]:
+        received = b""
+        while b"\r\n\r\n" not in received:
+            received += self._receive(BUFFER_SIZE)
+        head, _, start = received.partition(b"\r\n\r\n")
+        return head, start
+
+    def _read_tail(self, tail: bytes, left: int) -> bytes:
+        while left:
+            chunk = self._buffer[: min(left, BUFFER_SIZE)]
+            count = self._connection.recv_into(chunk)
+            if count == 0:
+                raise WrongAnswerError(f"the answer was cut off {left} bytes before its end")
+            left -= count
+            tail = (tail + bytes(chunk[max(0, count - TAIL_SIZE) : count]))[-TAIL_SIZE:]
+        return tail
+
+    def _receive(self, size: int) -> bytes:
+        received = self._connection.recv(size)
+        if not received:
+            raise WrongAnswerError("the server closed the connection")
+        return received
+
+
+@contextmanager
+def open_reader(port: int) -> Iterator[AnswerReader]:
+    """Open a reader for the server on ``port`` of 127.0.0.1."""
+    with socket.create_connection(("127.0.0.1", port), timeout=READ_SECONDS) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        yield AnswerReader(connection)

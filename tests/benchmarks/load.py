@@ -1,0 +1,76 @@
+"""Asks one path over several kept connections at once and prints the answers per second; a process of its own."""
+
+import selectors
+import socket
+import sys
+import time
+from contextlib import ExitStack
+from typing import cast
+
+from tests.benchmarks.answer_reader import WrongAnswerError
+
+RECEIVE_SIZE = 64 * 1024
+GOOD = b"HTTP/1.1 200 "
+
+
+class Client:
+    """One connection with one request under way; every answer must be as long as ``size``, a good one's length."""
+
+    def __init__(self, connection: socket.socket, request: bytes, size: int) -> None:
+        self._connection = connection
+        self._request = request
+        self._size = size
+        self._received = b""
+
+    def ask(self) -> None:
+        """Send the request."""
+        self._connection.sendall(self._request)
+
+    def receive(self) -> bool:
+        """Take what has come; if that completes the answer, ask again and return True."""
+        received = self._connection.recv(RECEIVE_SIZE)
+        self._received += received
+        if not received or len(self._received) > self._size or not self._received.startswith(GOOD):
+            raise WrongAnswerError(f"under load: {self._received!r}")
+        if len(self._received) < self._size:
+            return False
+        self._received = b""
+        self.ask()
+        return True
+
+
+def measure_rate(port: int, path: str, connections: int, seconds: float) -> float:
+    """Return the answers per second."""
+    request = f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode()
+    size = _measure_answer(port, request)
+    with ExitStack() as stack, selectors.DefaultSelector() as selector:
+        for _ in range(connections):
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            client = Client(connection, request, size)
+            selector.register(connection, selectors.EVENT_READ, client)
+            client.ask()
+        return _count_answers(selector, seconds) / seconds
+
+
+def _measure_answer(port: int, request: bytes) -> int:
+    closing_request = request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(closing_request)
+        answer = b"".join(iter(lambda: connection.recv(RECEIVE_SIZE), b""))
+    # The one difference to come, as gunicorn writes it.
+    return len(answer.replace(b"Connection: close", b"Connection: keep-alive"))
+
+
+def _count_answers(selector: selectors.BaseSelector, seconds: float) -> int:
+    answers = 0
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for key, _ in selector.select(timeout=seconds):
+            answers += cast("Client", key.data).receive()
+    return answers
+
+
+if __name__ == "__main__":
+    _, port_text, path_text, connections_text, seconds_text = sys.argv
+    print(measure_rate(int(port_text), path_text, int(connections_text), float(seconds_text)))
