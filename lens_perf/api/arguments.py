@@ -10,7 +10,7 @@ from webargs.flaskparser import FlaskParser
 
 from lens_perf.errors import InvalidParameterError
 from lens_perf.performance.metric_fields import DATA_SOURCES
-from lens_perf.performance.queries import Selection
+from lens_perf.performance.selection import Selection
 
 UID_REQUIRED = "workload_uid is required"
 LONGEST_UID = 256

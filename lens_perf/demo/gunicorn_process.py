@@ -25,7 +25,7 @@ def run_gunicorn(port: int, settings: Path, config: Path | None, log: Path) -> I
     ``config`` is gunicorn's own settings file; what it says goes to ``log``.
     """
     options = ["-c", str(config)] if config else []
-    command = [sys.executable, "-m", "gunicorn", *options, "-b", f"{HOST}:{port}", _choose_application()]
+    command = [sys.executable, "-m", "gunicorn", *options, "-b", f"{HOST}:{port}", "lens_perf.wsgi:app"]
     environment = {key: value for key, value in os.environ.items() if not key.startswith(VARIABLE_PREFIX)}
     environment[CONFIG_VARIABLE] = str(settings)
     with log.open("wb") as output:
@@ -51,12 +51,6 @@ def await_answer(gunicorn: subprocess.Popen[bytes], port: int, path: str) -> boo
             raise LensError(f"The service did not answer in {ANSWER_SECONDS:g} s; see the log of gunicorn")
         time.sleep(0.1)
     return False
-
-
-def _choose_application() -> str:
-    """Return what gunicorn is to serve: wsgi.py where it is ours, as the demo may be started in any directory."""
-    own = Path(__file__).resolve().parents[2] / "wsgi.py"
-    return "wsgi:app" if own.is_file() and own.parent == Path.cwd().resolve() else "lens_perf.app:create_app()"
 
 
 def _answers(port: int, path: str) -> bool:

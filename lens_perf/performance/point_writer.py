@@ -11,12 +11,8 @@ from typing import IO, Self
 import orjson
 
 from lens_perf.errors import ResultTooLargeError
-from lens_perf.performance.queries import COPY_QUOTE, POINT_MARK
 
 BLOCK_SIZE = 256 * 1024
-MARK = POINT_MARK.encode()
-# None of these occurs in JSON text: the joints between a COPY's columns and rows, its quotes and the marks.
-NOT_JSON = b"\t\n" + COPY_QUOTE.encode() + MARK
 
 
 @dataclass(frozen=True)
@@ -29,7 +25,7 @@ class PointBody:
 
 
 class PointWriter:
-    """Takes data points as JSON pieces, each point behind a POINT_MARK and a comma, and writes one JSON object.
+    """Takes data points as JSON texts, each behind a comma, and writes one JSON object.
 
     ``labels`` are the fields ahead of ``data``. Raises ResultTooLargeError as soon as there are more than
     ``max_points``. Used as a context manager, it gives up its file when the block fails.
@@ -39,7 +35,8 @@ class PointWriter:
         self._max_points = max_points
         self._memory_bytes = memory_bytes
         self._count = 0
-        self._block = bytearray()
+        self._waiting: list[bytes] = []
+        self._waiting_size = 0
         self._file: IO[bytes] = SpooledTemporaryFile(max_size=memory_bytes)  # noqa: SIM115 - outlives the method
         self._file.write(orjson.dumps(labels)[:-1] + b',"data":[')
 
@@ -50,10 +47,12 @@ class PointWriter:
         if failure is not None:
             self._file.close()
 
-    def write(self, pieces: bytes) -> None:
-        """Take one row of a COPY, or the points expanded from one."""
-        self._block += pieces
-        if len(self._block) >= BLOCK_SIZE:
+    def write_points(self, points: bytes, count: int) -> None:
+        """Take ``count`` data points; there may be none."""
+        self._waiting.append(points if self._count else points[1:])
+        self._count += count
+        self._waiting_size += len(points)
+        if self._waiting_size >= BLOCK_SIZE:
             self._drain()
 
     def finish(self) -> PointBody:
@@ -68,13 +67,11 @@ class PointWriter:
             return PointBody(size, self._file.read(), None)
 
     def _drain(self) -> None:
-        points = self._block.translate(None, NOT_JSON)
-        first = self._count == 0
-        self._count += self._block.count(MARK)
-        self._block.clear()
         if self._count > self._max_points:
             raise ResultTooLargeError(
                 f"The result has more than {self._max_points} data points; "
                 "ask for fewer with metrics, data_source, or start and end"
             )
-        self._file.write(points[1:] if first else points)
+        self._file.write(b"".join(self._waiting))
+        self._waiting.clear()
+        self._waiting_size = 0

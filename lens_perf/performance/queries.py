@@ -1,25 +1,20 @@
 """Every statement of the service, each a constant above the one function that runs it.
 
-A statement that yields data points is a COPY in one of two forms. Where the metrics are named, PostgreSQL emits the
-JSON of each point in pieces, the columns of the COPY: their joints are tabs, which JSON text never holds, and
-``POINT_MARK`` stands before each point; the writer counts the marks and deletes marks, tabs and line ends. Where all
-metrics are asked for, each row is the whole object, which Python expands (see docs/decisions.rst).
+A statement that yields data points is a COPY in one of two forms. Where the metrics are named, PostgreSQL writes the
+JSON of each point, a column of the COPY: columns are joined by tabs, which JSON text never holds, and ``POINT_MARK``
+stands before each point. What it writes for a value that is no number is no data point, which is left to the reader of
+the rows. Where all metrics are asked for, each row is the whole object, which Python expands (see docs/decisions.rst).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from lens_perf.performance.metric_fields import FLOAT64_LIMIT, WANDB, WANDB_METADATA_FIELDS, encode_name
+from lens_perf.performance.selection import Selection
 
 POINT_MARK = "\x02"
-COPY_QUOTE = "\x01"
+# JSON text holds neither the delimiter nor the quote, so nothing is ever quoted or escaped.
 COPY_FORMAT = r"(FORMAT csv, DELIMITER E'\t', QUOTE E'\x01')"
-
-MILLISECONDS_PER_DAY = 86_400_000
-# What PostgreSQL's timestamps can hold, in days from 1970-01-01: 4714-11-24 BC to 294276-12-31, both whole.
-FIRST_MILLISECOND = -2_440_588 * MILLISECONDS_PER_DAY
-LAST_MILLISECOND = 106_762_940 * MILLISECONDS_PER_DAY - 1
 
 
 class Transaction(Protocol):
@@ -37,42 +32,6 @@ class RowSink(Protocol):
 
     def write(self, row: bytes, /) -> object:
         """Take one row."""
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Which records a question is about.
-
-    ``time_range`` is inclusive, in milliseconds since 1970, and int64; records without a finite time are in none.
-    """
-
-    workload_uid: str
-    data_source: str | None = None
-    time_range: tuple[int, int] | None = None
-
-    def parameters(self) -> dict[str, Any]:
-        """Return the bound values of RECORDS and IN_TIME_RANGE."""
-        start, end = _clamp(self.time_range or (0, 0))
-        start_days, start_ms = divmod(start, MILLISECONDS_PER_DAY)
-        end_days, end_ms = divmod(end, MILLISECONDS_PER_DAY)
-        return {
-            "workload_uid": self.workload_uid,
-            "data_source": self.data_source,
-            "any_time": self.time_range is None,
-            "start_days": start_days,
-            "start_seconds": start_ms / 1000,
-            "end_days": end_days,
-            # The last microsecond whose floored millisecond is the end's.
-            "end_seconds": end_ms / 1000 + 0.000999,
-        }
-
-
-def _clamp(time_range: tuple[int, int]) -> tuple[int, int]:
-    """Return the part of ``time_range`` that timestamps can hold, or an empty range that they can."""
-    start, end = time_range
-    if start > LAST_MILLISECOND or end < FIRST_MILLISECOND:
-        return LAST_MILLISECOND, FIRST_MILLISECOND
-    return max(start, FIRST_MILLISECOND), min(end, LAST_MILLISECOND)
 
 
 RECORDS = """
@@ -101,14 +60,18 @@ TIMESTAMP = """CASE
                 + 946684800000
     END"""
 
-# The columns that every data point of a record shares, as JSON texts.
-SHARED_FIELDS = f"""
-    coalesce(({TIMESTAMP})::text, 'null') AS timestamp_text,
-    coalesce(iteration::text, 'null') AS iteration_text,
-    coalesce(to_json(data_source::text)::text, 'null') AS data_source_text
-"""
+# The columns that every data point of a record shares, as JSON texts. The usual names need no escaping, which is dear.
+DATA_SOURCE_TEXT = """CASE data_source::text
+        WHEN 'log' THEN '"log"' WHEN 'wandb' THEN '"wandb"' WHEN 'tensorflow' THEN '"tensorflow"'
+        ELSE coalesce(to_json(data_source::text)::text, 'null')
+    END"""
+TIMESTAMP_TEXT = f"coalesce(({TIMESTAMP})::text, 'null')"
+ITERATION_TEXT = "coalesce(iteration::text, 'null')"
+SHARED_TEXT = (
+    f"""',"timestamp":' || {TIMESTAMP_TEXT} || ',"iteration":' || {ITERATION_TEXT}"""
+    f""" || ',"data_source":' || {DATA_SOURCE_TEXT} || '}}'"""
+)
 
-IS_DATA_POINT = f"CASE WHEN jsonb_typeof({{value}}) = 'number' THEN abs(({{value}})::numeric) < {FLOAT64_LIMIT} END"
 IS_NOT_WANDB = f"data_source::text IS DISTINCT FROM '{WANDB}'"
 
 
@@ -127,10 +90,12 @@ def select_sources(transaction: Transaction, workload_uid: str) -> list[tuple[st
     return transaction.fetch_all(SELECT_SOURCES, {"workload_uid": workload_uid})
 
 
+IS_DATA_POINT = f"CASE WHEN jsonb_typeof(field.value) = 'number' THEN abs(field.value::numeric) < {FLOAT64_LIMIT} END"
+
 SELECT_AVAILABLE = f"""
 /* lens_perf: select_available */
 SELECT field.name AS name, data_source::text AS data_source,
-    count(*) FILTER (WHERE {IS_DATA_POINT.format(value="field.value")}) AS count
+    count(*) FILTER (WHERE {IS_DATA_POINT}) AS count
 FROM training_performance
 CROSS JOIN LATERAL jsonb_each(CASE WHEN jsonb_typeof(performance) = 'object' THEN performance END)
     AS field (name, value)
@@ -157,9 +122,9 @@ def select_available(
 COPY_OBJECTS = f"""
 /* lens_perf: copy_objects */
 COPY (
-    SELECT iteration_text, timestamp_text, data_source_text, performance
+    SELECT {ITERATION_TEXT}, {TIMESTAMP_TEXT}, {DATA_SOURCE_TEXT}, performance
     FROM (
-        SELECT created_at, id, {SHARED_FIELDS},
+        SELECT created_at, id, iteration, data_source,
             CASE
                 WHEN jsonb_typeof(performance) <> 'object' THEN NULL
                 WHEN {IS_NOT_WANDB} THEN performance
@@ -193,73 +158,70 @@ def copy_objects(transaction: Transaction, selection: Selection, names: Sequence
 COPY_NAMED_POINTS = """
 /* lens_perf: copy_named_points */
 COPY (
-    SELECT {points}
+    SELECT {columns}
     FROM (
-        SELECT created_at, id, {shared_fields}, {values}
+        SELECT created_at, id, {points}
         {records}
         AND {in_time_range}
-        AND performance ?| %(names)s
+        AND ({any_point})
         ORDER BY created_at, id
     ) AS record
-    WHERE num_nonnulls({value_names}) > 0
     ORDER BY created_at, id
 ) TO STDOUT WITH {copy_format}
 """
 
 
 def copy_named_points(transaction: Transaction, selection: Selection, names: Sequence[str], sink: RowSink) -> None:
-    """Copy the JSON pieces of the data points of the metrics ``names``, record by record, in the order of ``names``."""
+    """Copy the JSON texts of the data points of the metrics ``names``, record by record, in the order of ``names``."""
     statement, parameters = name_points(selection, names)
     transaction.copy_out(statement, parameters, sink)
 
 
 def name_points(selection: Selection, names: Sequence[str]) -> tuple[str, dict[str, Any]]:
-    """Return COPY_NAMED_POINTS, written out for ``names``, with its bound values."""
-    values = [f"value_{index}" for index in range(len(names))]
-    # With one metric every record that is left has it.
-    always = len(names) == 1
+    """Return COPY_NAMED_POINTS, written out for ``names``, with its bound values.
+
+    The points are whole texts already below the sort, where PostgreSQL's parallel workers write them.
+    """
+    points = [
+        _point_text(f"%(head_{index})s", _stored_value(index, name)) + f" AS point_{index}"
+        for index, name in enumerate(names)
+    ]
     statement = COPY_NAMED_POINTS.format(
-        points=", ".join(_point_pieces(f"%(head_{value})s", value, always=always) for value in values),
-        shared_fields=SHARED_FIELDS,
-        values=", ".join(_named_value(name, value) for name, value in zip(names, values, strict=True)),
+        columns=", ".join(f"point_{index}" for index in range(len(names))),
+        points=", ".join(points),
         records=RECORDS,
         in_time_range=IN_TIME_RANGE,
-        value_names=", ".join(values),
+        any_point=" OR ".join(f"performance ? %(name_{index})s" for index in range(len(names))),
         copy_format=COPY_FORMAT,
     )
-    bound = {f"name_{value}": name for name, value in zip(names, values, strict=True)}
-    heads = {f"head_{value}": _point_head(name) for name, value in zip(names, values, strict=True)}
-    return statement, {**selection.parameters(), **bound, **heads, "names": list(names)}
+    bound = {f"name_{index}": name for index, name in enumerate(names)}
+    heads = {f"head_{index}": _point_head(name) for index, name in enumerate(names)}
+    return statement, {**selection.parameters(), **bound, **heads}
 
 
-def _named_value(name: str, value: str) -> str:
-    stored = f"performance->%(name_{value})s"
-    of_metric = f" AND {IS_NOT_WANDB}" if name in WANDB_METADATA_FIELDS else ""
-    return f"CASE WHEN {IS_DATA_POINT.format(value=stored)}{of_metric} THEN {stored} END AS {value}"
+def _stored_value(index: int, name: str) -> str:
+    """Return the SQL for a metric's value as JSON text, whatever it is; NULL where there is none, or it is hidden."""
+    value = f"(performance->%(name_{index})s)::text"
+    return f"CASE WHEN {IS_NOT_WANDB} THEN {value} END" if name in WANDB_METADATA_FIELDS else value
 
 
 def _point_head(name: str) -> str:
     return f'{POINT_MARK},{{"metric_name":{encode_name(name)},"value":'
 
 
-def _point_pieces(head: str, value: str, *, always: bool) -> str:
-    """Return the columns that make one data point of the column ``value``, all NULL where that is NULL."""
-    pieces = (head, "',\"timestamp\":'", "timestamp_text", "',\"iteration\":'", "iteration_text",
-              "',\"data_source\":'", "data_source_text", "'}'")  # fmt: skip
-    guarded = [piece if always else f"CASE WHEN {value} IS NOT NULL THEN {piece} END" for piece in pieces]
-    return ", ".join([guarded[0], value, *guarded[1:]])
+def _point_text(head: str, value: str) -> str:
+    """Return the SQL for one data point, given the SQL for its value's JSON text; NULL where that is NULL."""
+    return f"{head} || ({value}) || {SHARED_TEXT}"
 
 
 COPY_ITERATION_TIMES = f"""
 /* lens_perf: copy_iteration_times */
 COPY (
-    SELECT {_point_pieces("%(iteration_head)s", "iteration", always=True)},
-        {_point_pieces("%(target_head)s", "target_iteration", always=False)}
+    SELECT {_point_text("%(iteration_head)s", "iteration::text")},
+        {_point_text("%(target_head)s", "target_iteration")}
     FROM (
-        SELECT DISTINCT ON (iteration) iteration, created_at, id, {SHARED_FIELDS},
-            CASE WHEN {IS_DATA_POINT.format(value="performance->'target_iteration'")}
-                THEN performance->'target_iteration'
-            END AS target_iteration
+        SELECT DISTINCT ON (iteration) iteration, created_at, id, data_source,
+            (performance->'target_iteration')::text AS target_iteration
         {RECORDS}
         AND iteration IS NOT NULL
         ORDER BY iteration, created_at, id
@@ -271,7 +233,7 @@ COPY (
 
 
 def copy_iteration_times(transaction: Transaction, selection: Selection, sink: RowSink) -> None:
-    """Copy the JSON pieces of ``iteration`` and, where there is one, ``target_iteration`` of each iteration.
+    """Copy the JSON texts of ``iteration`` and, where there is one, ``target_iteration`` of each iteration.
 
     Of the records of an iteration only the earliest counts; the time range then chooses among these.
     """

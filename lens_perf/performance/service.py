@@ -8,9 +8,11 @@ from typing import Any, Protocol
 
 from lens_perf.config import LimitSettings
 from lens_perf.performance import queries
+from lens_perf.performance.marked_points import MarkedPoints
 from lens_perf.performance.object_expander import ObjectExpander
 from lens_perf.performance.point_writer import PointBody, PointWriter
-from lens_perf.performance.queries import Selection, Transaction
+from lens_perf.performance.queries import Transaction
+from lens_perf.performance.selection import Selection
 
 # Up to here PostgreSQL picks the metrics out; beyond, copying whole objects is faster (docs/decisions.rst).
 MOST_NAMED_METRICS = 4
@@ -52,7 +54,9 @@ class PerformanceService:
         with self._start_body(selection) as writer:
             with self._clusters.read(cluster) as transaction:
                 if names is not None and len(names) <= MOST_NAMED_METRICS:
-                    queries.copy_named_points(transaction, selection, names, writer)
+                    rows = MarkedPoints(writer)
+                    queries.copy_named_points(transaction, selection, names, rows)
+                    rows.flush()
                 else:
                     queries.copy_objects(transaction, selection, names, ObjectExpander(names, writer))
             return writer.finish()
@@ -60,8 +64,10 @@ class PerformanceService:
     def read_iteration_times(self, cluster: str | None, selection: Selection) -> PointBody:
         """Return when each iteration was first reported, and its target, by iteration."""
         with self._start_body(selection) as writer:
+            rows = MarkedPoints(writer)
             with self._clusters.read(cluster) as transaction:
-                queries.copy_iteration_times(transaction, selection, writer)
+                queries.copy_iteration_times(transaction, selection, rows)
+            rows.flush()
             return writer.finish()
 
     def _start_body(self, selection: Selection) -> PointWriter:

@@ -1,6 +1,5 @@
 """The expander gives, shape by shape and slowly alike, what a full parse would."""
 
-import io
 import json
 import re
 from typing import Any
@@ -9,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lens_perf.performance.object_expander import MOST_SHAPES, ObjectExpander
+from lens_perf.performance.point_writer import PointWriter
 
 NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=6)
 NUMBERS = st.decimals(allow_nan=False, allow_infinity=False, places=3).map("{:f}".format)
@@ -21,13 +21,18 @@ def row(members: dict[str, str], number: int) -> bytes:
     return f'{number}\t1{number:03}\t"log"\t{{{body}}}\n'.encode()
 
 
+def open_writer() -> PointWriter:
+    return PointWriter({"workload_uid": "w"}, max_points=10**9, memory_bytes=2**30)
+
+
 def expand(rows: list[bytes], names: list[str] | None) -> Any:
-    sink = io.BytesIO()
-    expander = ObjectExpander(names, sink)
-    for each in rows:
-        expander.write(each)
-    text = sink.getvalue().replace(b"\x02", b"").decode()
-    return json.loads(f"[{text[1:]}]", parse_float=str, parse_int=str)
+    with open_writer() as writer:
+        expander = ObjectExpander(names, writer)
+        for each in rows:
+            expander.write(each)
+        answer = json.loads(writer.finish().content or b"", parse_float=str, parse_int=str)
+    assert answer["total_count"] == str(len(answer["data"]))
+    return answer["data"]
 
 
 def is_point(value: str) -> bool:
@@ -49,13 +54,15 @@ def test_expansion(objects: list[dict[str, str]], repeats: int, names: list[str]
 
 
 def test_a_shape_is_learnt_once_and_their_number_is_bounded() -> None:
-    expander = ObjectExpander(None, io.BytesIO())
-    for number in range(10):
-        expander.write(row({"loss": str(number), "lr": "1"}, number))
-    assert len(expander._shapes) == 1
-    for number in range(2 * MOST_SHAPES):
-        expander.write(row({f"m{number}": "1"}, number))
-    assert len(expander._shapes) == MOST_SHAPES
+    with open_writer() as writer:
+        expander = ObjectExpander(None, writer)
+        for number in range(10):
+            expander.write(row({"loss": str(number), "lr": "1"}, number))
+        assert len(expander._shapes) == 1
+        for number in range(2 * MOST_SHAPES):
+            expander.write(row({f"m{number}": "1"}, number))
+        assert len(expander._shapes) == MOST_SHAPES
+        assert writer.finish().content
 
 
 def test_depth_has_no_limit() -> None:

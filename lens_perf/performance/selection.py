@@ -1,0 +1,45 @@
+"""Which records a question is about, and how PostgreSQL is told."""
+
+from dataclasses import dataclass
+from typing import Any
+
+MILLISECONDS_PER_DAY = 86_400_000
+# What PostgreSQL's timestamps can hold, in days from 1970-01-01: 4714-11-24 BC to 294276-12-31, both whole.
+FIRST_MILLISECOND = -2_440_588 * MILLISECONDS_PER_DAY
+LAST_MILLISECOND = 106_762_940 * MILLISECONDS_PER_DAY - 1
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which records a question is about.
+
+    ``time_range`` is inclusive, in milliseconds since 1970, and int64; records without a finite time are in none.
+    """
+
+    workload_uid: str
+    data_source: str | None = None
+    time_range: tuple[int, int] | None = None
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the values that RECORDS and IN_TIME_RANGE of the statements bind."""
+        start, end = _clamp(self.time_range or (0, 0))
+        start_days, start_ms = divmod(start, MILLISECONDS_PER_DAY)
+        end_days, end_ms = divmod(end, MILLISECONDS_PER_DAY)
+        return {
+            "workload_uid": self.workload_uid,
+            "data_source": self.data_source,
+            "any_time": self.time_range is None,
+            "start_days": start_days,
+            "start_seconds": start_ms / 1000,
+            "end_days": end_days,
+            # The last microsecond whose floored millisecond is the end's.
+            "end_seconds": end_ms / 1000 + 0.000999,
+        }
+
+
+def _clamp(time_range: tuple[int, int]) -> tuple[int, int]:
+    """Return the part of ``time_range`` that timestamps can hold, or an empty range that they can."""
+    start, end = time_range
+    if start > LAST_MILLISECOND or end < FIRST_MILLISECOND:
+        return LAST_MILLISECOND, FIRST_MILLISECOND
+    return max(start, FIRST_MILLISECOND), min(end, LAST_MILLISECOND)

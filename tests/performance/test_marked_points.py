@@ -1,0 +1,36 @@
+"""Rows as PostgreSQL writes them, with all that a value may be, and blocks of every size."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lens_perf.performance import marked_points
+from lens_perf.performance.marked_points import MarkedPoints
+from lens_perf.performance.point_writer import PointWriter
+
+GOOD = ["1", "-0.5", "1" + "0" * 307, "1" + "0" * 308, "0." + "0" * 400 + "1"]
+BAD = ['"NaN"', "null", "true", '{"a": 1}', '[1, "x"]', '"\\",\\"value\\":1"', "1" + "0" * 309, "-" + "9" * 400, '"5"']
+NAMES = ["loss", "a,b", '"', "\\", '","value":', "\x02", "é"]
+
+
+def point(name: str, value: str) -> str:
+    return f'\x02,{{"metric_name":{json.dumps(name)},"value":{value},"timestamp":1,"iteration":2,"data_source":"log"}}'
+
+
+@pytest.mark.parametrize("block_size", [1, 150, 10**6])
+@given(
+    rows=st.lists(st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(GOOD * 3 + BAD)), max_size=3), max_size=9)
+)
+def test_only_finite_numbers_are_points(rows: list[list[tuple[str, str]]], block_size: int) -> None:
+    with pytest.MonkeyPatch.context() as patch, PointWriter({"uid": "w"}, 10**9, 2**20) as writer:
+        patch.setattr(marked_points, "BLOCK_SIZE", block_size)
+        points = MarkedPoints(writer)
+        for row in rows:
+            points.write(("\t".join(point(*each) for each in row) + "\n").encode())
+        points.flush()
+        answer = json.loads(writer.finish().content or b"", parse_int=str, parse_float=str)
+    expected = [each for row in rows for each in row if each[1] in GOOD]
+    assert [(each["metric_name"], each["value"]) for each in answer["data"]] == expected
+    assert answer["total_count"] == str(len(expected))
