@@ -14,6 +14,8 @@ SOURCES := lens_perf tests config docs wsgi.py setup.py
 .DEFAULT_GOAL := help
 .PHONY: help install run serve test lint format typecheck bench docs dist check clean
 .DELETE_ON_ERROR:
+# Two targets would install into one .venv at once.
+.NOTPARALLEL:
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  \1	\2/' | expand -t 14
