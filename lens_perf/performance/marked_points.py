@@ -36,8 +36,8 @@ class MarkedPoints:
         self._block.clear()
         if DOUBTFUL.search(block):
             block = b"".join(MARK + text for text in block.split(MARK) if _is_point(text))
-        # The joints of the COPY's columns and rows are no part of JSON text either. Three passes for a rare byte each are
-        # faster than one that looks at every byte, and what the first takes away is the number of points.
+        # The joints of the COPY's columns and rows are no part of JSON text either. Three passes for a rare byte each
+        # are faster than one that looks at every byte, and what the first takes away is the number of points.
         points = block.replace(MARK, b"")
         self._writer.write_points(points.replace(b"\n", b"").replace(b"\t", b""), len(block) - len(points))
 

@@ -14,6 +14,7 @@ from lens_perf.performance.point_writer import PointWriter
 
 # Stands for the fields that all points of a row share, while the template is filled; never part of JSON text.
 SHARED = b"\x03"
+SHARED_FIELDS = b',"timestamp":%b,"iteration":%b,"data_source":%b}'
 
 # More shapes than this are a sign that shapes do not repeat: then learning them costs more than it saves.
 MOST_SHAPES = 64
@@ -61,22 +62,20 @@ class ObjectExpander:
 
     def write(self, row: bytes) -> None:
         """Expand one row."""
-        for shape in self._shapes:
-            match = shape.pattern.fullmatch(row)
+        for pattern, order, template, points in self._shapes:
+            match = pattern.fullmatch(row)
             if match:
-                iteration, timestamp, source, *numbers = match.groups()
-                shared = _format_shared(iteration, timestamp, source)
-                if shape.order is not None:
-                    numbers = [numbers[index] for index in shape.order]
-                self._write((shape.template % tuple(numbers)).replace(SHARED, shared), shape.points)
+                groups = match.groups()
+                numbers = groups[3:] if order is None else tuple([groups[index] for index in order])
+                self._write((template % numbers).replace(SHARED, SHARED_FIELDS % groups[:3]), points)
                 return
         self._expand_unknown(row)
 
     def _expand_unknown(self, row: bytes) -> None:
-        iteration, timestamp, source, text = row.split(b"\t")
+        *columns, text = row.split(b"\t")
         members = list(_read_members(text))
         self._learn(members)
-        shared = _format_shared(iteration, timestamp, source)
+        shared = SHARED_FIELDS % tuple(columns)
         for member in self._in_order(members):
             if member.number is not None and is_finite_number(member.number):
                 self._write(_format_head(member.name) + member.number + shared, 1)
@@ -93,12 +92,13 @@ class ObjectExpander:
             return
         numbers = [member for member in members if member.number is not None]
         wanted = [member for member in self._in_order(members) if member.number is not None]
-        order = [numbers.index(member) for member in wanted]
+        # The groups of the match are the three columns, then the numbers.
+        order = [3 + numbers.index(member) for member in wanted]
         body = b", ".join(re.escape(member.name) + b": " + (member.pattern or b"") for member in members)
         self._shapes.append(
             Shape(
                 pattern=re.compile(COLUMN * 3 + rb"\{" + body + rb"\}\n"),
-                order=None if order == list(range(len(numbers))) else order,
+                order=None if order == list(range(3, 3 + len(numbers))) else order,
                 template=b"".join(_format_head(member.name).replace(b"%", b"%%") + b"%b" + SHARED for member in wanted),
                 points=len(wanted),
             )
@@ -107,10 +107,6 @@ class ObjectExpander:
 
 def _format_head(name: bytes) -> bytes:
     return b',{"metric_name":' + name + b',"value":'
-
-
-def _format_shared(iteration: bytes, timestamp: bytes, source: bytes) -> bytes:
-    return b',"timestamp":%b,"iteration":%b,"data_source":%b}' % (timestamp, iteration, source)
 
 
 def _read_members(text: bytes) -> Iterator[Member]:

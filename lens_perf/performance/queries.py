@@ -122,7 +122,7 @@ def select_available(
 COPY_OBJECTS = f"""
 /* lens_perf: copy_objects */
 COPY (
-    SELECT {ITERATION_TEXT}, {TIMESTAMP_TEXT}, {DATA_SOURCE_TEXT}, performance
+    SELECT {TIMESTAMP_TEXT}, {ITERATION_TEXT}, {DATA_SOURCE_TEXT}, performance
     FROM (
         SELECT created_at, id, iteration, data_source,
             CASE
@@ -142,7 +142,7 @@ COPY (
 
 
 def copy_objects(transaction: Transaction, selection: Selection, names: Sequence[str] | None, sink: RowSink) -> None:
-    r"""Copy ``iteration\ttimestamp\tdata_source\tobject\n`` for each record, all four as JSON texts.
+    r"""Copy ``timestamp\titeration\tdata_source\tobject\n`` for each record, all four as JSON texts.
 
     ``names`` leaves out records that hold none of these metrics; the objects are whole all the same, but for W&B's
     metadata fields.

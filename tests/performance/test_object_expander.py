@@ -18,7 +18,7 @@ OBJECTS = st.dictionaries(NAMES, VALUES, max_size=4)
 
 def row(members: dict[str, str], number: int) -> bytes:
     body = ", ".join(f"{json.dumps(name, ensure_ascii=False)}: {value}" for name, value in members.items())
-    return f'{number}\t1{number:03}\t"log"\t{{{body}}}\n'.encode()
+    return f'1{number:03}\t{number}\t"log"\t{{{body}}}\n'.encode()
 
 
 def open_writer() -> PointWriter:
