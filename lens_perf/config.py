@@ -60,7 +60,7 @@ class LimitSettings:
     deadline_seconds: float = setting("longest run of one query before 504", 30.0, minimum=0.001)
     max_points: int = setting("most data points in one answer before 413", 20_000_000, minimum=1)
     memory_mib: int = setting("size up to which an answer is held in memory; beyond, in a temporary file", 8, minimum=0)
-    work_mem_mib: int = setting("memory PostgreSQL may use for each sort or hash of a query", 64, minimum=1)
+    work_mem_mib: int = setting("memory PostgreSQL may use for each sort or hash of a query", 128, minimum=1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 import re
 
 from lens_perf.performance.metric_fields import SURELY_FINITE_LENGTH, is_finite_number
-from lens_perf.performance.point_writer import BLOCK_SIZE, PointWriter
+from lens_perf.performance.point_writer import PointWriter
 from lens_perf.performance.queries import POINT_MARK
 
 MARK = POINT_MARK.encode()
@@ -22,18 +22,9 @@ class MarkedPoints:
 
     def __init__(self, writer: PointWriter) -> None:
         self._writer = writer
-        self._block = bytearray()
 
-    def write(self, row: bytes) -> None:
-        """Take one row."""
-        self._block += row
-        if len(self._block) >= BLOCK_SIZE:
-            self.flush()
-
-    def flush(self) -> None:
-        """Give on what has been taken so far."""
-        block = bytes(self._block)
-        self._block.clear()
+    def take(self, block: bytes) -> None:
+        """Take a block of rows."""
         if DOUBTFUL.search(block):
             block = b"".join(MARK + text for text in block.split(MARK) if _is_point(text))
         # The joints of the COPY's columns and rows are no part of JSON text either. Three passes for a rare byte each

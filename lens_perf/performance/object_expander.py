@@ -57,28 +57,38 @@ class ObjectExpander:
 
     def __init__(self, names: Sequence[str] | None, writer: PointWriter) -> None:
         self._names = None if names is None else [encode_name(name).encode() for name in names]
-        self._write = writer.write_points
+        self._writer = writer
         self._shapes: list[Shape] = []
 
-    def write(self, row: bytes) -> None:
-        """Expand one row."""
-        for pattern, order, template, points in self._shapes:
-            match = pattern.fullmatch(row)
-            if match:
-                groups = match.groups()
-                numbers = groups[3:] if order is None else tuple([groups[index] for index in order])
-                self._write((template % numbers).replace(SHARED, SHARED_FIELDS % groups[:3]), points)
-                return
-        self._expand_unknown(row)
+    def take(self, block: bytes) -> None:
+        """Expand a block of rows."""
+        points: list[bytes] = []
+        count = 0
+        for row in block.split(b"\n")[:-1]:
+            for pattern, order, template, size in self._shapes:
+                match = pattern.fullmatch(row)
+                if match:
+                    groups = match.groups()
+                    numbers = groups[3:] if order is None else tuple([groups[index] for index in order])
+                    points.append((template % numbers).replace(SHARED, SHARED_FIELDS % groups[:3]))
+                    count += size
+                    break
+            else:
+                found = self._expand_unknown(row)
+                points += found
+                count += len(found)
+        self._writer.write_points(b"".join(points), count)
 
-    def _expand_unknown(self, row: bytes) -> None:
+    def _expand_unknown(self, row: bytes) -> list[bytes]:
         *columns, text = row.split(b"\t")
         members = list(_read_members(text))
         self._learn(members)
         shared = SHARED_FIELDS % tuple(columns)
-        for member in self._in_order(members):
-            if member.number is not None and is_finite_number(member.number):
-                self._write(_format_head(member.name) + member.number + shared, 1)
+        return [
+            _format_head(member.name) + member.number + shared
+            for member in self._in_order(members)
+            if member.number is not None and is_finite_number(member.number)
+        ]
 
     def _in_order(self, members: Sequence[Member]) -> list[Member]:
         if self._names is None:
@@ -97,7 +107,7 @@ class ObjectExpander:
         body = b", ".join(re.escape(member.name) + b": " + (member.pattern or b"") for member in members)
         self._shapes.append(
             Shape(
-                pattern=re.compile(COLUMN * 3 + rb"\{" + body + rb"\}\n"),
+                pattern=re.compile(COLUMN * 3 + rb"\{" + body + rb"\}"),
                 order=None if order == list(range(3, 3 + len(numbers))) else order,
                 template=b"".join(_format_head(member.name).replace(b"%", b"%%") + b"%b" + SHARED for member in wanted),
                 points=len(wanted),

@@ -12,8 +12,6 @@ import orjson
 
 from lens_perf.errors import ResultTooLargeError
 
-BLOCK_SIZE = 256 * 1024
-
 
 @dataclass(frozen=True)
 class PointBody:
@@ -35,8 +33,6 @@ class PointWriter:
         self._max_points = max_points
         self._memory_bytes = memory_bytes
         self._count = 0
-        self._waiting: list[bytes] = []
-        self._waiting_size = 0
         self._file: IO[bytes] = SpooledTemporaryFile(max_size=memory_bytes)  # noqa: SIM115 - outlives the method
         self._file.write(orjson.dumps(labels)[:-1] + b',"data":[')
 
@@ -48,16 +44,17 @@ class PointWriter:
             self._file.close()
 
     def write_points(self, points: bytes, count: int) -> None:
-        """Take ``count`` data points; there may be none."""
-        self._waiting.append(points if self._count else points[1:])
+        """Take ``count`` data points; there may be none. Best called with many at once."""
+        self._file.write(points if self._count else points[1:])
         self._count += count
-        self._waiting_size += len(points)
-        if self._waiting_size >= BLOCK_SIZE:
-            self._drain()
+        if self._count > self._max_points:
+            raise ResultTooLargeError(
+                f"The result has more than {self._max_points} data points; "
+                "ask for fewer with metrics, data_source, or start and end"
+            )
 
     def finish(self) -> PointBody:
         """Complete the object and return it."""
-        self._drain()
         self._file.write(b'],"total_count":%d}\n' % self._count)
         size = self._file.tell()
         self._file.seek(0)
@@ -65,13 +62,3 @@ class PointWriter:
             return PointBody(size, None, self._file)
         with self._file:
             return PointBody(size, self._file.read(), None)
-
-    def _drain(self) -> None:
-        if self._count > self._max_points:
-            raise ResultTooLargeError(
-                f"The result has more than {self._max_points} data points; "
-                "ask for fewer with metrics, data_source, or start and end"
-            )
-        self._file.write(b"".join(self._waiting))
-        self._waiting.clear()
-        self._waiting_size = 0

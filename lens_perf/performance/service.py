@@ -12,6 +12,7 @@ from lens_perf.performance.marked_points import MarkedPoints
 from lens_perf.performance.object_expander import ObjectExpander
 from lens_perf.performance.point_writer import PointBody, PointWriter
 from lens_perf.performance.queries import Transaction
+from lens_perf.performance.row_blocks import collect_rows
 from lens_perf.performance.selection import Selection
 
 # Up to here PostgreSQL picks the metrics out; beyond, copying whole objects is faster (docs/decisions.rst).
@@ -54,20 +55,18 @@ class PerformanceService:
         with self._start_body(selection) as writer:
             with self._clusters.read(cluster) as transaction:
                 if names is not None and len(names) <= MOST_NAMED_METRICS:
-                    rows = MarkedPoints(writer)
-                    queries.copy_named_points(transaction, selection, names, rows)
-                    rows.flush()
+                    with collect_rows(MarkedPoints(writer).take) as rows:
+                        queries.copy_named_points(transaction, selection, names, rows)
                 else:
-                    queries.copy_objects(transaction, selection, names, ObjectExpander(names, writer))
+                    with collect_rows(ObjectExpander(names, writer).take) as rows:
+                        queries.copy_objects(transaction, selection, names, rows)
             return writer.finish()
 
     def read_iteration_times(self, cluster: str | None, selection: Selection) -> PointBody:
         """Return when each iteration was first reported, and its target, by iteration."""
         with self._start_body(selection) as writer:
-            rows = MarkedPoints(writer)
-            with self._clusters.read(cluster) as transaction:
+            with self._clusters.read(cluster) as transaction, collect_rows(MarkedPoints(writer).take) as rows:
                 queries.copy_iteration_times(transaction, selection, rows)
-            rows.flush()
             return writer.finish()
 
     def _start_body(self, selection: Selection) -> PointWriter:

@@ -17,10 +17,10 @@ SELECT current_setting('transaction_read_only'), current_setting('statement_time
 
 def test_the_limits_hold_for_the_statement(registry: ClusterRegistry) -> None:
     with registry.read("alpha") as transaction:
-        assert transaction.fetch_all(SHOWN, {}) == [("on", "30s", "64MB", "off", "500ms")]
+        assert transaction.fetch_all(SHOWN, {}) == [("on", "30s", "128MB", "off", "500ms")]
         sink = io.BytesIO()
         transaction.copy_out(f"COPY ({SHOWN}) TO STDOUT", {}, sink)
-        assert sink.getvalue() == b"on\t30s\t64MB\toff\t500ms\n"
+        assert sink.getvalue() == b"on\t30s\t128MB\toff\t500ms\n"
 
 
 def test_nothing_stays_set_for_the_session(registry: ClusterRegistry) -> None:
