@@ -60,17 +60,20 @@ TIMESTAMP = """CASE
                 + 946684800000
     END"""
 
-# The columns that every data point of a record shares, as JSON texts. The usual names need no escaping, which is dear.
+# What every data point of a record shares, as JSON texts. The usual names of sources need no escaping, which is dear.
 DATA_SOURCE_TEXT = """CASE data_source::text
         WHEN 'log' THEN '"log"' WHEN 'wandb' THEN '"wandb"' WHEN 'tensorflow' THEN '"tensorflow"'
         ELSE coalesce(to_json(data_source::text)::text, 'null')
     END"""
 TIMESTAMP_TEXT = f"coalesce(({TIMESTAMP})::text, 'null')"
 ITERATION_TEXT = "coalesce(iteration::text, 'null')"
-SHARED_TEXT = (
-    f"""',"timestamp":' || {TIMESTAMP_TEXT} || ',"iteration":' || {ITERATION_TEXT}"""
-    f""" || ',"data_source":' || {DATA_SOURCE_TEXT} || '}}'"""
-)
+# Few pieces, as each joint is a copy: hence the whole last member in each branch.
+SHARED_TEXT = f"""',"timestamp":' || {TIMESTAMP_TEXT} || ',"iteration":' || {ITERATION_TEXT} || CASE data_source::text
+        WHEN 'log' THEN ',"data_source":"log"}}'
+        WHEN 'wandb' THEN ',"data_source":"wandb"}}'
+        WHEN 'tensorflow' THEN ',"data_source":"tensorflow"}}'
+        ELSE ',"data_source":' || coalesce(to_json(data_source::text)::text, 'null') || '}}'
+    END"""
 
 IS_NOT_WANDB = f"data_source::text IS DISTINCT FROM '{WANDB}'"
 
