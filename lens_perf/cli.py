@@ -1,50 +1,18 @@
 """The ``lens-perf`` command: what an operator does beside serving. It prints for people; status 2 is a user's error."""
 
-import sys
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from functools import wraps
+from collections.abc import Sequence
 from pathlib import Path
-from typing import ParamSpec
 
 import click
 import psycopg2
 
 from lens_perf import __version__
 from lens_perf.clusters.registry import ClusterRegistry
+from lens_perf.commands.import_command import import_files
+from lens_perf.commands.options import DIRECTORY, FILE, config_option, tells_errors
 from lens_perf.config import load_settings
 from lens_perf.errors import LensError
-from lens_perf.ingest.imports import import_log
 from lens_perf.performance.schema import can_read_table, create_schema, find_missing_indexes, has_table
-
-Parameters = ParamSpec("Parameters")
-
-USER_ERROR = 2
-FILE = click.Path(dir_okay=False, path_type=Path)
-DIRECTORY = click.Path(file_okay=False, path_type=Path)
-
-
-def tells_errors(command: Callable[Parameters, int | None]) -> Callable[Parameters, None]:
-    """End ``command`` with one line on standard error for a LensError, and with its own status otherwise."""
-
-    @wraps(command)
-    def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
-        try:
-            status = command(*args, **kwargs)
-        except LensError as error:
-            print(f"lens-perf: {error.message}", file=sys.stderr)
-            status = USER_ERROR
-        sys.exit(status or 0)
-
-    return run
-
-
-config_option = click.option(
-    "--config", "config", type=FILE, help="Settings file; by default the one that LENS_PERF_CONFIG names."
-)
-cluster_option = click.option(
-    "--cluster", help="Name of the cluster; by default the one that answers when a request names none."
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -109,30 +77,7 @@ def init_database(cluster: str, config: Path | None) -> None:
     print(f"{cluster}: created {', '.join(made)}" if made else f"{cluster}: nothing was missing")
 
 
-@main.group("import")
-def import_group() -> None:
-    """Bring what a training framework wrote into a cluster."""
-
-
-@import_group.command("log")
-@click.argument("path", type=FILE)
-@click.option("--workload", "workload_uid", required=True, help="The workload's unique identifier.")
-@cluster_option
-@click.option(
-    "--start-time",
-    type=click.DateTime(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d"]),
-    help="When the training began, UTC; for logs whose lines carry no time.",
-)
-@config_option
-@tells_errors
-def import_training_log(
-    path: Path, workload_uid: str, cluster: str | None, start_time: datetime | None, config: Path | None
-) -> None:
-    """Import the training log PATH, plain or gzipped, as Megatron-LM and Primus write it."""
-    registry = ClusterRegistry(load_settings(config))
-    start = start_time.replace(tzinfo=UTC) if start_time else None
-    with registry.open_connection(cluster) as connection:
-        print(import_log(connection, path, workload_uid, start_time=start))
+main.add_command(import_files)
 
 
 @main.command("demo")

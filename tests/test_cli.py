@@ -60,7 +60,7 @@ def schema_of(dsn: str) -> list[tuple[str, ...]]:
 
 def test_help_and_version(run: Run) -> None:
     assert __version__ in run("--version").output
-    for command in ((), ("db",), ("import",), ("check-config",), ("db", "init"), ("import", "log"), ("demo",)):
+    for command in ((), ("db",), ("import",), ("check-config",), ("db", "init"), ("demo",)):
         result = run(*command, "--help")
         assert (result.exit_code, "Usage:" in result.output) == (0, True)
 

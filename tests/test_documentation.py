@@ -1,5 +1,6 @@
 """The documentation says what is there: settings, targets, commands and endpoints are held against the code."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -54,7 +55,10 @@ def declared_settings() -> Iterator[tuple[str, Field[Any]]]:
 def show_default(key: Field[Any]) -> str:
     if key.default is MISSING:
         return "required"
-    return "none" if key.default is None else f"``{key.default}``"
+    if key.default is None:
+        return "none"
+    # As TOML writes it.
+    return f"``{json.dumps(key.default) if isinstance(key.default, (bool, tuple)) else key.default}``"
 
 
 ROW = re.compile(r"^   \* - ``(.+)``\n\n       ``(.+)``\n     - (.+)\n     - (.+)$", re.MULTILINE)
@@ -70,7 +74,10 @@ def test_configuration_lists_every_setting_as_it_is_declared() -> None:
 def test_the_example_shows_every_setting_with_its_default() -> None:
     example = tomllib.loads(EXAMPLE.read_text("utf-8"))
     for name, section in SECTIONS.items():
-        assert example[name] == {key.name: key.default for key in fields(section)}
+        defaults = {key.name: key.default for key in fields(section) if key.default is not None}
+        assert example[name] == {key: list(each) if type(each) is tuple else each for key, each in defaults.items()}
+        for key in fields(section):
+            assert re.search(rf"^(?:# )?{key.name} = ", EXAMPLE.read_text("utf-8"), re.MULTILINE), key.name
     assert {key.name for key in TOP_KEYS} <= set(example)
     for key in fields(ClusterSettings):
         assert re.search(rf"\b{key.name} = ", EXAMPLE.read_text("utf-8")), key.name
@@ -116,7 +123,7 @@ def command_names(group: click.Group, before: str = "") -> Iterator[str]:
 def test_documented_commands_exist() -> None:
     known = set(command_names(main))
     text = "\n".join(page.read_text("utf-8") for page in PAGES)
-    named = set(re.findall(r"lens-perf\s+((?:db |import )?[a-z][a-z-]+)", text)) - {"db", "import"}
+    named = set(re.findall(r"lens-perf\s+((?:db )?[a-z][a-z-]+)", text)) - {"db"}
     assert named == known
 
 

@@ -24,7 +24,7 @@ from lens_perf.demo.live_workload import LiveWorkload, train_on_in_threads
 from lens_perf.demo.spiral_model import Optimizer, SpiralModel
 from lens_perf.demo.stop_signals import StopSignals
 from lens_perf.errors import ClusterUnreachableError, ImportInputError, LensError
-from lens_perf.ingest.imports import import_log
+from lens_perf.ingest.imports import ImportJob, run_import
 from lens_perf.performance.schema import create_schema
 
 Say = Callable[[str], None]
@@ -155,9 +155,8 @@ class Demo:
 
     def _import_data(self, postgres: EmbeddedPostgres) -> None:
         for uid, path in self.data.items():
-            with closing(psycopg2.connect(postgres.dsn("alpha"))) as connection:
-                connection.autocommit = True
-                self.say(f"Imported {path} as workload {uid}: {import_log(connection, path, uid)}")
+            report = run_import(ImportJob([path], uid), lambda: closing(psycopg2.connect(postgres.dsn("alpha"))))
+            self.say(f"Imported {path} as workload {uid}:\n{report}")
 
     def _begin_workload(self, stack: ExitStack, postgres: EmbeddedPostgres, cluster: str) -> LiveWorkload:
         connection = stack.enter_context(closing(psycopg2.connect(postgres.dsn(cluster))))

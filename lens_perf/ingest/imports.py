@@ -1,44 +1,114 @@
-"""An import from end to end: a source of records read into a workload of a cluster."""
+"""An import from end to end: files of a kind read into records of a workload, stored or only counted."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-
-from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, named in lower case by the driver
+from typing import Any
 
 from lens_perf.errors import ImportInputError
-from lens_perf.ingest.log_lines import read_lines
-from lens_perf.ingest.megatron_log import MegatronLogReader
+from lens_perf.ingest.assembly import Repetition, assemble
+from lens_perf.ingest.kinds import SourceOptions, read_sources
 from lens_perf.ingest.read_summary import ReadSummary
-from lens_perf.ingest.record_writer import WriteSummary, write_records
+from lens_perf.ingest.recognition import DATA_SOURCES, STANDARD_INPUT, Kind, choose_kind
+from lens_perf.ingest.record_writer import WriteSummary, batch_records
+from lens_perf.ingest.stores import Connect, Destination, Store, Warn, open_no_store, open_patient_store, open_store
 
-LOG = "log"
+DAMAGED = 3
+
+# In event files and W&B files a metric may have several values for one iteration; in a log, an iteration that is
+# reported again was trained again.
+REPETITIONS = {
+    Kind.LOG: Repetition.RESTART,
+    Kind.HUGGINGFACE: Repetition.RESTART,
+}
+
+
+@dataclass(frozen=True)
+class ImportJob:
+    """What is to be imported as what. ``kind`` None is to be recognised."""
+
+    paths: Sequence[Path]
+    workload_uid: str
+    kind: Kind | None = None
+    first_serial: int = 0
+    options: SourceOptions = field(default_factory=SourceOptions)
 
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What an import read and wrote; its text is for people."""
+    """What an import read and wrote; its text is for people. ``written`` is None if nothing was to be stored."""
 
+    kind: Kind
     read: ReadSummary
-    written: WriteSummary
+    written: WriteSummary | None
+
+    @property
+    def status(self) -> int:
+        """The exit status of the command: 0, or 3 if the input is damaged."""
+        return DAMAGED if self.read.damages else 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as an object for scripts."""
+        return {
+            "kind": self.kind.value,
+            "data_source": DATA_SOURCES[self.kind],
+            "read": self.read.as_json(),
+            "written": asdict(self.written) if self.written else None,
+        }
 
     def __str__(self) -> str:
-        return f"{self.read.format()}\n{self.written.format()}"
+        wrote = self.written.format() if self.written else "wrote nothing: a dry run"
+        return f"{self.read.format()}\n{wrote}"
 
 
-def import_log(
-    connection: Connection, path: Path, workload_uid: str, *, start_time: datetime | None = None
-) -> ImportReport:
-    """Import the training log ``path``, plain or gzipped, as the records of ``workload_uid``, data source ``log``.
+def run_import(job: ImportJob, connect: Connect | None, warn: Warn = lambda _: None) -> ImportReport:
+    """Read the files of ``job`` and store their records, in batches; without ``connect``, only count them.
 
-    Raises ImportInputError when nothing in it can be read, and psycopg2.Error.
+    While it follows a file or a pipe, a database that is away is waited for, which ``warn`` hears of. Raises
+    ImportInputError when nothing can be read, and the LensError of a cluster that cannot be written to.
     """
-    summary = ReadSummary()
-    reader = MegatronLogReader(summary, start_time=start_time)
-    written = write_records(connection, workload_uid, LOG, reader.read_records(read_lines(path)))
-    if summary.records == 0:
-        raise ImportInputError(
-            f"{path}: none of its {summary.lines} lines reports an iteration, as in "
-            "'iteration 10/ 1000 | lm loss: 1.0E+00 |' of Megatron-LM, Primus or GPT-NeoX"
-        )
-    return ImportReport(summary, written)
+    summary, written = ReadSummary(), WriteSummary() if connect else None
+    kind = job.kind
+    if kind is None:
+        choice = choose_kind(job.paths)
+        kind = choice.kind
+        summary.note(f"read as {kind}: {choice.reason}")
+    observations = read_sources(kind, job.paths, summary, job.options)
+    records = assemble(
+        observations,
+        summary,
+        first_serial=job.first_serial,
+        repetition=REPETITIONS[kind],
+    )
+    with _open_store(job, kind, connect, written, warn) as store:
+        for batch in batch_records(records):
+            store(batch)
+    if summary.records == 0 and not job.options.follow:
+        raise ImportInputError(_describe_nothing(job, kind, summary))
+    return ImportReport(kind, summary, written)
+
+
+def _open_store(
+    job: ImportJob, kind: Kind, connect: Connect | None, written: WriteSummary | None, warn: Warn
+) -> AbstractContextManager[Store]:
+    if connect is None or written is None:
+        return open_no_store()
+    destination = Destination(connect, job.workload_uid, DATA_SOURCES[kind])
+    if job.options.follow or STANDARD_INPUT in job.paths:
+        return open_patient_store(destination, written, job.options.stopped, warn)
+    return open_store(destination, written)
+
+
+EXPECTED = {
+    Kind.LOG: "a line that reports an iteration, as Megatron-LM, Primus, GPT-NeoX, DeepSpeed, torchtitan, nanoGPT, "
+    "MLPerf logging or the Trainer of Hugging Face print it",
+    Kind.HUGGINGFACE: "an entry of log_history",
+}
+
+
+def _describe_nothing(job: ImportJob, kind: Kind, summary: ReadSummary) -> str:
+    names = ", ".join(map(str, job.paths))
+    read = ", ".join(f"{count} {what}" for what, count in summary.read.items()) or "nothing"
+    findings = "".join(f"; {damage}" for damage in summary.damages)
+    return f"{names}: nothing to import: none holds {EXPECTED[kind]} (read {read}){findings}"

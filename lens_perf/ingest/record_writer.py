@@ -3,9 +3,8 @@
 import csv
 import io
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, named in lower case by the driver
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - likewise
@@ -28,24 +27,51 @@ class WriteSummary:
         return f"wrote {self.inserted} new records, replaced {self.replaced}, left {self.unchanged} unchanged"
 
 
-def write_records(
-    connection: Connection, workload_uid: str, data_source: str, records: Iterable[Record]
-) -> WriteSummary:
-    """Store ``records`` of one workload and data source.
+def batch_records(records: Iterable[Record | None]) -> Iterator[list[Record]]:
+    """Yield the records in batches of BATCH_SIZE, or fewer where None asks to store what there is.
 
-    A record is known by its serial and iteration. One that is stored already stays as it is if its performance is the
-    same; else it is deleted and inserted anew, keeping its ``created_at``. Raises psycopg2.Error; the batches before
-    stay stored, and writing the same records again completes them.
+    Records of one key within a batch become one.
+    """
+    batch: dict[tuple[int, int | None, int], Record] = {}
+    for record in records:
+        if record is not None:
+            earlier = batch.get(record.key)
+            batch[record.key] = record if earlier is None else _add(earlier, record)
+        if batch and (record is None or len(batch) == BATCH_SIZE):
+            yield list(batch.values())
+            batch = {}
+    if batch:
+        yield list(batch.values())
+
+
+def _add(earlier: Record, later: Record) -> Record:
+    created_at = later.created_at if earlier.created_at is None else earlier.created_at
+    return replace(earlier, created_at=created_at, performance={**earlier.performance, **later.performance})
+
+
+def write_batch(
+    connection: Connection, workload_uid: str, data_source: str, batch: Sequence[Record], summary: WriteSummary
+) -> None:
+    """Store ``batch``, records of different keys, in one transaction.
+
+    A record that is stored already stays as it is if it has the same metrics with the same values, and a time if
+    there is one; else it is deleted and inserted anew with what is added or corrected, keeping its ``created_at``.
+    ``summary`` counts what is committed. Raises psycopg2.Error; writing the same records again is always safe.
     """
     connection.autocommit = False
-    summary = WriteSummary()
-    remaining = iter(records)
-    while batch := list(islice(remaining, BATCH_SIZE)):
-        with connection, connection.cursor() as cursor:
-            _write_batch(cursor, {"workload_uid": workload_uid, "data_source": data_source}, batch, summary)
-    return summary
+    target = {"workload_uid": workload_uid, "data_source": data_source}
+    with connection, connection.cursor() as cursor:
+        cursor.execute(LOCK_WORKLOAD, target)
+        cursor.execute(CREATE_INCOMING)
+        cursor.copy_expert(COPY_INCOMING, _format_rows(batch))
+        cursor.execute(ANALYZE_INCOMING)
+        inserted, replaced = _store(cursor, target)
+    summary.inserted += inserted
+    summary.replaced += replaced
+    summary.unchanged += len(batch) - inserted - replaced
 
 
+# Two imports of one workload at once wait for each other, so that neither misses what the other stores.
 LOCK_WORKLOAD = """
 /* lens_perf: lock_workload */
 SELECT pg_advisory_xact_lock(hashtextextended(%(workload_uid)s, 0))
@@ -57,6 +83,7 @@ CREATE TEMPORARY TABLE incoming (
     position    int,
     serial      int,
     iteration   int,
+    ordinal     int,
     created_at  timestamptz,
     performance jsonb
 ) ON COMMIT DROP
@@ -66,60 +93,86 @@ COPY_INCOMING = "COPY incoming FROM STDIN WITH (FORMAT csv)"
 
 ANALYZE_INCOMING = "ANALYZE incoming"
 
-# Which stored record an incoming one is. Other writers leave serial NULL where nothing was restarted.
-SAME_RECORD = """
-    stored.workload_uid = %(workload_uid)s
-    AND stored.data_source = %(data_source)s
-    AND stored.iteration = incoming.iteration
-    AND coalesce(stored.serial, 0) = incoming.serial
+# A record is known by its serial, its iteration and its place by id among those that share both. So that these places
+# survive, a record that is replaced takes those behind it along. Other writers leave serial NULL where nothing was
+# restarted. An iteration that is NULL finds its like in an arm of its own, since no index serves IS NOT DISTINCT FROM.
+STORE_RECORDS = """
+/* lens_perf: store_records */
+WITH candidates AS (
+    SELECT id, coalesce(serial, 0) AS serial, iteration, created_at, pod_uuid, performance
+    FROM training_performance
+    WHERE workload_uid = %(workload_uid)s
+    AND data_source = %(data_source)s
+    AND iteration IN (SELECT iteration FROM incoming)
+    UNION ALL
+    SELECT id, coalesce(serial, 0), iteration, created_at, pod_uuid, performance
+    FROM training_performance
+    WHERE workload_uid = %(workload_uid)s
+    AND data_source = %(data_source)s
+    AND iteration IS NULL
+    AND EXISTS (SELECT FROM incoming WHERE iteration IS NULL)
+), stored AS (
+    SELECT *, row_number() OVER (PARTITION BY serial, iteration ORDER BY id) - 1 AS ordinal
+    FROM candidates
+), compared AS (
+    SELECT
+        stored.id,
+        incoming.position,
+        coalesce(incoming.serial, stored.serial) AS serial,
+        coalesce(incoming.iteration, stored.iteration) AS iteration,
+        coalesce(incoming.ordinal, stored.ordinal) AS ordinal,
+        coalesce(stored.created_at, incoming.created_at) AS created_at,
+        stored.pod_uuid,
+        merged.performance,
+        stored.id IS NOT NULL AND incoming.position IS NOT NULL AND (
+            merged.performance IS DISTINCT FROM stored.performance
+            OR stored.created_at IS NULL AND incoming.created_at IS NOT NULL
+        ) AS differs
+    FROM stored
+    FULL JOIN incoming
+    ON incoming.serial = stored.serial
+    AND coalesce(incoming.iteration::bigint, -3000000000) = coalesce(stored.iteration::bigint, -3000000000)
+    AND incoming.ordinal = stored.ordinal
+    CROSS JOIN LATERAL (
+        SELECT CASE
+            WHEN incoming.position IS NULL THEN stored.performance
+            WHEN jsonb_typeof(stored.performance) = 'object' THEN stored.performance || incoming.performance
+            ELSE incoming.performance
+        END AS performance
+    ) AS merged
+), placed AS (
+    SELECT
+        *,
+        bool_or(differs) OVER (PARTITION BY serial, iteration ORDER BY ordinal) AS moves,
+        max(position) OVER (PARTITION BY serial, iteration ORDER BY ordinal) AS place
+    FROM compared
+), outdated AS (
+    DELETE FROM training_performance
+    WHERE id IN (SELECT id FROM placed WHERE moves)
+), inserted AS (
+    INSERT INTO training_performance
+        (workload_uid, data_source, pod_uuid, serial, iteration, created_at, performance)
+    SELECT %(workload_uid)s, %(data_source)s, pod_uuid, serial, iteration, created_at, performance
+    FROM placed
+    WHERE id IS NULL OR moves
+    ORDER BY place, serial, iteration, ordinal
+)
+SELECT count(*) FILTER (WHERE id IS NULL), count(*) FILTER (WHERE differs)
+FROM placed
 """
 
-REPLACE_RECORDS = f"""
-/* lens_perf: replace_records */
-WITH outdated AS (
-    DELETE FROM training_performance AS stored
-    USING incoming
-    WHERE {SAME_RECORD}
-    AND stored.performance IS DISTINCT FROM incoming.performance
-    RETURNING incoming.position, stored.created_at, stored.pod_uuid
-)
-INSERT INTO training_performance
-    (workload_uid, data_source, pod_uuid, serial, iteration, created_at, performance)
-SELECT DISTINCT ON (incoming.position) %(workload_uid)s, %(data_source)s, outdated.pod_uuid, incoming.serial,
-    incoming.iteration, outdated.created_at, incoming.performance
-FROM incoming
-JOIN outdated USING (position)
-ORDER BY incoming.position, outdated.created_at
-"""  # noqa: S608 - the fragment is a constant
 
-INSERT_RECORDS = f"""
-/* lens_perf: insert_records */
-INSERT INTO training_performance (workload_uid, data_source, serial, iteration, created_at, performance)
-SELECT %(workload_uid)s, %(data_source)s, serial, iteration, created_at, performance
-FROM incoming
-WHERE NOT EXISTS (SELECT FROM training_performance AS stored WHERE {SAME_RECORD})
-ORDER BY position
-"""  # noqa: S608 - the fragment is a constant
+def _store(cursor: Cursor, target: dict[str, str]) -> tuple[int, int]:
+    """Store ``incoming``; return how many records were inserted and how many replaced."""
+    cursor.execute(STORE_RECORDS, target)
+    ((inserted, replaced),) = cursor.fetchall()
+    return inserted, replaced
 
 
-def _write_batch(cursor: Cursor, target: dict[str, str], batch: list[Record], summary: WriteSummary) -> None:
-    # Two imports of one workload at once wait for each other, so that neither misses what the other stores.
-    cursor.execute(LOCK_WORKLOAD, target)
-    cursor.execute(CREATE_INCOMING)
-    cursor.copy_expert(COPY_INCOMING, _format_rows(batch))
-    cursor.execute(ANALYZE_INCOMING)
-    cursor.execute(REPLACE_RECORDS, target)
-    replaced = cursor.rowcount
-    cursor.execute(INSERT_RECORDS, target)
-    summary.replaced += replaced
-    summary.inserted += cursor.rowcount
-    summary.unchanged += len(batch) - replaced - cursor.rowcount
-
-
-def _format_rows(batch: list[Record]) -> io.StringIO:
+def _format_rows(batch: Sequence[Record]) -> io.StringIO:
     rows = io.StringIO()
     csv.writer(rows).writerows(
-        (position, record.serial, record.iteration, record.created_at and record.created_at.isoformat(), _dump(record))
+        (position, *record.key, record.created_at and record.created_at.isoformat(), _dump(record))
         for position, record in enumerate(batch)
     )
     rows.seek(0)
@@ -127,5 +180,5 @@ def _format_rows(batch: list[Record]) -> io.StringIO:
 
 
 def _dump(record: Record) -> str:
-    # JSONB holds no NUL character, and no log means one.
+    # JSONB holds no NUL character, and no source means one.
     return json.dumps(record.performance, ensure_ascii=False, allow_nan=False).replace("\\u0000", "")

@@ -1,18 +1,23 @@
 """Writing records: what is new, corrected or there already, in both kinds of table, also twice at once."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import psycopg2
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from lens_perf.ingest import record_writer
-from lens_perf.ingest.record_writer import WriteSummary, write_records
-from lens_perf.ingest.records import MetricValue, Record
+from lens_perf.ingest.assembly import Repetition, assemble
+from lens_perf.ingest.read_summary import ReadSummary
+from lens_perf.ingest.record_writer import WriteSummary, batch_records, write_batch
+from lens_perf.ingest.records import MetricValue, Observation, Record
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -21,6 +26,13 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 def connection(postgres: EmbeddedPostgres, cluster: str) -> Iterator[Connection]:
     with closing(psycopg2.connect(postgres.dsn(cluster))) as connection:
         yield connection
+
+
+def write_records(connection: Connection, uid: str, data_source: str, records: Iterable[Record | None]) -> WriteSummary:
+    summary = WriteSummary()
+    for batch in batch_records(records):
+        write_batch(connection, uid, data_source, batch, summary)
+    return summary
 
 
 def record(iteration: int, loss: MetricValue, serial: int = 0, created_at: datetime | None = NOON) -> Record:
@@ -78,13 +90,84 @@ def test_records_of_writers_that_count_no_restarts(connection: Connection, uid: 
             " VALUES (%s, 'log', 1, '{\"loss\": 1}')",
             (uid,),
         )
-    assert write_records(connection, uid, "log", [record(1, 1)]) == WriteSummary(0, 0, 1)
+    assert write_records(connection, uid, "log", [record(1, 1, created_at=None)]) == WriteSummary(0, 0, 1)
 
 
 def test_strange_texts(connection: Connection, uid: str) -> None:
     performance = {'a"b\\c,d\n\te': 'x\0y"\\', "": "é🚀", "NULL": None, "\\N": "\\."}
     write_records(connection, uid, "log", [Record(1, None, 0, performance)])
     assert stored(connection, uid)[0][3] == {**performance, 'a"b\\c,d\n\te': 'xy"\\'}
+
+
+def test_what_is_stored_is_added_to(connection: Connection, uid: str) -> None:
+    write_records(connection, uid, "log", [Record(1, None, 0, {"loss": 1, "lr": 2})])
+    assert write_records(connection, uid, "log", [Record(1, None, 0, {"loss": 1})]) == WriteSummary(0, 0, 1)
+    parts = [Record(1, None, 0, {"eval": 3}), Record(1, NOON, 0, {"eval_time": 4})]
+    assert write_records(connection, uid, "log", parts) == WriteSummary(0, 1, 0)
+    ((_, *row),) = stored(connection, uid)
+    assert row == [0, 1, {"loss": 1, "lr": 2, "eval": 3, "eval_time": 4}, NOON]
+
+
+def test_a_time_that_was_missing_is_filled_in(connection: Connection, uid: str) -> None:
+    write_records(connection, uid, "log", [record(1, 1, created_at=None)])
+    assert write_records(connection, uid, "log", [record(1, 1)]) == WriteSummary(0, 1, 0)
+    assert stored(connection, uid)[0][4] == NOON
+    assert write_records(connection, uid, "log", [record(1, 1, created_at=None)]) == WriteSummary(0, 0, 1)
+
+
+@pytest.mark.parametrize("iteration", [7, None])
+def test_several_records_of_one_iteration(connection: Connection, uid: str, iteration: int | None) -> None:
+    records = [Record(iteration, NOON, 0, {"loss": value}, ordinal) for ordinal, value in enumerate([5, 5, 3, 9])]
+    assert write_records(connection, uid, "log", records) == WriteSummary(4, 0, 0)
+    assert write_records(connection, uid, "log", records) == WriteSummary(0, 0, 4)
+    # The second is corrected: those behind it go along, so that the order of the ids tells them apart.
+    corrected = Record(iteration, NOON, 0, {"loss": 4}, 1)
+    assert write_records(connection, uid, "log", [corrected]) == WriteSummary(0, 1, 0)
+    assert [row[3]["loss"] for row in stored(connection, uid)] == [5, 4, 3, 9]  # type: ignore[index]
+    records[1] = corrected
+    assert write_records(connection, uid, "log", records) == WriteSummary(0, 0, 4)
+    another = [*records, Record(iteration, NOON, 0, {"loss": 1}, 4), Record(8, NOON, 0, {"loss": 2})]
+    assert write_records(connection, uid, "log", another) == WriteSummary(2, 0, 4)
+
+
+@pytest.mark.parametrize("there", [None, "null", "[1]", '"text"'])
+def test_records_that_hold_no_object_are_replaced(connection: Connection, uid: str, there: str | None) -> None:
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO training_performance (workload_uid, data_source, iteration, performance, pod_uuid)"
+            " VALUES (%s, 'log', 1, %s, 'pod')",
+            (uid, there),
+        )
+    assert write_records(connection, uid, "log", [record(1, 1)]) == WriteSummary(0, 1, 0)
+    assert write_records(connection, uid, "log", [record(1, 1, created_at=None)]) == WriteSummary(0, 0, 1)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 1), st.sampled_from([None, 1, 2]), st.sampled_from("ab"), st.integers(0, 2)),
+        max_size=12,
+    )
+)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_written_is_there_once(
+    connection: Connection, rows: list[tuple[int, int | None, str, int]]
+) -> None:
+    uid = uuid4().hex
+    summary = ReadSummary()
+    items = [Observation(f"{name}{serial}", iteration, NOON, {name: value}) for serial, iteration, name, value in rows]
+    records = list(assemble(items, summary, repetition=Repetition.ANOTHER_RECORD))
+    assert write_records(connection, uid, "log", records).inserted == len(records)
+    before = stored(connection, uid)
+    assert [(row[1], row[2], row[3]) for row in before] == [
+        (each.serial, each.iteration, each.performance) for each in records if each
+    ]
+    assert write_records(connection, uid, "log", records) == WriteSummary(0, 0, len(records))
+    assert stored(connection, uid) == before
+
+
+def test_none_asks_to_store_what_there_is() -> None:
+    first, second = record(1, 1), record(2, 2)
+    assert list(batch_records([None, first, None, None, second])) == [[first], [second]]
 
 
 def test_batches(connection: Connection, uid: str, monkeypatch: pytest.MonkeyPatch) -> None:

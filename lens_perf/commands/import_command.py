@@ -1,0 +1,147 @@
+"""``lens-perf import``: brings what training frameworks write into a cluster. Status 3 tells of damaged input."""
+
+import json
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from threading import Event
+from zoneinfo import ZoneInfo, available_timezones
+
+import click
+
+from lens_perf.clusters.registry import ClusterRegistry
+from lens_perf.commands.options import cluster_option, config_option, tells_errors
+from lens_perf.config import load_settings
+from lens_perf.ingest.imports import ImportJob, ImportReport, run_import
+from lens_perf.ingest.kinds import SourceOptions
+from lens_perf.ingest.logs.reader import LogOptions
+from lens_perf.ingest.recognition import Kind
+from lens_perf.ingest.source_files import Progress
+from lens_perf.ingest.stores import Connect
+
+INTERRUPTED = 130
+AUTO = "auto"
+LONGEST_UID = 256
+
+
+def _parse_timezone(_: click.Context, __: click.Parameter, name: str) -> ZoneInfo:
+    if name not in available_timezones():
+        raise click.BadParameter("no such time zone; use a name as Europe/Zurich")
+    return ZoneInfo(name)
+
+
+def _parse_uid(_: click.Context, __: click.Parameter, uid: str) -> str:
+    if not uid.strip() or len(uid) > LONGEST_UID or "\0" in uid:
+        raise click.BadParameter(f"must have 1 to {LONGEST_UID} characters, not all blank")
+    return uid
+
+
+@click.command("import")
+@click.argument("kind", type=click.Choice([*(kind.value for kind in Kind), AUTO]))
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(exists=True, allow_dash=True))
+@click.option("--workload", "uid", required=True, callback=_parse_uid, help="The workload's unique identifier.")
+@cluster_option
+@click.option(
+    "--serial", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Restarts before this input."
+)
+@click.option("--follow", is_flag=True, help="Go on reading while the files grow, until Ctrl-C or SIGTERM.")
+@click.option("--dry-run", is_flag=True, help="Read and tell what was found; store nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Tell the summary as JSON.")
+@click.option("--step-metric", help="W&B: the metric that is the iteration.")
+@click.option(
+    "--start-time",
+    type=click.DateTime(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d"]),
+    help="Logs without times: when the training began. Elapsed times are added to it.",
+)
+@click.option(
+    "--timezone",
+    default="UTC",
+    show_default=True,
+    callback=_parse_timezone,
+    help="Logs: the zone of times that tell none.",
+)
+@click.option(
+    "--logging-steps", type=click.IntRange(1), help="Logs without iterations: how many lie between two reports."
+)
+@config_option
+@tells_errors
+def import_files(
+    *,
+    kind: str,
+    paths: Sequence[str],
+    uid: str,
+    cluster: str | None,
+    serial: int,
+    follow: bool,
+    dry_run: bool,
+    as_json: bool,
+    step_metric: str | None,
+    start_time: datetime | None,
+    timezone: ZoneInfo,
+    logging_steps: int | None,
+    config: Path | None,
+) -> int:
+    """Import PATH...: training logs, TensorBoard event files, W&B files or exports, trainer_state.json of Hugging Face.
+
+    KIND auto looks at the content. A PATH may be a file, a gzipped file, a directory, or - for a log on standard
+    input. Importing again stores only what is new or corrected. Exit status 2: nothing could be imported; 3: the
+    input is damaged, what is whole was imported.
+    """
+    start = start_time.replace(tzinfo=timezone) if start_time else None
+    files = [Path(path) for path in paths]
+    connect = None if dry_run else _find_cluster(config, cluster)
+    try:
+        with _stop_signals(wait=follow or "-" in paths) as stopped, _progress(files, hidden=follow) as on_progress:
+            options = SourceOptions(
+                LogOptions(timezone, start, logging_steps), step_metric, follow, stopped, on_progress
+            )
+            job = ImportJob(files, uid, None if kind == AUTO else Kind(kind), serial, options)
+            report = run_import(job, connect, warn=lambda sentence: print(f"lens-perf: {sentence}", file=sys.stderr))
+    except KeyboardInterrupt:
+        print("lens-perf: interrupted; what is stored is whole, import again to complete it", file=sys.stderr)
+        return INTERRUPTED
+    _tell(report, uid, as_json=as_json)
+    return report.status
+
+
+def _find_cluster(config: Path | None, cluster: str | None) -> Connect:
+    registry = ClusterRegistry(load_settings(config))
+    return partial(registry.open_connection, registry.resolve(cluster))
+
+
+def _tell(report: ImportReport, uid: str, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"workload_uid": uid, **report.as_json()}))
+        return
+    print(report)
+    for damage in report.read.damages:
+        print(f"lens-perf: {damage}", file=sys.stderr)
+
+
+@contextmanager
+def _stop_signals(*, wait: bool) -> Iterator[Event]:
+    """Let SIGINT and SIGTERM set the event if there is something to ``wait`` for: what was read is stored first."""
+    stopped = Event()
+    numbers = (signal.SIGINT, signal.SIGTERM) if wait else ()
+    previous = {number: signal.signal(number, lambda *_: stopped.set()) for number in numbers}
+    try:
+        yield stopped
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _progress(paths: Sequence[Path], *, hidden: bool) -> Iterator[Progress | None]:
+    """Show a bar of the bytes read, on a terminal."""
+    if hidden or not sys.stderr.isatty() or Path("-") in paths:
+        yield None
+        return
+    files = [file for path in paths for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file()]
+    length = sum(file.stat().st_size for file in files)
+    with click.progressbar(length=length, file=sys.stderr, label="reading", show_eta=True) as bar:
+        yield bar.update

@@ -1,0 +1,185 @@
+"""Puts observations together to records: one for each iteration, counting restarts and repetitions."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+
+from lens_perf.ingest.read_summary import ReadSummary
+from lens_perf.ingest.records import Mark, MetricValue, Observation, Performance, Record
+
+# Records that wait for more of their metrics. Metrics of one iteration are written close to each other; what comes
+# later still finds its record, in the table.
+MOST_OPEN_RECORDS = 1000
+LARGEST_ITERATION = 2**31 - 1
+
+
+class Repetition(Enum):
+    """What it means that a series tells of the same iteration again, with other values."""
+
+    RESTART = "the program was started again"
+    ANOTHER_RECORD = "there is more than one value for the iteration"
+
+
+@dataclass(slots=True)
+class _OpenRecord:
+    created_at: datetime | None
+    performance: dict[str, MetricValue] = field(default_factory=dict)
+    changed: bool = False
+    counted: bool = False
+
+
+@dataclass(slots=True)
+class _SeriesState:
+    """Where a series stands: its last iteration, and what it told of it, in which session."""
+
+    iteration: int
+    ordinal: int
+    performance: Performance
+    session: int
+
+
+def assemble(
+    observations: Iterable[Observation | Mark],
+    summary: ReadSummary,
+    *,
+    first_serial: int = 0,
+    repetition: Repetition = Repetition.RESTART,
+    metadata: frozenset[str] = frozenset(),
+) -> Iterator[Record | None]:
+    """Yield the records that ``observations`` make up; None where all that was read should be stored.
+
+    At flat memory: a record leaves when ``MOST_OPEN_RECORDS`` newer ones are open. Within an open record the first
+    value of a metric stays. Fields named by ``metadata`` are kept, but are no metrics: they are not counted, and having
+    them already, or with other values, says nothing.
+    """
+    assembler = _Assembler(summary, first_serial, repetition, metadata)
+    for observation in observations:
+        if isinstance(observation, Observation):
+            if assembler.add(observation) > MOST_OPEN_RECORDS:
+                yield from assembler.take_oldest()
+        elif observation is Mark.PAUSE:
+            yield from assembler.take_changed()
+            yield None
+        else:
+            assembler.start_session()
+    yield from assembler.take_changed()
+
+
+class _Assembler:
+    def __init__(
+        self, summary: ReadSummary, first_serial: int, repetition: Repetition, metadata: frozenset[str]
+    ) -> None:
+        self._summary = summary
+        self._metadata = metadata
+        self._serial = first_serial
+        self._repetition = repetition
+        self._session = 0
+        self._series: dict[str, _SeriesState] = {}
+        self._open: dict[tuple[int, int | None, int], _OpenRecord] = {}
+        self._without_iteration = 0
+
+    def start_session(self) -> None:
+        """Judge what comes as from another start of the program, which may tell an iteration again."""
+        self._session += 1
+
+    def add(self, observation: Observation) -> int:
+        """Add to the observation's record; return how many records are open."""
+        ordinal = self._place(observation)
+        if ordinal is not None:
+            key = (self._serial, observation.iteration, ordinal)
+            record = self._open.get(key)
+            if record is None:
+                record = self._open[key] = _OpenRecord(observation.created_at)
+            self._merge(record, observation)
+        return len(self._open)
+
+    def take_oldest(self) -> Iterator[Record]:
+        """Close the record that was opened first, and yield it unless it was."""
+        oldest = next(iter(self._open))
+        yield from self._take(oldest)
+        del self._open[oldest]
+
+    def take_changed(self) -> Iterator[Record]:
+        """Yield what was not yielded yet; it stays open for more."""
+        for key in list(self._open):
+            yield from self._take(key)
+
+    def _place(self, observation: Observation) -> int | None:
+        """Return which record of its iteration an observation adds to, counting restarts; None if it adds nothing."""
+        series, iteration, _, performance = observation
+        if iteration is not None and abs(iteration) > LARGEST_ITERATION:
+            self._summary.skip("iterations beyond what the table can hold", str(iteration))
+            return None
+        if iteration is None:
+            self._without_iteration += 1
+            return self._without_iteration - 1
+        if series is None:
+            return 0
+        last = self._series.get(series)
+        ordinal = 0
+        if last is not None and iteration <= last.iteration:
+            if iteration < last.iteration or self._is_told_again(last, observation):
+                self._restart()
+            elif self._repetition is Repetition.RESTART and not self._find_news(last, performance):
+                self._summary.skip("lines printed twice")
+                return None
+            else:
+                ordinal = self._count_repetition(last, performance)
+            last = self._series.get(series)  # a restart forgets it
+        if last is None:
+            self._series[series] = _SeriesState(iteration, ordinal, performance, self._session)
+        else:
+            last.iteration, last.ordinal = iteration, ordinal
+            last.performance, last.session = performance, self._session
+        return ordinal
+
+    def _is_told_again(self, last: _SeriesState, observation: Observation) -> bool:
+        """Tell whether the iteration, the same as the last, was trained once more."""
+        if self._repetition is Repetition.RESTART:
+            return not self._agree(last.performance, observation.performance)
+        return self._session != last.session
+
+    def _count_repetition(self, last: _SeriesState, performance: Performance) -> int:
+        if self._repetition is Repetition.RESTART:
+            return last.ordinal
+        record = self._open.get((self._serial, last.iteration, last.ordinal))
+        taken = record is None or any(name in record.performance for name in performance if name not in self._metadata)
+        return last.ordinal + taken
+
+    def _restart(self) -> None:
+        self._serial += 1
+        self._summary.restarts += 1
+        self._series.clear()
+        self._without_iteration = 0
+
+    def _merge(self, record: _OpenRecord, observation: Observation) -> None:
+        told, counts = record.performance, self._summary.metrics
+        for name, value in observation.performance.items():
+            if name in told:
+                continue
+            told[name] = value
+            record.changed = True
+            if name not in self._metadata:
+                # Not update(), which takes three times as long for a few names.
+                counts[name] = counts.get(name, 0) + 1
+                self._summary.non_finite += isinstance(value, str)
+        if record.created_at is None and observation.created_at is not None:
+            record.created_at, record.changed = observation.created_at, True
+
+    def _take(self, key: tuple[int, int | None, int]) -> Iterator[Record]:
+        record, (serial, iteration, ordinal) = self._open[key], key
+        if not record.changed:
+            return
+        if not record.counted:
+            self._summary.note_record(iteration, timed=record.created_at is not None)
+        record.changed, record.counted = False, True
+        yield Record(iteration, record.created_at, serial, dict(record.performance), ordinal)
+
+    def _find_news(self, last: _SeriesState, performance: Performance) -> set[str]:
+        return performance.keys() - last.performance.keys() - self._metadata
+
+    def _agree(self, earlier: Performance, later: Performance) -> bool:
+        """Tell whether two reports have no metric with different values."""
+        common = earlier.keys() & later.keys() - self._metadata
+        return all(earlier[name] == later[name] for name in common)

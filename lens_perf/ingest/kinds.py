@@ -1,0 +1,116 @@
+"""Opens the files of each kind and reads them, once or while they grow, as one stream of observations."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from threading import Event
+
+from lens_perf.errors import ImportInputError
+from lens_perf.ingest.logs.lines import split_lines
+from lens_perf.ingest.logs.reader import LogOptions, read_log
+from lens_perf.ingest.read_summary import ReadSummary
+from lens_perf.ingest.recognition import STANDARD_INPUT, Kind, find_files
+from lens_perf.ingest.records import Mark, Observation
+from lens_perf.ingest.source_files import Progress, follow_blocks, read_blocks, read_pipe
+from lens_perf.ingest.trainer_state import read_trainer_state
+
+Observations = Iterator[Observation | Mark]
+
+# A second may pass from a line's appearance to its record; this leaves most of it to the database.
+POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """How to read: what logs leave open, the metric that is the iteration in W&B files, and whether to wait for more.
+
+    ``stopped`` ends the waiting.
+    """
+
+    log: LogOptions = field(default_factory=LogOptions)
+    step_metric: str | None = None
+    follow: bool = False
+    stopped: Event = field(default_factory=Event)
+    on_progress: Progress | None = None
+
+
+def read_sources(kind: Kind, paths: Sequence[Path], summary: ReadSummary, options: SourceOptions) -> Observations:
+    """Yield what the files of ``paths`` tell. Raises ImportInputError."""
+    if STANDARD_INPUT in paths:
+        return _read_standard_input(kind, paths, summary, options)
+    if not options.follow:
+        return READERS[kind](find_files(kind, paths), summary, options, partial(_read_whole, summary, options))
+    if kind is Kind.HUGGINGFACE:
+        raise ImportInputError("a trainer's state is written anew each time: import it again instead of --follow")
+    files = find_files(kind, paths)
+    reader = READERS[kind](files, summary, options, partial(_follow_last, files, summary, options))
+    return _follow(partial(_give_once, [reader]), options.stopped)
+
+
+BlockSource = Callable[[Path], Iterable[bytes | None]]
+
+
+def _read_whole(summary: ReadSummary, options: SourceOptions, path: Path) -> Iterable[bytes]:
+    return read_blocks(path, summary, options.on_progress)
+
+
+def _follow_last(
+    files: Sequence[Path], summary: ReadSummary, options: SourceOptions, path: Path
+) -> Iterable[bytes | None]:
+    # A line that was begun in a file which is then replaced does not go on in the new one.
+    between = b"\n" if path.suffix != ".wandb" else b""
+    return follow_blocks(path, between=between) if path == files[-1] else _read_whole(summary, options, path)
+
+
+def _follow(find_new: Callable[[], Iterable[Observations]], stopped: Event) -> Observations:
+    """Yield from several readers in turns, from each until it has no more for now, until ``stopped``."""
+    readers: list[Observations] = []
+    while not stopped.is_set():
+        readers += find_new()
+        for reader in readers:
+            for item in reader:
+                if item is Mark.PAUSE or stopped.is_set():
+                    break
+                yield item
+        yield Mark.PAUSE
+        stopped.wait(POLL_SECONDS)
+
+
+def _give_once(readers: list[Observations]) -> list[Observations]:
+    given, readers[:] = list(readers), []
+    return given
+
+
+def _read_standard_input(
+    kind: Kind, paths: Sequence[Path], summary: ReadSummary, options: SourceOptions
+) -> Observations:
+    if kind is not Kind.LOG or len(paths) > 1:
+        raise ImportInputError("- stands for a log on standard input, alone")
+    return read_log(split_lines(read_pipe(sys.stdin.buffer, options.stopped.is_set)), summary, options.log)
+
+
+def _read_logs(
+    files: Sequence[Path], summary: ReadSummary, options: SourceOptions, open_blocks: BlockSource
+) -> Observations:
+    lines = chain.from_iterable(split_lines(open_blocks(file)) for file in files)
+    return read_log(lines, summary, options.log)
+
+
+def _read_trainer_states(
+    files: Sequence[Path], summary: ReadSummary, _: SourceOptions, open_blocks: BlockSource
+) -> Observations:
+    for file in files:
+        yield from read_trainer_state(partial(_without_waiting, open_blocks, file), summary, str(file))
+
+
+def _without_waiting(open_blocks: BlockSource, path: Path) -> Iterator[bytes]:
+    return (block for block in open_blocks(path) if block is not None)
+
+
+READERS: dict[Kind, Callable[[Sequence[Path], ReadSummary, SourceOptions, BlockSource], Observations]] = {
+    Kind.LOG: _read_logs,
+    Kind.HUGGINGFACE: _read_trainer_states,
+}

@@ -1,0 +1,1 @@
+"""Readers of what training programs print, each framework's dialect a declaration."""

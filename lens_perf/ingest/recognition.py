@@ -1,0 +1,97 @@
+"""Finds the files of an import and, by their content, what kind they are."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from lens_perf.errors import ImportInputError
+from lens_perf.ingest.logs.dialects import find_dialect
+from lens_perf.ingest.source_files import read_head
+from lens_perf.ingest.trainer_state import looks_like_trainer_state
+
+STANDARD_INPUT = Path("-")
+HEAD_SIZE = 1 << 16
+LOG_HEAD_SIZE = 1 << 24
+
+
+class Kind(StrEnum):
+    """What an import can read."""
+
+    LOG = "log"
+    HUGGINGFACE = "huggingface"
+
+
+DATA_SOURCES = {Kind.LOG: "log", Kind.HUGGINGFACE: "log"}
+
+# How the files of each kind are called, for those within directories. Where a directory holds several kinds, the first
+# one is chosen: what was written for machines tells more than what was printed.
+FILE_PATTERNS = {
+    Kind.HUGGINGFACE: ("trainer_state.json",),
+    Kind.LOG: ("*.log", "*.out", "*.txt", "*.log.gz", "*.out.gz", "*.txt.gz"),
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A kind of input and why it was chosen, a clause for people."""
+
+    kind: Kind
+    reason: str
+
+
+def choose_kind(paths: Sequence[Path]) -> Choice:
+    """Look at the content of ``paths`` and tell their kind. Raises ImportInputError if none can be told."""
+    for path in paths:
+        if path == STANDARD_INPUT:
+            return Choice(Kind.LOG, "standard input is read as a log")
+        choice = _choose_in_directory(path) if path.is_dir() else _choose_by_content(path)
+        if choice:
+            return choice
+    names = ", ".join(map(str, paths))
+    raise ImportInputError(
+        f"{names}: neither event file, W&B file or export, trainer_state.json nor a log of a dialect that is known; "
+        "name the kind instead of auto to learn more"
+    )
+
+
+def find_files(kind: Kind, paths: Sequence[Path]) -> list[Path]:
+    """Return the files among ``paths`` and, for those that are directories, of the kind's names within them, sorted.
+
+    Raises ImportInputError for a directory without any.
+    """
+    found: list[Path] = []
+    for path in paths:
+        found += _find_in_directory(kind, path) if path.is_dir() else [path]
+    return list(dict.fromkeys(found))
+
+
+def _find_in_directory(kind: Kind, directory: Path) -> list[Path]:
+    found = sorted({file for pattern in FILE_PATTERNS[kind] for file in directory.rglob(pattern) if file.is_file()})
+    if not found:
+        raise ImportInputError(f"{directory}: holds no {' or '.join(FILE_PATTERNS[kind])}")
+    # Each checkpoint of a trainer holds the history up to it: the latest has all.
+    return [max(found, key=lambda file: (file.stat().st_mtime, file))] if kind is Kind.HUGGINGFACE else found
+
+
+def _choose_in_directory(directory: Path) -> Choice | None:
+    there = [
+        kind for kind, patterns in FILE_PATTERNS.items() if any(any(directory.rglob(pattern)) for pattern in patterns)
+    ]
+    if not there:
+        return None
+    others = f"; it also has files of the kind {' and '.join(there[1:])}" if there[1:] else ""
+    return Choice(there[0], f"{directory} holds {FILE_PATTERNS[there[0]][0]}{others}")
+
+
+def _choose_by_content(path: Path) -> Choice | None:
+    head = read_head(path, HEAD_SIZE)
+    first_line = head.split(b"\n", 1)[0].decode("utf-8", "replace")
+    tests: Sequence[tuple[Kind, str, Callable[[], bool]]] = (
+        (Kind.HUGGINGFACE, "is a trainer's state", lambda: looks_like_trainer_state(head)),
+    )
+    for kind, reason, test in tests:
+        if test():
+            return Choice(kind, f"{path} {reason}")
+    dialect = find_dialect(read_head(path, LOG_HEAD_SIZE))
+    return Choice(Kind.LOG, f"{path} has lines as {dialect} prints them") if dialect else None

@@ -1,0 +1,147 @@
+"""The bytes of an import, by blocks: of plain and gzipped files, of growing files and of standard input."""
+
+import os
+import queue
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from lens_perf.errors import ImportInputError
+from lens_perf.ingest.read_summary import Damage, ReadSummary
+
+GZIP_MAGIC = b"\x1f\x8b"
+BLOCK_SIZE = 1 << 20
+# Small, so that damage within gzipped data costs little of what was whole before it.
+ZIPPED_BLOCK_SIZE = 1 << 14
+# What standard input may run ahead, so that a program that writes into a pipe is not held up while a database is away.
+MOST_WAITING_BLOCKS = 256
+PIPE_BLOCK_SIZE = 1 << 16
+
+Progress = Callable[[int], None]
+
+
+def open_source(path: Path) -> BinaryIO:
+    """Open a file for reading. Raises ImportInputError."""
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise ImportInputError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def read_blocks(path: Path, summary: ReadSummary, on_progress: Progress | None = None) -> Iterator[bytes]:
+    """Yield the content of a file, unzipped if it is gzipped; ``on_progress`` hears of every byte read.
+
+    Damaged gzip data end there, with a Damage in ``summary``. Raises ImportInputError when the file cannot be read.
+    """
+    tell = on_progress or (lambda _: None)
+    with open_source(path) as file:
+        zipped = _read_some(path, file, len(GZIP_MAGIC)) == GZIP_MAGIC
+        file.seek(0)
+        yield from _unzip(path, file, summary, tell) if zipped else _read_plain(path, file, tell)
+
+
+def read_head(path: Path, size: int) -> bytes:
+    """Return the first ``size`` bytes of a file, unzipped. Raises ImportInputError."""
+    head = b""
+    for block in read_blocks(path, ReadSummary()):
+        head += block
+        if len(head) >= size:
+            break
+    return head[:size]
+
+
+def _read_some(path: Path, file: BinaryIO, size: int) -> bytes:
+    try:
+        return file.read(size)
+    except OSError as error:
+        raise ImportInputError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _read_plain(path: Path, file: BinaryIO, tell: Progress) -> Iterator[bytes]:
+    while block := _read_some(path, file, BLOCK_SIZE):
+        yield block
+        tell(len(block))
+
+
+def _unzip(path: Path, file: BinaryIO, summary: ReadSummary, tell: Progress) -> Iterator[bytes]:
+    unzipper = zlib.decompressobj(wbits=31)
+    waiting = b""
+    while block := waiting or _read_some(path, file, ZIPPED_BLOCK_SIZE):
+        if unzipper.eof:  # another member follows
+            unzipper = zlib.decompressobj(wbits=31)
+        try:
+            content = unzipper.decompress(block, BLOCK_SIZE)
+        except zlib.error:
+            summary.damages.append(Damage(str(path), file.tell() - len(block), "gzip data that cannot be unzipped"))
+            return
+        if content:
+            yield content
+        tell(0 if waiting else len(block))
+        waiting = unzipper.unused_data if unzipper.eof else unzipper.unconsumed_tail
+    if not unzipper.eof:
+        summary.damages.append(Damage(str(path), file.tell(), "ends inside gzip data"))
+
+
+def follow_blocks(path: Path, *, between: bytes = b"") -> Iterator[bytes | None]:
+    """Yield the content of a growing file; None whenever there is no more for now, without waiting.
+
+    Goes over to a new file that takes the path's place and begins again where the file was cut to nothing, with
+    ``between`` before what comes. Never ends; a file that is away is waited for. Raises ImportInputError.
+    """
+    file = open_source(path)
+    try:
+        while True:
+            while block := _read_some(path, file, BLOCK_SIZE):
+                yield block
+            if _was_cut(file):
+                file.seek(0)
+                yield between
+            elif _was_replaced(path, file):
+                # What was written between the last look and the replacement.
+                while block := _read_some(path, file, BLOCK_SIZE):
+                    yield block
+                file.close()
+                file = open_source(path)
+                yield between
+            else:
+                yield None
+    finally:
+        file.close()
+
+
+def _was_cut(file: BinaryIO) -> bool:
+    return os.fstat(file.fileno()).st_size < file.tell()
+
+
+def _was_replaced(path: Path, file: BinaryIO) -> bool:
+    try:
+        there = path.stat()
+    except OSError:
+        return False
+    here = os.fstat(file.fileno())
+    return (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino)
+
+
+def read_pipe(file: BinaryIO, stopped: Callable[[], bool], wait_seconds: float = 0.2) -> Iterator[bytes | None]:
+    """Yield what arrives in a pipe, None when nothing does for ``wait_seconds``, until its end or until ``stopped``."""
+    arrived: queue.Queue[bytes] = queue.Queue(MOST_WAITING_BLOCKS)
+
+    def collect() -> None:
+        while block := os.read(file.fileno(), PIPE_BLOCK_SIZE):
+            arrived.put(block)
+        arrived.put(b"")
+
+    threading.Thread(target=collect, name="pipe", daemon=True).start()
+    while True:
+        try:
+            block = arrived.get(timeout=wait_seconds)
+        except queue.Empty:
+            if stopped():
+                return
+            yield None
+            continue
+        if not block:
+            return
+        yield block

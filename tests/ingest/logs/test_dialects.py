@@ -1,0 +1,39 @@
+"""Every dialect against a sample of its lines and what is to come of it: to add one, add a sample."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lens_perf.ingest.assembly import assemble
+from lens_perf.ingest.logs.dialects import DIALECTS, find_dialect
+from lens_perf.ingest.logs.lines import split_lines
+from lens_perf.ingest.logs.metric_names import spell_name
+from lens_perf.ingest.logs.reader import read_log
+from lens_perf.ingest.read_summary import ReadSummary
+
+SAMPLES = sorted((Path(__file__).parent / "samples").glob("*.log"))
+# Programs whose lines are of another one's dialect.
+DESCENDANTS = {"primus": "Megatron-LM", "gpt-neox": "Megatron-LM"}
+
+
+def read_sample(path: Path) -> list[list[object]]:
+    summary = ReadSummary()
+    records = list(assemble(read_log(split_lines([path.read_bytes()]), summary), summary))
+    return [
+        [each.serial, each.iteration, each.created_at and each.created_at.isoformat(), dict(each.performance)]
+        for each in records
+        if each is not None
+    ]
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+def test_sample(path: Path) -> None:
+    assert read_sample(path) == json.loads(path.with_suffix(".json").read_text("utf-8"))
+
+
+def test_every_dialect_has_a_sample() -> None:
+    told = {path.stem: find_dialect(path.read_bytes()) for path in SAMPLES}
+    # GPT-NeoX prints a line of DeepSpeed first.
+    expected = {spell_name(dialect.name).replace("_", "-"): dialect.name for dialect in DIALECTS} | DESCENDANTS
+    assert told == expected | {"gpt-neox": "DeepSpeed"}

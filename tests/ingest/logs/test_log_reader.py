@@ -1,0 +1,132 @@
+"""What logs have in common: times, ranks, restarts, and what is told of lines that are not understood."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lens_perf.ingest.assembly import assemble
+from lens_perf.ingest.logs.lines import split_lines
+from lens_perf.ingest.logs.reader import LogOptions, read_log
+from lens_perf.ingest.read_summary import ReadSummary
+from lens_perf.ingest.records import Record
+
+
+def read(*lines: str, options: LogOptions | None = None) -> tuple[list[Record], ReadSummary]:
+    summary = ReadSummary()
+    records = assemble(read_log((line.encode("utf-8", "replace") for line in lines), summary, options), summary)
+    return [record for record in records if record is not None], summary
+
+
+def line(iteration: int, fields: str = "lm loss: 1.5E+00 |", prefix: str = "") -> str:
+    return f"{prefix} iteration {iteration:8d}/     100 | {fields}"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "moment"),
+    [
+        ("55:  [2026-05-22 02:11:05.696508]", datetime(2026, 5, 22, 2, 11, 5, 696508, UTC)),
+        (" [2025-08-14 05:36:47]", datetime(2025, 8, 14, 5, 36, 47, 0, UTC)),
+        ("2025-08-14T05:36:47.25+02:00", datetime(2025, 8, 14, 3, 36, 47, 250000, UTC)),
+        ("2025-08-14 05:36:47,250 INFO", datetime(2025, 8, 14, 5, 36, 47, 250000, UTC)),
+        ("[\x1b[32m20251030 07:33:00\x1b[0m][\x1b[36mrank-7/8\x1b[0m] : ", datetime(2025, 10, 30, 7, 33, tzinfo=UTC)),
+        ("[20260511 02:59:23][rank-7/8] : [2026-05-11 02:59:22.912300]", datetime(2026, 5, 11, 2, 59, 22, 912300, UTC)),
+        ("[2026-05-11 02:59:22] [2026-02-31 00:00:00]", datetime(2026, 5, 11, 2, 59, 22, 0, UTC)),
+        ("0: [default0]:", None),
+    ],
+)  # fmt: skip
+def test_times(prefix: str, moment: datetime | None) -> None:
+    ((record,), _) = read(line(1, prefix=prefix))
+    assert record.created_at == moment
+
+
+def test_times_in_another_zone() -> None:
+    options = LogOptions(timezone=timezone(timedelta(hours=2)))
+    ((record,), summary) = read(line(1, prefix="[2026-05-22 02:11:05]"), options=options)
+    assert record.created_at == datetime(2026, 5, 22, 0, 11, 5, tzinfo=UTC)
+    assert any("UTC+02:00" in note for note in summary.notes)
+
+
+def test_times_from_a_start_and_the_elapsed_times() -> None:
+    fields = "elapsed time per iteration (ms): 1500.5 |"
+    options = LogOptions(start_time=datetime(2026, 1, 1, tzinfo=UTC))
+    records, summary = read(line(1, fields), line(2, fields + " x: 1"), line(12, fields), options=options)
+    assert [record.created_at for record in records] == [
+        datetime(2026, 1, 1, 0, 0, 1, 500500, UTC),
+        datetime(2026, 1, 1, 0, 0, 3, 1000, UTC),
+        datetime(2026, 1, 1, 0, 0, 18, 6000, UTC),
+    ]
+    assert "times are reckoned from --start-time and the elapsed times" in summary.notes
+
+
+def test_restarts_and_doubled_lines() -> None:
+    records, summary = read(
+        line(1), line(1), line(2), line(2, "lm loss: 9 |"), line(3), line(1), line(2), line(2), line(2, "lm loss: 3 |")
+    )
+    assert [(record.serial, record.iteration) for record in records] == [
+        (0, 1), (0, 2), (1, 2), (1, 3), (2, 1), (2, 2), (3, 2)
+    ]  # fmt: skip
+    assert summary.restarts == 3
+    assert summary.skipped["lines printed twice"].count == 2
+
+
+def test_other_ranks_report_the_same_iterations() -> None:
+    def of(rank: int, iteration: int) -> str:
+        return line(iteration, f"lm loss: {rank}.5 |", f"[rank{rank}]:")
+
+    records, summary = read(of(0, 1), of(1, 1), of(0, 2), of(0, 3), of(1, 2), of(1, 3), of(0, 4))
+    assert [(each.serial, each.iteration, each.performance["lm_loss"]) for each in records] == [
+        (0, 1, 0.5), (0, 2, 0.5), (0, 3, 0.5), (0, 4, 0.5)
+    ]  # fmt: skip
+    assert summary.skipped["lines of other ranks"].count == 3
+    # After a restart another rank may report.
+    records, _ = read(*(of(0, iteration) for iteration in range(1, 9)), of(3, 1), of(3, 2))
+    assert [each.serial for each in records] == [0] * 8 + [1, 1]
+
+
+def test_counted_iterations() -> None:
+    lines = ["{'loss': 3, 'epoch': 0.1}", "{'loss': 2, 'epoch': 0.2}", "{'eval_loss': 1, 'epoch': 0.2}"]
+    records, _ = read(*lines, options=LogOptions(logging_steps=50))
+    assert [(each.iteration, each.performance) for each in records] == [
+        (50, {"loss": 3, "epoch": 0.1}),
+        (100, {"loss": 2, "epoch": 0.2, "eval_loss": 1}),
+    ]
+
+
+def test_what_cannot_be_understood_is_told() -> None:
+    records, summary = read(
+        "iteration 5/ 100",
+        line(6, "lm loss: what? | lr=[0.1, 0.2] | grad norm: 1.0"),
+        "a line of nothing",
+        " time (ms) | forward: 1.0",
+    )
+    assert [record.performance for record in records] == [
+        {"grad_norm": 1.0, "target_iteration": 100, "forward_time_ms": 1.0}
+    ]
+    assert {reason: skipped.count for reason, skipped in summary.skipped.items()} == {
+        "iteration lines without fields, perhaps cut off": 1,
+        "fields that are no numbers": 1,
+        "lines that report no iteration": 1,
+    }
+    assert any("lm loss: what?" in told for told in summary.format().splitlines())
+
+
+@given(st.text(max_size=60), st.integers(0, 90))
+def test_no_line_is_too_strange(text: str, cut: int) -> None:
+    read(text, line(3)[:cut] + text, line(3, text), "{'loss': " + text + ", 'epoch': 1}", ":::MLLOG {" + text)
+
+
+@given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=5))
+def test_lines_do_not_depend_on_blocks(content: bytes, cuts: list[int]) -> None:
+    places = sorted({0, *(cut for cut in cuts if cut < len(content)), len(content)})
+    blocks = [content[begin:end] for begin, end in pairwise(places)]
+    expected = content.split(b"\n")
+    assert list(split_lines(blocks)) == (expected if expected[-1] else expected[:-1])
+
+
+def test_a_line_without_end_does_not_fill_the_memory() -> None:
+    lengths = [len(line or b"") for line in split_lines(b"x" * (1 << 18) for _ in range(64))]
+    assert len(lengths) > 1
+    assert max(lengths) == 1 << 20

@@ -1,0 +1,75 @@
+"""The vocabulary of metrics, and numbers as logs print them."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lens_perf.ingest.logs.metric_names import Field, parse_number, read_field
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("lm loss", "lm_loss"), ("lm_loss", "lm_loss"), ("learning rate", "learning_rate"), ("lr", "learning_rate"),
+        ("throughput per GPU (TFLOP/s/GPU)", "tflops"), ("TFLOPs", "tflops"), ("approx flops per GPU", "tflops"),
+        ("tokens per gpu per second (tgs)", "tokens_per_second_per_gpu"), ("samples/sec", "samples_per_second"),
+        ("samples per second", "samples_per_second"), ("number of nan iterations", "nan_iterations"),
+        ("seq_load_balancing_loss", "seq_load_balancing_loss"), ("sop loss", "sop_loss"),
+    ],
+)  # fmt: skip
+def test_one_vocabulary(words: str, name: str) -> None:
+    assert read_field(words, "1", {}) == {name: 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "metrics"),
+    [
+        ("elapsed time per iteration (s)", "100.19", {"elapsed_time_per_iteration_ms": 100190.0}),
+        ("elapsed time per iteration (ms)", "7.5/8.5", {
+            "elapsed_time_per_iteration_ms": 7.5, "elapsed_time_per_iteration_ms_average": 8.5
+        }),
+        ("approx flops per GPU", "5.6TFLOPS", {"tflops": 5.6}),
+        ("memory", "22.73GiB(11.84%)", {"memory_gib": 22.73, "memory_percent": 11.84}),
+        ("wait", "5ms", {"wait_ms": 5}),
+        ("mfu", "2.78%", {"mfu_percent": 2.78}),
+        ("hip mem usage/free", "1GB/2GB", {"hip_mem_usage_gb": 1, "hip_mem_free_gb": 2}),
+        ("rank-4 rocm max mem usage/usage_ratio", "1GiB/2%", {
+            "rocm_max_mem_rank": 4, "rocm_max_mem_usage_gib": 1, "rocm_max_mem_usage_percent": 2
+        }),
+        ("hip mem usage/free", "1GB/a lot", {}),
+        ("lr", "[0.1, 0.1]", {"learning_rate": 0.1}),
+        ("lr", "[0.1, 0.2]", {"learning_rate_0": 0.1, "learning_rate_1": 0.2}),
+        ("lr", "[0.1, ", {}),
+        ("lm loss", "what?", {}),
+        ("speed", "?/1.5", {}),
+        ("speed", "1.5/?", {}),
+    ],
+)  # fmt: skip
+def test_every_form_of_value(name: str, text: str, metrics: dict[str, float]) -> None:
+    assert read_field(name, text, {}) == metrics
+
+
+def test_a_dialect_goes_before_the_vocabulary_and_may_keep_names() -> None:
+    assert read_field("Loss", "1", {"loss": Field("lm_loss")}) == {"lm_loss": 1}
+    assert read_field("Rewards/Chosen", "1", {}, verbatim=True) == {"Rewards/Chosen": 1}
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(["{:.6E}", "{:.3f}", "{!r}", "{:.17g}"]))
+def test_numbers_read_back_as_printed(number: float, form: str) -> None:
+    text = form.format(number)
+    assert json.loads(json.dumps(parse_number(text))) == float(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("nan", "NaN"), ("-nan", "NaN"), ("NaN", "NaN"), ("inf", "Infinity"), ("-inf", "-Infinity"),
+        ("+Infinity", "Infinity"), ("5.6TFLOPS", 5.6), ("12%", 12), ("1,234,567.5", 1234567.5), ("-7", -7),
+        ("508582464.0", 508582464.0), (".5", 0.5), ("12 GB", 12), ("1.2.3", None), ("", None), ("[0.0, 0.0]", None),
+        ("1e", 1), ("yes", None), ("99999999999999999999", 99999999999999999999), ("-1e999", "-Infinity"),
+    ],
+)  # fmt: skip
+def test_numbers(text: str, number: object) -> None:
+    assert parse_number(text) == number
