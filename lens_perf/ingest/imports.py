@@ -13,6 +13,7 @@ from lens_perf.ingest.read_summary import ReadSummary
 from lens_perf.ingest.recognition import DATA_SOURCES, STANDARD_INPUT, Kind, choose_kind
 from lens_perf.ingest.record_writer import WriteSummary, batch_records
 from lens_perf.ingest.stores import Connect, Destination, Store, Warn, open_no_store, open_patient_store, open_store
+from lens_perf.ingest.wandb_files.reader import METADATA_FIELDS
 
 DAMAGED = 3
 
@@ -21,6 +22,8 @@ DAMAGED = 3
 REPETITIONS = {
     Kind.LOG: Repetition.RESTART,
     Kind.HUGGINGFACE: Repetition.RESTART,
+    Kind.TENSORBOARD: Repetition.ANOTHER_RECORD,
+    Kind.WANDB: Repetition.ANOTHER_RECORD,
 }
 
 
@@ -80,6 +83,7 @@ def run_import(job: ImportJob, connect: Connect | None, warn: Warn = lambda _: N
         summary,
         first_serial=job.first_serial,
         repetition=REPETITIONS[kind],
+        metadata=METADATA_FIELDS if kind is Kind.WANDB else frozenset(),
     )
     with _open_store(job, kind, connect, written, warn) as store:
         for batch in batch_records(records):
@@ -103,6 +107,8 @@ def _open_store(
 EXPECTED = {
     Kind.LOG: "a line that reports an iteration, as Megatron-LM, Primus, GPT-NeoX, DeepSpeed, torchtitan, nanoGPT, "
     "MLPerf logging or the Trainer of Hugging Face print it",
+    Kind.TENSORBOARD: "a scalar",
+    Kind.WANDB: "a row of history",
     Kind.HUGGINGFACE: "an entry of log_history",
 }
 

@@ -1,5 +1,6 @@
 """Opens the files of each kind and reads them, once or while they grow, as one stream of observations."""
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -9,13 +10,16 @@ from pathlib import Path
 from threading import Event
 
 from lens_perf.errors import ImportInputError
+from lens_perf.ingest.event_files.reader import order_event_files, read_event_files
 from lens_perf.ingest.logs.lines import split_lines
 from lens_perf.ingest.logs.reader import LogOptions, read_log
 from lens_perf.ingest.read_summary import ReadSummary
 from lens_perf.ingest.recognition import STANDARD_INPUT, Kind, find_files
 from lens_perf.ingest.records import Mark, Observation
-from lens_perf.ingest.source_files import Progress, follow_blocks, read_blocks, read_pipe
+from lens_perf.ingest.source_files import Progress, follow_blocks, read_blocks, read_head, read_pipe
 from lens_perf.ingest.trainer_state import read_trainer_state
+from lens_perf.ingest.wandb_files.chart_export import looks_like_chart_export, read_chart_export
+from lens_perf.ingest.wandb_files.reader import order_wandb_files, read_wandb_files
 
 Observations = Iterator[Observation | Mark]
 
@@ -45,6 +49,8 @@ def read_sources(kind: Kind, paths: Sequence[Path], summary: ReadSummary, option
         return READERS[kind](find_files(kind, paths), summary, options, partial(_read_whole, summary, options))
     if kind is Kind.HUGGINGFACE:
         raise ImportInputError("a trainer's state is written anew each time: import it again instead of --follow")
+    if kind is Kind.TENSORBOARD:
+        return _follow(partial(_find_new_event_files, paths, summary, set()), options.stopped)
     files = find_files(kind, paths)
     reader = READERS[kind](files, summary, options, partial(_follow_last, files, summary, options))
     return _follow(partial(_give_once, [reader]), options.stopped)
@@ -84,6 +90,20 @@ def _give_once(readers: list[Observations]) -> list[Observations]:
     return given
 
 
+def _find_new_event_files(paths: Sequence[Path], summary: ReadSummary, known: set[Path]) -> list[Observations]:
+    """Return readers of the event files that appeared since the last look: a restarted program begins another one."""
+    files = find_files(Kind.TENSORBOARD, paths)
+    if known.issuperset(files):
+        return []
+    new = [(file, prefix) for file, prefix in order_event_files(files, _find_root(files)) if file not in known]
+    known.update(files)
+    return [read_event_files([(str(file), prefix, follow_blocks(file))], summary) for file, prefix in new]
+
+
+def _find_root(files: Sequence[Path]) -> Path:
+    return Path(os.path.commonpath([file.absolute().parent for file in files]))
+
+
 def _read_standard_input(
     kind: Kind, paths: Sequence[Path], summary: ReadSummary, options: SourceOptions
 ) -> Observations:
@@ -99,6 +119,28 @@ def _read_logs(
     return read_log(lines, summary, options.log)
 
 
+def _read_event_files(
+    files: Sequence[Path], summary: ReadSummary, _: SourceOptions, open_blocks: BlockSource
+) -> Observations:
+    ordered = order_event_files(files, _find_root(files))
+    return read_event_files(((str(file), prefix, open_blocks(file)) for file, prefix in ordered), summary)
+
+
+def _read_wandb(
+    files: Sequence[Path], summary: ReadSummary, options: SourceOptions, open_blocks: BlockSource
+) -> Observations:
+    if len(files) == 1 and looks_like_chart_export(_read_first_line(files[0])):
+        lines = (line.decode("utf-8", "replace") for line in split_lines(open_blocks(files[0])) if line is not None)
+        yield from read_chart_export(lines, summary, str(files[0]))
+    else:
+        sources = ((str(file), open_blocks(file)) for file in order_wandb_files(files))
+        yield from read_wandb_files(sources, summary, step_metric=options.step_metric)
+
+
+def _read_first_line(path: Path) -> str:
+    return read_head(path, 1 << 16).split(b"\n", 1)[0].decode("utf-8", "replace")
+
+
 def _read_trainer_states(
     files: Sequence[Path], summary: ReadSummary, _: SourceOptions, open_blocks: BlockSource
 ) -> Observations:
@@ -112,5 +154,7 @@ def _without_waiting(open_blocks: BlockSource, path: Path) -> Iterator[bytes]:
 
 READERS: dict[Kind, Callable[[Sequence[Path], ReadSummary, SourceOptions, BlockSource], Observations]] = {
     Kind.LOG: _read_logs,
+    Kind.TENSORBOARD: _read_event_files,
+    Kind.WANDB: _read_wandb,
     Kind.HUGGINGFACE: _read_trainer_states,
 }

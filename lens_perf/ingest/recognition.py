@@ -6,9 +6,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from lens_perf.errors import ImportInputError
+from lens_perf.ingest.event_files.framing import looks_like_event_file
 from lens_perf.ingest.logs.dialects import find_dialect
 from lens_perf.ingest.source_files import read_head
 from lens_perf.ingest.trainer_state import looks_like_trainer_state
+from lens_perf.ingest.wandb_files.chart_export import looks_like_chart_export
+from lens_perf.ingest.wandb_files.framing import looks_like_wandb_file
 
 STANDARD_INPUT = Path("-")
 HEAD_SIZE = 1 << 16
@@ -19,14 +22,18 @@ class Kind(StrEnum):
     """What an import can read."""
 
     LOG = "log"
+    TENSORBOARD = "tensorboard"
+    WANDB = "wandb"
     HUGGINGFACE = "huggingface"
 
 
-DATA_SOURCES = {Kind.LOG: "log", Kind.HUGGINGFACE: "log"}
+DATA_SOURCES = {Kind.LOG: "log", Kind.TENSORBOARD: "tensorflow", Kind.WANDB: "wandb", Kind.HUGGINGFACE: "log"}
 
 # How the files of each kind are called, for those within directories. Where a directory holds several kinds, the first
 # one is chosen: what was written for machines tells more than what was printed.
 FILE_PATTERNS = {
+    Kind.WANDB: ("*.wandb", "*.wandb.gz"),
+    Kind.TENSORBOARD: ("*tfevents*",),
     Kind.HUGGINGFACE: ("trainer_state.json",),
     Kind.LOG: ("*.log", "*.out", "*.txt", "*.log.gz", "*.out.gz", "*.txt.gz"),
 }
@@ -88,7 +95,10 @@ def _choose_by_content(path: Path) -> Choice | None:
     head = read_head(path, HEAD_SIZE)
     first_line = head.split(b"\n", 1)[0].decode("utf-8", "replace")
     tests: Sequence[tuple[Kind, str, Callable[[], bool]]] = (
+        (Kind.TENSORBOARD, "begins as an event file", lambda: looks_like_event_file(head)),
+        (Kind.WANDB, "begins as a W&B file", lambda: looks_like_wandb_file(head)),
         (Kind.HUGGINGFACE, "is a trainer's state", lambda: looks_like_trainer_state(head)),
+        (Kind.WANDB, "begins as an export of a W&B chart", lambda: looks_like_chart_export(first_line)),
     )
     for kind, reason, test in tests:
         if test():

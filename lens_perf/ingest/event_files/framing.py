@@ -1,0 +1,120 @@
+"""Splits event files into records and verifies both checksums of each: the framing of TFRecord.
+
+Length (uint64), masked CRC32C of the length, data, masked CRC32C of the data, all little-endian:
+https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details
+"""
+
+import struct
+from collections.abc import Iterator
+
+from google_crc32c import value as crc32c
+
+from lens_perf.ingest.read_summary import Damage, ReadSummary
+
+HEADER = struct.Struct("<QI")
+CHECKSUM = struct.Struct("<I")
+FRAME_SIZE = HEADER.size + CHECKSUM.size
+MASK_DELTA = 0xA282EAD8
+# A record that claims more is damage: it would have to be held in memory as a whole.
+LONGEST_RECORD = 1 << 28
+# The upper half of any plausible length.
+NO_UPPER_HALF = bytes(4)
+FILE_VERSION = b"brain.Event:"
+MOST_KNOWN_HEADERS = 4096
+
+
+def mask(checksum: int) -> int:
+    """Return the masked form of a CRC32C that is stored beside what it is of."""
+    return ((checksum >> 15 | checksum << 17) + MASK_DELTA) & 0xFFFF_FFFF
+
+
+def looks_like_event_file(head: bytes) -> bool:
+    """Tell whether a file that begins with ``head`` is an event file: it opens with a record of its version."""
+    length = read_length(head[: HEADER.size]) if len(head) >= HEADER.size else None
+    return length is not None and FILE_VERSION in head[HEADER.size : HEADER.size + length]
+
+
+def read_length(header: bytes) -> int | None:
+    """Return the length of the record that ``header``, 12 bytes, begins; None if its checksum is wrong."""
+    length, checksum = HEADER.unpack(header)
+    return int(length) if length <= LONGEST_RECORD and checksum == mask(crc32c(header[:8])) else None
+
+
+class RecordSplitter:
+    """Takes the blocks of one file, in order, and gives out the data of its records.
+
+    Damage goes into ``summary``, with the byte where the record begins. Behind a record whose data are damaged the next
+    one is known; where a length is, the next place is looked for where the checksum of a length is right.
+    """
+
+    def __init__(self, path: str, summary: ReadSummary) -> None:
+        self._path = path
+        self._summary = summary
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._needed = HEADER.size
+        # Where in the file the first of the parts begins, and where bytes began that belong to no record.
+        self._offset = 0
+        self._loss: int | None = None
+        # Lengths repeat, so most headers were verified before.
+        self._lengths: dict[bytes, int | None] = {}
+
+    def feed(self, block: bytes) -> Iterator[bytes]:
+        """Yield the data of the records that end in ``block``."""
+        self._parts.append(block)
+        self._size += len(block)
+        if self._size < self._needed:
+            return
+        buffer = b"".join(self._parts)
+        position, self._needed = 0, HEADER.size
+        while len(buffer) - position >= HEADER.size:
+            length = self._verify(buffer[position : position + HEADER.size])
+            if length is None:
+                position = self._pass_over(buffer, position)
+                continue
+            self._end_loss(position)
+            end = position + HEADER.size + length
+            if end + CHECKSUM.size > len(buffer):
+                self._needed = length + FRAME_SIZE
+                break
+            data = buffer[position + HEADER.size : end]
+            if CHECKSUM.unpack_from(buffer, end)[0] == mask(crc32c(data)):
+                yield data
+            else:
+                self._note(self._offset + position, "a record with a wrong checksum")
+            position = end + CHECKSUM.size
+        rest = buffer[position:]
+        self._parts, self._size = [rest], len(rest)
+        self._offset += position
+
+    def finish(self) -> None:
+        """Note what is left over at the end of the file."""
+        if self._loss is None and self._size:
+            self._note(self._offset, "ends inside a record")
+        self._end_loss(self._size)
+
+    def _verify(self, header: bytes) -> int | None:
+        """Return the length that ``header`` tells, or None if its checksum is wrong."""
+        if header not in self._lengths:
+            if len(self._lengths) == MOST_KNOWN_HEADERS:
+                self._lengths.clear()
+            self._lengths[header] = read_length(header)
+        return self._lengths[header]
+
+    def _pass_over(self, buffer: bytes, position: int) -> int:
+        """Return the next position behind ``position`` where a header may begin."""
+        if self._loss is None:
+            self._loss = self._offset + position
+        upper_half = buffer.find(NO_UPPER_HALF, position + 1 + len(NO_UPPER_HALF))
+        if upper_half >= 0:
+            return upper_half - len(NO_UPPER_HALF)
+        return max(position + 1, len(buffer) - 2 * len(NO_UPPER_HALF) + 1)
+
+    def _end_loss(self, position: int) -> None:
+        if self._loss is not None:
+            lost = self._offset + position - self._loss
+            self._note(self._loss, f"a length with a wrong checksum; {lost} bytes belong to no record")
+            self._loss = None
+
+    def _note(self, byte: int, finding: str) -> None:
+        self._summary.damages.append(Damage(self._path, byte, finding))

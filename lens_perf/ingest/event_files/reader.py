@@ -1,0 +1,117 @@
+"""Reads event files into observations: each scalar one, whose metric is called as its tag."""
+
+import re
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from math import isfinite, isnan
+from pathlib import Path
+
+from lens_perf.ingest.event_files.framing import RecordSplitter
+from lens_perf.ingest.event_files.messages import EventParser, Scalar
+from lens_perf.ingest.read_summary import ReadSummary
+from lens_perf.ingest.records import Mark, MetricValue, Observation
+from lens_perf.ingest.source_files import read_head
+
+TWIN = " vs samples"
+TWINS = f"twins '...{TWIN}', whose samples are kept as consumed_samples"
+HEAD_SIZE = 1 << 12
+NAME_TIME = re.compile(r"tfevents\.(\d+)")
+
+
+def read_event_files(
+    files: Iterable[tuple[str, str, Iterable[bytes | None]]], summary: ReadSummary
+) -> Iterator[Observation | Mark]:
+    """Yield every scalar of ``files``, each its path, what goes ahead of its tags, and its blocks.
+
+    Each file is a session of its own. Mark.PAUSE where a block is None.
+    """
+    for path, prefix, blocks in files:
+        yield Mark.SESSION
+        splitter, parser, observer = RecordSplitter(path, summary), EventParser(summary), _Observer(prefix, summary)
+        for block in blocks:
+            if block is None:
+                yield Mark.PAUSE
+                continue
+            for event in splitter.feed(block):
+                for scalar in parser.parse(event):
+                    if observation := observer.observe(scalar):
+                        yield observation
+        splitter.finish()
+
+
+class _Observer:
+    """Turns the scalars of one file into observations, and the twins of Megatron-LM into consumed samples.
+
+    Megatron-LM writes each metric twice, the second time as ``... vs samples``, its step the consumed samples. The
+    twin follows at once, so its iteration and value are those of the metric's latest point.
+    """
+
+    def __init__(self, prefix: str, summary: ReadSummary) -> None:
+        self._prefix = prefix
+        self._summary = summary
+        self._latest: dict[str, Scalar] = {}
+        self._names: dict[str, str] = {}
+        self._twins_at: int | None = None
+
+    def observe(self, scalar: Scalar) -> Observation | None:
+        """Return what the scalar tells, or None if another told it."""
+        wall_time, step, tag, value = scalar
+        name = self._names.get(tag)
+        if name is None:
+            if base := self._find_base(tag, value):
+                return self._observe_twin(base, step)
+            # A twin is looked at each time, for its value decides.
+            name = self._prefix + tag
+            if not tag.endswith(TWIN):
+                self._names[tag] = name
+        self._latest[tag] = scalar
+        return Observation(name, step, _read_time(wall_time), {name: value if isfinite(value) else _spell(value)})
+
+    def _find_base(self, tag: str, value: float) -> Scalar | None:
+        base = self._latest.get(tag.removesuffix(TWIN)) if tag.endswith(TWIN) else None
+        return base if base and struct.pack("<d", base[-1]) == struct.pack("<d", value) else None
+
+    def _observe_twin(self, base: Scalar, samples: int) -> Observation | None:
+        self._summary.skip(TWINS)
+        wall_time, step, *_ = base
+        if self._twins_at == step:
+            return None
+        self._twins_at = step
+        return Observation(None, step, _read_time(wall_time), {f"{self._prefix}consumed_samples": samples})
+
+
+def _spell(value: float) -> MetricValue:
+    return "NaN" if isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def _read_time(seconds: float) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def order_event_files(paths: Sequence[Path], root: Path) -> list[tuple[Path, str]]:
+    """Return ``paths`` by the time of their first event, each with what goes ahead of its tags.
+
+    That is its directory below ``root``, as frameworks write the same tags into ``train`` and ``validation``; nothing
+    if all files are in one directory. Raises ImportInputError for a file that cannot be read.
+    """
+    directories = {path.absolute().parent for path in paths}
+    ordered = sorted(paths, key=lambda path: (_find_start(path), str(path)))
+    if len(directories) == 1:
+        return [(path, "") for path in ordered]
+    below = {path: path.absolute().parent.relative_to(root.absolute()).as_posix() for path in ordered}
+    return [(path, "" if below[path] == "." else f"{below[path]}/") for path in ordered]
+
+
+def _find_start(path: Path) -> float:
+    """Return the time of a file's first event, or else of its name, in seconds."""
+    head = read_head(path, HEAD_SIZE)
+    for event in RecordSplitter(str(path), ReadSummary()).feed(head):
+        # The time is the first field of an event, wherever it comes from.
+        if event[:1] == b"\x09" and isfinite(start := struct.unpack_from("<d", event, 1)[0]):
+            return float(start)
+    named = NAME_TIME.search(path.name)
+    return float(named[1]) if named else 0.0

@@ -1,0 +1,107 @@
+"""Reads the tensors of event files that hold a single number.
+
+Field numbers are those of tensor.proto, tensor_shape.proto and types.proto:
+https://github.com/tensorflow/tensorboard/tree/master/tensorboard/compat/proto
+"""
+
+import math
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from lens_perf.ingest.protobuf_wire import as_bytes, as_int, as_signed, read_fields, read_varint
+
+FLOAT = struct.Struct("<f")
+FLOAT_FIELD, DOUBLE_FIELD, HALF_FIELD = 5, 6, 13
+DIMENSION = 2
+
+
+def _from_bfloat16(bits: int) -> float:
+    number: float = FLOAT.unpack((bits << 16).to_bytes(4, "little"))[0]
+    return number
+
+
+def _from_half(bits: int) -> float:
+    number: float = struct.unpack("<e", bits.to_bytes(2, "little"))[0]
+    return number
+
+
+@dataclass(frozen=True)
+class TensorType:
+    """How the numbers of a dtype are written.
+
+    ``code`` is that of ``struct`` in the raw content; ``field`` is where they are when there is none. ``convert`` makes
+    a number of what is stored there.
+    """
+
+    code: str
+    field: int
+    convert: Callable[[int], float | int] | None = None
+
+
+# By DataType of types.proto.
+TENSOR_TYPES: Mapping[int, TensorType] = {
+    1: TensorType("f", FLOAT_FIELD),
+    2: TensorType("d", DOUBLE_FIELD),
+    3: TensorType("i", 7, as_signed),
+    4: TensorType("B", 7, as_signed),
+    5: TensorType("h", 7, as_signed),
+    6: TensorType("b", 7, as_signed),
+    9: TensorType("q", 10, as_signed),
+    10: TensorType("B", 11),
+    14: TensorType("H", 13, _from_bfloat16),
+    17: TensorType("H", 7, as_signed),
+    19: TensorType("H", 13, _from_half),
+    22: TensorType("I", 16),
+    23: TensorType("Q", 17),
+}
+
+
+def read_tensor(tensor: bytes) -> float | int | None:
+    """Return the number of a TensorProto that holds a single one; None for any other.
+
+    Raises MessageError and struct.error.
+    """
+    fields: dict[int, list[int | bytes]] = {}
+    for number, _, value in read_fields(tensor):
+        fields.setdefault(number, []).append(value)
+    kind = TENSOR_TYPES.get(as_int(fields.get(1, [0])[-1]))
+    if kind is None or _count_elements(fields.get(2, [])) != 1:
+        return None
+    content = fields.get(4, [b""])[-1]
+    if isinstance(content, bytes) and content:
+        (number,) = struct.unpack(f"<{kind.code}", content)
+        # Raw content holds the number itself, but for those that struct does not know.
+        return kind.convert(number) if kind.convert and kind.field == HALF_FIELD else number
+    values = list(_read_values(kind, fields.get(kind.field, [])))
+    return values[0] if len(values) == 1 else None
+
+
+def _count_elements(shapes: list[int | bytes]) -> int:
+    """Return how many numbers a tensor has by its shape; one without dimensions has one."""
+    sizes = [
+        as_signed(as_int(size))
+        for shape in shapes
+        for number, _, dimension in read_fields(as_bytes(shape))
+        if number == DIMENSION
+        for inner, _, size in read_fields(as_bytes(dimension))
+        if inner == 1
+    ]
+    return math.prod(sizes)
+
+
+def _read_values(kind: TensorType, values: list[int | bytes]) -> Iterator[float | int]:
+    """Yield the numbers of a repeated field, packed or not."""
+    for value in values:
+        if kind.field in (FLOAT_FIELD, DOUBLE_FIELD):
+            yield from (number for (number,) in struct.iter_unpack(f"<{kind.code}", as_bytes(value)))
+            continue
+        for number in [value] if isinstance(value, int) else _read_varints(value):
+            yield kind.convert(number) if kind.convert else number
+
+
+def _read_varints(content: bytes) -> Iterator[int]:
+    position = 0
+    while position < len(content):
+        value, position = read_varint(content, position)
+        yield value

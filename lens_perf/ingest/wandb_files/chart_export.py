@@ -1,0 +1,143 @@
+"""Reads the CSV file that the W&B page exports of a chart: an x axis and a column for each run and metric."""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator
+
+from lens_perf.errors import ImportInputError
+from lens_perf.ingest.read_summary import Damage, ReadSummary
+from lens_perf.ingest.records import MetricValue, Observation
+
+SERIES = "chart"
+STEP = "Step"
+TIME_AXES = ("Relative Time (Process)", "Relative Time (Wall)", "Wall Time")
+SEPARATOR = " - "
+SMALLEST, LARGEST = "__MIN", "__MAX"
+# What W&B keeps of its own: _runtime alone is a metric.
+NO_METRICS = ("_step", "_timestamp")
+NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
+NON_FINITE = {"nan": "NaN", "inf": "Infinity", "infinity": "Infinity"}
+
+
+def looks_like_chart_export(first_line: str) -> bool:
+    """Tell whether a file that begins with ``first_line`` is an exported chart."""
+    axis, *columns = _read_header(first_line)
+    is_known = axis in (STEP, *TIME_AXES) or any(column.endswith((SMALLEST, LARGEST)) for column in columns)
+    return bool(axis and columns) and is_known and all(SEPARATOR in column for column in columns)
+
+
+def read_chart_export(lines: Iterable[str], summary: ReadSummary, path: str) -> Iterator[Observation]:
+    """Yield an Observation for each row; the iteration is the first column.
+
+    Where all columns are of one run, metrics are named without the run's name. A row that is cut off is left out,
+    with a Damage in ``summary``. Raises ImportInputError when the x axis is a time or not of integers.
+    """
+    counted = _CountedLines(lines)
+    header = _read_header(next(counted, ""))
+    if header[0] in TIME_AXES:
+        raise ImportInputError(f"{path}: its x axis is {header[0]!r}, a time: export the chart over 'Step'")
+    summary.note(f"the iteration is {header[0]}, the chart's x axis")
+    metrics = _name_metrics(header[1:], summary)
+    for row in _read_rows(counted, len(header), summary, path):
+        summary.read["chart rows"] += 1
+        iteration = _read_number(row[0])
+        if not isinstance(iteration, int | float):
+            summary.skip("chart rows whose x axis is no number", row[0])
+            continue
+        if iteration % 1 != 0:
+            raise ImportInputError(f"{path}: its x axis {header[0]!r} is no iteration: it has the value {row[0]!r}")
+        if performance := _read_cells(metrics, row[1:], summary):
+            yield Observation(SERIES, int(iteration), None, performance)
+
+
+class _CountedLines:
+    """Passes lines on, counting the bytes they were read from."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = iter(lines)
+        self._next = next(self._lines, None)
+        self._last = '"'
+        self._were_quoted = True
+        self.bytes = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if self._next is None:
+            raise StopIteration
+        line, self._next = self._next, next(self._lines, None)
+        self.bytes += len(line.encode(errors="replace")) + (not line.endswith("\n"))
+        self._were_quoted = self._were_quoted and self._last.endswith('"')
+        self._last = line.rstrip("\r\n")
+        return line
+
+    def is_cut(self) -> bool:
+        """Tell whether the file ends without the quote that every line before ended with, as W&B writes them."""
+        return self._next is None and self._were_quoted and not self._last.endswith('"')
+
+
+def _read_header(line: str) -> list[str]:
+    try:
+        return next(csv.reader([line.removeprefix("\ufeff")]), [""]) or [""]
+    except csv.Error:
+        return [""]
+
+
+def _name_metrics(columns: list[str], summary: ReadSummary) -> list[str | None]:
+    """Return the metric of each column; None for what is none."""
+    runs = {column.rpartition(SEPARATOR)[0] for column in columns}
+    metrics: list[str | None] = []
+    for column in columns:
+        name = column.rpartition(SEPARATOR)[2]
+        if name.removesuffix(SMALLEST).removesuffix(LARGEST) in NO_METRICS:
+            summary.skip("columns of W&B's own", column)
+            metrics.append(None)
+        else:
+            metrics.append(name if len(runs) == 1 else column)
+    return metrics
+
+
+def _read_rows(lines: _CountedLines, width: int, summary: ReadSummary, path: str) -> Iterator[list[str]]:
+    """Yield the rows that are whole."""
+    rows = csv.reader(lines, strict=True)
+    while True:
+        start = lines.bytes
+        try:
+            row = next(rows, None)
+        except csv.Error as error:
+            summary.damages.append(Damage(path, start, f"a row that is no CSV: {error}"))
+            continue
+        if row is None:
+            return
+        if len(row) == width and not lines.is_cut():
+            yield row
+        elif row:
+            summary.damages.append(Damage(path, start, f"a row that is cut off: {len(row)} of {width} cells"))
+
+
+def _read_cells(metrics: list[str | None], cells: list[str], summary: ReadSummary) -> dict[str, MetricValue]:
+    performance: dict[str, MetricValue] = {}
+    for metric, cell in zip(metrics, cells, strict=True):
+        if metric is None or not cell:
+            continue
+        number = _read_number(cell)
+        if number is None:
+            summary.skip("cells that are no numbers", metric)
+        else:
+            performance[metric] = number
+    return performance
+
+
+def _read_number(cell: str) -> MetricValue:
+    if NUMBER.fullmatch(cell) is None:
+        name = NON_FINITE.get(cell.lstrip("+-").lower())
+        return f"-{name}" if name == "Infinity" and cell.startswith("-") else name
+    digits = cell.removeprefix("+").removeprefix("-")
+    if not digits.isdecimal():
+        number = float(cell)
+        return number if number - number == 0 else "-Infinity" if number < 0 else "Infinity"
+    try:
+        return int(cell)
+    except ValueError:  # longer than Python reads
+        return None

@@ -1,0 +1,244 @@
+"""Reads the messages of a W&B file that tell of metrics: rows of the history, uses of ``define_metric``, the run's id.
+
+Nothing else is looked at: a file holds the console's text, the configuration, names of hosts and people as well.
+The numbers are those of ``wandb_internal.proto``: https://github.com/wandb/wandb/tree/main/wandb/proto
+"""
+
+import json
+import math
+import struct
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import orjson
+
+from lens_perf.ingest.protobuf_wire import LENGTH_DELIMITED, VARINT, MessageError, as_signed, read_fields, read_varint
+from lens_perf.ingest.records import MetricValue
+
+HISTORY, METRIC, RUN = 2, 12, 17
+WANTED_TAGS = {number << 3 | LENGTH_DELIMITED for number in (HISTORY, METRIC, RUN)}
+FIXED_LENGTHS = {1: 8, 5: 4}
+
+ITEM_TAG, STEP_TAG = 1 << 3 | LENGTH_DELIMITED, 2 << 3 | LENGTH_DELIMITED
+KEY, NESTED_KEY, INTEGER, NUMBER, TEXT, TYPED_JSON, VALUE_JSON = 1, 2, 5, 6, 7, 8, 16
+TYPED_OTHERS = {3, 4}  # none and boolean
+VALUE_JSON_TAG = b"\x82\x01"
+LONGEST_SHORT = 0x7F
+# Far more names than runs have, in case a run logs new ones all the time.
+MOST_NAMES = 10_000
+
+# What W&B keeps of its own among the values of a row.
+OWN = "_wandb"
+NON_FINITE = {text: name for name in ("NaN", "Infinity", "-Infinity") for text in (name.encode(), f'"{name}"'.encode())}
+# What cannot become a number is not parsed: tables and media are long.
+STARTS_OF_NUMBERS = {b"-", *(b"%d" % digit for digit in range(10))}
+# Beyond the integers of 64 bits a float may stand for an integer that was written in full.
+EXACT = float(1 << 63)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class HistoryRow(NamedTuple):
+    """A row of the history: its numbers by name, W&B's own among them, and the names of what is no number."""
+
+    values: dict[str, MetricValue]
+    left_out: list[str]
+
+
+class MetricRule(NamedTuple):
+    """A use of ``define_metric``: which metrics, by name or glob, go by which other as their x axis."""
+
+    pattern: str
+    is_glob: bool
+    step_metric: str
+    step_metric_index: int
+
+
+class Run(NamedTuple):
+    """Which run a file is of, and when it was started."""
+
+    run_id: str
+    start_time: datetime | None
+
+
+def find_message(record: bytes) -> tuple[int, bytes]:
+    """Return number and bytes of the record's message if it is one of those read here, else 0. Raises MessageError."""
+    position = 0
+    while position < len(record):
+        tag, position = read_varint(record, position)
+        wire_type = tag & 7
+        if wire_type == VARINT:
+            _, position = read_varint(record, position)
+            continue
+        if wire_type == LENGTH_DELIMITED:
+            length, position = read_varint(record, position)
+        elif wire_type in FIXED_LENGTHS:
+            length = FIXED_LENGTHS[wire_type]
+        else:
+            raise MessageError(f"a field of wire type {wire_type}")
+        if position + length > len(record):
+            raise MessageError("a field that is cut off")
+        if tag in WANTED_TAGS:
+            return tag >> 3, record[position : position + length]
+        position += length
+    return 0, b""
+
+
+class HistoryParser:
+    """Reads rows of the history, remembering how the names of metrics are written.
+
+    Nearly all items are a name and a short JSON number, so these are taken apart in place; reading them field by
+    field takes five times as long.
+    """
+
+    def __init__(self) -> None:
+        self._names: dict[bytes, str] = {}
+
+    def read(self, message: bytes) -> HistoryRow:
+        """Return the row. Raises MessageError."""
+        try:
+            return self._read(message)
+        except (IndexError, struct.error):
+            raise MessageError("a history row that cannot be read") from None
+
+    def _read(self, message: bytes) -> HistoryRow:
+        row = HistoryRow({}, [])
+        values, names, load = row.values, self._names, orjson.loads
+        position, size = 0, len(message)
+        while position < size:
+            start = position + 2
+            if message[position] != ITEM_TAG or message[position + 1] > LONGEST_SHORT:
+                position = self._read_any(message, position, row)
+                continue
+            position = start + message[position + 1]
+            name_end = start + 2 + message[start + 1]
+            name = names.get(message[start : name_end + 2])
+            if name is None or name_end + 3 + message[name_end + 2] != position:
+                self._read_item(message[start:position], row)
+                continue
+            text = message[name_end + 3 : position]
+            try:
+                value = load(text)
+            except orjson.JSONDecodeError:
+                value = None
+            if type(value) is int or (type(value) is float and -EXACT < value < EXACT):
+                values[name] = value
+            else:
+                _keep(name, read_json_number(text), row)
+        if position > size:
+            raise MessageError("a field that is cut off")
+        return row
+
+    def _read_any(self, message: bytes, position: int, row: HistoryRow) -> int:
+        """Read the field at ``position``, whatever it is; return the position after it."""
+        tag, position = read_varint(message, position)
+        if tag & 7 != LENGTH_DELIMITED:
+            raise MessageError("a history row with a field of another kind")
+        length, start = read_varint(message, position)
+        if start + length > len(message):
+            raise MessageError("a field that is cut off")
+        field = message[start : start + length]
+        if tag == ITEM_TAG:
+            self._read_item(field, row)
+        elif tag == STEP_TAG and "_step" not in row.values:
+            row.values["_step"] = _read_step(field)
+        return start + length
+
+    def _read_item(self, item: bytes, row: HistoryRow) -> None:
+        keys: list[str] = []
+        number: MetricValue = None
+        is_typed = False
+        for field, _, content in read_fields(item):
+            if field in (KEY, NESTED_KEY) and isinstance(content, bytes):
+                keys.append(content.decode(errors="replace"))
+            elif field == VALUE_JSON and isinstance(content, bytes):
+                number = number if is_typed else read_json_number(content)
+            elif INTEGER <= field <= TYPED_JSON or field in TYPED_OTHERS:
+                number, is_typed = _read_typed(field, content), True
+        name = ".".join(keys)
+        if name == OWN or name.startswith(f"{OWN}."):
+            return
+        if len(keys) == 1 and len(self._names) < MOST_NAMES:
+            self._remember(name, item)
+        _keep(name, number, row)
+
+    def _remember(self, name: str, item: bytes) -> None:
+        name_end = 2 + item[1]
+        if item[name_end : name_end + 2] == VALUE_JSON_TAG:
+            self._names[item[: name_end + 2]] = name
+
+
+def _keep(name: str, number: MetricValue, row: HistoryRow) -> None:
+    if number is None:
+        row.left_out.append(name)
+    else:
+        row.values[name] = number
+
+
+def _read_step(message: bytes) -> int:
+    return next((as_signed(value) for field, _, value in read_fields(message) if field == 1 and type(value) is int), 0)
+
+
+def _read_typed(field: int, content: int | bytes) -> MetricValue:
+    """Return a number of the form that newer SDKs can write beside the JSON, or instead of it."""
+    if field == INTEGER and isinstance(content, int):
+        return content >> 1 ^ -(content & 1)  # "zigzag", as sint64 is written
+    if not isinstance(content, bytes):
+        return None
+    if field == NUMBER:
+        return _name_non_finite(struct.unpack("<d", content)[0])
+    if field == TEXT:
+        return NON_FINITE.get(content)
+    return read_json_number(content) if field == TYPED_JSON else None
+
+
+def read_json_number(text: bytes) -> MetricValue:
+    """Return the number that a JSON text is, exactly, or one that is not finite as text; None for all else."""
+    if text in NON_FINITE:
+        return NON_FINITE[text]
+    if text.lstrip()[:1] not in STARTS_OF_NUMBERS:
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    return _name_non_finite(value) if type(value) is float else value if type(value) is int else None
+
+
+def _name_non_finite(value: float) -> MetricValue:
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def read_metric(message: bytes) -> MetricRule:
+    """Return a use of ``define_metric``. Raises MessageError."""
+    texts = {1: "", 2: "", 4: ""}
+    index = 0
+    for field, _, content in read_fields(message):
+        if field in texts and isinstance(content, bytes):
+            texts[field] = content.decode(errors="replace")
+        elif field == 5 and isinstance(content, int):  # noqa: PLR2004 - the number of MetricRecord.step_metric_index
+            index = content
+    return MetricRule(texts[1] or texts[2], not texts[1], texts[4], index)
+
+
+def read_run(message: bytes) -> Run:
+    """Return which run a file is of. Raises MessageError."""
+    run_id, start_time = "", None
+    for field, _, content in read_fields(message):
+        if field == 1 and isinstance(content, bytes):
+            run_id = content.decode(errors="replace")
+        elif field == 17 and isinstance(content, bytes):  # noqa: PLR2004 - the number of RunRecord.start_time
+            start_time = _read_time(content)
+    return Run(run_id, start_time)
+
+
+def _read_time(message: bytes) -> datetime | None:
+    parts = {1: 0, 2: 0}  # seconds and nanoseconds
+    for field, _, content in read_fields(message):
+        if field in parts and isinstance(content, int):
+            parts[field] = as_signed(content)
+    try:
+        return EPOCH + timedelta(seconds=parts[1], microseconds=parts[2] // 1000)
+    except OverflowError:
+        return None

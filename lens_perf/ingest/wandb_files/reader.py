@@ -1,0 +1,248 @@
+"""Reads the history of a W&B run from its ``.wandb`` files: one observation for each call of ``wandb.log``."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+
+from lens_perf.errors import ImportInputError
+from lens_perf.ingest.protobuf_wire import MessageError
+from lens_perf.ingest.read_summary import Damage, ReadSummary
+from lens_perf.ingest.records import Mark, MetricValue, Observation
+from lens_perf.ingest.source_files import read_blocks
+from lens_perf.ingest.wandb_files.axis import LOG_CALLS, MetricRules, choose_axis
+from lens_perf.ingest.wandb_files.framing import RecordSplitter
+from lens_perf.ingest.wandb_files.messages import (
+    HISTORY,
+    METRIC,
+    RUN,
+    HistoryParser,
+    Run,
+    find_message,
+    read_metric,
+    read_run,
+)
+
+SERIES = "history"
+TIMESTAMP = "_timestamp"
+RUNTIME = "_runtime"
+# What W&B's integration stores beside the metrics; it tells of a row, not of the iteration.
+METADATA_FIELDS = frozenset({"step", "run_id", "source", "history", "created_at", "updated_at"})
+# How many rows the choice of the iteration may wait for.
+MOST_WAITING_ROWS = 200
+# The run is the second record of a file.
+MOST_RECORDS_BEFORE_RUN = 1000
+DIRECTORY_NAME = re.compile(r"(?:offline-)?run-(?P<start>\d{8}_\d{6})-(?P<run_id>.+)")
+
+Row = dict[str, MetricValue]
+
+
+def read_wandb_files(
+    files: Iterable[tuple[str, Iterable[bytes | None]]], summary: ReadSummary, *, step_metric: str | None = None
+) -> Iterator[Observation | Mark]:
+    """Yield an Observation for each history row of a run's files, given as path and blocks in order of their start.
+
+    Which metric is the iteration is chosen once, from up to 200 rows or those before the first pause: see
+    ``choose_axis``. A row that lacks it has the latest value before; a row before the first value has no iteration.
+    Raises ImportInputError when no row has ``step_metric``.
+    """
+    reader = _HistoryReader(summary, step_metric)
+    for path, blocks in files:
+        yield from reader.read_file(path, blocks)
+    yield from reader.finish()
+
+
+class _HistoryReader:
+    def __init__(self, summary: ReadSummary, step_metric: str | None) -> None:
+        self._summary = summary
+        self._summary.read["history rows"] += 0  # none is told, too
+        self._step_metric = step_metric
+        self._parser = HistoryParser()
+        self._rules = MetricRules()
+        self._metadata: Row = {"source": "wandb", "history": SERIES}
+        self._axis = ""  # until it is chosen
+        self._waiting: list[Row | Mark] = []
+        self._iteration: int | None = None
+        self._told: Row = {}
+
+    def read_file(self, path: str, blocks: Iterable[bytes | None]) -> Iterator[Observation | Mark]:
+        """Yield what a file tells, as soon as the iteration is chosen."""
+        yield from self._start_session()
+        splitter = RecordSplitter(path, self._summary)
+        for block in blocks:
+            if block is None:
+                yield from self._pause()
+                continue
+            for record in splitter.feed(block):
+                row = self._read_record(record, splitter, path)
+                if row is None:
+                    continue
+                if not self._axis:
+                    yield from self._wait(row)
+                elif (observation := self._observe(row)) is not None:
+                    yield observation
+        splitter.finish()
+
+    def finish(self) -> Iterator[Observation | Mark]:
+        """Yield what waits."""
+        if self._summary.read["history rows"] == 0:
+            self._summary.note("the run logged no history")
+        elif not self._axis:
+            yield from self._choose()
+
+    def _start_session(self) -> Iterator[Mark]:
+        self._told = {}
+        if not self._axis:
+            self._waiting.append(Mark.SESSION)
+        else:
+            yield Mark.SESSION
+
+    def _pause(self) -> Iterator[Observation | Mark]:
+        """Choose by what there is, since who follows a run waits to see it; but await a metric that was asked for."""
+        rows = self._list_waiting_rows()
+        if rows and (self._step_metric is None or any(self._step_metric in row for row in rows)):
+            yield from self._choose()
+        yield Mark.PAUSE
+
+    def _wait(self, row: Row) -> Iterator[Observation | Mark]:
+        self._waiting.append(row)
+        if len(self._waiting) >= MOST_WAITING_ROWS and len(self._list_waiting_rows()) >= MOST_WAITING_ROWS:
+            yield from self._choose()
+
+    def _list_waiting_rows(self) -> list[Row]:
+        return [row for row in self._waiting if not isinstance(row, Mark)]
+
+    def _choose(self) -> Iterator[Observation | Mark]:
+        axis = choose_axis(self._list_waiting_rows(), self._rules, self._step_metric)
+        self._axis = axis.name
+        self._summary.note(str(axis))
+        waiting, self._waiting = self._waiting, []
+        for row in waiting:
+            if isinstance(row, Mark):
+                self._told = {}
+                yield row
+            elif (observation := self._observe(row)) is not None:
+                yield observation
+
+    def _read_record(self, record: bytes, splitter: RecordSplitter, path: str) -> Row | None:
+        """Return the history row that the record is, if it is one; keep what else it tells of metrics and run."""
+        try:
+            number, message = find_message(record)
+            if number == HISTORY:
+                return self._read_row(message)
+            if number == METRIC:
+                self._rules.add(read_metric(message))
+            elif number == RUN and (run_id := read_run(message).run_id):
+                self._metadata["run_id"] = run_id
+        except MessageError as error:
+            self._summary.damages.append(Damage(path, splitter.record_start, f"a record that is no message: {error}"))
+        return None
+
+    def _read_row(self, message: bytes) -> Row:
+        row = self._parser.read(message)
+        self._summary.read["history rows"] += 1
+        for name in row.left_out:
+            # Of what is no number only the name is told: texts may be of people and places.
+            self._summary.skip("history values that are no numbers", name)
+        return row.values
+
+    def _observe(self, row: Row) -> Observation | None:
+        """Return what the row tells, or None if that is nothing."""
+        if not self._update_iteration(row):
+            return None
+        step, created_at = row.pop(LOG_CALLS, None), _read_time(row.pop(TIMESTAMP, None))
+        if not row:
+            self._summary.skip("history rows without a number")
+            return None
+        performance: Row = self._metadata | self._leave_out_told(row)
+        if type(step) is int:
+            performance.setdefault("step", step)
+        if created_at is not None:
+            text = created_at.isoformat()
+            performance.setdefault("created_at", text)
+            performance.setdefault("updated_at", text)
+        return Observation(SERIES, self._iteration, created_at, performance)
+
+    def _update_iteration(self, row: Row) -> bool:
+        """Go on to the row's iteration; tell whether it has one that can be."""
+        value = row.get(self._axis)
+        if value is None:
+            return True
+        if isinstance(value, str) or value % 1 != 0:
+            self._summary.skip(f"history rows whose {self._axis} is no integer", str(value))
+            return False
+        if value != self._iteration:
+            self._iteration, self._told = int(value), {}
+        return True
+
+    def _leave_out_told(self, row: Row) -> Row:
+        """Return the row without what another row of its iteration told, if nothing speaks against one record.
+
+        Programs log one iteration in several calls (training, then evaluation), and repeat the iteration and the epoch
+        in each; the run's time is another in each. A metric with another value makes the row a record of its own.
+        """
+        told = self._told
+        if not told or self._iteration is None:
+            self._told = row
+            return row
+        new = {name: value for name, value in row.items() if name not in told}
+        if not new or any(told[name] != row[name] for name in row if name in told and name != RUNTIME):
+            self._told = row
+            return row
+        self._told = told | new
+        return new
+
+
+def _read_time(timestamp: MetricValue) -> datetime | None:
+    """Return the time of a row; None for one that is not told or beyond all calendars."""
+    if not isinstance(timestamp, int | float):
+        return None
+    try:
+        return datetime.fromtimestamp(timestamp, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def order_wandb_files(paths: Sequence[Path]) -> list[Path]:
+    """Return a run's files in the order they were started, as the files tell it, or else their directories' names.
+
+    Raises ImportInputError when they are of several runs, or when one cannot be read.
+    """
+    runs = {path: _find_run(path) for path in paths}
+    run_ids = sorted({run.run_id for run in runs.values() if run.run_id})
+    if len(run_ids) > 1:
+        raise ImportInputError(
+            f"the files are of {len(run_ids)} runs, {', '.join(run_ids)}: import each run as a workload of its own"
+        )
+    latest = datetime.max.replace(tzinfo=UTC)
+    return sorted(paths, key=lambda path: (runs[path].start_time or latest, str(path)))
+
+
+def _find_run(path: Path) -> Run:
+    run = next((run for run in islice(_read_runs(path), MOST_RECORDS_BEFORE_RUN) if run is not None), Run("", None))
+    named = DIRECTORY_NAME.fullmatch(path.absolute().parent.name)
+    if named is None:
+        return run
+    start = run.start_time or _read_directory_time(named["start"])
+    return Run(run.run_id or named["run_id"], start)
+
+
+def _read_directory_time(text: str) -> datetime | None:
+    try:
+        return datetime.strptime(text, "%Y%m%d_%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _read_runs(path: Path) -> Iterator[Run | None]:
+    """Yield for each record of a file the run it tells of, if it does."""
+    summary = ReadSummary()
+    splitter = RecordSplitter(str(path), summary)
+    for block in read_blocks(path, summary):
+        for record in splitter.feed(block):
+            try:
+                number, message = find_message(record)
+                yield read_run(message) if number == RUN else None
+            except MessageError:
+                yield None

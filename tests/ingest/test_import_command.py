@@ -1,0 +1,192 @@
+"""``lens-perf import`` as a user meets it: kinds, options, summaries, exit statuses, interruptions."""
+
+import gzip
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from tests.conftest import Ask
+from tests.ingest.importing import Importer
+
+pytestmark = pytest.mark.parametrize("postgres", [18], indirect=True)
+
+
+def line(iteration: int, loss: str = "1.5", elapsed: int = 1000) -> str:
+    fields = f"elapsed time per iteration (ms): {elapsed} | lm loss: {loss} |"
+    return f" iteration {iteration:8d}/     100 | {fields}\n"
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "training.log"
+    path.write_text("starting\n" + "".join(line(iteration) for iteration in range(1, 11)))
+    return path
+
+
+def test_a_summary_for_people(importer: Importer, log: Path) -> None:
+    log.write_text(log.read_text() + line(11, "nan") + line(3) + line(4, "what?"))
+    outcome = importer.run("log", log, options=())
+    assert outcome.status == 0
+    assert outcome.output.splitlines() == [
+        "read       14 lines",
+        "records    13, iterations 1 to 11, 1 restarts, 13 without a time",
+        "metrics    3: elapsed_time_per_iteration_ms 13, lm_loss 12, target_iteration 13",
+        "not finite 1 values, kept as texts",
+        "note       the log's dialect is that of Megatron-LM",
+        "left out   1 lines that report no iteration",
+        "             starting",
+        "left out   1 fields that are no numbers",
+        "             lm loss: what?",
+        "wrote 13 new records, replaced 0, left 0 unchanged",
+    ]
+    assert outcome.errors == ""
+
+
+def test_a_dry_run_stores_nothing(importer: Importer, log: Path, ask: Ask, app: Flask) -> None:
+    report = importer.run("auto", log, options=("--json", "--dry-run")).report
+    assert (report["kind"], report["written"], report["read"]["records"]) == ("log", None, 10)
+    assert report["read"]["notes"][0].startswith("read as log: ")
+    assert ask("sources")["total_count"] == 0
+    assert "a dry run" in importer.run("log", log, options=("--dry-run",)).output
+
+
+def test_several_files_go_on_one_from_the_other(importer: Importer, log: Path, tmp_path: Path) -> None:
+    second, third = tmp_path / "second.log.gz", tmp_path / "third.log"
+    second.write_bytes(gzip.compress((line(11) + line(12)).encode()))
+    third.write_text(line(9) + line(10))
+    report = importer.run("log", log, second, third).report
+    assert (report["read"]["records"], report["read"]["restarts"]) == (14, 1)
+    assert importer.run("log", tmp_path).report["read"]["records"] == 14
+
+
+def test_serials_begin_where_asked_to(importer: Importer, log: Path, ask: Ask, app: Flask) -> None:
+    importer.run("log", log)
+    assert importer.run("log", log, options=("--json", "--serial", "1")).report["written"]["inserted"] == 10
+    assert ask("sources")["data_sources"] == [{"name": "log", "count": 20}]
+
+
+def test_times_may_be_told_later(importer: Importer, log: Path, ask: Ask, app: Flask) -> None:
+    importer.run("log", log)
+    options = ("--json", "--start-time", "2026-01-31T12:00:00", "--timezone", "Europe/Zurich")
+    report = importer.run("log", log, options=options).report
+    assert report["written"] == {"inserted": 0, "replaced": 10, "unchanged": 0}
+    assert "times are reckoned from --start-time and the elapsed times" in report["read"]["notes"]
+    first = ask("data", metrics="lm_loss")["data"][0]
+    assert first["timestamp"] == 1769857201000  # 2026-01-31 11:00:01 UTC
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "words"),
+    [
+        ("auto", b"nothing\n", "neither event file"),
+        ("log", b"nothing\n", "a line that reports an iteration"),
+        ("log", b"", "(read nothing)"),
+        ("tensorboard", b"nothing\n" * 10, "damaged at byte 0"),
+        ("tensorboard", b"", "(read nothing)"),
+        ("wandb", b"nothing\n" * 10, ""),
+        ("huggingface", b"{}", "holds no log_history"),
+    ],
+)
+def test_nothing_to_import(importer: Importer, tmp_path: Path, kind: str, content: bytes, words: str) -> None:
+    path = tmp_path / "input"
+    path.write_bytes(content)
+    outcome = importer.run(kind, path)
+    assert (outcome.status, outcome.output) == (2, "")
+    assert outcome.errors.startswith("lens-perf: ")
+    assert words in outcome.errors
+    assert outcome.errors.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "words"),
+    [
+        ("log", ("--workload", " "), "not all blank"),
+        ("log", ("--timezone", "Mars"), "no such time zone"),
+        ("log", ("--serial", "-1"), "--serial"),
+        ("log", ("--cluster", "nix"), "Unknown cluster"),
+        ("huggingface", ("--follow",), "instead of --follow"),
+        ("zip", (), "is not one of"),
+    ],
+)
+def test_wrong_commands(importer: Importer, log: Path, kind: str, options: tuple[str, ...], words: str) -> None:
+    outcome = importer.run(kind, log, options=options)
+    assert outcome.status == 2
+    assert words in outcome.errors
+
+
+def test_a_directory_without_files_of_the_kind(importer: Importer, log: Path) -> None:
+    outcome = importer.run("tensorboard", log.parent)
+    assert outcome.status == 2
+    assert "holds no *tfevents*" in outcome.errors
+
+
+def test_damaged_input_is_imported_as_far_as_it_is_whole(importer: Importer, tmp_path: Path) -> None:
+    path = tmp_path / "cut.log.gz"
+    path.write_bytes(gzip.compress("".join(map(line, range(1, 2001))).encode())[:-500])
+    outcome = importer.run("log", path)
+    assert outcome.status == 3
+    assert 0 < outcome.report["written"]["inserted"] < 2000
+    assert importer.run("log", path, options=()).errors.startswith(f"lens-perf: {path}: damaged at byte ")
+
+
+def start(importer: Importer, *arguments: str, **options: object) -> subprocess.Popen[bytes]:
+    """Run an import as a process of its own."""
+    command = [sys.executable, "-m", "lens_perf.cli", "import", *arguments, *importer.arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, **options)  # type: ignore[call-overload,no-any-return]
+
+
+def test_standard_input(importer: Importer, log: Path, ask: Ask, app: Flask) -> None:
+    with start(importer, "auto", "-", "--json", stdin=subprocess.PIPE) as process:
+        assert json.loads(process.communicate(log.read_bytes(), timeout=60)[0])["read"]["records"] == 10
+    assert ask("sources")["data_sources"] == [{"name": "log", "count": 10}]
+
+
+def test_a_progress_bar_on_a_terminal_alone(importer: Importer, log: Path) -> None:
+    main, terminal = pty.openpty()
+    with start(importer, "log", str(log), stderr=terminal) as process:
+        process.communicate(timeout=60)
+    assert b"100%" in os.read(main, 1 << 16)
+    with start(importer, "log", str(log), stderr=subprocess.PIPE) as process:
+        assert process.communicate(timeout=60)[1] == b""
+    os.close(main)
+    os.close(terminal)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def test_an_interrupted_import_leaves_whole_batches(importer: Importer, tmp_path: Path, ask: Ask, app: Flask) -> None:
+    path = tmp_path / "long.log"
+    path.write_text("".join(line(iteration, f"{iteration}.5") for iteration in range(60_000)))
+
+    def count() -> int:
+        return sum(source["count"] for source in ask("sources")["data_sources"])
+
+    with start(importer, "log", str(path)) as process:
+        wait_until(lambda: count() > 0)
+        process.kill()
+    stored = count()
+    assert stored % 5000 == 0
+    with start(importer, "log", str(path), stderr=subprocess.PIPE) as process:
+        wait_until(lambda: count() > stored)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.startswith(b"lens-perf: interrupted")
+    assert count() % 5000 == 0
+    report = importer.run("log", path).report
+    assert report["written"]["replaced"] == 0
+    assert count() == 60_000

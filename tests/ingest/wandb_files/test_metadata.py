@@ -1,0 +1,42 @@
+"""Fields beside the metrics, which records keep and nothing counts."""
+
+import pytest
+
+from lens_perf.ingest.assembly import Repetition, assemble
+from lens_perf.ingest.read_summary import ReadSummary
+from lens_perf.ingest.records import MetricValue, Observation
+
+METADATA = frozenset({"run_id", "updated_at"})
+
+
+def put_together(
+    *performances: dict[str, MetricValue], repetition: Repetition
+) -> tuple[list[tuple[int, int, object]], ReadSummary]:
+    summary = ReadSummary()
+    observations = [Observation("history", 5, None, performance) for performance in performances]
+    records = assemble(observations, summary, repetition=repetition, metadata=METADATA)
+    return [(each.serial, each.ordinal, each.performance) for each in records if each is not None], summary
+
+
+@pytest.mark.parametrize("repetition", Repetition)
+def test_metadata_neither_part_records_nor_count(repetition: Repetition) -> None:
+    records, summary = put_together(
+        {"run_id": "a", "updated_at": "noon", "loss": 1}, {"run_id": "a", "updated_at": "one", "accuracy": "NaN"},
+        repetition=repetition,
+    )  # fmt: skip
+    assert records == [(0, 0, {"run_id": "a", "updated_at": "noon", "loss": 1, "accuracy": "NaN"})]
+    assert summary.metrics == {"loss": 1, "accuracy": 1}
+    assert (summary.non_finite, summary.restarts) == (1, 0)
+
+
+def test_metrics_part_records_as_without_metadata() -> None:
+    told: tuple[dict[str, MetricValue], ...] = ({"loss": 1, "run_id": "a"}, {"loss": 2, "run_id": "a"})
+    assert [key[:2] for key in put_together(*told, repetition=Repetition.ANOTHER_RECORD)[0]] == [(0, 0), (0, 1)]
+    assert [key[:2] for key in put_together(*told, repetition=Repetition.RESTART)[0]] == [(0, 0), (1, 0)]
+
+
+def test_a_line_that_differs_in_metadata_only_is_printed_twice() -> None:
+    told: tuple[dict[str, MetricValue], ...] = ({"loss": 1}, {"loss": 1, "updated_at": "one"})
+    records, summary = put_together(*told, repetition=Repetition.RESTART)
+    assert records == [(0, 0, {"loss": 1})]
+    assert summary.skipped["lines printed twice"].count == 1
