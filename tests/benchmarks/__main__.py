@@ -11,12 +11,15 @@ from pathlib import Path
 
 from lens_perf.config import LimitSettings
 from lens_perf.demo.embedded_postgres import DEFAULT_VERSION, run_embedded_postgres
+from tests.benchmarks import measurements
 from tests.benchmarks.answer_reader import WrongAnswerError
 from tests.benchmarks.gunicorn_process import run_gunicorn
-from tests.benchmarks.measurements import MEASUREMENTS, Bench
+from tests.benchmarks.imports import IMPORTS
+from tests.benchmarks.measurements import Bench
 from tests.benchmarks.outcome import HEADING, Outcome, summarise, write_json
 from tests.benchmarks.seed import seed
 
+MEASUREMENTS = {**measurements.MEASUREMENTS, **IMPORTS}
 # A busy machine makes answers late, not wrong.
 DEADLINE_SECONDS = 600.0
 
@@ -55,7 +58,7 @@ def open_bench(data: Path, version: int, rounds: int) -> Iterator[Bench]:
         variables = {"LENS_PERF_CONFIG": str(settings)}
         limits = LimitSettings(deadline_seconds=DEADLINE_SECONDS)
         with run_gunicorn("wsgi:app", variables) as service:
-            yield Bench(postgres, database, service, variables, limits, rounds)
+            yield Bench(postgres, database, service, variables, limits, rounds, data / "imports")
 
 
 def measure(bench: Bench, names: Sequence[str]) -> list[Outcome]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from statistics import median
 
 import psycopg2
@@ -44,6 +45,8 @@ class Bench:
     service_variables: Mapping[str, str]
     limits: LimitSettings
     rounds: int
+    files: Path
+    """Where measurements of imports keep the files they write."""
 
     @property
     def dsn(self) -> str:

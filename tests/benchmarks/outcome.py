@@ -15,14 +15,15 @@ COLUMNS = "{:<22} {:>4} {:>10} {:>10} {:>7} {:>7}  {}"
 class Outcome:
     """One line: the service's figure beside the baseline's, and the target of their ratio.
 
-    Without a baseline the target is that of the figure itself. ``at_least`` marks a target that is a lower bound.
+    Without a baseline the target is that of the figure itself; without a target the figure is there to be known.
+    ``at_least`` marks a target that is a lower bound.
     """
 
     name: str
     unit: str
     ours: float
     baseline: float | None
-    target: float
+    target: float | None
     at_least: bool = False
 
     @property
@@ -32,7 +33,9 @@ class Outcome:
 
     @property
     def is_met(self) -> bool:
-        """Whether the target is met."""
+        """Whether the target is met, if there is one."""
+        if self.target is None:
+            return True
         figure = self.ours if self.ratio is None else self.ratio
         return figure >= self.target if self.at_least else figure <= self.target
 
@@ -40,8 +43,8 @@ class Outcome:
         """Return this outcome as a line under ``HEADING``."""
         baseline = "" if self.baseline is None else f"{self.baseline:.2f}"
         ratio = "" if self.ratio is None else f"{self.ratio:.2f}"
-        target = f"{'>=' if self.at_least else '<='}{self.target:g}"
-        mark = "pass" if self.is_met else "FAIL"
+        target = "" if self.target is None else f"{'>=' if self.at_least else '<='}{self.target:g}"
+        mark = "" if self.target is None else "pass" if self.is_met else "FAIL"
         return COLUMNS.format(self.name, self.unit, f"{self.ours:.2f}", baseline, ratio, target, mark)
 
 
