@@ -1,8 +1,7 @@
 """Opens the files of each kind and reads them, once or while they grow, as one stream of observations."""
 
-import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -64,11 +63,11 @@ def _read_whole(summary: ReadSummary, options: SourceOptions, path: Path) -> Ite
 
 
 def _follow_last(
-    files: Sequence[Path], summary: ReadSummary, options: SourceOptions, path: Path
+    files: Mapping[Path, Path], summary: ReadSummary, options: SourceOptions, path: Path
 ) -> Iterable[bytes | None]:
     # A line that was begun in a file which is then replaced does not go on in the new one.
     between = b"\n" if path.suffix != ".wandb" else b""
-    return follow_blocks(path, between=between) if path == files[-1] else _read_whole(summary, options, path)
+    return follow_blocks(path, between=between) if path == list(files)[-1] else _read_whole(summary, options, path)
 
 
 def _follow(find_new: Callable[[], Iterable[Observations]], stopped: Event) -> Observations:
@@ -95,13 +94,9 @@ def _find_new_event_files(paths: Sequence[Path], summary: ReadSummary, known: se
     files = find_files(Kind.TENSORBOARD, paths)
     if known.issuperset(files):
         return []
-    new = [(file, prefix) for file, prefix in order_event_files(files, _find_root(files)) if file not in known]
+    new = order_event_files({file: root for file, root in files.items() if file not in known})
     known.update(files)
     return [read_event_files([(str(file), prefix, follow_blocks(file))], summary) for file, prefix in new]
-
-
-def _find_root(files: Sequence[Path]) -> Path:
-    return Path(os.path.commonpath([file.absolute().parent for file in files]))
 
 
 def _read_standard_input(
@@ -113,27 +108,28 @@ def _read_standard_input(
 
 
 def _read_logs(
-    files: Sequence[Path], summary: ReadSummary, options: SourceOptions, open_blocks: BlockSource
+    files: Mapping[Path, Path], summary: ReadSummary, options: SourceOptions, open_blocks: BlockSource
 ) -> Observations:
     lines = chain.from_iterable(split_lines(open_blocks(file)) for file in files)
     return read_log(lines, summary, options.log)
 
 
 def _read_event_files(
-    files: Sequence[Path], summary: ReadSummary, _: SourceOptions, open_blocks: BlockSource
+    files: Mapping[Path, Path], summary: ReadSummary, _: SourceOptions, open_blocks: BlockSource
 ) -> Observations:
-    ordered = order_event_files(files, _find_root(files))
+    ordered = order_event_files(files)
     return read_event_files(((str(file), prefix, open_blocks(file)) for file, prefix in ordered), summary)
 
 
 def _read_wandb(
-    files: Sequence[Path], summary: ReadSummary, options: SourceOptions, open_blocks: BlockSource
+    files: Mapping[Path, Path], summary: ReadSummary, options: SourceOptions, open_blocks: BlockSource
 ) -> Observations:
-    if len(files) == 1 and looks_like_chart_export(_read_first_line(files[0])):
-        lines = (line.decode("utf-8", "replace") for line in split_lines(open_blocks(files[0])) if line is not None)
-        yield from read_chart_export(lines, summary, str(files[0]))
+    first = next(iter(files))
+    if len(files) == 1 and looks_like_chart_export(_read_first_line(first)):
+        lines = (line.decode("utf-8", "replace") for line in split_lines(open_blocks(first)) if line is not None)
+        yield from read_chart_export(lines, summary, str(first))
     else:
-        sources = ((str(file), open_blocks(file)) for file in order_wandb_files(files))
+        sources = ((str(file), open_blocks(file)) for file in order_wandb_files(list(files)))
         yield from read_wandb_files(sources, summary, step_metric=options.step_metric)
 
 
@@ -142,7 +138,7 @@ def _read_first_line(path: Path) -> str:
 
 
 def _read_trainer_states(
-    files: Sequence[Path], summary: ReadSummary, _: SourceOptions, open_blocks: BlockSource
+    files: Mapping[Path, Path], summary: ReadSummary, _: SourceOptions, open_blocks: BlockSource
 ) -> Observations:
     for file in files:
         yield from read_trainer_state(partial(_without_waiting, open_blocks, file), summary, str(file))
@@ -152,7 +148,7 @@ def _without_waiting(open_blocks: BlockSource, path: Path) -> Iterator[bytes]:
     return (block for block in open_blocks(path) if block is not None)
 
 
-READERS: dict[Kind, Callable[[Sequence[Path], ReadSummary, SourceOptions, BlockSource], Observations]] = {
+READERS: dict[Kind, Callable[[Mapping[Path, Path], ReadSummary, SourceOptions, BlockSource], Observations]] = {
     Kind.LOG: _read_logs,
     Kind.TENSORBOARD: _read_event_files,
     Kind.WANDB: _read_wandb,

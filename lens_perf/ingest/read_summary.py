@@ -6,9 +6,14 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 MOST_EXAMPLES = 3
+MOST_DAMAGES = 20
 LONGEST_EXAMPLE = 120
-# Examples come from files: nothing in them is to steer the terminal they are shown on.
 NOT_PRINTABLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x1f\x7f-\x9f]")
+
+
+def make_printable(text: str) -> str:
+    """Return ``text``, which may come from a file, without what would steer the terminal it is shown on."""
+    return NOT_PRINTABLE.sub(" ", text)
 
 
 @dataclass
@@ -58,8 +63,15 @@ class ReadSummary:
         skipped.count += 1
         if example is not None and len(skipped.examples) < MOST_EXAMPLES:
             text = example if isinstance(example, str) else example.decode("utf-8", "replace")
-            if shown := NOT_PRINTABLE.sub(" ", text).strip()[:LONGEST_EXAMPLE]:
+            if shown := make_printable(text).strip()[:LONGEST_EXAMPLE]:
                 skipped.examples.append(shown)
+
+    def note_damage(self, damage: Damage) -> None:
+        """Keep a finding of damage, the first of them whole, and count the rest."""
+        if len(self.damages) < MOST_DAMAGES:
+            self.damages.append(damage)
+        else:
+            self.skip("further places that are damaged")
 
     def note(self, sentence: str) -> None:
         """Keep a sentence about a choice, once."""
@@ -99,7 +111,8 @@ class ReadSummary:
         for reason, skipped in self.skipped.items():
             told.append(f"left out   {skipped.count:,} {reason}")
             told += [f"             {example}" for example in skipped.examples]
-        return "\n".join([*told, *(f"WARNING    {damage}" for damage in self.damages)])
+        told += [f"WARNING    {damage}" for damage in self.damages]
+        return "\n".join(make_printable(line) for line in told)
 
     def _format_records(self) -> str:
         parts = [f"{self.records:,}"]

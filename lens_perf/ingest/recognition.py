@@ -62,15 +62,17 @@ def choose_kind(paths: Sequence[Path]) -> Choice:
     )
 
 
-def find_files(kind: Kind, paths: Sequence[Path]) -> list[Path]:
+def find_files(kind: Kind, paths: Sequence[Path]) -> dict[Path, Path]:
     """Return the files among ``paths`` and, for those that are directories, of the kind's names within them, sorted.
 
-    Raises ImportInputError for a directory without any.
+    Each with the directory it was found through: the one given, or its own. Raises ImportInputError for a directory
+    without any.
     """
-    found: list[Path] = []
+    found: dict[Path, Path] = {}
     for path in paths:
-        found += _find_in_directory(kind, path) if path.is_dir() else [path]
-    return list(dict.fromkeys(found))
+        for file in _find_in_directory(kind, path) if path.is_dir() else [path]:
+            found.setdefault(file, path if path.is_dir() else path.parent)
+    return found
 
 
 def _find_in_directory(kind: Kind, directory: Path) -> list[Path]:

@@ -74,14 +74,14 @@ def _unzip(path: Path, file: BinaryIO, summary: ReadSummary, tell: Progress) -> 
         try:
             content = unzipper.decompress(block, BLOCK_SIZE)
         except zlib.error:
-            summary.damages.append(Damage(str(path), file.tell() - len(block), "gzip data that cannot be unzipped"))
+            summary.note_damage(Damage(str(path), file.tell() - len(block), "gzip data that cannot be unzipped"))
             return
         if content:
             yield content
         tell(0 if waiting else len(block))
         waiting = unzipper.unused_data if unzipper.eof else unzipper.unconsumed_tail
     if not unzipper.eof:
-        summary.damages.append(Damage(str(path), file.tell(), "ends inside gzip data"))
+        summary.note_damage(Damage(str(path), file.tell(), "ends inside gzip data"))
 
 
 def follow_blocks(path: Path, *, between: bytes = b"") -> Iterator[bytes | None]:

@@ -79,7 +79,7 @@ def _read_history(blocks: Iterable[bytes], summary: ReadSummary, path: str) -> I
         if len(text) > LONGEST_ENTRY:
             break
     finding = "ends inside the history, or an entry is no JSON" if inside else "holds no log_history"
-    summary.damages.append(Damage(path, passed, finding))
+    summary.note_damage(Damage(path, passed, finding))
 
 
 def _skip_blank(text: str, position: int) -> int:

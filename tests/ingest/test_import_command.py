@@ -51,6 +51,15 @@ def test_a_summary_for_people(importer: Importer, log: Path) -> None:
     assert outcome.errors == ""
 
 
+def test_nothing_from_a_file_steers_the_terminal(importer: Importer, tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_text("noise\x1b]0;title\x07 \x9b31m\n" + line(1, "what\x1b[2J\x08?"))
+    for options in ((), ("--json",)):
+        output = importer.run("log", path, options=options).output
+        assert "title" in output
+        assert not set(output) & {chr(code) for code in (*range(10), *range(11, 32), *range(127, 160))}
+
+
 def test_a_dry_run_stores_nothing(importer: Importer, log: Path, ask: Ask, app: Flask) -> None:
     report = importer.run("auto", log, options=("--json", "--dry-run")).report
     assert (report["kind"], report["written"], report["read"]["records"]) == ("log", None, 10)

@@ -4,6 +4,7 @@ Length (uint64), masked CRC32C of the length, data, masked CRC32C of the data, a
 https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details
 """
 
+import re
 import struct
 from collections.abc import Iterator
 
@@ -17,8 +18,8 @@ FRAME_SIZE = HEADER.size + CHECKSUM.size
 MASK_DELTA = 0xA282EAD8
 # A record that claims more is damage: it would have to be held in memory as a whole.
 LONGEST_RECORD = 1 << 28
-# The upper half of any plausible length.
-NO_UPPER_HALF = bytes(4)
+# Any plausible length has an upper half of zeros; a run of zeros is no header.
+POSSIBLE_HEADER = re.compile(rb"(?!\0{12}).{4}\0{4}", re.DOTALL)
 FILE_VERSION = b"brain.Event:"
 MOST_KNOWN_HEADERS = 4096
 
@@ -105,10 +106,8 @@ class RecordSplitter:
         """Return the next position behind ``position`` where a header may begin."""
         if self._loss is None:
             self._loss = self._offset + position
-        upper_half = buffer.find(NO_UPPER_HALF, position + 1 + len(NO_UPPER_HALF))
-        if upper_half >= 0:
-            return upper_half - len(NO_UPPER_HALF)
-        return max(position + 1, len(buffer) - 2 * len(NO_UPPER_HALF) + 1)
+        found = POSSIBLE_HEADER.search(buffer, position + 1)
+        return found.start() if found else max(position + 1, len(buffer) - HEADER.size + 1)
 
     def _end_loss(self, position: int) -> None:
         if self._loss is not None:
@@ -117,4 +116,4 @@ class RecordSplitter:
             self._loss = None
 
     def _note(self, byte: int, finding: str) -> None:
-        self._summary.damages.append(Damage(self._path, byte, finding))
+        self._summary.note_damage(Damage(self._path, byte, finding))

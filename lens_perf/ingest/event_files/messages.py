@@ -92,8 +92,16 @@ class EventParser:
             elif number in OTHER_EVENTS:
                 self._summary.skip(OTHER_EVENTS[number])
         for value in values:
-            if found := self._read_value(as_bytes(value)):
+            if found := self._try_value(as_bytes(value)):
                 yield wall_time, step, *found
+
+    def _try_value(self, content: bytes) -> tuple[str, float | int] | None:
+        """Return what a Summary.Value tells; one that is broken costs no other of its event."""
+        try:
+            return self._read_value(content)
+        except (MessageError, struct.error, UnicodeDecodeError):
+            self._summary.skip("values that cannot be read")
+            return None
 
     def _read_value(self, content: bytes) -> tuple[str, float | int] | None:
         """Return tag and number of a Summary.Value, or None if it is no scalar."""
@@ -109,7 +117,8 @@ class EventParser:
             if number is not None:
                 return tag, number
         kinds = [kind for number, kind in OTHER_VALUES.items() if number in fields]
-        self._summary.skip(kinds[0] if kinds else f"values of the plugin {plugin}" if plugin else "tensors")
+        # The plugin's name comes from the file, and only examples are made safe to show.
+        self._summary.skip(kinds[0] if kinds else "values of other plugins" if plugin else "tensors", plugin or tag)
         return None
 
 

@@ -2,7 +2,7 @@
 
 import re
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from math import isfinite, isnan
 from pathlib import Path
@@ -92,17 +92,14 @@ def _read_time(seconds: float) -> datetime | None:
         return None
 
 
-def order_event_files(paths: Sequence[Path], root: Path) -> list[tuple[Path, str]]:
-    """Return ``paths`` by the time of their first event, each with what goes ahead of its tags.
+def order_event_files(roots: Mapping[Path, Path]) -> list[tuple[Path, str]]:
+    """Return files by the time of their first event, each with what goes ahead of its tags.
 
-    That is its directory below ``root``, as frameworks write the same tags into ``train`` and ``validation``; nothing
-    if all files are in one directory. Raises ImportInputError for a file that cannot be read.
+    That is its directory below its root, as TensorBoard tells runs apart: frameworks write the same tags into ``train``
+    and ``validation``. Raises ImportInputError for a file that cannot be read.
     """
-    directories = {path.absolute().parent for path in paths}
-    ordered = sorted(paths, key=lambda path: (_find_start(path), str(path)))
-    if len(directories) == 1:
-        return [(path, "") for path in ordered]
-    below = {path: path.absolute().parent.relative_to(root.absolute()).as_posix() for path in ordered}
+    ordered = sorted(roots, key=lambda path: (_find_start(path), str(path)))
+    below = {path: path.parent.relative_to(roots[path]).as_posix() for path in ordered}
     return [(path, "" if below[path] == "." else f"{below[path]}/") for path in ordered]
 
 

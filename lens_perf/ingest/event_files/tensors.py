@@ -4,7 +4,6 @@ Field numbers are those of tensor.proto, tensor_shape.proto and types.proto:
 https://github.com/tensorflow/tensorboard/tree/master/tensorboard/compat/proto
 """
 
-import math
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,12 +16,12 @@ DIMENSION = 2
 
 
 def _from_bfloat16(bits: int) -> float:
-    number: float = FLOAT.unpack((bits << 16).to_bytes(4, "little"))[0]
+    number: float = FLOAT.unpack(struct.pack("<HH", 0, bits))[0]
     return number
 
 
 def _from_half(bits: int) -> float:
-    number: float = struct.unpack("<e", bits.to_bytes(2, "little"))[0]
+    number: float = struct.unpack("<e", struct.pack("<H", bits))[0]
     return number
 
 
@@ -66,7 +65,7 @@ def read_tensor(tensor: bytes) -> float | int | None:
     for number, _, value in read_fields(tensor):
         fields.setdefault(number, []).append(value)
     kind = TENSOR_TYPES.get(as_int(fields.get(1, [0])[-1]))
-    if kind is None or _count_elements(fields.get(2, [])) != 1:
+    if kind is None or not _is_single(fields.get(2, [])):
         return None
     content = fields.get(4, [b""])[-1]
     if isinstance(content, bytes) and content:
@@ -77,17 +76,16 @@ def read_tensor(tensor: bytes) -> float | int | None:
     return values[0] if len(values) == 1 else None
 
 
-def _count_elements(shapes: list[int | bytes]) -> int:
-    """Return how many numbers a tensor has by its shape; one without dimensions has one."""
-    sizes = [
-        as_signed(as_int(size))
+def _is_single(shapes: list[int | bytes]) -> bool:
+    """Tell whether a tensor holds one number by its shape: it has no dimensions, or all of size 1."""
+    return all(
+        as_int(size) == 1
         for shape in shapes
         for number, _, dimension in read_fields(as_bytes(shape))
         if number == DIMENSION
         for inner, _, size in read_fields(as_bytes(dimension))
         if inner == 1
-    ]
-    return math.prod(sizes)
+    )
 
 
 def _read_values(kind: TensorType, values: list[int | bytes]) -> Iterator[float | int]:

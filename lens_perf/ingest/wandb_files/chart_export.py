@@ -106,14 +106,14 @@ def _read_rows(lines: _CountedLines, width: int, summary: ReadSummary, path: str
         try:
             row = next(rows, None)
         except csv.Error as error:
-            summary.damages.append(Damage(path, start, f"a row that is no CSV: {error}"))
+            summary.note_damage(Damage(path, start, f"a row that is no CSV: {error}"))
             continue
         if row is None:
             return
         if len(row) == width and not lines.is_cut():
             yield row
         elif row:
-            summary.damages.append(Damage(path, start, f"a row that is cut off: {len(row)} of {width} cells"))
+            summary.note_damage(Damage(path, start, f"a row that is cut off: {len(row)} of {width} cells"))
 
 
 def _read_cells(metrics: list[str | None], cells: list[str], summary: ReadSummary) -> dict[str, MetricValue]:

@@ -116,7 +116,7 @@ class RecordSplitter:
     def _lose(self, byte: int, finding: str) -> None:
         """Tell of damage, unless it is told of already; an open record is lost with it."""
         if not self._is_lost:
-            self._summary.damages.append(Damage(self._path, byte, finding))
+            self._summary.note_damage(Damage(self._path, byte, finding))
         self._is_lost, self._open_record = True, []
 
 

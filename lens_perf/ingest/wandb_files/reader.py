@@ -136,7 +136,7 @@ class _HistoryReader:
             elif number == RUN and (run_id := read_run(message).run_id):
                 self._metadata["run_id"] = run_id
         except MessageError as error:
-            self._summary.damages.append(Damage(path, splitter.record_start, f"a record that is no message: {error}"))
+            self._summary.note_damage(Damage(path, splitter.record_start, f"a record that is no message: {error}"))
         return None
 
     def _read_row(self, message: bytes) -> Row:

@@ -68,6 +68,19 @@ def test_a_hole_is_told_with_its_length() -> None:
     assert (damage.byte, "1000 bytes belong to no record" in damage.finding) == (begin, True)
 
 
+def test_damage_in_many_places_is_counted() -> None:
+    damaged = bytearray(frame(scalar("a", step, 1.0) for step in range(100)))
+    # The last byte of each record's checksum.
+    records, position = split(bytes(damaged))[0], 0
+    for record in records:
+        position += len(record) + 16
+        damaged[position - 1] ^= 1
+    records, summary = split(bytes(damaged))
+    assert records == []
+    assert len(summary.damages) == 20
+    assert summary.skipped["further places that are damaged"].count == 81
+
+
 def test_recognition() -> None:
     assert looks_like_event_file(CONTENT[:100])
     assert not looks_like_event_file(CONTENT[1:100])

@@ -101,8 +101,18 @@ def test_what_is_no_scalar_is_counted_by_kind() -> None:
     observations, summary = read(frame(events))
     assert values(observations) == [(1, {"a": 1.0})]
     assert {reason: skipped.count for reason, skipped in summary.skipped.items()} == {
-        "values of the plugin text": 2, "tensors": 2, "graphs": 1, "histograms": 1
+        "values of other plugins": 2, "tensors": 2, "graphs": 1, "histograms": 1
     }  # fmt: skip
+    assert summary.skipped["values of other plugins"].examples == ["text", "text"]
+
+
+def test_a_broken_value_costs_no_other_of_its_event() -> None:
+    broken = Summary.Value(tag="broken", tensor=TensorProto(dtype=19, half_val=[70_000]))
+    cut = Summary.Value(tag="cut", tensor=TensorProto(dtype=1, tensor_content=b"\1\2"))
+    values_of = [Summary.Value(tag="a", simple_value=1), broken, cut, Summary.Value(tag="b", simple_value=2)]
+    observations, summary = read(frame([Event(step=1, summary=Summary(value=values_of))]))
+    assert values(observations) == [(1, {"a": 1.0}), (1, {"b": 2.0})]
+    assert summary.skipped["values that cannot be read"].count == 2
 
 
 @given(st.binary(max_size=80))
@@ -165,11 +175,11 @@ def test_files_are_ordered_by_time_and_told_apart_by_directory(tmp_path: Path) -
         return path
 
     late, early = write("train/events.out.tfevents.1", 1e9), write("validation/events.out.tfevents.2", 5e8)
-    assert order_event_files([late, early], tmp_path) == [(early, "validation/"), (late, "train/")]
+    assert order_event_files({late: tmp_path, early: tmp_path}) == [(early, "validation/"), (late, "train/")]
     own = write("events.out.tfevents.3", 7e8)
-    assert order_event_files([late, own], tmp_path) == [(own, ""), (late, "train/")]
+    assert order_event_files({late: tmp_path, own: tmp_path}) == [(own, ""), (late, "train/")]
     alone = write("train/events.out.tfevents.0", 2e9)
-    assert order_event_files([alone, late], tmp_path / "train") == [(late, ""), (alone, "")]
     empty = tmp_path / "train/events.out.tfevents.1500000000.host"
     empty.write_bytes(b"")
-    assert order_event_files([alone, late, empty], tmp_path / "train") == [(late, ""), (empty, ""), (alone, "")]
+    roots = dict.fromkeys([alone, late, empty], tmp_path / "train")
+    assert order_event_files(roots) == [(late, ""), (empty, ""), (alone, "")]
