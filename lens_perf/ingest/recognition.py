@@ -52,6 +52,8 @@ def choose_kind(paths: Sequence[Path]) -> Choice:
     for path in paths:
         if path == STANDARD_INPUT:
             return Choice(Kind.LOG, "standard input is read as a log")
+        if path.is_fifo():
+            return Choice(Kind.LOG, f"{path} is a pipe, which is read as a log")
         choice = _choose_in_directory(path) if path.is_dir() else _choose_by_content(path)
         if choice:
             return choice

@@ -5,6 +5,7 @@ import queue
 import threading
 import zlib
 from collections.abc import Callable, Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,7 +23,7 @@ PIPE_BLOCK_SIZE = 1 << 16
 Progress = Callable[[int], None]
 
 
-def open_source(path: Path) -> BinaryIO:
+def open_source(path: Path) -> BufferedReader:
     """Open a file for reading. Raises ImportInputError."""
     try:
         return path.open("rb")
@@ -37,8 +38,7 @@ def read_blocks(path: Path, summary: ReadSummary, on_progress: Progress | None =
     """
     tell = on_progress or (lambda _: None)
     with open_source(path) as file:
-        zipped = _read_some(path, file, len(GZIP_MAGIC)) == GZIP_MAGIC
-        file.seek(0)
+        zipped = _peek(path, file) == GZIP_MAGIC
         yield from _unzip(path, file, summary, tell) if zipped else _read_plain(path, file, tell)
 
 
@@ -52,20 +52,29 @@ def read_head(path: Path, size: int) -> bytes:
     return head[:size]
 
 
-def _read_some(path: Path, file: BinaryIO, size: int) -> bytes:
+def _peek(path: Path, file: BufferedReader) -> bytes:
+    """Return how a file begins, without reading on: a pipe cannot be read twice."""
     try:
-        return file.read(size)
+        return file.peek(len(GZIP_MAGIC))[: len(GZIP_MAGIC)]
     except OSError as error:
         raise ImportInputError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def _read_plain(path: Path, file: BinaryIO, tell: Progress) -> Iterator[bytes]:
+def _read_some(path: Path, file: BufferedReader, size: int) -> bytes:
+    try:
+        # What is there, as a pipe that fills slowly is not to hold back what it has.
+        return file.read1(size)
+    except OSError as error:
+        raise ImportInputError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _read_plain(path: Path, file: BufferedReader, tell: Progress) -> Iterator[bytes]:
     while block := _read_some(path, file, BLOCK_SIZE):
         yield block
         tell(len(block))
 
 
-def _unzip(path: Path, file: BinaryIO, summary: ReadSummary, tell: Progress) -> Iterator[bytes]:
+def _unzip(path: Path, file: BufferedReader, summary: ReadSummary, tell: Progress) -> Iterator[bytes]:
     unzipper = zlib.decompressobj(wbits=31)
     waiting = b""
     while block := waiting or _read_some(path, file, ZIPPED_BLOCK_SIZE):
@@ -111,11 +120,11 @@ def follow_blocks(path: Path, *, between: bytes = b"") -> Iterator[bytes | None]
         file.close()
 
 
-def _was_cut(file: BinaryIO) -> bool:
+def _was_cut(file: BufferedReader) -> bool:
     return os.fstat(file.fileno()).st_size < file.tell()
 
 
-def _was_replaced(path: Path, file: BinaryIO) -> bool:
+def _was_replaced(path: Path, file: BufferedReader) -> bool:
     try:
         there = path.stat()
     except OSError:
