@@ -5,7 +5,7 @@ import os
 # A request waits for a database far more than it computes: threads for the waiting, processes for the computing.
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-threads = 8
+threads = int(os.environ.get("LENS_PERF_HTTP_THREADS", "8"))
 
 # Loading before the fork shares memory; no connection is open by then, each worker opens its own.
 preload_app = True

@@ -1,11 +1,12 @@
 """Puts the service together: settings, registry, service, Flask app. Dials nothing."""
 
-from flask import Flask
+from flask import Flask, request
 
 from lens_perf import __version__
 from lens_perf.api.error_responses import LensApi
 from lens_perf.api.json_provider import OrjsonProvider
 from lens_perf.api.metrics_views import SERVICE, SegmentConverter, metrics
+from lens_perf.caller import set_client_socket
 from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.config import Settings, load_settings
 from lens_perf.performance.service import PerformanceService
@@ -29,6 +30,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     # A missing uid is an empty segment, which werkzeug would otherwise merge away with a redirect.
     app.url_map.merge_slashes = False
     app.url_map.converters["segment"] = SegmentConverter
+    # gunicorn tells a request's socket, by which it is noticed that nobody waits for the answer any more.
+    app.before_request(lambda: set_client_socket(request.environ.get("gunicorn.socket")))
     app.extensions[REGISTRY] = registry
     app.extensions[SERVICE] = PerformanceService(registry, settings.limits)
     app.config.update(

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from math import isfinite
 from pathlib import Path
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, TypeVar, cast, get_args, get_origin
 
 from lens_perf.errors import ConfigError
 
@@ -40,6 +40,18 @@ class HttpSettings:
     """``[http]``: how the service appears on the web."""
 
     base_path: str = setting("path under which the API is served, / at its start and none at its end", "/lens/v1")
+    threads: int = setting("requests that one process answers at once: gunicorn's threads", 8, minimum=1)
+    trusted_proxies: int = setting("reverse proxies in front whose X-Forwarded headers are believed", 0, minimum=0)
+    cors_origins: tuple[str, ...] = setting("origins whose pages may read the API, as https://example.org", ())
+    ready_needs_all: bool = setting("whether /readyz asks for every cluster, not for any", False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessSettings:
+    """``[access]``: who may ask."""
+
+    token_file: str | None = setting("file of bearer tokens, relative to the settings file; none: no tokens", None)
+    open_without_tokens: bool = setting("whether addresses other than loopback may be served without tokens", False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +69,8 @@ class PoolSettings:
 class LimitSettings:
     """``[limits]``: what one request may cost."""
 
-    deadline_seconds: float = setting("longest run of one query before 504", 30.0, minimum=0.001)
+    deadline_seconds: float = setting("longest time a request may take before 504", 30.0, minimum=0.001)
+    heavy_reads: int = setting("reads of data points and iteration times at once in one process", 4, minimum=1)
     max_points: int = setting("most data points in one answer before 413", 20_000_000, minimum=1)
     memory_mib: int = setting("size up to which an answer is held in memory; beyond, in a temporary file", 8, minimum=0)
     work_mem_mib: int = setting("memory PostgreSQL may use for each sort or hash of a query", 128, minimum=1)
@@ -72,6 +85,7 @@ class Settings:
     default_cluster: str | None = setting("cluster that answers when a request names none", None)
     current_cluster: str | None = setting("cluster the service runs in; answers when there is no default", None)
     http: HttpSettings = field(default_factory=HttpSettings)
+    access: AccessSettings = field(default_factory=AccessSettings)
     pool: PoolSettings = field(default_factory=PoolSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
 
@@ -81,15 +95,23 @@ class Settings:
         return self.default_cluster or self.current_cluster or next(iter(self.clusters))
 
 
-SECTIONS: Mapping[str, type[HttpSettings | PoolSettings | LimitSettings]] = {
+SECTIONS: Mapping[str, type[HttpSettings | AccessSettings | PoolSettings | LimitSettings]] = {
     "http": HttpSettings,
+    "access": AccessSettings,
     "pool": PoolSettings,
     "limits": LimitSettings,
 }
 TOP_KEYS = tuple(each for each in fields(Settings) if each.name in {"default_cluster", "current_cluster"})
 CLUSTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
-TYPE_WORDS = {str: "a text", int: "a whole number", float: "a number"}
+TYPE_WORDS = {
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    tuple: "a list of texts",
+}
+TRUTHS = {"true": True, "false": False}
 Section = TypeVar("Section")
 
 
@@ -106,6 +128,7 @@ def load_settings(path: Path | None = None, environment: Mapping[str, str] = os.
         name: _read_section(section, tables.get(name, {}), f"{path}: {name}", environment, variable_stem(name))
         for name, section in SECTIONS.items()
     }
+    sections["access"] = _anchor(sections["access"], "token_file", path.parent)
     settings = Settings(
         path=path,
         **_read_keys(TOP_KEYS, own_keys, f"{path}: ", environment, VARIABLE_PREFIX),
@@ -154,13 +177,13 @@ def _read_clusters(table: Any, path: Path, environment: Mapping[str, str]) -> di
         name: _read_section(ClusterSettings, table[name], f"{where}.{name}", environment, stem)
         for name, stem in zip(table, stems, strict=True)
     }
-    return {name: _anchor_password_file(cluster, path.parent) for name, cluster in clusters.items()}
+    return {name: _anchor(cluster, "password_file", path.parent) for name, cluster in clusters.items()}
 
 
-def _anchor_password_file(cluster: ClusterSettings, directory: Path) -> ClusterSettings:
-    if cluster.password_file is None:
-        return cluster
-    return replace(cluster, password_file=str(directory / cluster.password_file))
+def _anchor(section: Section, key: str, directory: Path) -> Section:
+    """Return ``section`` with the file that ``key`` names, if any, taken as relative to the settings file."""
+    named = getattr(section, key)
+    return section if named is None else replace(section, **{key: str(directory / named)})  # type: ignore[type-var]
 
 
 def _read_section(section: type[Section], table: Any, where: str, environment: Mapping[str, str], stem: str) -> Section:
@@ -187,13 +210,21 @@ def _read_keys(
 
 
 def _value_type(key: Field[Any]) -> type:
+    if get_origin(key.type) is tuple:
+        return tuple
     optional = [each for each in get_args(key.type) if each is not type(None)]
     return cast("type", optional[0] if optional else key.type)
 
 
 def _parse_text(text: str, key: Field[Any]) -> Any:
+    """Return the value of a variable; a list's texts stand between commas."""
+    wanted = _value_type(key)
+    if wanted is tuple:
+        return [part for part in (each.strip() for each in text.split(",")) if part]
+    if wanted is bool:
+        return TRUTHS.get(text.lower(), text)
     try:
-        return _value_type(key)(text)
+        return wanted(text)
     except ValueError:
         return text  # of the wrong type, which _checked says better
 
@@ -202,6 +233,8 @@ def _checked(value: Any, key: Field[Any], where: str) -> Any:
     wanted = _value_type(key)
     if wanted is float and type(value) is int:
         value = float(value)
+    if wanted is tuple and type(value) is list and all(type(each) is str for each in value):
+        value = tuple(value)
     minimum = key.metadata["minimum"]
     too_small = type(value) in {int, float} and minimum is not None and not (isfinite(value) and value >= minimum)
     if type(value) is not wanted or too_small:

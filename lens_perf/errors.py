@@ -36,6 +36,10 @@ class DeadlineExceededError(LensError):
     """The query ran past its deadline."""
 
 
+class ClientLeftError(LensError):
+    """The caller closed the connection before the answer was ready: nobody will read what is answered."""
+
+
 class QueryFailedError(LensError):
     """The database refused a statement for a reason that only a developer can mend."""
 

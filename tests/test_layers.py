@@ -14,7 +14,7 @@ ALLOWED = {
     "cli": {"commands", "app", "demo", "ingest", "clusters", "performance.schema", "config", "errors"},
     "commands": {"commands", "ingest", "clusters.registry", "config", "errors"},
     "wsgi": {"app", "errors"},
-    "app": {"api", "web", "clusters.registry", "performance.service", "config", "errors"},
+    "app": {"api", "web", "caller", "clusters.registry", "performance.service", "config", "errors"},
     "api": {"api", "performance.service", "performance.point_writer", "performance.selection",
             "performance.metric_fields", "config", "errors"},
     "web": {"web", "config", "errors"},
@@ -31,7 +31,8 @@ ALLOWED = {
     "performance.selection": set(),
     "performance.metric_fields": set(),
     "performance.schema": {"errors"},
-    "clusters": {"clusters", "config", "errors"},
+    "clusters": {"clusters", "caller", "config", "errors"},
+    "caller": set(),
     "config": {"errors"},
     "errors": set(),
 }  # fmt: skip

@@ -9,6 +9,7 @@ from flask_smorest import Api
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from lens_perf.errors import (
+    ClientLeftError,
     ClusterError,
     DeadlineExceededError,
     InvalidParameterError,
@@ -22,6 +23,8 @@ STATUSES: dict[type[BaseException], HTTPStatus] = {
     ResultTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     ClusterError: HTTPStatus.SERVICE_UNAVAILABLE,
     DeadlineExceededError: HTTPStatus.GATEWAY_TIMEOUT,
+    # Nobody reads this answer; it is no fault of the service's own.
+    ClientLeftError: HTTPStatus.SERVICE_UNAVAILABLE,
     LensError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 RETRY_AFTER_SECONDS = {HTTPStatus.SERVICE_UNAVAILABLE: "1"}

@@ -15,6 +15,7 @@ from lens_perf.errors import (
 
 log = logging.getLogger(__name__)
 
+PAST_DEADLINE = "The query ran past its deadline; ask for less: fewer metrics, one data_source, a shorter time range"
 QUERY_CANCELED = "57014"
 # SQLSTATE classes and codes, https://www.postgresql.org/docs/current/errcodes-appendix.html
 UNREACHABLE = (
@@ -50,9 +51,7 @@ def translate(cluster: str, error: psycopg2.Error | ConfigError) -> LensError:
     code = error.pgcode or ""
     log.warning("cluster %s: %s, SQLSTATE %s", cluster, type(error).__name__, code or "none")
     if code == QUERY_CANCELED:
-        return DeadlineExceededError(
-            "The query ran past its deadline; ask for less: fewer metrics, one data_source, a shorter time range"
-        )
+        return DeadlineExceededError(PAST_DEADLINE)
     if code.startswith(MISCONFIGURED):
         return _misconfigured(cluster)
     # Without a code, libpq lost or never made the connection; a wrong password is told this way, too.

@@ -7,6 +7,7 @@ replaced if the server has closed it or it is old, and tried if it has been idle
 
 import random
 import select
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,17 +22,22 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from lens_perf.clusters.driver_errors import translate
+from lens_perf.clusters.guard import Watchdog, duplicate_socket
 from lens_perf.config import PoolSettings
 from lens_perf.errors import ClusterSaturatedError, ConfigError
 
 LIFETIME_JITTER = 0.1
+SOCKET = "socket"
 
 
 class ConnectionPool:
     """At most ``settings.size`` connections to one cluster. Dials nothing until a connection is asked for."""
 
-    def __init__(self, cluster: str, dial: Callable[[], Connection], settings: PoolSettings) -> None:
+    def __init__(
+        self, cluster: str, dial: Callable[[], Connection], settings: PoolSettings, watchdog: Watchdog
+    ) -> None:
         self._cluster = cluster
+        self._watchdog = watchdog
         self._settings = settings
         self._pool = QueuePool(
             dial,  # type: ignore[arg-type]  # a psycopg2 connection is a DBAPI connection; its stub is only looser
@@ -42,7 +48,8 @@ class ConnectionPool:
             # Each statement is its own transaction: nothing is left open that a reset would have to end.
             reset_on_return=None,
         )
-        event.listen(self._pool, "connect", self._remember_expiry)
+        event.listen(self._pool, "connect", self._prepare)
+        event.listen(self._pool, "close", self._close_duplicate)
         event.listen(self._pool, "checkin", self._remember_idleness)
         event.listen(self._pool, "checkout", self._check_liveness)
 
@@ -52,8 +59,8 @@ class ConnectionPool:
         return self._pool.checkedout()
 
     @contextmanager
-    def lend(self) -> Iterator[Connection]:
-        """Lend a connection for the length of the block.
+    def lend(self) -> Iterator[tuple[Connection, socket.socket]]:
+        """Lend a connection, and a duplicate of its socket to cut it by, for the length of the block.
 
         Raises ClusterSaturatedError when none is free in ``wait_seconds``, and the LensError of any driver error
         within the block.
@@ -66,7 +73,7 @@ class ConnectionPool:
             raise translate(self._cluster, error) from None
         connection: Any = borrowed.driver_connection
         try:
-            yield connection
+            yield connection, borrowed.info[SOCKET]
         except psycopg2.Error as error:
             raise translate(self._cluster, error) from None
         finally:
@@ -79,9 +86,14 @@ class ConnectionPool:
         """Close the idle connections; those lent out are closed when they come back."""
         self._pool.dispose()
 
-    def _remember_expiry(self, _connection: object, entry: ConnectionPoolEntry) -> None:
+    def _prepare(self, connection: Any, entry: ConnectionPoolEntry) -> None:
+        entry.info[SOCKET] = duplicate_socket(connection.fileno())
         jitter = 1 + random.uniform(-LIFETIME_JITTER, LIFETIME_JITTER)  # noqa: S311 - spreads load, guards nothing
         entry.info["expires_at"] = time.monotonic() + self._settings.lifetime_seconds * jitter
+
+    def _close_duplicate(self, _connection: object, entry: ConnectionPoolEntry) -> None:
+        if duplicate := entry.info.pop(SOCKET, None):
+            duplicate.close()
 
     def _remember_idleness(self, _connection: object, entry: ConnectionPoolEntry) -> None:
         entry.info["idle_since"] = time.monotonic()
@@ -96,8 +108,9 @@ class ConnectionPool:
             raise DisconnectionError
         if now - idle_since < self._settings.idle_check_seconds:
             return
+        patience = now + self._settings.dial_seconds
         try:
-            with connection.cursor() as cursor:
+            with self._watchdog.watch(entry.info[SOCKET], patience), connection.cursor() as cursor:
                 cursor.execute("/* lens_perf: check_liveness */ SELECT 1")
         except psycopg2.Error:
             raise DisconnectionError from None

@@ -1,16 +1,18 @@
 """From a cluster's name to its connections: asked for, else the default one, else the current one."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, named in lower case by the driver
 
+from lens_perf.clusters.bulkhead import Bulkhead
+from lens_perf.clusters.cluster import Cluster
 from lens_perf.clusters.dialling import dial, read_connection_arguments
 from lens_perf.clusters.driver_errors import translate
-from lens_perf.clusters.pool import ConnectionPool
-from lens_perf.clusters.transaction import ReadTransaction, format_limits
+from lens_perf.clusters.guard import Watchdog
+from lens_perf.clusters.transaction import ReadTransaction
 from lens_perf.config import Settings
 from lens_perf.errors import ConfigError, InvalidParameterError
 
@@ -25,18 +27,25 @@ class ClusterRegistry:
 
     def __init__(self, settings: Settings) -> None:
         self._fallback = settings.fallback_cluster
-        self._limits = format_limits(settings.limits)
         self._dials = {}
         for name, cluster in settings.clusters.items():
             where = f"{settings.path}: clusters.{name}"
             read_connection_arguments(where, cluster, settings.pool.dial_seconds)
             self._dials[name] = partial(dial, where, cluster, settings.pool.dial_seconds)
-        self._pools = {name: ConnectionPool(name, each, settings.pool) for name, each in self._dials.items()}
+        watchdog = Watchdog()
+        self._clusters = {name: Cluster(name, each, settings, watchdog) for name, each in self._dials.items()}
+        self._heavy_reads = Bulkhead(
+            settings.limits.heavy_reads,
+            "Too many reads of data points at once; try again in a moment",
+            # One thread is left for questions that are answered at once.
+            waiting=settings.http.threads - settings.limits.heavy_reads - 1,
+            wait_seconds=settings.pool.wait_seconds,
+        )
 
     @property
     def names(self) -> Sequence[str]:
         """The names of all clusters, in the order of the settings."""
-        return tuple(self._pools)
+        return tuple(self._clusters)
 
     def resolve(self, asked: str | None) -> str:
         """Return the name of the cluster that answers a request for ``asked``.
@@ -44,19 +53,20 @@ class ClusterRegistry:
         Raises InvalidParameterError for an unknown name, in words that give no other name away.
         """
         name = asked or self._fallback
-        if name not in self._pools:
+        if name not in self._clusters:
             raise InvalidParameterError(UNKNOWN_CLUSTER, {"query": {"cluster": [UNKNOWN_CLUSTER]}})
         return name
 
     @contextmanager
-    def read(self, asked: str | None) -> Iterator[ReadTransaction]:
+    def read(self, asked: str | None, *, heavy: bool = False) -> Iterator[ReadTransaction]:
         """Borrow a connection of the cluster that answers for ``asked``, for read-only statements.
 
-        Raises InvalidParameterError for an unknown name, ClusterError when no connection can be had, and the
-        LensError of whatever the driver raises within the block.
+        ``heavy`` reads have a cap of their own over all clusters. Raises InvalidParameterError for an unknown name,
+        and what ``Cluster.read`` raises.
         """
-        with self._pools[self.resolve(asked)].lend() as connection:
-            yield ReadTransaction(connection, self._limits)
+        cluster = self._clusters[self.resolve(asked)]
+        with self._heavy_reads.enter() if heavy else nullcontext(), cluster.read() as transaction:
+            yield transaction
 
     @contextmanager
     def open_connection(self, asked: str | None) -> Iterator[Connection]:
@@ -77,9 +87,13 @@ class ClusterRegistry:
 
     def connections_in_use(self, name: str) -> int:
         """Return how many pooled connections to cluster ``name`` are lent out now."""
-        return self._pools[name].in_use
+        return self._clusters[name].pool.in_use
+
+    def breaker_state(self, name: str) -> str:
+        """Return ``"closed"``, or ``"open"`` while cluster ``name`` is known to be away."""
+        return self._clusters[name].breaker_state
 
     def close(self) -> None:
         """Close every idle connection."""
-        for pool in self._pools.values():
-            pool.close()
+        for cluster in self._clusters.values():
+            cluster.pool.close()

@@ -22,8 +22,8 @@ MOST_NAMED_METRICS = 4
 class Clusters(Protocol):
     """What the service needs of the registry."""
 
-    def read(self, asked: str | None) -> AbstractContextManager[Transaction]:
-        """Borrow a connection to the cluster that answers for ``asked``."""
+    def read(self, asked: str | None, *, heavy: bool = False) -> AbstractContextManager[Transaction]:
+        """Borrow a connection to the cluster that answers for ``asked``; ``heavy`` reads have a cap of their own."""
 
 
 class PerformanceService:
@@ -53,7 +53,7 @@ class PerformanceService:
     def read_points(self, cluster: str | None, selection: Selection, names: Sequence[str] | None) -> PointBody:
         """Return the data points of the metrics ``names``, or of all, by time."""
         with self._start_body(selection) as writer:
-            with self._clusters.read(cluster) as transaction:
+            with self._clusters.read(cluster, heavy=True) as transaction:
                 if names is not None and len(names) <= MOST_NAMED_METRICS:
                     with collect_rows(MarkedPoints(writer).take) as rows:
                         queries.copy_named_points(transaction, selection, names, rows)
@@ -65,7 +65,10 @@ class PerformanceService:
     def read_iteration_times(self, cluster: str | None, selection: Selection) -> PointBody:
         """Return when each iteration was first reported, and its target, by iteration."""
         with self._start_body(selection) as writer:
-            with self._clusters.read(cluster) as transaction, collect_rows(MarkedPoints(writer).take) as rows:
+            with (
+                self._clusters.read(cluster, heavy=True) as transaction,
+                collect_rows(MarkedPoints(writer).take) as rows,
+            ):
                 queries.copy_iteration_times(transaction, selection, rows)
             return writer.finish()
 

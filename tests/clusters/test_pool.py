@@ -9,6 +9,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from lens_perf.clusters.guard import Watchdog
 from lens_perf.clusters.pool import ConnectionPool
 from lens_perf.config import PoolSettings
 from lens_perf.errors import ClusterSaturatedError, ClusterUnreachableError
@@ -26,20 +27,24 @@ def dial(cluster_dsn: str) -> Callable[[], Connection]:
     return connect
 
 
+def make_pool(dial: Callable[[], Connection], **settings: float) -> ConnectionPool:
+    return ConnectionPool("alpha", dial, replace(PATIENT, **settings), Watchdog())  # type: ignore[arg-type]
+
+
 def backend(pool: ConnectionPool) -> int:
-    with pool.lend() as connection:
+    with pool.lend() as (connection, _):
         return connection.info.backend_pid
 
 
 def test_a_connection_is_used_again(dial: Callable[[], Connection]) -> None:
-    pool = ConnectionPool("alpha", dial, PATIENT)
+    pool = make_pool(dial)
     assert backend(pool) == backend(pool)
     assert pool.in_use == 0
     pool.close()
 
 
 def test_never_more_than_its_size(dial: Callable[[], Connection]) -> None:
-    pool = ConnectionPool("alpha", dial, PATIENT)
+    pool = make_pool(dial)
     with pool.lend(), pool.lend():
         assert pool.in_use == 2
         with pytest.raises(ClusterSaturatedError), pool.lend():
@@ -49,7 +54,7 @@ def test_never_more_than_its_size(dial: Callable[[], Connection]) -> None:
 
 
 def test_an_old_connection_is_replaced(dial: Callable[[], Connection]) -> None:
-    pool = ConnectionPool("alpha", dial, replace(PATIENT, lifetime_seconds=0.1))
+    pool = make_pool(dial, lifetime_seconds=0.1)
     first = backend(pool)
     time.sleep(0.12)
     assert backend(pool) != first
@@ -58,7 +63,7 @@ def test_an_old_connection_is_replaced(dial: Callable[[], Connection]) -> None:
 
 @pytest.mark.parametrize("idle_check_seconds", [0, 30])
 def test_a_dead_idle_connection_is_found_before_use(dial: Callable[[], Connection], idle_check_seconds: int) -> None:
-    pool = ConnectionPool("alpha", dial, replace(PATIENT, idle_check_seconds=idle_check_seconds))
+    pool = make_pool(dial, idle_check_seconds=idle_check_seconds)
     first = backend(pool)
     with dial() as killer, killer.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(%s, 5000)", (first,))
@@ -71,7 +76,7 @@ def test_a_failed_dial_costs_no_slot() -> None:
     def fail() -> Connection:
         raise psycopg2.OperationalError("password=secret")
 
-    pool = ConnectionPool("alpha", fail, PATIENT)
+    pool = make_pool(fail)
     for _ in range(10):
         with pytest.raises(ClusterUnreachableError) as caught, pool.lend():
             pass
@@ -80,8 +85,8 @@ def test_a_failed_dial_costs_no_slot() -> None:
 
 
 def test_an_unfinished_use_gives_the_connection_up(dial: Callable[[], Connection]) -> None:
-    pool = ConnectionPool("alpha", dial, PATIENT)
-    with pool.lend() as connection:
+    pool = make_pool(dial)
+    with pool.lend() as (connection, _):
         first = connection.info.backend_pid
         connection.autocommit = False
         connection.cursor().execute("SELECT 1")
@@ -90,11 +95,11 @@ def test_an_unfinished_use_gives_the_connection_up(dial: Callable[[], Connection
 
 
 def test_slots_after_many_threads(dial: Callable[[], Connection]) -> None:
-    pool = ConnectionPool("alpha", dial, replace(PATIENT, wait_seconds=10))
+    pool = make_pool(dial, wait_seconds=10)
 
     def use() -> None:
         for _ in range(20):
-            with pool.lend() as connection:
+            with pool.lend() as (connection, _):
                 if threading.get_ident() % 3 == 0:
                     connection.close()
 

@@ -29,7 +29,7 @@ def test_nothing_stays_set_for_the_session(registry: ClusterRegistry) -> None:
     with registry.open_connection("alpha") as fresh, fresh.cursor() as cursor:
         cursor.execute(SHOWN)
         usual = cursor.fetchone()
-    with registry._pools["alpha"].lend() as connection, connection.cursor() as cursor:
+    with registry._clusters["alpha"].pool.lend() as (connection, _), connection.cursor() as cursor:
         cursor.execute(SHOWN)
         assert cursor.fetchone() == usual
 

@@ -1,0 +1,82 @@
+"""One cluster as requests meet it: breaker, bulkhead, pool and watchdog in the order in which they stand in the way."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psycopg2
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, named in lower case by the driver
+
+from lens_perf.clusters.breaker import Breaker
+from lens_perf.clusters.bulkhead import Bulkhead, share_of_threads
+from lens_perf.clusters.driver_errors import PAST_DEADLINE
+from lens_perf.clusters.guard import Cut, Watchdog
+from lens_perf.clusters.pool import ConnectionPool
+from lens_perf.clusters.transaction import ReadTransaction, format_limits
+from lens_perf.config import Settings
+from lens_perf.errors import ClientLeftError, ClusterUnreachableError, ConfigError, DeadlineExceededError
+
+Dial = Callable[[], Connection]
+
+LEFT = "The client left before the answer was ready"
+
+
+class Cluster:
+    """A cluster's pool with all that bounds its use. Dials nothing until a connection is asked for."""
+
+    def __init__(self, name: str, dial: Dial, settings: Settings, watchdog: Watchdog) -> None:
+        self._dial = dial
+        self._watchdog = watchdog
+        self._deadline_seconds = settings.limits.deadline_seconds
+        self._limits = format_limits(settings.limits)
+        self._breaker = Breaker(name, self._probe)
+        self._bulkhead = Bulkhead(
+            share_of_threads(settings.http.threads, len(settings.clusters)),
+            f"Cluster {name} is busy; try again in a moment",
+        )
+        self.pool = ConnectionPool(name, self._dial_unless_away, settings.pool, watchdog)
+
+    @property
+    def breaker_state(self) -> str:
+        """``"closed"``, as it should be, or ``"open"`` while the cluster is known to be away."""
+        return self._breaker.state
+
+    @contextmanager
+    def read(self) -> Iterator[ReadTransaction]:
+        """Borrow a connection for statements that must be over by the deadline.
+
+        Raises ClusterError when no connection can be had, DeadlineExceededError, ClientLeftError when nobody waits for
+        the answer any more, and the LensError of whatever else the driver raises within the block.
+        """
+        deadline = time.monotonic() + self._deadline_seconds
+        with (
+            self._bulkhead.enter(),
+            self.pool.lend() as (connection, server),
+            self._watchdog.watch(server, deadline) as query,
+        ):
+            try:
+                yield ReadTransaction(connection, self._limits)
+            except psycopg2.Error:
+                if query.cut is Cut.DEADLINE:
+                    raise DeadlineExceededError(PAST_DEADLINE) from None
+                if query.cut is Cut.CLIENT_LEFT:
+                    raise ClientLeftError(LEFT) from None
+                raise
+
+    def _dial_unless_away(self) -> Connection:
+        """Dial, unless the breaker is open. What is connected already is used even then."""
+        self._breaker.check()
+        try:
+            connection = self._dial()
+        except psycopg2.OperationalError:
+            self._breaker.note_failure()
+            raise
+        self._breaker.note_success()
+        return connection
+
+    def _probe(self) -> bool:
+        try:
+            self._dial().close()
+        except (psycopg2.Error, ConfigError, ClusterUnreachableError):
+            return False
+        return True

@@ -1,0 +1,116 @@
+"""The watchdog: ends queries that run past their deadline and those whose caller has left, by shutting their socket.
+
+``statement_timeout`` needs a server that is awake, and ``connection.cancel()`` holds the interpreter's lock for as long
+as a server is silent. Shutting the socket down needs neither: the thread that waits on it wakes up with an error, and
+the server, once it is awake, finds its client gone.
+"""
+
+import os
+import select
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from enum import Enum
+
+from lens_perf.caller import ClientSocket, get_client_socket
+
+# A caller who leaves is noticed within this time.
+CLIENT_POLL_SECONDS = 0.25
+
+
+class Cut(Enum):
+    """Why a query was ended."""
+
+    DEADLINE = "it ran past its deadline"
+    CLIENT_LEFT = "nobody waits for it"
+
+
+@dataclass(eq=False)
+class GuardedQuery:
+    """A query under way: the socket it waits on, when it must be over, and whose it is."""
+
+    server: socket.socket
+    deadline: float
+    client: ClientSocket | None
+    cut: Cut | None = None
+
+    def find_reason(self, now: float) -> Cut | None:
+        """Return why the query must end, if it must."""
+        if now >= self.deadline:
+            return Cut.DEADLINE
+        return Cut.CLIENT_LEFT if self.client is not None and has_left(self.client) else None
+
+
+def has_left(client: ClientSocket) -> bool:
+    """Tell whether the peer of a client's socket has closed its side, or the server ours."""
+    descriptor = client.fileno()
+    if descriptor < 0:
+        return True
+    poller = select.poll()
+    poller.register(descriptor, select.POLLRDHUP)
+    return bool(poller.poll(0))
+
+
+def duplicate_socket(descriptor: int) -> socket.socket:
+    """Return a socket object of its own for an open socket.
+
+    libpq closes its descriptor when a connection breaks, and the number may then belong to somebody else; what is shut
+    down through a duplicate is always the connection that was meant.
+    """
+    return socket.socket(fileno=os.dup(descriptor))
+
+
+class Watchdog:
+    """One thread for all queries of a process, begun with the first of them."""
+
+    def __init__(self) -> None:
+        self._queries: set[GuardedQuery] = set()
+        self._changed = threading.Condition()
+        self._process: int | None = None
+        self._wakes_at = 0.0
+
+    @contextmanager
+    def watch(self, server: socket.socket, deadline: float) -> Iterator[GuardedQuery]:
+        """Guard what the block does over ``server``; ``deadline`` is a time of ``time.monotonic()``."""
+        query = GuardedQuery(server, deadline, get_client_socket())
+        with self._changed:
+            self._start()
+            self._queries.add(query)
+            if deadline < self._wakes_at or len(self._queries) == 1:
+                self._changed.notify()
+        try:
+            yield query
+        finally:
+            with self._changed:
+                self._queries.discard(query)
+
+    def _start(self) -> None:
+        """Start the thread unless this process has it: a thread does not survive a fork."""
+        if self._process != os.getpid():
+            self._process = os.getpid()
+            self._queries.clear()
+            threading.Thread(target=self._run, name="lens_perf-watchdog", daemon=True).start()
+
+    def _run(self) -> None:
+        with self._changed:
+            while True:
+                self._changed.wait(self._look())
+
+    def _look(self) -> float | None:
+        """Cut what must end; return after how many seconds to look again, None for when there is a query."""
+        now = time.monotonic()
+        for query in self._queries:
+            if query.cut is None and (reason := query.find_reason(now)):
+                query.cut = reason
+                with suppress(OSError):
+                    query.server.shutdown(socket.SHUT_RDWR)
+        running = [query for query in self._queries if query.cut is None]
+        if not running:
+            self._wakes_at = 0.0
+            return None
+        next_poll = now + CLIENT_POLL_SECONDS if any(query.client for query in running) else float("inf")
+        self._wakes_at = min(next_poll, *(query.deadline for query in running))
+        return self._wakes_at - now

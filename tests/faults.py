@@ -1,0 +1,109 @@
+"""Faults made for real: processes that are frozen, and a way to PostgreSQL that goes silent or trickles."""
+
+import os
+import selectors
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+
+from lens_perf.demo.embedded_postgres import EmbeddedPostgres
+
+FORWARD, SILENT, TRICKLE = "forward", "silent", "trickle"
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
+    """Wait for something that other processes or threads bring about."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError("waited in vain")
+        time.sleep(0.02)
+
+
+@contextmanager
+def frozen(*processes: int) -> Iterator[None]:
+    """Stop processes for the length of the block, as a hanging machine does."""
+    with ExitStack() as stack:
+        for process in processes:
+            stack.callback(_wake, process)
+            os.kill(process, signal.SIGSTOP)
+        yield
+
+
+def _wake(process: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(process, signal.SIGCONT)
+
+
+class Gateway:
+    """A TCP port before a server's Unix socket, which does as ``mode`` says with what it gets from then on."""
+
+    def __init__(self, postgres: EmbeddedPostgres) -> None:
+        self.mode = FORWARD
+        self._path = f"{postgres.socket_dir}/.s.PGSQL.5432"
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port: int = self._listener.getsockname()[1]
+        self._pairs: list[tuple[socket.socket, socket.socket | None]] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def dsn(self, database: str, user: str = "postgres") -> str:
+        """Return the way through this gateway."""
+        return f"host=127.0.0.1 port={self.port} user={user} dbname={database} sslmode=disable"
+
+    @property
+    def connections(self) -> int:
+        """How many connections were ever accepted."""
+        return len(self._pairs)
+
+    def close(self) -> None:
+        """Close the port and all that goes through it."""
+        self._listener.close()
+        for pair in self._pairs:
+            for end in pair:
+                if end is not None:
+                    end.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                far = socket.socket(socket.AF_UNIX)
+                far.connect(self._path)
+                self._pairs.append((near, far))
+                threading.Thread(target=self._pump, args=(near, far), daemon=True).start()
+
+    def _pump(self, near: socket.socket, far: socket.socket) -> None:
+        with suppress(OSError, ValueError), selectors.DefaultSelector() as selector:
+            selector.register(near, selectors.EVENT_READ, far)
+            selector.register(far, selectors.EVENT_READ, near)
+            while True:
+                for key, _ in selector.select(0.05):
+                    if self.mode != SILENT and not self._pass_on(key.fileobj, key.data):  # type: ignore[arg-type]
+                        near.close()
+                        far.close()
+                        return
+                if self.mode == SILENT:
+                    time.sleep(0.02)
+
+    def _pass_on(self, source: socket.socket, target: socket.socket) -> bool:
+        content = source.recv(65536)
+        if self.mode == TRICKLE:
+            for byte in content:
+                target.sendall(bytes([byte]))
+                time.sleep(0.2)
+        else:
+            target.sendall(content)
+        return bool(content)
+
+
+@contextmanager
+def open_gateway(postgres: EmbeddedPostgres) -> Iterator[Gateway]:
+    """Open a gateway for the length of the block."""
+    gateway = Gateway(postgres)
+    try:
+        yield gateway
+    finally:
+        gateway.close()
