@@ -1,6 +1,17 @@
 """gunicorn's settings for lens_perf; give the address on the command line: gunicorn -b 127.0.0.1:8080."""
 
 import os
+import sys
+from logging.config import dictConfig
+
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
+from gunicorn.workers.base import Worker
+
+from lens_perf.instrumentation import request_log, worker_files
+
+# Before prometheus_client is imported, which looks only then: the workers' metrics add up by way of files.
+worker_files.prepare_directory()
 
 # A request waits for a database far more than it computes: threads for the waiting, processes for the computing.
 worker_class = "gthread"
@@ -19,4 +30,27 @@ keepalive = 75
 # Nothing but requests is served: no control socket.
 control_socket_disable = True
 
-accesslog = "-"
+# One JSON object a line: the service writes one for each request, on stdout; gunicorn's own words go to stderr.
+accesslog = None
+
+
+class JsonLogger(Logger):
+    """gunicorn's own words as JSON. With logconfig_dict it would compose an access line for each request, unread."""
+
+    def setup(self, cfg: Config) -> None:
+        """Take the handlers of gunicorn's settings, then ours in their place."""
+        super().setup(cfg)
+        dictConfig(request_log.log_settings())
+
+
+logger_class = JsonLogger
+
+
+def child_exit(_server: object, worker: Worker) -> None:
+    """Take the gauges of a worker that has ended out of the sums."""
+    worker_files.forget_worker(worker.pid)
+
+
+def post_fork(_server: object, _worker: Worker) -> None:
+    """Let threads take turns ten times as often: a small answer is not to wait long behind a large one."""
+    sys.setswitchinterval(0.0005)

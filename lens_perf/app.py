@@ -4,11 +4,14 @@ from flask import Flask, request
 
 from lens_perf import __version__
 from lens_perf.api.error_responses import LensApi
+from lens_perf.api.health import create_health_blueprint
 from lens_perf.api.json_provider import OrjsonProvider
 from lens_perf.api.metrics_views import SERVICE, SegmentConverter, metrics
+from lens_perf.api.request_scope import install_request_scope
 from lens_perf.caller import set_client_socket
 from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.config import Settings, load_settings
+from lens_perf.performance.readiness import Readiness
 from lens_perf.performance.service import PerformanceService
 from lens_perf.web.docs_page import create_docs_blueprint
 
@@ -26,6 +29,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     root = settings.http.base_path.rpartition("/")[0]
 
     app = Flask("lens_perf", static_folder=None)
+    # Ahead of all other hooks, so that it also times and logs what they answer.
+    install_request_scope(app, settings)
     app.json = OrjsonProvider(app)
     # A missing uid is an empty segment, which werkzeug would otherwise merge away with a redirect.
     app.url_map.merge_slashes = False
@@ -44,4 +49,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     LensApi(app).register_blueprint(metrics, url_prefix=settings.http.base_path + metrics.url_prefix)
     app.register_blueprint(create_docs_blueprint(root))
+    readiness = Readiness(registry, registry.breaker_state)
+    app.register_blueprint(create_health_blueprint(readiness, settings.http.ready_needs_all))
     return app

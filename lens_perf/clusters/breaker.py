@@ -6,12 +6,15 @@ import threading
 from collections.abc import Callable
 
 from lens_perf.errors import ClusterUnreachableError
+from lens_perf.instrumentation import metrics
 
 log = logging.getLogger(__name__)
 
 # One failure may be chance.
 FAILURES_TO_OPEN = 2
 PROBE_SECONDS = 1.0
+# A dial that fails within this time is no burden on the request that made it.
+QUICK_SECONDS = 0.05
 
 CLOSED, OPEN = "closed", "open"
 
@@ -27,6 +30,7 @@ class Breaker:
         self._probe = probe
         self._lock = threading.Lock()
         self._failures = 0
+        self._is_slow = False
         self._prober_of: int | None = None
 
     @property
@@ -35,18 +39,24 @@ class Breaker:
         return OPEN if self._failures >= FAILURES_TO_OPEN else CLOSED
 
     def check(self) -> None:
-        """Raise ClusterUnreachableError if the breaker is open."""
-        if self._failures >= FAILURES_TO_OPEN:
+        """Raise ClusterUnreachableError if the breaker is open and a dial would take its time to fail.
+
+        A server that refuses at once, as one that restarts, costs a request nothing, and answers the moment it is up.
+        """
+        if self._failures >= FAILURES_TO_OPEN and self._is_slow:
             self._start_prober()
+            metrics.count_refusal(self._cluster, "breaker")
             raise ClusterUnreachableError(f"Cluster {self._cluster} cannot be reached now; try again later")
 
-    def note_failure(self) -> None:
-        """Count a dial that failed."""
+    def note_failure(self, seconds: float) -> None:
+        """Count a dial that failed after ``seconds``."""
         with self._lock:
             self._failures += 1
+            self._is_slow = seconds > QUICK_SECONDS
             opens = self._failures == FAILURES_TO_OPEN
         if opens:
             log.warning("cluster %s: away, asked once a second until it is back", self._cluster)
+            metrics.set_breaker_open(self._cluster, is_open=True)
             self._start_prober()
 
     def note_success(self) -> None:
@@ -57,6 +67,7 @@ class Breaker:
             was_open, self._failures = self.state == OPEN, 0
         if was_open:
             log.warning("cluster %s: back", self._cluster)
+            metrics.set_breaker_open(self._cluster, is_open=False)
 
     def _start_prober(self) -> None:
         """Start the probing thread unless this process has it: a thread does not survive a fork."""

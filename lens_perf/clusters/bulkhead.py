@@ -1,38 +1,58 @@
 """Bounds on what runs at once, so that one cluster or one kind of read never takes every thread of a process."""
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from lens_perf.errors import ClusterSaturatedError
 
+# A place that is held for less may be free in a moment; one that is held for longer is held by something slow.
+PATIENCE_SECONDS = 0.25
+
 
 class Bulkhead:
-    """At most ``size`` at once; up to ``waiting`` more wait for ``wait_seconds``, all others are refused at once."""
+    """At most ``size`` at once.
 
-    def __init__(self, size: int, refusal: str, *, waiting: int = 0, wait_seconds: float = 0.0) -> None:
+    Up to ``waiting`` more wait, for ``patience`` seconds and only while a place was taken within that time: quick
+    questions go through at any rate, and behind slow ones nobody waits who would hold a thread by it.
+    """
+
+    def __init__(self, size: int, waiting: int, refusal: str, patience: float = PATIENCE_SECONDS) -> None:
+        self._size = size
+        self._waiting = waiting
         self._refusal = refusal
-        self._slots = threading.BoundedSemaphore(size)
-        self._waiting = threading.BoundedSemaphore(waiting) if waiting > 0 else None
-        self._wait_seconds = wait_seconds
+        self._patience = patience
+        self._changed = threading.Condition()
+        self._held_since: dict[object, float] = {}
 
     @contextmanager
-    def enter(self) -> Iterator[None]:
-        """Hold a slot for the length of the block. Raises ClusterSaturatedError if none is to be had."""
-        if not (self._slots.acquire(blocking=False) or self._wait()):
+    def enter(self, on_refusal: Callable[[], None]) -> Iterator[None]:
+        """Hold a place for the length of the block. Raises ClusterSaturatedError, and tells so, if there is none."""
+        place = object()
+        with self._changed:
+            has_place = len(self._held_since) < self._size or self._wait()
+            if has_place:
+                self._held_since[place] = time.monotonic()
+        if not has_place:
+            on_refusal()
             raise ClusterSaturatedError(self._refusal)
         try:
             yield
         finally:
-            self._slots.release()
+            with self._changed:
+                del self._held_since[place]
+                self._changed.notify()
 
     def _wait(self) -> bool:
-        if self._waiting is None or not self._waiting.acquire(blocking=False):
+        """Wait for a place, if there is hope; tell whether there is one now."""
+        if self._waiting <= 0 or time.monotonic() - max(self._held_since.values()) > self._patience:
             return False
+        self._waiting -= 1
         try:
-            return self._slots.acquire(timeout=self._wait_seconds)
+            return self._changed.wait_for(lambda: len(self._held_since) < self._size, self._patience)
         finally:
-            self._waiting.release()
+            self._waiting += 1
 
 
 def share_of_threads(threads: int, clusters: int) -> int:

@@ -15,6 +15,7 @@ from lens_perf.clusters.pool import ConnectionPool
 from lens_perf.clusters.transaction import ReadTransaction, format_limits
 from lens_perf.config import Settings
 from lens_perf.errors import ClientLeftError, ClusterUnreachableError, ConfigError, DeadlineExceededError
+from lens_perf.instrumentation import metrics
 
 Dial = Callable[[], Connection]
 
@@ -25,15 +26,15 @@ class Cluster:
     """A cluster's pool with all that bounds its use. Dials nothing until a connection is asked for."""
 
     def __init__(self, name: str, dial: Dial, settings: Settings, watchdog: Watchdog) -> None:
+        self._name = name
         self._dial = dial
         self._watchdog = watchdog
         self._deadline_seconds = settings.limits.deadline_seconds
         self._limits = format_limits(settings.limits)
         self._breaker = Breaker(name, self._probe)
-        self._bulkhead = Bulkhead(
-            share_of_threads(settings.http.threads, len(settings.clusters)),
-            f"Cluster {name} is busy; try again in a moment",
-        )
+        threads = settings.http.threads
+        share = share_of_threads(threads, len(settings.clusters))
+        self._bulkhead = Bulkhead(share, threads, f"Cluster {name} is busy; try again in a moment")
         self.pool = ConnectionPool(name, self._dial_unless_away, settings.pool, watchdog)
 
     @property
@@ -50,7 +51,7 @@ class Cluster:
         """
         deadline = time.monotonic() + self._deadline_seconds
         with (
-            self._bulkhead.enter(),
+            self._bulkhead.enter(lambda: metrics.count_refusal(self._name, "bulkhead")),
             self.pool.lend() as (connection, server),
             self._watchdog.watch(server, deadline) as query,
         ):
@@ -58,19 +59,24 @@ class Cluster:
                 yield ReadTransaction(connection, self._limits)
             except psycopg2.Error:
                 if query.cut is Cut.DEADLINE:
+                    metrics.count_deadline(self._name)
                     raise DeadlineExceededError(PAST_DEADLINE) from None
                 if query.cut is Cut.CLIENT_LEFT:
+                    metrics.count_client_left(self._name)
                     raise ClientLeftError(LEFT) from None
                 raise
 
     def _dial_unless_away(self) -> Connection:
         """Dial, unless the breaker is open. What is connected already is used even then."""
         self._breaker.check()
+        started = time.monotonic()
         try:
             connection = self._dial()
         except psycopg2.OperationalError:
-            self._breaker.note_failure()
+            metrics.count_dial(self._name, ok=False)
+            self._breaker.note_failure(time.monotonic() - started)
             raise
+        metrics.count_dial(self._name, ok=True)
         self._breaker.note_success()
         return connection
 

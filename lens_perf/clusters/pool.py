@@ -25,6 +25,8 @@ from lens_perf.clusters.driver_errors import translate
 from lens_perf.clusters.guard import Watchdog, duplicate_socket
 from lens_perf.config import PoolSettings
 from lens_perf.errors import ClusterSaturatedError, ConfigError
+from lens_perf.instrumentation import metrics
+from lens_perf.instrumentation.timing import phase
 
 LIFETIME_JITTER = 0.1
 SOCKET = "socket"
@@ -65,13 +67,19 @@ class ConnectionPool:
         Raises ClusterSaturatedError when none is free in ``wait_seconds``, and the LensError of any driver error
         within the block.
         """
+        started = time.monotonic()
         try:
-            borrowed = self._pool.connect()
+            with phase("pool"):
+                borrowed = self._pool.connect()
         except PoolTimeoutError:
+            metrics.count_refusal(self._cluster, "pool")
             raise ClusterSaturatedError(f"Cluster {self._cluster} is busy; try again in a moment") from None
         except (psycopg2.Error, ConfigError) as error:
             raise translate(self._cluster, error) from None
+        finally:
+            metrics.observe_pool_wait(self._cluster, time.monotonic() - started)
         connection: Any = borrowed.driver_connection
+        self._tell_use()
         try:
             yield connection, borrowed.info[SOCKET]
         except psycopg2.Error as error:
@@ -81,6 +89,10 @@ class ConnectionPool:
             if connection.closed or connection.info.transaction_status != TRANSACTION_STATUS_IDLE:
                 borrowed.invalidate()
             borrowed.close()
+            self._tell_use()
+
+    def _tell_use(self) -> None:
+        metrics.set_pool_use(self._cluster, self._pool.checkedout(), self._pool.checkedin())
 
     def close(self) -> None:
         """Close the idle connections; those lent out are closed when they come back."""

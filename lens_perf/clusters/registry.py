@@ -1,7 +1,7 @@
 """From a cluster's name to its connections: asked for, else the default one, else the current one."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
 import psycopg2
@@ -15,6 +15,7 @@ from lens_perf.clusters.guard import Watchdog
 from lens_perf.clusters.transaction import ReadTransaction
 from lens_perf.config import Settings
 from lens_perf.errors import ConfigError, InvalidParameterError
+from lens_perf.instrumentation import metrics
 
 UNKNOWN_CLUSTER = "Unknown cluster"
 
@@ -36,10 +37,10 @@ class ClusterRegistry:
         self._clusters = {name: Cluster(name, each, settings, watchdog) for name, each in self._dials.items()}
         self._heavy_reads = Bulkhead(
             settings.limits.heavy_reads,
+            # Half of the threads are left for questions that are answered at once.
+            settings.http.threads // 2 - settings.limits.heavy_reads,
             "Too many reads of data points at once; try again in a moment",
-            # One thread is left for questions that are answered at once.
-            waiting=settings.http.threads - settings.limits.heavy_reads - 1,
-            wait_seconds=settings.pool.wait_seconds,
+            settings.pool.wait_seconds,
         )
 
     @property
@@ -58,15 +59,17 @@ class ClusterRegistry:
         return name
 
     @contextmanager
-    def read(self, asked: str | None, *, heavy: bool = False) -> Iterator[ReadTransaction]:
+    def read(self, asked: str | None) -> Iterator[ReadTransaction]:
         """Borrow a connection of the cluster that answers for ``asked``, for read-only statements.
 
-        ``heavy`` reads have a cap of their own over all clusters. Raises InvalidParameterError for an unknown name,
-        and what ``Cluster.read`` raises.
+        Raises InvalidParameterError for an unknown name, and what ``Cluster.read`` raises.
         """
-        cluster = self._clusters[self.resolve(asked)]
-        with self._heavy_reads.enter() if heavy else nullcontext(), cluster.read() as transaction:
+        with self._clusters[self.resolve(asked)].read() as transaction:
             yield transaction
+
+    def admit_heavy_read(self, asked: str | None) -> AbstractContextManager[None]:
+        """Hold one of the process's places for reads of many data points. Raises ClusterSaturatedError."""
+        return self._heavy_reads.enter(lambda: metrics.count_refusal(self.resolve(asked), "heavy"))
 
     @contextmanager
     def open_connection(self, asked: str | None) -> Iterator[Connection]:

@@ -12,6 +12,7 @@ from typing import Any
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, named in lower case by the driver
 
 from lens_perf.config import LimitSettings
+from lens_perf.instrumentation.timing import phase
 
 # The server looks every half second whether its client is still there. jit is off because compiling costs more than
 # these short statements do.
@@ -39,7 +40,7 @@ class ReadTransaction:
 
     def fetch_all(self, statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Return all rows of ``statement``."""
-        with self._connection.cursor() as cursor:
+        with phase("query"), self._connection.cursor() as cursor:
             cursor.execute(self._limits + cursor.mogrify(statement, parameters))
             return cursor.fetchall()
 
@@ -48,5 +49,5 @@ class ReadTransaction:
 
         What ``sink.write`` raises ends the copying and goes through; the connection is then unfit for further use.
         """
-        with self._connection.cursor() as cursor:
+        with phase("query"), self._connection.cursor() as cursor:
             cursor.copy_expert(self._limits + cursor.mogrify(statement, parameters), sink)

@@ -1,0 +1,47 @@
+"""What machines ask of the service itself: is it alive, can it serve, what has it counted. Outside the API's path."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from http import HTTPStatus
+from typing import Any
+
+from flask import Blueprint, Response, jsonify
+
+from lens_perf.instrumentation import metrics
+from lens_perf.performance.readiness import Readiness
+
+
+def create_health_blueprint(readiness: Readiness, needs_all: bool) -> Blueprint:
+    """Return the blueprint of /healthz, /readyz and /metrics.
+
+    The service is ready if one cluster is, or, with ``needs_all``, if every one is.
+    """
+    health = Blueprint("health", __name__)
+
+    @health.get("/healthz")
+    def get_healthz() -> Response:
+        return _answer({"status": "ok"}, HTTPStatus.OK)
+
+    @health.get("/readyz")
+    def get_readyz() -> Response:
+        states = readiness.check()
+        ready = (all if needs_all else any)(state.ready for state in states)
+        body = {"status": "ready" if ready else "not ready", "clusters": [asdict(state) for state in states]}
+        return _answer(body, HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
+
+    @health.get("/metrics")
+    def get_metrics() -> Response:
+        return _unstored(Response(metrics.expose(), content_type=metrics.CONTENT_TYPE))
+
+    return health
+
+
+def _answer(body: Mapping[str, Any], status: HTTPStatus) -> Response:
+    response = jsonify(body)
+    response.status_code = status
+    return _unstored(response)
+
+
+def _unstored(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    return response

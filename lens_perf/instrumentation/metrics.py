@@ -1,0 +1,191 @@
+"""Every metric of the service itself, and the functions that count; one process or all of gunicorn's.
+
+Labels are bounded: a cluster is a configured one or ``other``, an endpoint is that of a rule or ``other``. With
+PROMETHEUS_MULTIPROC_DIR in the environment the values live in one file for each process, and any process tells the
+sum; the client library looks at the process's id at each change, so that a metric made before a fork is safe after it.
+"""
+
+import os
+from collections.abc import Iterable
+from functools import cache
+from typing import Literal, get_args
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from lens_perf import __version__
+from lens_perf.instrumentation.worker_files import DIRECTORY_VARIABLE
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+OTHER = "other"
+
+Reason = Literal["breaker", "bulkhead", "heavy", "pool"]
+OUTCOMES = {True: "ok", False: "failed"}
+
+# From an answer out of the index to the default deadline; and from an idle connection to the default wait.
+REQUEST_BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+POOL_WAIT_BUCKETS = (0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+
+
+class _BuildInfo(Collector):
+    """The version as a label, told anew at each scrape: a value of the master would be lost with its file."""
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        family = GaugeMetricFamily("lens_perf_build_info", "The version that runs; always 1", labels=["version"])
+        family.add_metric([__version__], 1)
+        yield family
+
+
+# One process tells of the creation of each series, many do not: let both tell the same.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+_local = CollectorRegistry()
+_local.register(_BuildInfo())
+_clusters: set[str] = set()
+
+REQUESTS = Counter("lens_perf_requests_total", "Requests answered", ["endpoint", "cluster", "status"], registry=_local)
+REQUEST_SECONDS = Histogram(
+    "lens_perf_request_seconds",
+    "Time until an answer was ready to be sent",
+    ["endpoint", "cluster"],
+    buckets=REQUEST_BUCKETS,
+    registry=_local,
+)
+POOL_CONNECTIONS = Gauge(
+    "lens_perf_pool_connections",
+    "Connections that the pools hold",
+    ["cluster", "state"],
+    multiprocess_mode="livesum",
+    registry=_local,
+)
+POOL_WAIT_SECONDS = Histogram(
+    "lens_perf_pool_wait_seconds",
+    "Time until a connection was lent or refused",
+    ["cluster"],
+    buckets=POOL_WAIT_BUCKETS,
+    registry=_local,
+)
+DIALS = Counter("lens_perf_dials_total", "New connections tried", ["cluster", "outcome"], registry=_local)
+BREAKER_OPEN = Gauge(
+    "lens_perf_breaker_open",
+    "Whether any process refuses requests for the cluster at once, as it did not answer",
+    ["cluster"],
+    multiprocess_mode="livemax",
+    registry=_local,
+)
+REFUSED = Counter(
+    "lens_perf_refused_total", "Requests refused before any query", ["cluster", "reason"], registry=_local
+)
+ROWS_OUT = Counter("lens_perf_rows_out_total", "Data points sent", ["endpoint", "cluster"], registry=_local)
+BYTES_OUT = Counter("lens_perf_bytes_out_total", "Bytes of answers' bodies", ["endpoint", "cluster"], registry=_local)
+DEADLINE_EXCEEDED = Counter(
+    "lens_perf_deadline_exceeded_total", "Requests ended at their deadline", ["cluster"], registry=_local
+)
+CLIENT_LEFT = Counter(
+    "lens_perf_client_left_total", "Queries ended because their client had left", ["cluster"], registry=_local
+)
+
+
+def declare_clusters(names: Iterable[str]) -> None:
+    """Make ``names`` known as labels, with zeros: a rate can then see also the first event of each kind."""
+    for name in names:
+        _clusters.add(name)
+        for state in ("in_use", "idle"):
+            POOL_CONNECTIONS.labels(name, state)
+        for outcome in OUTCOMES.values():
+            DIALS.labels(name, outcome)
+        for reason in get_args(Reason):
+            REFUSED.labels(name, reason)
+        for metric in (BREAKER_OPEN, DEADLINE_EXCEEDED, CLIENT_LEFT, POOL_WAIT_SECONDS):
+            metric.labels(name)
+
+
+def cluster_label(name: str | None) -> str:
+    """Return ``name`` if it is a configured cluster's, else ``other``."""
+    return name if name in _clusters and name is not None else OTHER
+
+
+# As few as there are labels; the library's own search for them costs half of a request's counting.
+@cache
+def _requests(endpoint: str, cluster: str, status: int) -> Counter:
+    return REQUESTS.labels(endpoint, cluster, str(status))
+
+
+@cache
+def _answers(endpoint: str, cluster: str) -> tuple[Histogram, Counter, Counter]:
+    labels = (endpoint, cluster)
+    return REQUEST_SECONDS.labels(*labels), ROWS_OUT.labels(*labels), BYTES_OUT.labels(*labels)
+
+
+def count_request(endpoint: str | None, cluster: str, status: int, seconds: float) -> None:
+    """Count an answer; ``endpoint`` is that of the matched rule, None where no rule matched."""
+    endpoint, cluster = endpoint or OTHER, cluster_label(cluster)
+    _requests(endpoint, cluster, status).inc()
+    _answers(endpoint, cluster)[0].observe(seconds)
+
+
+def count_sent(endpoint: str | None, cluster: str, rows: int, bytes: int) -> None:  # noqa: A002 - what is counted
+    """Count what an answer holds: data points and bytes of its body."""
+    _, rows_out, bytes_out = _answers(endpoint or OTHER, cluster_label(cluster))
+    rows_out.inc(rows)
+    bytes_out.inc(bytes)
+
+
+def set_pool_use(cluster: str, in_use: int, idle: int) -> None:
+    """Tell how many connections of this process to ``cluster`` are lent out, and how many wait."""
+    name = cluster_label(cluster)
+    POOL_CONNECTIONS.labels(name, "in_use").set(in_use)
+    POOL_CONNECTIONS.labels(name, "idle").set(idle)
+
+
+def observe_pool_wait(cluster: str, seconds: float) -> None:
+    """Count the time a request has waited for a connection, dialling included."""
+    POOL_WAIT_SECONDS.labels(cluster_label(cluster)).observe(seconds)
+
+
+def count_dial(cluster: str, ok: bool) -> None:
+    """Count a new connection that was made, or could not be."""
+    DIALS.labels(cluster_label(cluster), OUTCOMES[ok]).inc()
+
+
+def set_breaker_open(cluster: str, is_open: bool) -> None:
+    """Tell whether the breaker of ``cluster`` is open in this process."""
+    BREAKER_OPEN.labels(cluster_label(cluster)).set(is_open)
+
+
+def count_refusal(cluster: str, reason: Reason) -> None:
+    """Count a request that was refused for want of the thing ``reason`` names."""
+    REFUSED.labels(cluster_label(cluster), reason).inc()
+
+
+def count_deadline(cluster: str) -> None:
+    """Count a request that its deadline ended."""
+    DEADLINE_EXCEEDED.labels(cluster_label(cluster)).inc()
+
+
+def count_client_left(cluster: str) -> None:
+    """Count a query that was ended because nobody waited for it any more."""
+    CLIENT_LEFT.labels(cluster_label(cluster)).inc()
+
+
+def expose() -> bytes:
+    """Return all metrics in Prometheus's text form: of all processes under gunicorn, else of this one."""
+    return generate_latest(_choose_registry())
+
+
+def _choose_registry() -> CollectorRegistry:
+    if DIRECTORY_VARIABLE not in os.environ:
+        return _local
+    registry = CollectorRegistry()
+    registry.register(_BuildInfo())
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return registry

@@ -1,0 +1,175 @@
+"""Metrics and log lines of a real gunicorn with two workers: sums that outlive a worker, lines that are all JSON."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+
+from lens_perf.demo.embedded_postgres import EmbeddedPostgres
+from lens_perf.instrumentation.worker_files import DIRECTORY_VARIABLE
+from tests.conftest import READER, strict_json
+from tests.instrumentation.exposition import Samples, read_samples, value_of
+from tests.test_serving import ROOT, free_port, wait_for
+
+HEALTH = {"endpoint": "health.get_healthz", "cluster": "other", "status": "200"}
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running gunicorn."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    directory: Path
+    output: Path
+    errors: Path
+
+    def get(self, path: str, **headers: str) -> requests.Response:
+        return requests.get(f"http://127.0.0.1:{self.port}{path}", headers=headers, timeout=10)
+
+    def samples(self) -> Samples:
+        return read_samples(self.get("/metrics").text)
+
+    def workers(self) -> set[int]:
+        return {child.pid for child in psutil.Process(self.process.pid).children()}
+
+    def workers_that_counted(self) -> set[int]:
+        return {pid for pid in self.workers() if (self.directory / f"counter_{pid}.db").exists()}
+
+
+@contextmanager
+def serve(settings: Path, tmp_path: Path) -> Iterator[Served]:
+    port = free_port()
+    directory, output, errors = tmp_path / "metrics", tmp_path / "stdout", tmp_path / "stderr"
+    environment = {**os.environ, "LENS_PERF_CONFIG": str(settings), "WEB_CONCURRENCY": "2"}
+    command = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.conf.py", "-b", f"127.0.0.1:{port}", "wsgi:app"]
+    with output.open("wb") as stdout, errors.open("wb") as stderr:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env={**environment, DIRECTORY_VARIABLE: str(directory)}, stdout=stdout, stderr=stderr
+        )
+    try:
+        wait_for(port)
+        yield Served(process, port, directory, output, errors)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+
+
+@pytest.fixture
+def served(postgres18: EmbeddedPostgres, write_settings: Callable[[str], Path], tmp_path: Path) -> Iterator[Served]:
+    text = f'[clusters.alpha]\ndsn = "{postgres18.dsn("alpha", READER)}"'
+    with serve(write_settings(text), tmp_path) as served:
+        yield served
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    for _ in range(200):
+        if true():
+            return
+        time.sleep(0.05)
+    raise AssertionError("in vain")
+
+
+def ask_until_both_counted(served: Served) -> int:
+    """Return how many requests it took until both workers had answered some."""
+    asked = 0
+    while len(served.workers_that_counted()) < 2:
+        assert served.get("/healthz").status_code == 200
+        asked += 1
+        assert asked < 2000
+    return asked
+
+
+def counted(served: Served) -> float:
+    return served.samples().get(("lens_perf_requests_total", frozenset(HEALTH.items())), 0.0)
+
+
+def test_both_workers_add_up_and_outlive_a_kill(served: Served) -> None:
+    asked = ask_until_both_counted(served)
+    # Whichever worker answers: all tell the sum of all.
+    assert {counted(served) for _ in range(10)} == {asked}
+    killed = served.workers().pop()
+    assert list(served.directory.glob(f"gauge_live*_{killed}.db"))
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: killed not in served.workers() and len(served.workers()) == 2)
+    wait_until(lambda: not list(served.directory.glob(f"gauge_live*_{killed}.db")))
+    assert counted(served) == asked
+    asked += ask_until_both_counted(served)
+    assert {counted(served) for _ in range(10)} == {asked}
+
+
+def test_a_reload_forgets_nothing(served: Served) -> None:
+    asked = ask_until_both_counted(served)
+    before = served.workers()
+    served.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: len(served.workers()) == 2 and not served.workers() & before)
+    assert counted(served) == asked
+
+
+def test_what_the_master_declares_before_the_fork_is_there_once(served: Served) -> None:
+    ask_until_both_counted(served)
+    samples = served.samples()
+    assert samples["lens_perf_breaker_open", frozenset({("cluster", "alpha")})] == 0
+    assert len([name for name, _ in samples if name == "lens_perf_build_info"]) == 1
+
+
+def send_raw(port: int, request: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        while part := connection.recv(65536):
+            answer += part
+        return answer
+
+
+FORGED = b'{"status": 200, "path": "/forged"}'
+BREAKS_IN = [
+    b"GET /healthz%0d%0a" + FORGED.replace(b" ", b"") + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\n" + FORGED + b"\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Request-Id: \x1b[31m" + FORGED + b"\r\n\r\n",
+    b"GET /\x1b[2J\x7f\x9b\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: x\r\nUser-Agent: \x1b]0;owned\x07\r\nAuthorization: Bearer hunter2\r\n\r\n",
+    b"\x1b[31mGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET http://user:hunter2@x/healthz?token=hunter2 HTTP/1.1\r\nHost: x\r\n\r\n",
+]
+
+
+def json_lines(path: Path) -> list[Any]:
+    raw = path.read_bytes()
+    assert all(byte == 0x0A or 0x20 <= byte < 0x7F for byte in raw), raw
+    return [strict_json(line) for line in raw.decode().splitlines()]
+
+
+def test_every_line_is_json(served: Served) -> None:
+    for request in BREAKS_IN:
+        send_raw(served.port, request)
+    assert served.get("/healthz", **{"X-Request-Id": "the-last"}).headers["X-Request-Id"] == "the-last"
+    wait_until(lambda: "the-last" in served.output.read_text("ascii"))
+    lines = json_lines(served.output)
+    assert {line["logger"] for line in lines} == {"lens_perf.requests"}
+    assert not [line for line in lines if line["path"] == "/forged"]
+    events = json_lines(served.errors)
+    assert "gunicorn.error" in {line["logger"] for line in events}
+    assert b"hunter2" not in served.output.read_bytes() + served.errors.read_bytes()
+
+
+def test_a_worker_answers_for_others_after_many_threads_counted(served: Served) -> None:
+    with requests.Session() as session:
+        for _ in range(50):
+            session.get(f"http://127.0.0.1:{served.port}/lens/v1/workloads/u/metrics/sources", timeout=10)
+    text = served.get("/metrics").text
+    labels = {"endpoint": "metrics.get_sources", "cluster": "alpha"}
+    assert value_of(text, "lens_perf_requests_total", status="200", **labels) == 50
+    assert value_of(text, "lens_perf_request_seconds_count", **labels) == 50

@@ -1,0 +1,113 @@
+"""The alert rules and the dashboard ask only for metrics that there are, with labels that these have."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lens_perf.instrumentation import metrics
+from tests.conftest import strict_json
+
+ROOT = Path(__file__).parent.parent.parent
+ALERTS = ROOT / "config/prometheus-alerts.yml"
+DASHBOARD = strict_json((ROOT / "config/grafana/operators.json").read_text("utf-8"))
+MONITORING = (ROOT / "docs/monitoring.rst").read_text("utf-8")
+# What Prometheus adds to every series of a target, or makes itself.
+TARGET_LABELS = {"job", "instance", "le"}
+METRIC = re.compile(r"\b(lens_perf_\w+)(?:\{([^}]*)\})?")
+GROUPING = re.compile(r"\b(?:by|ignoring|on) \(([^)]*)\)")
+
+
+@pytest.fixture(scope="module")
+def known() -> dict[str, set[str]]:
+    """The labels of each metric that /metrics tells of, as its samples are called."""
+    metrics.declare_clusters(["operators-test"])
+    metrics.count_request("e", "operators-test", 200, 1)
+    metrics.count_sent("e", "operators-test", 1, 1)
+    lines = metrics.expose().decode().splitlines()
+    found = [re.match(r"(\w+)\{(.*)\}", line) for line in lines]
+    return {match[1]: set(re.findall(r'(\w+)="', match[2])) for match in found if match}
+
+
+def alert_rules() -> list[tuple[str, str]]:
+    """Return the name and the text of each rule; the file's own form is promtool's to judge."""
+    parts = ALERTS.read_text("utf-8").split("- alert: ")[1:]
+    return [(part.partition("\n")[0], part) for part in parts]
+
+
+def expressions(panels: Any) -> Iterator[str]:
+    for panel in panels:
+        yield from (target["expr"] for target in panel.get("targets", []))
+
+
+def check(text: str, known: dict[str, set[str]]) -> None:
+    named = METRIC.findall(text)
+    assert named
+    labels = set(TARGET_LABELS).union(*(known[name] for name, _ in named))
+    for name, matchers in named:
+        assert set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", matchers)) <= known[name] | TARGET_LABELS
+    for group in GROUPING.findall(text):
+        assert {each.strip() for each in group.split(",")} <= labels
+
+
+@pytest.mark.parametrize("rule", [text for name, text in alert_rules() if name != "LensPerfDown"])
+def test_alerts_ask_for_what_there_is(rule: str, known: dict[str, set[str]]) -> None:
+    check(rule.partition("for:")[0], known)
+
+
+def test_each_alert_says_what_to_do() -> None:
+    assert len(alert_rules()) >= 7
+    for name, text in alert_rules():
+        assert re.search(r"^        for: \d+[sm]$", text, re.MULTILINE), name
+        assert re.search(r"^          severity: (page|ticket)$", text, re.MULTILINE), name
+        assert re.search(r"^          summary: .{20}", text, re.MULTILINE), name
+        assert re.search(r"^          description: >-\n            .{40}", text, re.MULTILINE), name
+
+
+def test_alerts_name_settings_that_exist() -> None:
+    settings = (ROOT / "config/lens_perf.toml").read_text("utf-8")
+    named = re.findall(r"\b(?:pool|limits|http)\.([a-z_]+)", ALERTS.read_text("utf-8"))
+    assert named
+    assert [name for name in named if f"\n{name} = " not in settings] == []
+
+
+@pytest.mark.parametrize("expression", list(expressions(DASHBOARD["panels"])))
+def test_the_dashboard_asks_for_what_there_is(expression: str, known: dict[str, set[str]]) -> None:
+    check(expression, known)
+
+
+def test_the_dashboard_shows_every_metric(known: dict[str, set[str]]) -> None:
+    shown = {name for text in expressions(DASHBOARD["panels"]) for name, _ in METRIC.findall(text)}
+    assert {name for name in known if not name.endswith(("_count", "_sum"))} == shown
+
+
+def test_the_documentation_lists_every_metric_with_its_labels(known: dict[str, set[str]]) -> None:
+    rows = re.findall(r"^``(lens_perf_\w+)`` +((?:``\w+``(?:, )?)+)", MONITORING, re.MULTILINE)
+    told = {name: set(re.findall(r"``(\w+)``", labels)) for name, labels in rows}
+    plain = {
+        name.removesuffix("_count"): each for name, each in known.items() if not name.endswith(("_bucket", "_sum"))
+    }
+    assert told == plain
+
+
+def test_the_dashboard_lets_choose() -> None:
+    variables = {each["name"]: each["type"] for each in DASHBOARD["templating"]["list"]}
+    assert variables == {"datasource": "datasource", "cluster": "query"}
+    ids = [panel["id"] for panel in DASHBOARD["panels"]]
+    assert len(set(ids)) == len(ids)
+    assert all(panel["datasource"]["uid"] == "${datasource}" for panel in DASHBOARD["panels"])
+    assert re.findall(r'"uid": "(?!\$\{datasource\}|lens-perf-operators)', json.dumps(DASHBOARD)) == []
+
+
+@pytest.mark.parametrize("command", [("check", "rules", ALERTS), ("test", "rules", ALERTS.with_suffix(".test.yml"))])
+def test_promtool_agrees(command: tuple[str, str, Path]) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed: Debian's package prometheus has it")
+    ended = subprocess.run([promtool, *command], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
