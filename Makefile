@@ -12,7 +12,7 @@ STAMPS := $(VENV)/installed
 SOURCES := lens_perf tests config docs wsgi.py setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install run serve test lint format typecheck bench docs dist check clean
+.PHONY: help install run serve test lint format typecheck bench chaos docs dist check clean
 .DELETE_ON_ERROR:
 # Two targets would install into one .venv at once.
 .NOTPARALLEL:
@@ -46,6 +46,9 @@ typecheck: $(STAMPS)/dev ## Check the types of the package
 
 bench: $(STAMPS)/test ## Measure the service against bare PostgreSQL; takes some minutes
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+chaos: $(STAMPS)/test ## Freeze, kill and silence what the service lives on, and print how it took it
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 docs: $(STAMPS)/dev ## Build the documentation into docs/_build/html
 	$(BIN)/sphinx-build -W -n -b html docs docs/_build/html

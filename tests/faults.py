@@ -4,6 +4,7 @@ import os
 import selectors
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -41,10 +42,10 @@ def _wake(process: int) -> None:
 class Gateway:
     """A TCP port before a server's Unix socket, which does as ``mode`` says with what it gets from then on."""
 
-    def __init__(self, postgres: EmbeddedPostgres) -> None:
+    def __init__(self, socket_dir: str, host: str = "127.0.0.1", port: int = 0) -> None:
         self.mode = FORWARD
-        self._path = f"{postgres.socket_dir}/.s.PGSQL.5432"
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._path = f"{socket_dir}/.s.PGSQL.5432"
+        self._listener = socket.create_server((host, port), backlog=128)
         self.port: int = self._listener.getsockname()[1]
         self._pairs: list[tuple[socket.socket, socket.socket | None]] = []
         threading.Thread(target=self._accept, daemon=True).start()
@@ -102,8 +103,15 @@ class Gateway:
 @contextmanager
 def open_gateway(postgres: EmbeddedPostgres) -> Iterator[Gateway]:
     """Open a gateway for the length of the block."""
-    gateway = Gateway(postgres)
+    gateway = Gateway(str(postgres.socket_dir))
     try:
         yield gateway
     finally:
         gateway.close()
+
+
+if __name__ == "__main__":
+    # In a network namespace of its own: HOST PORT DIRECTORY-OF-THE-SOCKET.
+    Gateway(sys.argv[3], sys.argv[1], int(sys.argv[2]))
+    print("listening", flush=True)
+    threading.Event().wait()

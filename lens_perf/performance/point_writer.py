@@ -4,6 +4,7 @@ The body grows in memory up to a limit and in an unnamed temporary file beyond, 
 length is exact, a failing query is an honest status, and a slow client holds no connection to the database.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 from typing import IO, Self
@@ -11,6 +12,10 @@ from typing import IO, Self
 import orjson
 
 from lens_perf.errors import ResultTooLargeError
+from lens_perf.instrumentation.timing import note_rows
+
+# What takes longer than some ten milliseconds to write: from there on a read counts as heavy.
+HEAVY_POINTS = 50_000
 
 
 @dataclass(frozen=True)
@@ -25,11 +30,15 @@ class PointBody:
 class PointWriter:
     """Takes data points as JSON texts, each behind a comma, and writes one JSON object.
 
-    ``labels`` are the fields ahead of ``data``. Raises ResultTooLargeError as soon as there are more than
-    ``max_points``. Used as a context manager, it gives up its file when the block fails.
+    ``labels`` are the fields ahead of ``data``. Calls ``on_heavy`` once, when there are more than HEAVY_POINTS; what it
+    raises ends the reading. Raises ResultTooLargeError as soon as there are more than ``max_points``. Used as a context
+    manager, it gives up its file when the block fails.
     """
 
-    def __init__(self, labels: dict[str, str], max_points: int, memory_bytes: int) -> None:
+    def __init__(
+        self, labels: dict[str, str], max_points: int, memory_bytes: int, on_heavy: Callable[[], None] | None = None
+    ) -> None:
+        self._on_heavy = on_heavy
         self._max_points = max_points
         self._memory_bytes = memory_bytes
         self._count = 0
@@ -47,6 +56,9 @@ class PointWriter:
         """Take ``count`` data points; there may be none. Best called with many at once."""
         self._file.write(points if self._count else points[1:])
         self._count += count
+        if self._on_heavy is not None and self._count > HEAVY_POINTS:
+            self._on_heavy()
+            self._on_heavy = None
         if self._count > self._max_points:
             raise ResultTooLargeError(
                 f"The result has more than {self._max_points} data points; "
@@ -55,6 +67,7 @@ class PointWriter:
 
     def finish(self) -> PointBody:
         """Complete the object and return it."""
+        note_rows(self._count)
         self._file.write(b'],"total_count":%d}\n' % self._count)
         size = self._file.tell()
         self._file.seek(0)
