@@ -32,7 +32,7 @@ class GunicornProcess:
 
     def peaks(self) -> dict[int, int]:
         """Return each worker's peak of memory since it was last reset, in KiB by process id."""
-        return {worker: _read_peak(worker) for worker in self._workers()}
+        return {worker: read_peak(worker) for worker in self._workers()}
 
     def _workers(self) -> list[int]:
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text("ascii")
@@ -95,7 +95,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _read_peak(pid: int) -> int:
+def read_peak(pid: int) -> int:
+    """Return the peak of a process's resident memory in KiB."""
     status = Path(f"/proc/{pid}/status").read_text("ascii")
     line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1])
