@@ -126,6 +126,12 @@ def _answers(endpoint: str, cluster: str) -> tuple[Histogram, Counter, Counter]:
     return REQUEST_SECONDS.labels(*labels), ROWS_OUT.labels(*labels), BYTES_OUT.labels(*labels)
 
 
+@cache
+def _pool(cluster: str) -> tuple[Gauge, Gauge, Histogram]:
+    connections = POOL_CONNECTIONS.labels
+    return connections(cluster, "in_use"), connections(cluster, "idle"), POOL_WAIT_SECONDS.labels(cluster)
+
+
 def count_request(endpoint: str | None, cluster: str, status: int, seconds: float) -> None:
     """Count an answer; ``endpoint`` is that of the matched rule, None where no rule matched."""
     endpoint, cluster = endpoint or OTHER, cluster_label(cluster)
@@ -142,14 +148,14 @@ def count_sent(endpoint: str | None, cluster: str, rows: int, bytes: int) -> Non
 
 def set_pool_use(cluster: str, in_use: int, idle: int) -> None:
     """Tell how many connections of this process to ``cluster`` are lent out, and how many wait."""
-    name = cluster_label(cluster)
-    POOL_CONNECTIONS.labels(name, "in_use").set(in_use)
-    POOL_CONNECTIONS.labels(name, "idle").set(idle)
+    lent, waiting, _ = _pool(cluster_label(cluster))
+    lent.set(in_use)
+    waiting.set(idle)
 
 
 def observe_pool_wait(cluster: str, seconds: float) -> None:
     """Count the time a request has waited for a connection, dialling included."""
-    POOL_WAIT_SECONDS.labels(cluster_label(cluster)).observe(seconds)
+    _pool(cluster_label(cluster))[-1].observe(seconds)
 
 
 def count_dial(cluster: str, ok: bool) -> None:
