@@ -4,14 +4,21 @@ import os
 import sys
 from logging.config import dictConfig
 
+from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
 
+from lens_perf.access.addresses import find_objection
+from lens_perf.config import load_settings
+from lens_perf.errors import ConfigError
 from lens_perf.instrumentation import request_log, worker_files
 
 # Before prometheus_client is imported, which looks only then: the workers' metrics add up by way of files.
 worker_files.prepare_directory()
+
+# gunicorn's own status for what cannot be started.
+REFUSED = 3
 
 # A request waits for a database far more than it computes: threads for the waiting, processes for the computing.
 worker_class = "gthread"
@@ -54,3 +61,14 @@ def child_exit(_server: object, worker: Worker) -> None:
 def post_fork(_server: object, _worker: Worker) -> None:
     """Let threads take turns ten times as often: a small answer is not to wait long behind a large one."""
     sys.setswitchinterval(0.0005)
+
+
+def on_starting(server: Arbiter) -> None:
+    """Refuse addresses that others reach while there are no tokens."""
+    try:
+        objection = find_objection(server.cfg.address, load_settings())
+    except ConfigError:
+        return  # told when the application is loaded
+    if objection:
+        sys.stderr.write(f"lens_perf: {objection}\n")
+        sys.exit(REFUSED)

@@ -6,6 +6,7 @@ from typing import Any
 from flask import Flask, request
 
 from lens_perf import __version__
+from lens_perf.api.access_check import install_access_check
 from lens_perf.api.error_responses import LensApi
 from lens_perf.api.health import create_health_blueprint
 from lens_perf.api.json_provider import OrjsonProvider
@@ -19,6 +20,11 @@ from lens_perf.performance.service import PerformanceService
 from lens_perf.web.docs_page import create_docs_blueprint
 
 REGISTRY = "lens_perf_registry"
+# How the description says that a token is needed, by which its page offers to send one.
+BEARER = {
+    "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+    "security": [{"token": []}],
+}
 DESCRIPTION = "Which data sources and metrics a training workload has, their data points and its iteration times."
 
 
@@ -48,6 +54,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.converters["segment"] = SegmentConverter
     # gunicorn tells a request's socket, by which it is noticed that nobody waits for the answer any more.
     app.before_request(lambda: set_client_socket(request.environ.get("gunicorn.socket")))
+    install_access_check(app, settings)
     app.extensions[REGISTRY] = registry
     app.extensions[SERVICE] = PerformanceService(registry, settings.limits)
     app.config.update(
@@ -56,7 +63,11 @@ def create_app(settings: Settings | None = None) -> Flask:
         OPENAPI_VERSION="3.0.3",
         OPENAPI_URL_PREFIX=root or "/",
         OPENAPI_JSON_PATH="openapi.json",
-        API_SPEC_OPTIONS={"info": {"description": DESCRIPTION}, "x-path": f"{root}/openapi.json"},
+        API_SPEC_OPTIONS={
+            "info": {"description": DESCRIPTION},
+            "x-path": f"{root}/openapi.json",
+            **(BEARER if settings.access.token_file else {}),
+        },
     )
     LensApi(app).register_blueprint(metrics, url_prefix=settings.http.base_path + metrics.url_prefix)
     app.register_blueprint(create_docs_blueprint(root))

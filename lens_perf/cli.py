@@ -10,6 +10,7 @@ from lens_perf import __version__
 from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.commands.import_command import import_files
 from lens_perf.commands.options import DIRECTORY, FILE, config_option, tells_errors
+from lens_perf.commands.token_command import token_group
 from lens_perf.config import load_settings
 from lens_perf.errors import LensError
 from lens_perf.performance.schema import can_read_table, create_schema, find_missing_indexes, has_table
@@ -78,6 +79,7 @@ def init_database(cluster: str, config: Path | None) -> None:
 
 
 main.add_command(import_files)
+main.add_command(token_group)
 
 
 @main.command("demo")

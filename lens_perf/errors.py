@@ -28,6 +28,18 @@ class InvalidParameterError(LensError):
         self.errors = errors
 
 
+class UnauthorizedError(LensError):
+    """A request without a valid token, where one is needed; ``was_given`` tells that there was a wrong one."""
+
+    def __init__(self, message: str, *, was_given: bool) -> None:
+        super().__init__(message)
+        self.was_given = was_given
+
+
+class ForbiddenError(LensError):
+    """The token is valid, but not for what is asked."""
+
+
 class ResultTooLargeError(LensError):
     """The answer would pass the configured cap; the message names the parameters that make it fit."""
 

@@ -12,12 +12,13 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # What may import what, top to bottom: each part may import the parts listed for it, and itself where that is a package.
 ALLOWED = {
     "cli": {"commands", "app", "demo", "ingest", "clusters", "performance.schema", "config", "errors"},
-    "commands": {"commands", "ingest", "clusters.registry", "config", "errors"},
+    "commands": {"commands", "access.tokens", "ingest", "clusters.registry", "config", "errors"},
     "wsgi": {"app", "errors"},
     "app": {"api", "web", "caller", "clusters.registry", "performance.service",
             "performance.readiness", "config", "errors"},
     "api": {"api", "performance.service", "performance.point_writer", "performance.selection",
-            "performance.metric_fields", "performance.readiness", "instrumentation", "config", "errors"},
+            "performance.metric_fields", "performance.readiness", "access.tokens", "instrumentation", "config",
+            "errors"},
     "web": {"web", "config", "errors"},
     "demo": {"demo", "ingest", "performance.schema", "config", "errors"},
     "ingest": {"ingest", "errors"},
@@ -34,6 +35,7 @@ ALLOWED = {
     "performance.selection": set(),
     "performance.metric_fields": set(),
     "performance.schema": {"errors"},
+    "access": {"access", "config", "errors"},
     "clusters": {"clusters", "caller", "instrumentation", "config", "errors"},
     "instrumentation": {"instrumentation"},
     "caller": set(),

@@ -12,14 +12,18 @@ from lens_perf.errors import (
     ClientLeftError,
     ClusterError,
     DeadlineExceededError,
+    ForbiddenError,
     InvalidParameterError,
     LensError,
     ResultTooLargeError,
+    UnauthorizedError,
 )
 
 # Looked up by the first class of the exception's ancestry that stands here; what is not here is our own fault.
 STATUSES: dict[type[BaseException], HTTPStatus] = {
     InvalidParameterError: HTTPStatus.BAD_REQUEST,
+    UnauthorizedError: HTTPStatus.UNAUTHORIZED,
+    ForbiddenError: HTTPStatus.FORBIDDEN,
     ResultTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     ClusterError: HTTPStatus.SERVICE_UNAVAILABLE,
     DeadlineExceededError: HTTPStatus.GATEWAY_TIMEOUT,
@@ -68,7 +72,11 @@ def answer_lens_error(error: LensError) -> Response:
     body: dict[str, Any] = {"code": status.value, "status": status.phrase, "message": error.message}
     if isinstance(error, InvalidParameterError) and error.errors:
         body["errors"] = error.errors
-    return _make_response(body, status)
+    response = _make_response(body, status)
+    if isinstance(error, UnauthorizedError):
+        # RFC 6750, section 3: who sent none is not told that it was wrong.
+        response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"' if error.was_given else "Bearer"
+    return response
 
 
 def answer_http_error(error: HTTPException) -> Response:

@@ -34,6 +34,8 @@ Query = Mapping[str, Any]
 SERVICE = "lens_perf_service"
 ERROR_EXAMPLES = {
     400: ("The request names something that cannot be", "workload_uid is required"),
+    401: ("Tokens are in use, and the request has no valid one", "The token is not valid"),
+    403: ("The token may not read the cluster", "The token may not read this cluster"),
     404: ("No such path", "The requested URL was not found on the server."),
     405: ("The path answers GET, HEAD and OPTIONS only", "The method is not allowed for the requested URL."),
     500: ("A fault of the service itself", "Internal server error"),
