@@ -37,6 +37,11 @@ keepalive = 75
 # Nothing but requests is served: no control socket.
 control_socket_disable = True
 
+# Who stands in front is the service's own setting, http.trusted_proxies: no header is believed here, whoever sends it.
+forwarded_allow_ips = ""
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
+
 # One JSON object a line: the service writes one for each request, on stdout; gunicorn's own words go to stderr.
 accesslog = None
 

@@ -30,7 +30,7 @@ def open_page() -> Iterator[Page]:
         page.on("pageerror", lambda error: faults.append(str(error)))
         yield page
         browser.close()
-    assert faults == []
+    assert faults == [], faults
 
 
 def _is_local(url: str) -> bool:

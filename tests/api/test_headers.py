@@ -1,0 +1,229 @@
+"""The headers of every answer, whose pages may read it, and which proxies are believed; in Chromium where it counts."""
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask, request
+from flask.testing import FlaskClient
+from playwright.sync_api import Page, expect
+from werkzeug.serving import make_server
+
+from lens_perf.errors import ConfigError
+from tests.conftest import running_app
+from tests.web_browser import open_page
+
+SOURCES = "/lens/v1/workloads/w/metrics/sources?cluster=nobody"
+DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
+ORIGIN = "https://grafana.example.org"
+PREFLIGHT = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization"}
+NOBODY = '[clusters.alpha]\ndsn = "host=/nonexistent"\n'
+
+MakeApp = Callable[[str], Flask]
+
+
+@pytest.fixture
+def make_app(write_settings: Callable[[str], Path]) -> Iterator[MakeApp]:
+    """Make an application with the lines given below [http]."""
+    with ExitStack() as stack:
+        yield lambda lines: stack.enter_context(running_app(write_settings(f"{NOBODY}[http]\n{lines}\n")))
+
+
+@pytest.fixture
+def app(make_app: MakeApp) -> Flask:
+    """An application whose settings say nothing of all this."""
+    return make_app("")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [(SOURCES, 400), ("/lens/openapi.json", 200), ("/nowhere", 404), ("/healthz", 200), ("/lens/docs", 200)],
+)
+def test_every_answer_has_them(client: FlaskClient, path: str, status: int) -> None:
+    response = client.get(path)
+    assert response.status_code == status
+    assert response.headers.getlist("X-Content-Type-Options") == ["nosniff"]
+    assert response.headers.getlist("Referrer-Policy") == ["no-referrer"]
+    assert response.headers.getlist("Cross-Origin-Resource-Policy") == ["same-origin"]
+    (policy,) = response.headers.getlist("Content-Security-Policy")
+    assert (policy == DATA_POLICY) is (path != "/lens/docs")
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe-inline" not in policy.partition("script-src")[2].partition(";")[0]
+    assert "Access-Control-Allow-Origin" not in response.headers
+    assert "Vary" not in response.headers
+    response.close()
+
+
+def test_shared_with_nobody_unless_asked_for(client: FlaskClient) -> None:
+    for method in ("get", "options"):
+        response = getattr(client, method)(SOURCES, headers={"Origin": ORIGIN, **PREFLIGHT})
+        assert not [name for name, _ in response.headers if name.startswith("Access-Control")]
+
+
+def test_shared_with_the_origins_of_the_settings(make_app: MakeApp) -> None:
+    client = make_app(f'cors_origins = ["{ORIGIN}", "http://localhost:3000"]').test_client()
+    for origin in (ORIGIN, "http://localhost:3000"):
+        response = client.get(SOURCES, headers={"Origin": origin})
+        assert response.headers.getlist("Access-Control-Allow-Origin") == [origin]
+        assert "Retry-After" in response.headers["Access-Control-Expose-Headers"]
+        assert "Access-Control-Allow-Credentials" not in response.headers
+        assert response.headers["Vary"] == "Origin"
+
+
+STRANGERS = (
+    "null",
+    "*",
+    f"{ORIGIN}.evil.org",
+    f"{ORIGIN}/",
+    f"{ORIGIN}:443",
+    ORIGIN.upper(),
+    "http://grafana.example.org",
+    "https://grafanaXexample.org",
+    "",
+)
+
+
+@pytest.mark.parametrize("origin", STRANGERS)
+def test_with_no_other(make_app: MakeApp, origin: str) -> None:
+    client = make_app(f'cors_origins = ["{ORIGIN}"]').test_client()
+    for response in (
+        client.get(SOURCES, headers={"Origin": origin}),
+        client.options(SOURCES, headers={"Origin": origin, **PREFLIGHT}),
+    ):
+        assert not [name for name, _ in response.headers if name.startswith("Access-Control")]
+        assert response.headers["Vary"] == "Origin"
+
+
+def test_with_everybody(make_app: MakeApp) -> None:
+    response = make_app('cors_origins = ["*"]').test_client().get(SOURCES, headers={"Origin": "null"})
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+    assert "Vary" not in response.headers
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_never_what_machines_ask(make_app: MakeApp, path: str) -> None:
+    response = make_app('cors_origins = ["*"]').test_client().get(path, headers={"Origin": ORIGIN})
+    assert "Access-Control-Allow-Origin" not in response.headers
+
+
+def test_preflight(make_app: MakeApp) -> None:
+    client = make_app(f'cors_origins = ["{ORIGIN}"]').test_client()
+    response = client.options(SOURCES, headers={"Origin": ORIGIN, **PREFLIGHT})
+    assert (response.status_code, response.data) == (204, b"")
+    assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert response.headers["Access-Control-Allow-Methods"] == "GET, HEAD, OPTIONS"
+    assert "Authorization" in response.headers["Access-Control-Allow-Headers"].split(", ")
+    assert "Content-Type" not in response.headers
+    plain = client.options("/lens/v1/workloads/w/metrics/sources")
+    assert (plain.status_code, plain.allow.as_set()) == (200, {"get", "head", "options"})
+
+
+@pytest.mark.parametrize(
+    "origins", ['["*", "https://a.org"]', '["https://a.org/"]', '["a.org"]', '["null"]', '["https://*.a.org"]', '[""]']
+)
+def test_origins_that_cannot_be(make_app: MakeApp, origins: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape("http.cors_origins: expected origins as https://example.org")):
+        make_app(f"cors_origins = {origins}")
+
+
+FORWARDED = {
+    "X-Forwarded-For": "6.6.6.6, 10.0.0.1, 10.0.0.2",
+    "X-Forwarded-Proto": "gopher, https, http",
+    "X-Forwarded-Host": "evil.org, lens.example.org, inner",
+    "X-Forwarded-Prefix": "/evil, /training, /inner",
+    "X-Forwarded-Port": "1, 2, 3",
+}
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (0, ("127.0.0.1", "http://localhost/here", "")),
+        (1, ("10.0.0.2", "http://inner/inner/here", "/inner")),
+        (2, ("10.0.0.1", "https://lens.example.org/training/here", "/training")),
+        # As many as are believed must be there; from fewer nothing is taken.
+        (4, ("127.0.0.1", "http://localhost/here", "")),
+    ],
+)
+def test_proxies_are_believed_by_their_number(make_app: MakeApp, count: int, expected: tuple[str, str, str]) -> None:
+    app = make_app(f"trusted_proxies = {count}")
+    seen: list[tuple[Any, ...]] = []
+    app.add_url_rule(
+        "/here", "here", lambda: seen.append((request.remote_addr, request.url, request.script_root)) or ""
+    )
+    assert app.test_client().get("/here", headers=FORWARDED).status_code == 200
+    assert seen == [expected]
+
+
+@contextmanager
+def serve(app: Callable[..., Any]) -> Iterator[str]:
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+ASK = """async (url) => {
+    try { return (await fetch(url, {headers: {Authorization: "Bearer x"}})).status } catch (error) { return error.name }
+}"""
+
+
+def bare_page(_environ: object, start_response: Callable[..., object]) -> list[bytes]:
+    start_response("200 OK", [("Content-Type", "text/html")])
+    return [b"<!DOCTYPE html><title>A page of somebody else</title><link rel=icon href=data:,>"]
+
+
+@contextmanager
+def page_of_another_origin(address: str) -> Iterator[Page]:
+    with open_page() as page:
+        page.goto(address)
+        yield page
+
+
+def test_chromium_lets_only_the_origins_read(make_app: MakeApp, app: Flask) -> None:
+    with serve(bare_page) as elsewhere:
+        shared = make_app(f'cors_origins = ["{elsewhere}"]')
+        with serve(shared) as address, page_of_another_origin(elsewhere) as page:
+            assert page.evaluate(ASK, f"{address}/lens/openapi.json") == 200
+        refused = pytest.raises(AssertionError, match="blocked by CORS policy")
+        with serve(app) as address, refused, page_of_another_origin(elsewhere) as page:
+            assert page.evaluate(ASK, f"{address}/lens/openapi.json") == "TypeError"
+
+
+PROBE = """() => new Promise((resolve) => {
+    document.addEventListener("securitypolicyviolation", (event) => resolve(event.effectiveDirective))
+    const script = document.createElement("script")
+    script.textContent = "document.title = 'inline script ran'"
+    document.body.append(script)
+})"""
+
+
+def test_chromium_shows_the_whole_page_within_its_policy(app: Flask) -> None:
+    """Whatever the policy refused would be an error on the page's console."""
+    with serve(app) as address, open_page() as page:
+        page.goto(f"{address}/lens/docs")
+        for path in page.locator(".opblock-summary-path").all():
+            path.click()
+        for tab in page.locator(".opblock .model-example [role=tab]").all():
+            tab.click()
+        page.locator(".models button").first.click()
+        expect(page.locator(".opblock.is-open .responses-table").last).to_be_visible()
+
+
+def test_chromium_runs_no_inline_script_on_the_page(app: Flask) -> None:
+    """The page itself, without any violation, is tried out in tests/test_serving.py."""
+    refused = pytest.raises(AssertionError, match=r"violates .*Content Security Policy directive")
+    with serve(app) as address, refused, open_page() as page:
+        page.goto(f"{address}/lens/docs")
+        assert page.evaluate(PROBE) == "script-src-elem"
+        assert page.title() == "Training Performance API"
