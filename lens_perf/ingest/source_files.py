@@ -101,6 +101,8 @@ def follow_blocks(path: Path, *, between: bytes = b"") -> Iterator[bytes | None]
     """
     file = open_source(path)
     try:
+        if _peek(path, file) == GZIP_MAGIC:
+            raise ImportInputError(f"{path}: is gzipped, and so does not grow: import it without --follow")
         while True:
             while block := _read_some(path, file, BLOCK_SIZE):
                 yield block

@@ -71,6 +71,13 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
             next(follow_blocks(path))
 
 
+def test_what_is_gzipped_does_not_grow(tmp_path: Path) -> None:
+    path = tmp_path / "a.log.gz"
+    path.write_bytes(gzip.compress(b"line\n"))
+    with pytest.raises(ImportInputError, match="without --follow"):
+        next(follow_blocks(path))
+
+
 def test_a_growing_file(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     path.write_bytes(b"one\n")
