@@ -51,7 +51,7 @@ def test_every_parameter_has_an_example(spec: Any, name: str) -> None:
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_every_status_has_its_body(spec: Any, name: str) -> None:
     responses = spec["paths"][PREFIX + name]["get"]["responses"]
-    expected = {"200", "400", "404", "405", "500", "503", "504"} | (
+    expected = {"200", "400", "401", "403", "404", "405", "500", "503", "504"} | (
         {"413"} if "data" in name or "times" in name else set()
     )
     assert set(responses) - {"default"} == expected

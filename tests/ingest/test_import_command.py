@@ -193,10 +193,10 @@ def test_an_interrupted_import_leaves_whole_batches(importer: Importer, tmp_path
             file.flush()
             wait_until(lambda: count() == stored)
             # A signal that comes just ahead of a read is noticed when that ends, or by the next signal.
-            for _ in range(30):
+            for _ in range(4):
                 process.send_signal(number)
                 with suppress(subprocess.TimeoutExpired):
-                    process.wait(2)
+                    process.wait(15)
                     break
         return process
 
