@@ -34,6 +34,9 @@ limit_request_line = 8190
 # Longer than nginx keeps its upstream connections, so that the side that closes first is never the one that answers.
 keepalive = 75
 
+# A worker told to stop finishes what it has begun: limits.deadline_seconds (30), and the waits before it.
+graceful_timeout = 35
+
 # Nothing but requests is served: no control socket.
 control_socket_disable = True
 

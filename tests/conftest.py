@@ -25,13 +25,19 @@ from lens_perf.performance.schema import create_schema
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 READER = "lens_reader"
+THROUGH_PGBOUNCER = "--through-pgbouncer"
 # beta keeps its data sources as plain text, as some clusters do.
 TEXT_DATA_SOURCE = "ALTER TABLE training_performance ALTER data_source DROP DEFAULT, ALTER data_source TYPE text"
 GRANTS = f"GRANT SELECT ON training_performance TO {READER}"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that puts PgBouncer between the service and its databases."""
+    parser.addoption(THROUGH_PGBOUNCER, action="store_true", help="let the service reach PostgreSQL through PgBouncer")
+
+
 @pytest.fixture(scope="session")
-def start_postgres() -> Iterator[Callable[[int], EmbeddedPostgres]]:
+def start_postgres(pytestconfig: pytest.Config) -> Iterator[Callable[[int], EmbeddedPostgres]]:
     """Start a server of the version asked for, once a session."""
     # Short, because the path of a Unix socket may have only 107 bytes, and of one user.
     directory = Path(tempfile.mkdtemp(prefix="lens", dir="/tmp"))
@@ -43,6 +49,10 @@ def start_postgres() -> Iterator[Callable[[int], EmbeddedPostgres]]:
             if version not in started:
                 started[version] = stack.enter_context(run_embedded_postgres(directory, version))
                 _create_databases(started[version])
+                if pytestconfig.getoption(THROUGH_PGBOUNCER):
+                    from tests.front.pgbouncer import run_pgbouncer
+
+                    started[version] = stack.enter_context(run_pgbouncer(started[version]))
             return started[version]
 
         yield start

@@ -214,7 +214,7 @@ def test_chromium_shows_the_whole_page_within_its_policy(app: Flask) -> None:
         page.goto(f"{address}/lens/docs")
         for path in page.locator(".opblock-summary-path").all():
             path.click()
-        for tab in page.locator(".opblock .model-example [role=tab]").all():
+        for tab in page.locator(".opblock .model-example [role=tab]").all()[-2:]:
             tab.click()
         page.locator(".models button").first.click()
         expect(page.locator(".opblock.is-open .responses-table").last).to_be_visible()

@@ -1,0 +1,42 @@
+"""A certificate authority and what it signs, made by openssl."""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.front.programs import find_program
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The files of a certificate."""
+
+    certificate: Path
+    key: Path
+
+
+def make_authority(directory: Path, name: str) -> Certificate:
+    """Make an authority whose certificate signs itself."""
+    made = Certificate(directory / f"{name}.crt", directory / f"{name}.key")
+    _openssl(*_request(name), "-x509", "-days", "2", "-keyout", made.key, "-out", made.certificate)
+    return made
+
+
+def make_certificate(directory: Path, name: str, names: str, authority: Certificate) -> Certificate:
+    """Make a certificate for ``names``, such as ``DNS:db.example.org,IP:127.0.0.1``, signed by ``authority``."""
+    made = Certificate(directory / f"{name}.crt", directory / f"{name}.key")
+    wish, extensions = directory / f"{name}.csr", directory / f"{name}.ext"
+    extensions.write_text(f"subjectAltName={names}\nbasicConstraints=CA:FALSE\n", "utf-8")
+    _openssl(*_request(name), "-keyout", made.key, "-out", wish)
+    signer = ("-CA", authority.certificate, "-CAkey", authority.key, "-CAcreateserial")
+    _openssl("x509", "-req", "-in", wish, *signer, "-days", "2", "-extfile", extensions, "-out", made.certificate)
+    return made
+
+
+def _request(name: str) -> tuple[str, ...]:
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    return ("req", "-new", *key, "-subj", f"/CN={name}")
+
+
+def _openssl(*arguments: str | Path) -> None:
+    subprocess.run([find_program("openssl", "openssl"), *arguments], check=True, capture_output=True)

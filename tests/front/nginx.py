@@ -1,0 +1,83 @@
+"""Runs nginx with the shipped config/nginx.conf, in which only addresses and paths are replaced."""
+
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.front.certificates import make_authority, make_certificate
+from tests.front.programs import find_program, open_directory
+from tests.test_serving import free_port, wait_for
+
+CONFIG = Path(__file__).parent.parent.parent / "config/nginx.conf"
+
+
+@dataclass(frozen=True)
+class Nginx:
+    """A running nginx."""
+
+    port: int
+    directory: Path
+
+    @property
+    def address(self) -> str:
+        """The address it is reached by."""
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def authority(self) -> Path:
+        """The certificate that its own is signed by."""
+        return self.directory / "authority.crt"
+
+    @property
+    def access_log(self) -> Path:
+        """A line for each request."""
+        return self.directory / "lens_perf.log"
+
+    @property
+    def error_log(self) -> Path:
+        """What nginx complains of."""
+        return self.directory / "error.log"
+
+
+@contextmanager
+def run_nginx(instances: Sequence[int], further: Mapping[str, str] | None = None) -> Iterator[Nginx]:
+    """Run nginx before the two ``instances``, ports of this machine; ``further`` replaces more texts."""
+    program = find_program("nginx", "nginx-light")
+    with open_directory() as directory:
+        nginx = Nginx(free_port(), directory)
+        authority = make_authority(directory, "authority")
+        make_certificate(directory, "server", "IP:127.0.0.1", authority)
+        config = directory / "nginx.conf"
+        config.write_text(_adapt(nginx, instances, further or {}), "utf-8")
+        command = [program, "-p", str(directory), "-e", str(nginx.error_log), "-c", str(config)]
+        subprocess.run([*command, "-t"], check=True, capture_output=True)
+        with subprocess.Popen([*command, "-g", "daemon off;"], stderr=subprocess.PIPE) as process:
+            try:
+                wait_for(nginx.port)
+                yield nginx
+            finally:
+                process.send_signal(signal.SIGTERM)
+                process.communicate(timeout=20)
+
+
+def _adapt(nginx: Nginx, instances: Sequence[int], further: Mapping[str, str]) -> str:
+    first, second = instances
+    replacements = {
+        "listen 443 ssl": f"listen 127.0.0.1:{nginx.port} ssl",
+        "127.0.0.1:8081": f"127.0.0.1:{first}",
+        "127.0.0.1:8082": f"127.0.0.1:{second}",
+        "/run/nginx.pid": str(nginx.directory / "nginx.pid"),
+        "/var/log/nginx/lens_perf.log": str(nginx.access_log),
+        "/var/log/nginx/error.log": str(nginx.error_log),
+        "/etc/lens_perf/tls/": f"{nginx.directory}/",
+        "/var/lib/nginx/": f"{nginx.directory}/",
+        **further,
+    }
+    text = CONFIG.read_text("utf-8")
+    for old, new in replacements.items():
+        assert old in text, f"{old} does not stand in {CONFIG.name}"
+        text = text.replace(old, new)
+    return text

@@ -1,0 +1,49 @@
+"""Sends bytes as they are to an HTTP server, and reads whatever answers they bring forth."""
+
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+
+# Far longer than any answer takes: a server that neither answers nor closes fails the test.
+PATIENCE_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Answers:
+    """All that came back until the server closed the connection."""
+
+    statuses: Sequence[int]
+    text: str
+
+
+def converse(port: int, sent: bytes) -> Answers:
+    """Send bytes over a connection of their own and read until the server closes it, which it must."""
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS)) as connection:
+        # Refused before the end is read, what is left cannot be sent.
+        with suppress(ConnectionError):
+            connection.sendall(sent)
+        received = _read_all(connection)
+    return Answers(list(_list_statuses(received)), received.decode("latin-1"))
+
+
+def _read_all(connection: socket.socket) -> bytes:
+    received = b""
+    # A server that closes with bytes of ours unread resets the connection; what it said before is read all the same.
+    with suppress(ConnectionResetError):
+        while piece := connection.recv(65536):
+            received += piece
+    return received
+
+
+def _list_statuses(received: bytes) -> Iterator[int]:
+    """Yield the status of each answer; one that does not tell its length is the last."""
+    while received:
+        head, _, rest = received.partition(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        assert first.startswith("HTTP/1."), first
+        status = int(first.split()[1])
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        length = 0 if status < 200 else int(headers.get("content-length", len(rest)))
+        received = rest[length:]
+        yield status

@@ -1,0 +1,95 @@
+"""Runs Debian's PostgreSQL with TLS on a loopback port: the embedded one is built without."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from lens_perf.performance.schema import create_schema
+from tests.front.certificates import Certificate, make_authority, make_certificate
+from tests.front.programs import open_directory
+from tests.test_serving import free_port, wait_for
+
+# It refuses to be root.
+USER = "postgres"
+# The name in its certificate, for the address 127.0.0.1.
+NAME = "db.example.org"
+SETTINGS = """
+listen_addresses = '127.0.0.1'
+port = {port}
+unix_socket_directories = '{directory}'
+fsync = off
+ssl = on
+ssl_cert_file = '{server.certificate}'
+ssl_key_file = '{server.key}'
+"""
+# Over TCP with TLS only, as in production; the socket is the test's own way in.
+HBA = """
+local all all trust
+hostssl all all 127.0.0.1/32 trust
+"""
+
+
+@dataclass(frozen=True)
+class TlsPostgres:
+    """A running server, the certificate to trust, and one not to trust."""
+
+    port: int
+    directory: Path
+    authority: Path
+    stranger: Path
+
+    def local_dsn(self) -> str:
+        """Return the superuser's way in, without TLS."""
+        return f"host={self.directory} port={self.port} user=postgres dbname=postgres"
+
+    def dsn(self, words: str, name: str = NAME) -> str:
+        """Return the service's way in, under ``name``, with further ``words`` of libpq."""
+        return f"host={name} hostaddr=127.0.0.1 port={self.port} user=postgres dbname=postgres {words}"
+
+
+@contextmanager
+def run_tls_postgres() -> Iterator[TlsPostgres]:
+    """Run a server that has the table, until the block ends."""
+    programs = _find_programs()
+    user = USER if os.geteuid() == 0 else None
+    with open_directory(user) as directory:
+        authority, stranger = make_authority(directory, "authority"), make_authority(directory, "stranger")
+        server = make_certificate(directory, "server", f"DNS:{NAME}", authority)
+        _give(server, user)
+        port, data = free_port(), directory / "data"
+        initdb = [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "--no-instructions"]
+        subprocess.run(initdb, user=user, check=True, capture_output=True, cwd=directory)
+        with (data / "postgresql.conf").open("a") as file:
+            file.write(SETTINGS.format(port=port, directory=directory, server=server))
+        (data / "pg_hba.conf").write_text(HBA, "utf-8")
+        made = TlsPostgres(port, directory, authority.certificate, stranger.certificate)
+        command = [programs / "postgres", "-D", data]
+        with subprocess.Popen(command, user=user, stderr=subprocess.DEVNULL, cwd=directory) as process:
+            try:
+                wait_for(port)
+                with closing(psycopg2.connect(made.local_dsn())) as connection:
+                    create_schema(connection)
+                yield made
+            finally:
+                process.send_signal(signal.SIGINT)
+                process.wait(timeout=20)
+
+
+def _find_programs() -> Path:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    if not found:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("no PostgreSQL with TLS: apt-get install postgresql")
+    return found[-1].parent
+
+
+def _give(server: Certificate, user: str | None) -> None:
+    server.key.chmod(0o600)
+    if user is not None:
+        subprocess.run(["chown", user, server.key], check=True)
