@@ -40,12 +40,12 @@ class GunicornProcess:
 
 
 @contextmanager
-def run_gunicorn(application: str, variables: Mapping[str, str]) -> Iterator[GunicornProcess]:
-    """Run ``application``, a ``module:name``, on a free port of 127.0.0.1 until the block ends.
+def run_gunicorn(application: str, variables: Mapping[str, str], port: int | None = None) -> Iterator[GunicornProcess]:
+    """Run ``application``, a ``module:name``, on a port of 127.0.0.1, or a free one, until the block ends.
 
     Raises RuntimeError when it does not start.
     """
-    port = _find_port()
+    port = port or _find_port()
     command = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.conf.py", "-b", f"127.0.0.1:{port}"]
     process = subprocess.Popen(
         [*command, application],

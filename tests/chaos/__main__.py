@@ -33,7 +33,7 @@ def make_world() -> Iterator[Callable[[float], AbstractContextManager[World]]]:
                 settings = Path(directory) / "lens_perf.toml"
                 settings.write_text(format_settings(postgres, gateway, cable, deadline))
                 with run_gunicorn("wsgi:app", {"LENS_PERF_CONFIG": str(settings)}) as service:
-                    yield World(f"http://127.0.0.1:{service.port}", postgres, gateway, cable, service)
+                    yield World(f"http://127.0.0.1:{service.port}", postgres, gateway, cable, service, settings)
 
             yield serve
 

@@ -1,19 +1,24 @@
 """The faults, each a function that makes one for real, again and again, and tells what it did to the service."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from statistics import quantiles
 from urllib.parse import urlsplit
 
+from tests.benchmarks.gunicorn_process import run_gunicorn
 from tests.chaos.finding import Finding
 from tests.chaos.namespace import find_obstacle
 from tests.chaos.world import LARGE, METRICS, MIDDLE, SMALL, SOURCES, UID, Answer, World, settle
 from tests.faults import FORWARD, SILENT, TRICKLE, frozen, wait_until
+from tests.front.nginx import run_nginx
 
 DEADLINE = 3.0
 USUAL_DEADLINE = 30.0
@@ -144,6 +149,38 @@ SELECT 'huge', data_source, iteration, created_at, performance
 FROM training_performance, generate_series(1, 10)
 WHERE workload_uid = %s
 """
+
+
+# All callers here have one address.
+WITHOUT_LIMITS = {"rate=50r/s": "rate=99999r/s", "burst=200": "burst=99999"}
+
+
+def roll(world: World) -> Finding:
+    """Restart two instances behind nginx, one after the other, under load: no request may fail."""
+    finding = Finding("rolling restart behind nginx", LATE)
+    if shutil.which("nginx") is None:
+        finding.skipped = "nginx is not installed"
+        return finding
+    variables = {"LENS_PERF_CONFIG": str(world.settings)}
+    with ExitStack() as stack:
+        instances = [ExitStack(), ExitStack()]
+        services = [stack.enter_context(each).enter_context(run_gunicorn("wsgi:app", variables)) for each in instances]
+        ports = [service.port for service in services]
+        nginx = stack.enter_context(run_nginx(ports, WITHOUT_LIMITS))
+        front = replace(world, address=nginx.address, verify=str(nginx.authority))
+        with front.load(4, SMALL, "alpha") as answers:
+            for _ in range(2):
+                for instance, port in zip(instances, ports, strict=True):
+                    time.sleep(0.5)
+                    instance.close()
+                    instance.enter_context(run_gunicorn("wsgi:app", variables, port))
+                    finding.tried += 1
+            time.sleep(0.5)
+    world.judge(finding, answers)
+    failed = [answer.status for answer in answers if answer.status != 200]
+    finding.expect(not failed, f"{len(failed)} failed: {failed[:5]}")
+    finding.notes = [f"{len(answers)} requests"]
+    return finding
 
 
 def send_ten_million(world: World) -> Finding:
@@ -288,6 +325,7 @@ SCENARIOS: Mapping[str, Callable[[World], Finding]] = {
     "killed-backends": kill_backends,
     "restarted-database": restart_database,
     "killed-worker": kill_worker,
+    "rolling-restart": roll,
     "ten-million-points": send_ten_million,
     "leaving-callers": leave,
 }

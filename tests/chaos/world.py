@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg2
 import requests
@@ -57,6 +58,9 @@ class World:
     gateway: Gateway
     cable: Cable | None
     service: GunicornProcess
+    settings: Path
+    verify: str | None = None
+    """The certificate by which an address of https is known."""
 
     def ask(self, path: str, cluster: str, session: requests.Session | None = None) -> Answer:
         """Ask for data and check the answer."""
@@ -64,7 +68,8 @@ class World:
         expected = SMALL_POINTS if SMALL_UID in path else RECORDS
         try:
             joint = "&" if "?" in path else "?"
-            response = (session or requests).get(f"{self.address}{path}{joint}cluster={cluster}", timeout=60)
+            address = f"{self.address}{path}{joint}cluster={cluster}"
+            response = (session or requests).get(address, timeout=60, verify=self.verify)
             is_right = response.status_code != 200 or json.loads(response.content)["total_count"] == expected
             status = response.status_code
         except requests.ConnectionError:
