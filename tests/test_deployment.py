@@ -122,8 +122,8 @@ def test_the_unit_is_accepted_and_tight(tmp_path: Path) -> None:
     program = find_program("systemd-analyze", "systemd")
     text = (CONFIG / "lens_perf@.service").read_text("utf-8")
     gunicorn = Path(sys.executable).with_name("gunicorn")
-    assert text.count("/opt/lens_perf/.venv/bin/gunicorn") == 1
-    text = text.replace("/opt/lens_perf/.venv/bin/gunicorn", str(gunicorn))
+    assert text.count("/usr/local/lib/lens_perf/.venv/bin/gunicorn") == 1
+    text = text.replace("/usr/local/lib/lens_perf/.venv/bin/gunicorn", str(gunicorn))
     (tmp_path / "lens_perf@.service").write_text(text, "utf-8")
     instance = tmp_path / "lens_perf@8081.service"
     shutil.copy(tmp_path / "lens_perf@.service", instance)
