@@ -24,6 +24,7 @@ listen_addr =
 listen_port = 5432
 auth_type = trust
 auth_file = {directory}/users.txt
+stats_users = {reader}
 pool_mode = transaction
 default_pool_size = {pool_size}
 max_client_conn = 500
@@ -51,7 +52,9 @@ def run_pgbouncer(postgres: EmbeddedPostgres, pool_size: int = 20) -> Iterator[B
     # It refuses to be root, and the directory with the server's socket is closed to all but its owner.
     user = postgres.socket_dir.owner()
     with open_directory(user) as directory:
-        settings = SETTINGS.format(socket_dir=postgres.socket_dir, directory=directory, pool_size=pool_size)
+        settings = SETTINGS.format(
+            socket_dir=postgres.socket_dir, directory=directory, reader=READER, pool_size=pool_size
+        )
         (directory / "pgbouncer.ini").write_text(settings, "utf-8")
         (directory / "users.txt").write_text(f'"{READER}" ""\n', "utf-8")
         as_user = ["-u", user] if os.geteuid() == 0 else []
