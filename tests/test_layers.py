@@ -16,22 +16,38 @@ ALLOWED = {
     "wsgi": {"app", "errors"},
     "app": {"api", "web", "caller", "clusters.registry", "performance.service",
             "performance.readiness", "config", "errors"},
-    "api": {"api", "performance.service", "performance.point_writer", "performance.selection",
-            "performance.metric_fields", "performance.readiness", "access.tokens", "instrumentation", "config",
-            "errors"},
+    "api": {"api", "performance.service", "performance.point_questions", "performance.point_writer",
+            "performance.sampling", "performance.selection", "performance.metric_fields", "performance.readiness",
+            "access.tokens", "instrumentation", "config", "errors"},
     "web": {"web", "config", "errors"},
     "demo": {"demo", "ingest", "performance.schema", "config", "errors"},
     "ingest": {"ingest", "errors"},
-    "performance.service": {"performance.queries", "performance.selection", "performance.row_blocks",
-                            "performance.marked_points", "performance.object_expander",
-                            "performance.point_writer", "performance.heavy_questions", "config", "errors"},
+    "performance.service": {"performance.queries", "performance.point_questions", "performance.point_reader",
+                            "config", "errors"},
+    "performance.point_reader": {"performance.queries", "performance.survey_queries", "performance.freshness",
+                                 "performance.sampled_points_queries", "performance.sampled_times_queries",
+                                 "performance.sampling", "performance.selection", "performance.row_blocks",
+                                 "performance.marked_points", "performance.object_expander",
+                                 "performance.notations", "performance.column_writer", "performance.point_writer",
+                                 "performance.point_questions", "performance.heavy_questions", "config", "errors"},
+    "performance.point_questions": {"performance.point_writer", "performance.sampling", "performance.selection"},
     "performance.readiness": {"performance.queries", "errors"},
     "performance.heavy_questions": set(),
-    "performance.object_expander": {"performance.point_writer", "performance.metric_fields"},
-    "performance.marked_points": {"performance.queries", "performance.point_writer", "performance.metric_fields"},
+    "performance.object_expander": {"performance.point_writer", "performance.notations", "performance.metric_fields"},
+    "performance.marked_points": {"performance.queries", "performance.point_writer", "performance.notations"},
+    "performance.column_writer": {"performance.point_writer", "performance.notations", "instrumentation.timing"},
     "performance.point_writer": {"instrumentation.timing", "errors"},
     "performance.row_blocks": set(),
-    "performance.queries": {"performance.metric_fields", "performance.selection"},
+    "performance.freshness": {"performance.queries", "performance.survey_queries", "performance.selection"},
+    "performance.sampled_points_queries": {"performance.queries", "performance.sampling", "performance.notations",
+                                           "performance.metric_fields", "performance.selection"},
+    "performance.sampled_times_queries": {"performance.queries", "performance.sampling", "performance.notations",
+                                          "performance.metric_fields", "performance.selection"},
+    "performance.sampling": {"performance.survey_queries", "performance.notations", "performance.metric_fields",
+                             "performance.selection"},
+    "performance.survey_queries": {"performance.queries", "performance.selection"},
+    "performance.queries": {"performance.notations", "performance.metric_fields", "performance.selection"},
+    "performance.notations": {"performance.metric_fields"},
     "performance.selection": set(),
     "performance.metric_fields": set(),
     "performance.schema": {"errors"},
@@ -97,7 +113,8 @@ def test_libraries_stay_in_their_place(path: Path) -> None:
 
 
 def test_queries_and_registry_do_not_know_each_other() -> None:
-    assert not [name for name in imports(PACKAGE / "performance/queries.py") if "clusters" in name]
+    for path in (PACKAGE / "performance").glob("*queries.py"):
+        assert not [name for name in imports(path) if "clusters" in name]
     assert not [name for path in PACKAGE.glob("clusters/*.py") for name in imports(path) if "performance" in name]
 
 

@@ -9,10 +9,10 @@ import psycopg2
 import pytest
 import requests
 
+from lens_perf import performance
 from lens_perf.clusters.transaction import format_limits
 from lens_perf.config import load_settings
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
-from lens_perf.performance import queries, readiness
 from tests.conftest import READER, Row, Store, two_clusters
 from tests.faults import wait_until
 from tests.front.raw_http import converse
@@ -230,7 +230,7 @@ def test_no_statement_but_the_known_ones(
         said = read_statements()
     assert len(said) > len(ATTACKS) * len(QUESTIONS)
     limits = LITERAL.sub("?", format_limits(load_settings(settings, {}).limits).decode())
-    known = set(NAME.findall(Path(queries.__file__).read_text() + Path(readiness.__file__).read_text()))
+    known = set(NAME.findall("".join(path.read_text() for path in Path(performance.__path__[0]).glob("*.py"))))
     shapes = {" ".join(LITERAL.sub("?", statement).split()) for statement in said}
     for shape in shapes:
         name = NAME.match(shape.removeprefix(" ".join(limits.split())).lstrip())

@@ -1,7 +1,7 @@
 """What a request may say: strict parsing of the path and the query string, in the contract's words."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import marshmallow as ma
@@ -10,13 +10,12 @@ from webargs.flaskparser import FlaskParser
 
 from lens_perf.errors import InvalidParameterError
 from lens_perf.performance.metric_fields import DATA_SOURCES
-from lens_perf.performance.selection import Selection
 
 UID_REQUIRED = "workload_uid is required"
 LONGEST_UID = 256
 UID_PATTERN = "^[^\\x00]*[^\\x00\\s][^\\x00]*$"
 NO_NUL = "^[^\\x00]*$"
-MILLISECONDS = re.compile(r"-?[0-9]{1,19}")
+WHOLE_NUMBER = re.compile(r"-?[0-9]{1,19}")
 INT64 = range(-(2**63), 2**63)
 
 
@@ -49,22 +48,9 @@ class Milliseconds(ma.fields.Field[int]):
         super().__init__(error_messages={"invalid": f"Invalid {name} time format"}, **kwargs)
 
     def _deserialize(self, value: Any, *_rest: Any, **_kwargs: Any) -> int:
-        if not MILLISECONDS.fullmatch(value) or int(value) not in INT64:
+        if not WHOLE_NUMBER.fullmatch(value) or int(value) not in INT64:
             raise self.make_error("invalid")
         return int(value)
-
-
-class MetricNames(ma.fields.Field[Sequence[str] | None]):
-    """``a,b`` or ``{a,b}``; ``{}``, or the one name ``all`` in any case, is every metric: None. A blank text is ()."""
-
-    def _deserialize(self, value: Any, *_rest: Any, **_kwargs: Any) -> Any:
-        text = value.strip()
-        if not text:
-            return ()
-        if text.startswith("{") and text.endswith("}"):
-            text = text[1:-1]
-        names = [name for name in (each.strip() for each in text.split(",")) if name]
-        return None if not names or [name.lower() for name in names] == ["all"] else names
 
 
 class ClusterQuery(ma.Schema):
@@ -123,48 +109,6 @@ class TimeRangeQuery(SourceQuery):
             raise ma.ValidationError("start and end must be used together", missing)
         if start is not None and end is not None and start > end:
             raise ma.ValidationError("start must not be after end", "start")
-
-
-class DataQuery(TimeRangeQuery):
-    """A question about the data points of some metrics or all."""
-
-    metrics = MetricNames(
-        load_default=tuple,
-        metadata={
-            "description": "Comma-separated list of metric names. Supports `all` (return all metrics), specific metric "
-            "names, or Grafana format `{metric1,metric2}`. Default: return all metrics.",
-            "example": "loss,accuracy",
-            "type": "string",
-            "pattern": NO_NUL,
-        },
-    )
-    metric = ma.fields.List(
-        ma.fields.String(validate=ma.validate.Regexp(NO_NUL, error="a metric name holds no NUL")),
-        load_default=tuple,
-        metadata={
-            "description": "One metric name, taken verbatim, for names that hold commas or braces; repeatable, and in "
-            "addition to `metrics`.",
-            "example": ["loss"],
-        },
-    )
-
-    @ma.validates("metrics")
-    def _check_metrics(self, names: Sequence[str] | None, **_kwargs: Any) -> None:
-        if any("\0" in name for name in names or ()):
-            raise ma.ValidationError("a metric name holds no NUL")
-
-
-def choose_records(workload_uid: str, query: Mapping[str, Any]) -> Selection:
-    """Return the selection that a checked TimeRangeQuery and a path's uid make."""
-    time_range = None if query["start"] is None else (query["start"], query["end"])
-    return Selection(parse_workload_uid(workload_uid), query["data_source"], time_range)
-
-
-def choose_metrics(query: Mapping[str, Any]) -> Sequence[str] | None:
-    """Return the metrics that a checked DataQuery asks for, each once, in the order asked; None for all."""
-    if query["metrics"] is None:
-        return None
-    return tuple(dict.fromkeys([*query["metrics"], *query["metric"]])) or None
 
 
 class QueryParser(FlaskParser):

@@ -28,11 +28,11 @@ ANY_ORIGIN = "*"
 ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 PREFLIGHT_HEADERS = (
     ("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS"),
-    ("Access-Control-Allow-Headers", "Authorization, Content-Type, X-Request-Id"),
+    ("Access-Control-Allow-Headers", "Authorization, Content-Type, If-None-Match, X-Request-Id"),
     ("Access-Control-Max-Age", "600"),
 )
 # Beyond the few that CORS itself lets a page read.
-EXPOSED_HEADERS = "Retry-After, Server-Timing, WWW-Authenticate, X-Request-Id"
+EXPOSED_HEADERS = "Content-Disposition, ETag, Retry-After, Server-Timing, WWW-Authenticate, X-Cursor, X-Request-Id"
 # What machines ask of the service itself is nothing for pages.
 UNSHARED_BLUEPRINT = "health"
 

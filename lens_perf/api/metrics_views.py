@@ -9,23 +9,20 @@ from flask import Response, current_app, request
 from flask_smorest import Blueprint
 from marshmallow import Schema
 from werkzeug.routing import BaseConverter
-from werkzeug.wsgi import wrap_file
 
 from lens_perf.api import schemas
 from lens_perf.api.arguments import (
     LONGEST_UID,
     UID_PATTERN,
     ClusterQuery,
-    DataQuery,
     QueryParser,
     SourceQuery,
-    TimeRangeQuery,
-    choose_metrics,
-    choose_records,
     parse_workload_uid,
 )
 from lens_perf.api.error_responses import ErrorSchema
-from lens_perf.performance.point_writer import PointBody
+from lens_perf.api.point_answers import choose_form, list_known_etags, send_points
+from lens_perf.api.point_arguments import DataQuery, PointsQuery, choose_metrics, choose_records, choose_sampling
+from lens_perf.performance.point_questions import ITERATION_TIMES, Metrics, PointQuestion
 from lens_perf.performance.service import PerformanceService
 
 Parameters = ParamSpec("Parameters")
@@ -48,6 +45,9 @@ ERROR_EXAMPLES = {
 TOO_LARGE = {
     413: ("The result passes the cap on data points", "The result has more than 20000000 data points; ask ...")
 }
+TEXT = {"schema": {"type": "string"}}
+CSV_EXAMPLE = "metric_name,value,timestamp,iteration,data_source\nloss,0.5432,1701734400000,100,wandb\n"
+UNCHANGED = {"description": "Nothing has changed since the answer with the ETag that If-None-Match names"}
 UID_PARAMETER = {
     "name": "uid",
     "in": "path",
@@ -76,24 +76,47 @@ metrics = MetricsBlueprint(
 
 
 def answers(
-    schema: Schema, example: Mapping[str, Any], errors: Mapping[int, tuple[str, str]] = ERROR_EXAMPLES
+    schema: Schema, example: Mapping[str, Any]
 ) -> Callable[[Callable[Parameters, Any]], Callable[Parameters, Any]]:
     """Document the answers of a view, and let HEAD, which has no use for them, ask the database nothing."""
 
     def decorate(view: Callable[Parameters, Any]) -> Callable[Parameters, Any]:
-        @wraps(view)
-        def answer(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Any:
-            if request.method == "HEAD":
-                parse_workload_uid(str(kwargs["uid"]))
-                return _answer_head()
-            return view(*args, **kwargs)
-
-        documented = metrics.response(200, schema, description="The answer", example=example)(answer)
+        documented = metrics.response(200, schema, description="The answer", example=example)(_spare_head(view))
         # All errors in one go: each decorator of flask-smorest is a further call in every request.
-        described = {str(status): _describe_error(status, *words) for status, words in errors.items()}
-        return cast("Callable[Parameters, Any]", metrics.doc(responses=described)(documented))
+        return cast("Callable[Parameters, Any]", metrics.doc(responses=_describe_errors(ERROR_EXAMPLES))(documented))
 
     return decorate
+
+
+def answers_points(example: Mapping[str, Any]) -> Callable[[Callable[Parameters, Any]], Callable[Parameters, Any]]:
+    """Document the answers of a view that sends data points itself, and let HEAD ask the database nothing."""
+    content = {
+        "application/json": {"schema": schemas.MetricsData, "example": example},
+        "text/csv": {**TEXT, "example": CSV_EXAMPLE},
+        "application/x-ndjson": TEXT,
+    }
+    described = {"200": {"description": "The answer", "content": content}, "304": UNCHANGED}
+
+    def decorate(view: Callable[Parameters, Any]) -> Callable[Parameters, Any]:
+        documented = metrics.doc(responses=described | _describe_errors(ERROR_EXAMPLES | TOO_LARGE))
+        return cast("Callable[Parameters, Any]", documented(_spare_head(view)))
+
+    return decorate
+
+
+def _spare_head(view: Callable[Parameters, Any]) -> Callable[Parameters, Any]:
+    @wraps(view)
+    def answer(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Any:
+        if request.method == "HEAD":
+            parse_workload_uid(str(kwargs["uid"]))
+            return _answer_head()
+        return view(*args, **kwargs)
+
+    return answer
+
+
+def _describe_errors(errors: Mapping[int, tuple[str, str]]) -> dict[str, Any]:
+    return {str(status): _describe_error(status, *words) for status, words in errors.items()}
 
 
 def _describe_error(status: int, description: str, message: str) -> dict[str, Any]:
@@ -127,43 +150,48 @@ def get_available(query: Query, *, uid: str) -> dict[str, Any]:
 
 @metrics.route("/data", parameters=[UID_PARAMETER])
 @metrics.arguments(DataQuery(), location="query")
-@answers(schemas.MetricsData(), schemas.DATA_EXAMPLE, ERROR_EXAMPLES | TOO_LARGE)
+@answers_points(schemas.DATA_EXAMPLE)
 def get_data(query: Query, *, uid: str) -> Response:
     """Get metrics data.
 
     Retrieves data for specified metrics, by time. Values that are no finite numbers, such as NaN, are no data points.
     For the `wandb` data source, metadata fields are excluded.
     """
-    body = _service().read_points(query["cluster"], choose_records(uid, query), choose_metrics(query))
-    return _send(body)
+    return _answer_points(uid, query, choose_metrics(query), "data")
 
 
 @metrics.route("/iteration-times", parameters=[UID_PARAMETER])
-@metrics.arguments(TimeRangeQuery(), location="query")
-@answers(schemas.MetricsData(), schemas.ITERATION_TIMES_EXAMPLE, ERROR_EXAMPLES | TOO_LARGE)
+@metrics.arguments(PointsQuery(), location="query")
+@answers_points(schemas.ITERATION_TIMES_EXAMPLE)
 def get_iteration_times(query: Query, *, uid: str) -> Response:
     """Get iteration times.
 
     Retrieves time information for each iteration: when it was first reported (`iteration`) and, where the data say,
     how many there will be (`target_iteration`).
     """
-    return _send(_service().read_iteration_times(query["cluster"], choose_records(uid, query)))
+    return _answer_points(uid, query, ITERATION_TIMES, ITERATION_TIMES)
 
 
 def _service() -> PerformanceService:
     return cast("PerformanceService", current_app.extensions[SERVICE])
 
 
+def _answer_points(uid: str, query: Query, metrics: Metrics, title: str) -> Response:
+    form = choose_form(query)
+    question = PointQuestion(
+        cluster=query["cluster"],
+        selection=choose_records(uid, query),
+        metrics=metrics,
+        form=form,
+        sampling=choose_sampling(query),
+        non_finite=query.get("non_finite") == "true",
+        after=query["after"],
+        known=list_known_etags(),
+    )
+    return send_points(_service().read_points(question), form, f"{uid}-{title}")
+
+
 def _answer_head() -> Response:
     response = Response(mimetype="application/json")
     response.automatically_set_content_length = False  # the length of GET's answer is not known
-    return response
-
-
-def _send(body: PointBody) -> Response:
-    """Return a response of known length; a file goes to the server's own sendfile, where it has one."""
-    if body.file is None:
-        return Response(body.content, mimetype="application/json")
-    response = Response(wrap_file(request.environ, body.file), mimetype="application/json", direct_passthrough=True)
-    response.content_length = body.size
     return response

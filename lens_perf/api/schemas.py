@@ -4,6 +4,8 @@ from typing import Any
 
 import marshmallow as ma
 
+from lens_perf.performance.metric_fields import NON_FINITE
+
 EXAMPLE_UID = "abc123"
 
 
@@ -54,11 +56,17 @@ class AvailableMetrics(ma.Schema):
     total_count = ma.fields.Integer(required=True, metadata={"description": "Total number of available metrics"})
 
 
+POINT_VALUE = [{"type": "number", "format": "double"}, {"type": "string", "enum": list(NON_FINITE)}]
+
+
 class MetricDataPoint(ma.Schema):
     """One value of one metric. Documentation alone: PostgreSQL or the expander writes these."""
 
     metric_name = ma.fields.String(required=True, metadata={"description": "The name of the metric"})
-    value = ma.fields.Float(required=True, metadata={"description": "The metric value", "format": "double"})
+    value = ma.fields.Raw(
+        required=True,
+        metadata={"description": "The metric value; a text only with `non_finite=true`", "oneOf": POINT_VALUE},
+    )
     timestamp = ma.fields.Integer(
         required=True,
         allow_none=True,
@@ -76,6 +84,32 @@ class MetricDataPoint(ma.Schema):
     )
 
 
+def _array(description: str, items: Any) -> ma.fields.Field[Any]:
+    return ma.fields.List(
+        ma.fields.Raw(metadata={} if isinstance(items, list) else {"type": items, "nullable": True}),
+        required=True,
+        metadata={"description": description},
+    )
+
+
+class Series(ma.Schema):
+    """The data points of one metric and data source, with `layout=columns`: three arrays of one length."""
+
+    metric_name = ma.fields.String(required=True, metadata={"description": "The name of the metric"})
+    data_source = ma.fields.String(required=True, allow_none=True, metadata={"description": "Their data source"})
+    iterations = _array("Training step/iteration numbers", "integer")
+    timestamps = _array("Timestamps in milliseconds", "integer")
+    values = _array("The metric values", POINT_VALUE)
+
+
+class SamplingInfo(ma.Schema):
+    """How the data points were chosen."""
+
+    method = ma.fields.String(required=True, validate=ma.validate.OneOf(("m4", "none")))
+    points_total = ma.fields.Integer(required=True, metadata={"description": "Data points that there are"})
+    points_returned = ma.fields.Integer(required=True, metadata={"description": "Data points in the answer"})
+
+
 class MetricsData(ma.Schema):
     """Data points of a workload. Documentation alone: the body is written as its points come in."""
 
@@ -83,10 +117,18 @@ class MetricsData(ma.Schema):
     data_source = ma.fields.String(metadata={"description": "The data source filter (if specified)"})
     data = ma.fields.List(
         ma.fields.Nested(MetricDataPoint),
-        required=True,
-        metadata={"description": "List of metric data points"},
+        metadata={"description": "List of metric data points; not with `layout=columns`"},
+    )
+    series = ma.fields.List(
+        ma.fields.Nested(Series), metadata={"description": "The data points by series, with `layout=columns` only"}
     )
     total_count = ma.fields.Integer(required=True, metadata={"description": "Total number of data points returned"})
+    sampling = ma.fields.Nested(
+        SamplingInfo, metadata={"description": "How the data points were chosen, with `max_points` only"}
+    )
+    cursor = ma.fields.String(
+        metadata={"description": "What to ask `after` to get only what is new by then, where `after` was given"}
+    )
 
 
 def _point(metric_name: str, value: float, timestamp: int, iteration: int) -> dict[str, Any]:

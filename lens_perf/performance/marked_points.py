@@ -1,16 +1,10 @@
 """Reads the rows in which PostgreSQL has written data points itself, and leaves out what is no data point."""
 
-import re
-
-from lens_perf.performance.metric_fields import SURELY_FINITE_LENGTH, is_finite_number
-from lens_perf.performance.point_writer import PointWriter
+from lens_perf.performance.notations import Notation, is_data_point
+from lens_perf.performance.point_writer import PointSink
 from lens_perf.performance.queries import POINT_MARK
 
 MARK = POINT_MARK.encode()
-
-# A value other than a number too short to be infinite. Within the name of a metric, the quotes would be escaped.
-DOUBTFUL = re.compile(rb'","value":(?![-0-9.]{1,%d}+,)' % SURELY_FINITE_LENGTH)
-POINT = re.compile(rb',\{"metric_name":"(?:[^"\\]|\\.)*","value":(-?[0-9.]+),')
 
 
 class MarkedPoints:
@@ -20,19 +14,37 @@ class MarkedPoints:
     whether a block holds finite numbers alone; only a block that does not is read point by point.
     """
 
-    def __init__(self, writer: PointWriter) -> None:
+    def __init__(self, notation: Notation, writer: PointSink, *, non_finite: bool = False) -> None:
+        self._notation = notation
         self._writer = writer
+        self._non_finite = non_finite
 
     def take(self, block: bytes) -> None:
         """Take a block of rows."""
-        if DOUBTFUL.search(block):
-            block = b"".join(MARK + text for text in block.split(MARK) if _is_point(text))
-        # The joints of the COPY's columns and rows are no part of JSON text either. Three passes for a rare byte each
-        # are faster than one that looks at every byte, and what the first takes away is the number of points.
-        points = block.replace(MARK, b"")
-        self._writer.write_points(points.replace(b"\n", b"").replace(b"\t", b""), len(block) - len(points))
+        if self._notation.doubtful.search(block):
+            block = b"".join(MARK + text for text in block.split(MARK) if self._is_point(text))
+        # The joints of the COPY's columns and rows are no part of a point. Passes for a rare byte each are faster than
+        # one that looks at every byte.
+        points = block.replace(b"\n", b"").replace(b"\t", b"").replace(MARK, self._notation.separator)
+        self._writer.write_points(points, block.count(MARK))
+
+    def _is_point(self, text: bytes) -> bool:
+        match = self._notation.point.match(text)
+        return match is not None and is_data_point(match[1], non_finite=self._non_finite)
 
 
-def _is_point(text: bytes) -> bool:
-    match = POINT.match(text)
-    return match is not None and is_finite_number(match[1])
+class SampledPoints:
+    """Takes the rows of a COPY whose first is the number of all data points, in which the others were chosen."""
+
+    def __init__(self, notation: Notation, writer: PointSink, *, non_finite: bool = False) -> None:
+        self._points = MarkedPoints(notation, writer, non_finite=non_finite)
+        self._begun = False
+        self.total = 0
+
+    def take(self, block: bytes) -> None:
+        """Take a block of whole rows."""
+        if not self._begun and block:
+            number, _, block = block.partition(b"\n")
+            self.total = int(number)
+            self._begun = True
+        self._points.take(block)

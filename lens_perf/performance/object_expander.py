@@ -5,21 +5,25 @@ regular expression takes the numbers out of a row, as they are written, and one 
 of no known shape is read member by member, which is exact but about four times slower, and teaches its shape.
 """
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from lens_perf.performance.metric_fields import SURELY_FINITE_LENGTH, encode_name, is_finite_number
-from lens_perf.performance.point_writer import PointWriter
+from lens_perf.performance.metric_fields import NON_FINITE_TEXTS, SURELY_FINITE_LENGTH, encode_name
+from lens_perf.performance.notations import Notation, is_data_point
+from lens_perf.performance.point_writer import PointSink
 
 # Stands for the fields that all points of a row share, while the template is filled; never part of JSON text.
-SHARED = b"\x03"
-SHARED_FIELDS = b',"timestamp":%b,"iteration":%b,"data_source":%b}'
+SHARED = b"\x04"
 
 # More shapes than this are a sign that shapes do not repeat: then learning them costs more than it saves.
 MOST_SHAPES = 64
+MOST_HEADS = 10_000
 
 STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
+# A text that is no data point even where the texts for NaN and infinity are.
+NO_POINT = rb'(?!"(?:NaN|-?Infinity)")' + STRING
 NUMBER = rb"-?[0-9.]+"
 # Possessive, as what follows is never part of them: a row that fits is matched in a fifth less time.
 SHORT_NUMBER = rb"([-0-9.]{1,%d}+)" % SURELY_FINITE_LENGTH
@@ -30,13 +34,13 @@ NESTED = re.compile(STRING + rb"|[\[\]{}]")
 
 
 class Member(NamedTuple):
-    """A member of an object: its name as JSON text, its value if that is a number, and a pattern for such members.
+    """A member of an object: its name as JSON text, its value if that may be a point, and a pattern for such members.
 
-    ``pattern`` is None for a nested value, which no regular expression can follow.
+    ``pattern`` is None for a value that no regular expression follows, or should.
     """
 
     name: bytes
-    number: bytes | None
+    value: bytes | None
     pattern: bytes | None
 
 
@@ -55,22 +59,28 @@ class ObjectExpander:
     ``names`` are the metrics wanted, in the order wanted; None wants all in stored order.
     """
 
-    def __init__(self, names: Sequence[str] | None, writer: PointWriter) -> None:
+    def __init__(
+        self, names: Sequence[str] | None, notation: Notation, writer: PointSink, *, non_finite: bool = False
+    ) -> None:
         self._names = None if names is None else [encode_name(name).encode() for name in names]
+        self._notation = notation
         self._writer = writer
+        self._non_finite = non_finite
         self._shapes: list[Shape] = []
+        self._heads: dict[bytes, bytes] = {}
 
     def take(self, block: bytes) -> None:
         """Expand a block of rows."""
         points: list[bytes] = []
         count = 0
+        write_tail = self._notation.tail_template
         for row in block.split(b"\n")[:-1]:
             for pattern, order, template, size in self._shapes:
                 match = pattern.fullmatch(row)
                 if match:
                     groups = match.groups()
                     numbers = groups[3:] if order is None else tuple([groups[index] for index in order])
-                    points.append((template % numbers).replace(SHARED, SHARED_FIELDS % groups[:3]))
+                    points.append((template % numbers).replace(SHARED, write_tail(*groups[:3])))
                     count += size
                     break
             else:
@@ -80,14 +90,14 @@ class ObjectExpander:
         self._writer.write_points(b"".join(points), count)
 
     def _expand_unknown(self, row: bytes) -> list[bytes]:
-        *columns, text = row.split(b"\t")
-        members = list(_read_members(text))
+        timestamp, iteration, data_source, text = row.split(b"\t")
+        members = list(_read_members(text, self._non_finite))
         self._learn(members)
-        shared = SHARED_FIELDS % tuple(columns)
+        tail = self._notation.tail_template(timestamp, iteration, data_source)
         return [
-            _format_head(member.name) + member.number + shared
+            self._write_head(member.name) + member.value + tail
             for member in self._in_order(members)
-            if member.number is not None and is_finite_number(member.number)
+            if member.value is not None and is_data_point(member.value, non_finite=self._non_finite)
         ]
 
     def _in_order(self, members: Sequence[Member]) -> list[Member]:
@@ -96,30 +106,34 @@ class ObjectExpander:
         by_name = {member.name: member for member in members}
         return [by_name[name] for name in self._names if name in by_name]
 
+    def _write_head(self, name: bytes) -> bytes:
+        if name not in self._heads:
+            if len(self._heads) == MOST_HEADS:
+                self._heads.clear()
+            self._heads[name] = self._notation.separator + self._notation.head(json.loads(name)).encode()
+        return self._heads[name]
+
     def _learn(self, members: Sequence[Member]) -> None:
         patterns = [member.pattern for member in members]
         if None in patterns or len(self._shapes) == MOST_SHAPES:
             return
-        numbers = [member for member in members if member.number is not None]
-        wanted = [member for member in self._in_order(members) if member.number is not None]
+        numbers = [member for member in members if member.value is not None]
+        wanted = [member for member in self._in_order(members) if member.value is not None]
         # The groups of the match are the three columns, then the numbers.
         order = [3 + numbers.index(member) for member in wanted]
         body = b", ".join(re.escape(member.name) + b": " + (member.pattern or b"") for member in members)
+        heads = [self._write_head(member.name).replace(b"%", b"%%") for member in wanted]
         self._shapes.append(
             Shape(
                 pattern=re.compile(COLUMN * 3 + rb"\{" + body + rb"\}"),
                 order=None if order == list(range(3, 3 + len(numbers))) else order,
-                template=b"".join(_format_head(member.name).replace(b"%", b"%%") + b"%b" + SHARED for member in wanted),
+                template=b"".join(head + b"%b" + SHARED for head in heads),
                 points=len(wanted),
             )
         )
 
 
-def _format_head(name: bytes) -> bytes:
-    return b',{"metric_name":' + name + b',"value":'
-
-
-def _read_members(text: bytes) -> Iterator[Member]:
+def _read_members(text: bytes, non_finite: bool) -> Iterator[Member]:
     """Yield the members of ``text``, an object as JSONB writes it, with no limit on the depth of what is nested."""
     position = 1
     while match := MEMBER.match(text, position):
@@ -128,7 +142,8 @@ def _read_members(text: bytes) -> Iterator[Member]:
         if number is not None:
             yield Member(name, number, SHORT_NUMBER)
         elif string is not None:
-            yield Member(name, None, STRING)
+            is_point = non_finite and string in NON_FINITE_TEXTS
+            yield Member(name, string, None) if is_point else Member(name, None, NO_POINT if non_finite else STRING)
         elif literal is not None:
             yield Member(name, None, rb"(?:" + LITERAL + rb")")
         else:

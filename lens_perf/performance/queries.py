@@ -9,7 +9,8 @@ the rows. Where all metrics are asked for, each row is the whole object, which P
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from lens_perf.performance.metric_fields import FLOAT64_LIMIT, WANDB, WANDB_METADATA_FIELDS, encode_name
+from lens_perf.performance.metric_fields import FLOAT64_LIMIT, WANDB, WANDB_METADATA_FIELDS
+from lens_perf.performance.notations import DATA_SOURCE_TEXT, ITERATION_TEXT, TIMESTAMP_TEXT, Notation
 from lens_perf.performance.selection import Selection
 
 POINT_MARK = "\x02"
@@ -40,40 +41,24 @@ RECORDS = """
     AND (%(data_source)s IS NULL OR data_source = %(data_source)s)
 """
 
-# A comparison with a constant, so that an index on created_at serves; days and seconds, because an interval counts
-# milliseconds as float64, which int64 outgrows.
-IN_TIME_RANGE = """(%(any_time)s OR (
+# Comparisons with constants, so that an index serves; those that are not asked for are folded away. Days and seconds,
+# because an interval counts milliseconds as float64, which int64 outgrows.
+IN_RANGES = """(%(any_iteration)s OR iteration BETWEEN %(first_iteration)s AND %(last_iteration)s)
+    AND (%(any_time)s OR (
         created_at >= (timestamp '1970-01-01' + make_interval(days => %(start_days)s, secs => %(start_seconds)s))
             AT TIME ZONE 'UTC'
         AND created_at <= (timestamp '1970-01-01' + make_interval(days => %(end_days)s, secs => %(end_seconds)s))
             AT TIME ZONE 'UTC'
     ))"""
 
-# Floored milliseconds, NULL for an infinite time. date_part is the cheapest, but float64: below 2**51 microseconds (in
-# 2041) its error stays under half a microsecond, which round() takes away. Elsewhere the interval since 2000-01-01 is
-# exact; extract(epoch FROM timestamptz) is not, for its last decades turn to float64 as well.
-TIMESTAMP = """CASE
-        WHEN created_at >= '1970-01-01 00:00:00+00' AND created_at < '2041-01-01 00:00:00+00'
-            THEN floor(round(date_part('epoch', created_at) * 1000000) / 1000)::bigint
-        WHEN isfinite(created_at)
-            THEN floor(extract(epoch FROM created_at - timestamptz '2000-01-01 00:00:00+00') * 1000)::bigint
-                + 946684800000
-    END"""
-
-# What every data point of a record shares, as JSON texts. The usual names of sources need no escaping, which is dear.
-DATA_SOURCE_TEXT = """CASE data_source::text
-        WHEN 'log' THEN '"log"' WHEN 'wandb' THEN '"wandb"' WHEN 'tensorflow' THEN '"tensorflow"'
-        ELSE coalesce(to_json(data_source::text)::text, 'null')
-    END"""
-TIMESTAMP_TEXT = f"coalesce(({TIMESTAMP})::text, 'null')"
-ITERATION_TEXT = "coalesce(iteration::text, 'null')"
-# Few pieces, as each joint is a copy: hence the whole last member in each branch.
-SHARED_TEXT = f"""',"timestamp":' || {TIMESTAMP_TEXT} || ',"iteration":' || {ITERATION_TEXT} || CASE data_source::text
-        WHEN 'log' THEN ',"data_source":"log"}}'
-        WHEN 'wandb' THEN ',"data_source":"wandb"}}'
-        WHEN 'tensorflow' THEN ',"data_source":"tensorflow"}}'
-        ELSE ',"data_source":' || coalesce(to_json(data_source::text)::text, 'null') || '}}'
-    END"""
+# Whether a record has become visible since a snapshot. Of the id of the transaction that wrote it, a record shows 32 of
+# 64 bits; the others are those of the latest transaction before which it fits.
+IS_NEW = """(%(any_age)s OR (
+        id > %(settled_id)s
+        AND NOT pg_visible_in_snapshot(
+            (latest_xid() - (latest_xid() - xmin::text::bigint & 4294967295))::text::xid8, %(snapshot)s::pg_snapshot
+        )
+    ))""".replace("latest_xid()", "pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
 
 IS_NOT_WANDB = f"data_source::text IS DISTINCT FROM '{WANDB}'"
 
@@ -134,7 +119,8 @@ COPY (
                 ELSE performance - %(metadata_fields)s
             END AS performance
         {RECORDS}
-        AND {IN_TIME_RANGE}
+        AND {IN_RANGES}
+        AND {IS_NEW}
         AND jsonb_typeof(performance) = 'object'
         AND (%(names)s IS NULL OR performance ?| %(names)s)
         ORDER BY created_at, id
@@ -165,7 +151,8 @@ COPY (
     FROM (
         SELECT created_at, id, {points}
         {records}
-        AND {in_time_range}
+        AND {in_ranges}
+        AND {is_new}
         AND ({any_point})
         ORDER BY created_at, id
     ) AS record
@@ -174,71 +161,86 @@ COPY (
 """
 
 
-def copy_named_points(transaction: Transaction, selection: Selection, names: Sequence[str], sink: RowSink) -> None:
-    """Copy the JSON texts of the data points of the metrics ``names``, record by record, in the order of ``names``."""
-    statement, parameters = name_points(selection, names)
+def copy_named_points(
+    transaction: Transaction, selection: Selection, names: Sequence[str], notation: Notation, sink: RowSink
+) -> None:
+    """Copy the texts of the data points of the metrics ``names``, record by record, in the order of ``names``."""
+    statement, parameters = name_points(selection, names, notation)
     transaction.copy_out(statement, parameters, sink)
 
 
-def name_points(selection: Selection, names: Sequence[str]) -> tuple[str, dict[str, Any]]:
+def name_points(selection: Selection, names: Sequence[str], notation: Notation) -> tuple[str, dict[str, Any]]:
     """Return COPY_NAMED_POINTS, written out for ``names``, with its bound values.
 
     The points are whole texts already below the sort, where PostgreSQL's parallel workers write them.
     """
     points = [
-        _point_text(f"%(head_{index})s", _stored_value(index, name)) + f" AS point_{index}"
+        write_point(f"%(head_{index})s", f"({stored_json(index, name)})::text", notation) + f" AS point_{index}"
         for index, name in enumerate(names)
     ]
     statement = COPY_NAMED_POINTS.format(
         columns=", ".join(f"point_{index}" for index in range(len(names))),
         points=", ".join(points),
         records=RECORDS,
-        in_time_range=IN_TIME_RANGE,
+        in_ranges=IN_RANGES,
+        is_new=IS_NEW,
         any_point=" OR ".join(f"performance ? %(name_{index})s" for index in range(len(names))),
         copy_format=COPY_FORMAT,
     )
     bound = {f"name_{index}": name for index, name in enumerate(names)}
-    heads = {f"head_{index}": _point_head(name) for index, name in enumerate(names)}
+    heads = {f"head_{index}": write_head(name, notation) for index, name in enumerate(names)}
     return statement, {**selection.parameters(), **bound, **heads}
 
 
-def _stored_value(index: int, name: str) -> str:
-    """Return the SQL for a metric's value as JSON text, whatever it is; NULL where there is none, or it is hidden."""
-    value = f"(performance->%(name_{index})s)::text"
+def stored_json(index: int, name: str) -> str:
+    """Return the SQL for the value of the metric bound as ``name_<index>``, as JSONB; NULL where it is hidden."""
+    value = f"performance->%(name_{index})s"
     return f"CASE WHEN {IS_NOT_WANDB} THEN {value} END" if name in WANDB_METADATA_FIELDS else value
 
 
-def _point_head(name: str) -> str:
-    return f'{POINT_MARK},{{"metric_name":{encode_name(name)},"value":'
+def write_head(name: str, notation: Notation) -> str:
+    """Return the text of a data point of the metric ``name`` up to its value."""
+    return POINT_MARK + notation.head(name)
 
 
-def _point_text(head: str, value: str) -> str:
+def write_point(head: str, value: str, notation: Notation) -> str:
     """Return the SQL for one data point, given the SQL for its value's JSON text; NULL where that is NULL."""
-    return f"{head} || ({value}) || {SHARED_TEXT}"
+    return f"{head} || ({value}) || {notation.tail}"
 
 
-COPY_ITERATION_TIMES = f"""
+COPY_ITERATION_TIMES = """
 /* lens_perf: copy_iteration_times */
 COPY (
-    SELECT {_point_text("%(iteration_head)s", "iteration::text")},
-        {_point_text("%(target_head)s", "target_iteration")}
+    SELECT {iteration_point}, {target_point}
     FROM (
-        SELECT DISTINCT ON (iteration) iteration, created_at, id, data_source,
+        SELECT DISTINCT ON (iteration) iteration, created_at, id, xmin, data_source,
             (performance->'target_iteration')::text AS target_iteration
-        {RECORDS}
+        {records}
         AND iteration IS NOT NULL
         ORDER BY iteration, created_at, id
     ) AS record
-    WHERE {IN_TIME_RANGE}
+    WHERE {in_ranges}
+    AND {is_new}
     ORDER BY iteration
-) TO STDOUT WITH {COPY_FORMAT}
+) TO STDOUT WITH {copy_format}
 """
 
 
-def copy_iteration_times(transaction: Transaction, selection: Selection, sink: RowSink) -> None:
-    """Copy the JSON texts of ``iteration`` and, where there is one, ``target_iteration`` of each iteration.
+def copy_iteration_times(transaction: Transaction, selection: Selection, notation: Notation, sink: RowSink) -> None:
+    """Copy the texts of ``iteration`` and, where there is one, ``target_iteration`` of each iteration.
 
-    Of the records of an iteration only the earliest counts; the time range then chooses among these.
+    Of the records of an iteration only the earliest counts; the ranges then choose among these.
     """
-    heads = {"iteration_head": _point_head("iteration"), "target_head": _point_head("target_iteration")}
-    transaction.copy_out(COPY_ITERATION_TIMES, {**selection.parameters(), **heads}, sink)
+    statement = COPY_ITERATION_TIMES.format(
+        iteration_point=write_point("%(iteration_head)s", "iteration::text", notation),
+        target_point=write_point("%(target_head)s", "target_iteration", notation),
+        records=RECORDS,
+        in_ranges=IN_RANGES,
+        is_new=IS_NEW,
+        copy_format=COPY_FORMAT,
+    )
+    heads = {
+        "iteration_head": write_head("iteration", notation),
+        "target_head": write_head("target_iteration", notation),
+    }
+    transaction.copy_out(statement, {**selection.parameters(), **heads}, sink)

@@ -1,33 +1,13 @@
 """The questions of the API, each answered by one statement on one borrowed connection."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Protocol
+from typing import Any
 
 from lens_perf.config import LimitSettings
 from lens_perf.performance import queries
-from lens_perf.performance.heavy_questions import HeavyQuestions
-from lens_perf.performance.marked_points import MarkedPoints
-from lens_perf.performance.object_expander import ObjectExpander
-from lens_perf.performance.point_writer import PointBody, PointWriter
-from lens_perf.performance.queries import Transaction
-from lens_perf.performance.row_blocks import collect_rows
-from lens_perf.performance.selection import Selection
-
-# Up to here PostgreSQL picks the metrics out; beyond, copying whole objects is faster (docs/decisions.rst).
-MOST_NAMED_METRICS = 4
-
-
-class Clusters(Protocol):
-    """What the service needs of the registry."""
-
-    def read(self, asked: str | None) -> AbstractContextManager[Transaction]:
-        """Borrow a connection to the cluster that answers for ``asked``."""
-
-    def admit_heavy_read(self, asked: str | None) -> AbstractContextManager[None]:
-        """Hold one of the few places for reads of many data points, or raise ClusterSaturatedError."""
+from lens_perf.performance.point_questions import PointAnswer, PointQuestion
+from lens_perf.performance.point_reader import Clusters, PointReader
 
 
 class PerformanceService:
@@ -35,8 +15,7 @@ class PerformanceService:
 
     def __init__(self, clusters: Clusters, limits: LimitSettings) -> None:
         self._clusters = clusters
-        self._limits = limits
-        self._heavy_questions = HeavyQuestions()
+        self._points = PointReader(clusters, limits)
 
     def list_sources(self, cluster: str | None, workload_uid: str) -> dict[str, Any]:
         """Return the data sources of a workload with their numbers of records, most records first."""
@@ -55,43 +34,6 @@ class PerformanceService:
         ]
         return {"workload_uid": workload_uid, "metrics": metrics, "total_count": len(metrics)}
 
-    def read_points(self, cluster: str | None, selection: Selection, names: Sequence[str] | None) -> PointBody:
-        """Return the data points of the metrics ``names``, or of all, by time."""
-        with self._start_body(cluster, selection, names) as writer:
-            with self._clusters.read(cluster) as transaction:
-                if names is not None and len(names) <= MOST_NAMED_METRICS:
-                    with collect_rows(MarkedPoints(writer).take) as rows:
-                        queries.copy_named_points(transaction, selection, names, rows)
-                else:
-                    with collect_rows(ObjectExpander(names, writer).take) as rows:
-                        queries.copy_objects(transaction, selection, names, rows)
-            return writer.finish()
-
-    def read_iteration_times(self, cluster: str | None, selection: Selection) -> PointBody:
-        """Return when each iteration was first reported, and its target, by iteration."""
-        with self._start_body(cluster, selection) as writer:
-            with self._clusters.read(cluster) as transaction, collect_rows(MarkedPoints(writer).take) as rows:
-                queries.copy_iteration_times(transaction, selection, rows)
-            return writer.finish()
-
-    @contextmanager
-    def _start_body(
-        self, cluster: str | None, selection: Selection, names: Sequence[str] | None = None
-    ) -> Iterator[PointWriter]:
-        """Open a writer; a read that becomes heavy, or was so when it was last asked for, needs a place for it."""
-        labels = {"workload_uid": selection.workload_uid}
-        if selection.data_source is not None:
-            labels["data_source"] = selection.data_source
-        asked = (cluster, selection, names and tuple(names))
-        with ExitStack() as held:
-
-            def admit() -> None:
-                self._heavy_questions.add(asked)
-                held.enter_context(self._clusters.admit_heavy_read(cluster))
-
-            known = asked in self._heavy_questions
-            if known:
-                admit()
-            memory_bytes = self._limits.memory_mib * 2**20
-            writer = PointWriter(labels, self._limits.max_points, memory_bytes, None if known else admit)
-            yield held.enter_context(writer)
+    def read_points(self, question: PointQuestion) -> PointAnswer:
+        """Return the data points that are asked for, by time; those of iteration times by iteration."""
+        return self._points.read(question)

@@ -6,6 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from lens_perf.clusters.pool import ConnectionPool
+from lens_perf.performance.point_reader import NOT_A_CURSOR
 from tests.conftest import strict_json
 
 START, END = "Invalid start time format", "Invalid end time format"
@@ -111,9 +112,38 @@ def test_nul_in_metric(client: FlaskClient, query: dict[str, Any]) -> None:
     assert refused(client, DATA, **query) == "a metric name holds no NUL"
 
 
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ({"max_points": "0"}, "max_points must be a whole number of at least 1"),
+        ({"max_points": "-5"}, "max_points must be a whole number of at least 1"),
+        ({"maxDataPoints": "1e3"}, "maxDataPoints must be a whole number of at least 1"),
+        ({"max_points": "9" * 19}, "max_points must be a whole number of at least 1"),
+        ({"max_points": "9", "maxDataPoints": "9"}, "max_points and maxDataPoints mean the same; give one"),
+        ({"start_iteration": "x"}, "start_iteration must be a whole number"),
+        ({"start_iteration": "1_0"}, "start_iteration must be a whole number"),
+        ({"end_iteration": "\uff11"}, "end_iteration must be a whole number"),
+        ({"start_iteration": "2", "end_iteration": "1"}, "start_iteration must not be after end_iteration"),
+        ({"axis": "id"}, "axis must be iteration or time"),
+        ({"format": "xml"}, "format must be one of json, csv, ndjson"),
+        ({"layout": "rows"}, "layout must be one of points, columns"),
+        ({"layout": "columns", "format": "csv"}, "layout is for format json"),
+        ({"non_finite": "1"}, "non_finite must be true or false"),
+        ({"after": "a b"}, "after must be the cursor of an earlier answer"),
+        ({"after": "abc", "max_points": "9"}, "after tells every data point that is new; leave max_points away"),
+        ({"after": "abc"}, NOT_A_CURSOR),
+        ({"after": "W10"}, NOT_A_CURSOR),
+    ],
+)
+def test_how_points_are_asked_for(client: FlaskClient, query: dict[str, str], message: str) -> None:
+    assert refused(client, DATA, **query) == message
+
+
 def test_unknown_parameter(client: FlaskClient) -> None:
     message = refused(client, DATA, data_sorce="log")
-    assert message == "Unknown parameter data_sorce; expected cluster, data_source, end, metric, metrics, start"
+    known = "after, axis, cluster, data_source, end, end_iteration, format, layout, maxDataPoints, max_points, "
+    known += "metric, metrics, non_finite, start, start_iteration"
+    assert message == f"Unknown parameter data_sorce; expected {known}"
     assert "expected cluster" in refused(client, "/lens/v1/workloads/w/metrics/sources", data_source="log")
 
 

@@ -16,6 +16,7 @@ import psycopg2
 from lens_perf.config import LimitSettings
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from lens_perf.performance import queries
+from lens_perf.performance.notations import JSON
 from lens_perf.performance.queries import Transaction
 from lens_perf.performance.selection import Selection
 from tests.benchmarks import seed
@@ -140,7 +141,7 @@ QUERIES: Mapping[str, Query] = {
     "sources": lambda transaction, workload: queries.select_sources(transaction, workload.uid),
     "available": lambda transaction, workload: queries.select_available(transaction, workload.uid, None),
     "iteration-times": lambda transaction, workload: queries.copy_iteration_times(
-        transaction, Selection(workload.uid), Drain()
+        transaction, Selection(workload.uid), JSON, Drain()
     ),
 }
 

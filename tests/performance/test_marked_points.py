@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from lens_perf.performance import row_blocks
 from lens_perf.performance.marked_points import MarkedPoints
-from lens_perf.performance.point_writer import PointWriter
+from lens_perf.performance.notations import JSON
+from lens_perf.performance.point_writer import BodyFile, PointCount, PointWriter
 from lens_perf.performance.row_blocks import RowBlocks, collect_rows
 
 GOOD = ["1", "-0.5", "1" + "0" * 307, "1" + "0" * 308, "0." + "0" * 400 + "1"]
@@ -17,7 +18,7 @@ NAMES = ["loss", "a,b", '"', "\\", '","value":', "\x02", "é"]
 
 
 def point(name: str, value: str) -> str:
-    return f'\x02,{{"metric_name":{json.dumps(name)},"value":{value},"timestamp":1,"iteration":2,"data_source":"log"}}'
+    return f'\x02{{"metric_name":{json.dumps(name)},"value":{value},"timestamp":1,"iteration":2,"data_source":"log"}}'
 
 
 @pytest.mark.parametrize("block_size", [1, 150, 10**6])
@@ -25,12 +26,13 @@ def point(name: str, value: str) -> str:
     rows=st.lists(st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(GOOD * 3 + BAD)), max_size=3), max_size=9)
 )
 def test_only_finite_numbers_are_points(rows: list[list[tuple[str, str]]], block_size: int) -> None:
-    with pytest.MonkeyPatch.context() as patch, PointWriter({"uid": "w"}, 10**9, 2**20) as writer:
+    with pytest.MonkeyPatch.context() as patch, BodyFile(2**20) as body:
+        writer = PointWriter({"uid": "w"}, body, PointCount(10**9))
         patch.setattr(row_blocks, "BLOCK_SIZE", block_size)
-        with collect_rows(MarkedPoints(writer).take) as sink:
+        with collect_rows(MarkedPoints(JSON, writer).take) as sink:
             for row in rows:
                 sink.write(("\t".join(point(*each) for each in row) + "\n").encode())
-        answer = json.loads(writer.finish().content or b"", parse_int=str, parse_float=str)
+        answer = json.loads(writer.finish({}).content or b"", parse_int=str, parse_float=str)
     expected = [each for row in rows for each in row if each[1] in GOOD]
     assert [(each["metric_name"], each["value"]) for each in answer["data"]] == expected
     assert answer["total_count"] == str(len(expected))

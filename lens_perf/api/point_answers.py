@@ -1,0 +1,69 @@
+"""Sends data points: in the form that was asked for, or with word that nothing has changed."""
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from flask import Response, request
+from werkzeug.wsgi import wrap_file
+
+from lens_perf.performance.point_questions import Form, PointAnswer
+from lens_perf.performance.point_writer import PointBody
+
+MEDIA_TYPES: Mapping[Form, str] = {
+    "json": "application/json",
+    "columns": "application/json",
+    "csv": "text/csv",
+    "ndjson": "application/x-ndjson",
+}
+# What is saved to a file by its nature.
+SAVED: Mapping[Form, str] = {"csv": "csv", "ndjson": "ndjson"}
+BY_MEDIA_TYPE: Mapping[str, Form] = {"application/json": "json", "text/csv": "csv", "application/x-ndjson": "ndjson"}
+CURSOR_HEADER = "X-Cursor"
+UNFIT_FOR_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+def choose_form(query: Mapping[str, Any]) -> Form:
+    """Return the form that the query names, else the one that the Accept header likes best; JSON if all are alike."""
+    form: Form
+    if query["format"] is not None:
+        form = query["format"]
+    elif query["layout"] is not None:
+        form = "json"
+    else:
+        form = BY_MEDIA_TYPE[request.accept_mimetypes.best_match(tuple(BY_MEDIA_TYPE), "application/json")]
+    return "columns" if query["layout"] == "columns" else form
+
+
+def list_known_etags() -> tuple[str, ...]:
+    """Return the ETags of the answers that the caller has, as it says."""
+    return tuple(sorted(request.if_none_match.as_set(include_weak=True)))
+
+
+def send_points(answer: PointAnswer, form: Form, name: str) -> Response:
+    """Return the response with ``answer``; ``name`` is that of the file in which it may be saved."""
+    if answer.body is None:
+        response = Response(status=HTTPStatus.NOT_MODIFIED)
+        del response.headers["Content-Type"]  # of nothing
+    else:
+        response = _send_body(answer.body, MEDIA_TYPES[form])
+        if form in SAVED:
+            file_name = f"{UNFIT_FOR_NAMES.sub('_', name)}.{SAVED[form]}"
+            response.headers["Content-Disposition"] = f'attachment; filename="{file_name}"'
+    # Weak, as an answer is compressed for some: https://www.rfc-editor.org/rfc/rfc9110#section-8.8.1
+    response.set_etag(answer.etag, weak=True)
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.vary.add("Accept")
+    if answer.cursor is not None:
+        response.headers[CURSOR_HEADER] = answer.cursor
+    return response
+
+
+def _send_body(body: PointBody, media_type: str) -> Response:
+    """Return a response of known length; a file goes to the server's own sendfile, where it has one."""
+    if body.file is None:
+        return Response(body.content, mimetype=media_type)
+    response = Response(wrap_file(request.environ, body.file), mimetype=media_type, direct_passthrough=True)
+    response.content_length = body.size
+    return response

@@ -1,0 +1,184 @@
+"""Answers questions for data points: whether anything is new, then the points, in flat memory."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import replace
+from typing import Any, Protocol
+
+from lens_perf.config import LimitSettings
+from lens_perf.errors import InvalidParameterError
+from lens_perf.performance import queries
+from lens_perf.performance.column_writer import ColumnWriter
+from lens_perf.performance.freshness import NotATokenError, Seen, digest, find_unchanged
+from lens_perf.performance.heavy_questions import HeavyQuestions
+from lens_perf.performance.marked_points import MarkedPoints, SampledPoints
+from lens_perf.performance.notations import COLUMNS, CSV, CSV_HEADER, JSON, NDJSON, Notation
+from lens_perf.performance.object_expander import ObjectExpander
+from lens_perf.performance.point_questions import ITERATION_TIMES, Form, PointAnswer, PointQuestion
+from lens_perf.performance.point_writer import BodyFile, LineWriter, PointCount, PointWriter, Writer
+from lens_perf.performance.queries import Transaction
+from lens_perf.performance.row_blocks import collect_rows
+from lens_perf.performance.sampled_points_queries import copy_sampled_points
+from lens_perf.performance.sampled_times_queries import copy_sampled_times
+from lens_perf.performance.sampling import Sampling
+from lens_perf.performance.selection import Selection
+from lens_perf.performance.survey_queries import Survey, select_survey
+
+# Up to here PostgreSQL picks the metrics out; beyond, copying whole objects is faster (docs/decisions.rst).
+MOST_NAMED_METRICS = 4
+# A statement has room for so many.
+MOST_SAMPLED_METRICS = 100
+
+NOTATIONS: dict[Form, Notation] = {"json": JSON, "ndjson": NDJSON, "csv": CSV, "columns": COLUMNS}
+NOT_A_CURSOR = "after must be the cursor of an earlier answer about this workload; leave it empty to begin"
+
+
+class Clusters(Protocol):
+    """What is needed of the registry."""
+
+    def read(self, asked: str | None) -> AbstractContextManager[Transaction]:
+        """Borrow a connection to the cluster that answers for ``asked``."""
+
+    def admit_heavy_read(self, asked: str | None) -> AbstractContextManager[None]:
+        """Hold one of the few places for reads of many data points, or raise ClusterSaturatedError."""
+
+    def resolve(self, asked: str | None) -> str:
+        """Return the name of the cluster that answers for ``asked``."""
+
+
+class PointReader:
+    """Answers PointQuestions, in flat memory."""
+
+    def __init__(self, clusters: Clusters, limits: LimitSettings) -> None:
+        self._clusters = clusters
+        self._limits = limits
+        self._heavy_questions = HeavyQuestions()
+
+    def read(self, question: PointQuestion) -> PointAnswer:
+        """Return the answer. Raises the LensError of what keeps it from being given."""
+        subject = digest(self._clusters.resolve(question.cluster), *_subject(question.selection))
+        tag = digest(subject, replace(question, cluster=None, known=()))
+        before = _parse_cursor(question, subject)
+        held = self._find_held(question, tag)
+        if held is not None:
+            return PointAnswer(None, held.encode())
+        with self._admit(question) as count, BodyFile(self._limits.memory_mib * 2**20) as body:
+            writer = self._open_writer(question, body, count)
+            with self._clusters.read(question.cluster) as transaction:
+                survey = select_survey(transaction, question.selection)
+                further = _write_points(transaction, question, survey, before, writer)
+            seen = Seen.at(subject, survey, before)
+            cursor = None if question.after is None else seen.encode()
+            if cursor is not None:
+                further["cursor"] = cursor
+            return PointAnswer(writer.finish(further), replace(seen, question=tag).encode(), cursor)
+
+    def _find_held(self, question: PointQuestion, tag: str) -> Seen | None:
+        """Return which of the answers that the caller has is still right, if any is."""
+        known = _parse_etags(question.known, tag)
+        if not known:
+            return None
+        with self._clusters.read(question.cluster) as transaction:
+            return find_unchanged(transaction, question.selection, known)
+
+    def _open_writer(self, question: PointQuestion, body: BodyFile, count: PointCount) -> Writer:
+        labels = {"workload_uid": question.selection.workload_uid}
+        if question.selection.data_source is not None:
+            labels["data_source"] = question.selection.data_source
+        if question.form == "columns":
+            return ColumnWriter(labels, body, count, self._limits.memory_mib * 2**20)
+        if question.form == "json":
+            return PointWriter(labels, body, count)
+        return LineWriter(CSV_HEADER if question.form == "csv" else None, body, count)
+
+    @contextmanager
+    def _admit(self, question: PointQuestion) -> Iterator[PointCount]:
+        """Count the points; a read that becomes heavy, or was so when it was last asked for, needs a place for it."""
+        asked = replace(question, known=())
+        with ExitStack() as held:
+
+            def admit() -> None:
+                self._heavy_questions.add(asked)
+                held.enter_context(self._clusters.admit_heavy_read(question.cluster))
+
+            known = asked in self._heavy_questions
+            if known:
+                admit()
+            yield PointCount(self._limits.max_points, None if known else admit)
+
+
+def _subject(selection: Selection) -> tuple[str, str | None]:
+    """Return whose records a cursor is about: what has been seen of them does not depend on ranges."""
+    return selection.workload_uid, selection.data_source
+
+
+def _parse_cursor(question: PointQuestion, subject: str) -> Seen | None:
+    if not question.after:
+        return None
+    try:
+        return Seen.parse(question.after, subject)
+    except NotATokenError:
+        raise InvalidParameterError(NOT_A_CURSOR, {"query": {"after": [NOT_A_CURSOR]}}) from None
+
+
+def _parse_etags(texts: Sequence[str], tag: str) -> list[Seen]:
+    """Return the ETags that are about this question: others hold for other answers."""
+    found = []
+    for text in texts:
+        with suppress(NotATokenError):
+            found.append(Seen.parse(text, tag))
+    return found
+
+
+def _write_points(
+    transaction: Transaction, question: PointQuestion, survey: Survey, before: Seen | None, writer: Writer
+) -> dict[str, Any]:
+    """Give ``writer`` the data points; return what else is to be said of them."""
+    notation, selection, sampling = NOTATIONS[question.form], question.selection, question.sampling
+    if before is not None:
+        if before.is_ahead_of(survey):
+            raise InvalidParameterError(NOT_A_CURSOR, {"query": {"after": [NOT_A_CURSOR]}})
+        selection = replace(selection, since=before.since())
+    if sampling is not None and survey.records > sampling.max_points:
+        return {"sampling": _write_sampled(transaction, question, sampling.suit(survey, selection), writer)}
+    points = MarkedPoints(notation, writer, non_finite=question.non_finite)
+    if question.metrics == ITERATION_TIMES:
+        with collect_rows(points.take) as rows:
+            queries.copy_iteration_times(transaction, selection, notation, rows)
+    elif question.metrics is not None and len(question.metrics) <= MOST_NAMED_METRICS:
+        with collect_rows(points.take) as rows:
+            queries.copy_named_points(transaction, selection, question.metrics, notation, rows)
+    else:
+        expander = ObjectExpander(question.metrics, notation, writer, non_finite=question.non_finite)
+        with collect_rows(expander.take) as rows:
+            queries.copy_objects(transaction, selection, question.metrics, rows)
+    return {} if sampling is None else {"sampling": _describe("none", writer.count.value, writer)}
+
+
+def _write_sampled(
+    transaction: Transaction, question: PointQuestion, sampling: Sampling, writer: Writer
+) -> dict[str, Any]:
+    total = 0
+    metrics, selection, notation = question.metrics, question.selection, NOTATIONS[question.form]
+    if metrics == ITERATION_TIMES:
+        points = SampledPoints(notation, writer)
+        with collect_rows(points.take) as rows:
+            copy_sampled_times(transaction, selection, sampling, notation, rows)
+        return _describe("m4", points.total, writer)
+    names = _list_names(transaction, selection) if metrics is None else metrics
+    for start in range(0, len(names), MOST_SAMPLED_METRICS):
+        batch = names[start : start + MOST_SAMPLED_METRICS]
+        points = SampledPoints(notation, writer, non_finite=sampling.non_finite)
+        with collect_rows(points.take) as rows:
+            copy_sampled_points(transaction, selection, batch, sampling, notation=notation, sink=rows)
+        total += points.total
+    return _describe("m4", total, writer)
+
+
+def _list_names(transaction: Transaction, selection: Selection) -> Sequence[str]:
+    rows = queries.select_available(transaction, selection.workload_uid, selection.data_source)
+    return list(dict.fromkeys(name for name, _source, _count in rows))
+
+
+def _describe(method: str, total: int, writer: Writer) -> dict[str, Any]:
+    return {"method": method, "points_total": total, "points_returned": writer.count.value}
