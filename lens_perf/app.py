@@ -7,6 +7,7 @@ from flask import Flask, request
 
 from lens_perf import __version__
 from lens_perf.api.access_check import install_access_check
+from lens_perf.api.compression import install_compression
 from lens_perf.api.error_responses import LensApi
 from lens_perf.api.headers import install_headers
 from lens_perf.api.health import create_health_blueprint
@@ -49,6 +50,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = LensFlask("lens_perf", static_folder=None)
     # Ahead of all other hooks, so that it also times and logs what they answer.
     install_request_scope(app, settings)
+    install_compression(app, settings)
     install_headers(app, settings)
     app.json = OrjsonProvider(app)
     # A missing uid is an empty segment, which werkzeug would otherwise merge away with a redirect.

@@ -74,6 +74,7 @@ def test_gunicorn_serves_small_and_large(settings: Path, store: Store, uid: str,
     with gunicorn(settings, *arguments) as address:
         base = address + METRICS.format(uid=uid)
         with requests.Session() as session:
+            session.headers["Accept-Encoding"] = "identity"
             for query, points in (("", 40000), ("?metrics=m1", 4000), ("?metrics=m1&start=5&end=6", 2)):
                 response = session.get(f"{base}/data{query}")
                 assert int(response.headers["Content-Length"]) == len(response.content)

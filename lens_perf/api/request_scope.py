@@ -41,7 +41,7 @@ def _finish(asked: Request, response: Response, timings: Timings, cluster: str) 
     seconds = timings.elapsed()
     phases = timings.split(seconds)
     endpoint = asked.endpoint or metrics.OTHER
-    size = 0 if asked.method == "HEAD" else _size(response)
+    size = 0 if asked.method == "HEAD" else _size(response) or timings.streamed
     metrics.count_request(endpoint, cluster, response.status_code, seconds)
     metrics.count_sent(endpoint, cluster, timings.rows, size)
     response.headers[REQUEST_ID_HEADER] = timings.request_id

@@ -15,7 +15,7 @@ Phase = Literal["auth", "pool", "query"]
 class Timings:
     """The times of one request: its phases in seconds, and what its log line will say of it."""
 
-    __slots__ = ("phases", "request_id", "rows", "started", "token")
+    __slots__ = ("phases", "request_id", "rows", "started", "streamed", "token")
 
     def __init__(self) -> None:
         self.started = perf_counter()
@@ -23,6 +23,7 @@ class Timings:
         self.request_id: str | None = None
         self.token: str | None = None
         self.rows = 0
+        self.streamed = 0
 
     def elapsed(self) -> float:
         """Return the seconds since the request began."""
@@ -66,6 +67,13 @@ def note_rows(count: int) -> None:
     timings = _current.get()
     if timings is not None:
         timings.rows += count
+
+
+def note_streamed(size: int) -> None:
+    """Tell the size of a body of which the answer itself will not say how long it is."""
+    timings = _current.get()
+    if timings is not None:
+        timings.streamed = size
 
 
 class phase:  # noqa: N801 - reads as the statement it is used in: with phase("query")
