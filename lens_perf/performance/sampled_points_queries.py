@@ -23,6 +23,8 @@ from lens_perf.performance.selection import Selection
 
 # Stands for the part of records without an iteration: no iteration shifted gives it.
 NO_PART = 2**40
+# Along iterations, the ends of a part do as well as those of its points: it is never wider than a bucket.
+PART_ENDS = "part::bigint << %(part_shift)s", "(part::bigint + 1 << %(part_shift)s) - 1"
 
 # Without the setting, PostgreSQL, which takes the parts to be as many as the records, does not count in parallel.
 COPY_SAMPLED_POINTS = """
@@ -36,7 +38,7 @@ COPY (
             {records}
             AND {in_ranges}
         ) AS record
-        WHERE axis IS NOT NULL
+        WHERE {has_axis}
         GROUP BY part, data_source
     ),
     series AS MATERIALIZED ({series}),
@@ -119,7 +121,12 @@ COPY (
         UNION ALL
         SELECT 1, created_at, id, metric, CASE metric {points} END || {tail}
         FROM picked
-        JOIN training_performance USING (id)
+        CROSS JOIN LATERAL (
+            SELECT created_at, iteration, data_source, performance
+            FROM training_performance
+            WHERE training_performance.id = picked.id
+            OFFSET 0
+        ) AS record
     ) AS answer
     ORDER BY rank, created_at, id, metric
 ) TO STDOUT WITH {copy_format}
@@ -141,7 +148,10 @@ def copy_sampled_points(
     others = [_is_other(value) if sampling.non_finite else "false" for value in stored]
     numbers = [read_number(value) for value in stored]
     statement = COPY_SAMPLED_POINTS.format(
-        values=", ".join(f"{numbers[index]} AS value_{index}, {others[index]} AS is_other_{index}" for index in each),
+        values=", ".join(
+            f"{stored[index]} AS json_{index}, {numbers[index]} AS value_{index}, {others[index]} AS is_other_{index}"
+            for index in each
+        ),
         aggregates=", ".join(_aggregate_part(index, sampling) for index in each),
         series=" UNION ALL ".join(SELECT_SERIES.format(index=index) for index in each),
         value=_choose(numbers),
@@ -149,6 +159,8 @@ def copy_sampled_points(
         points=" ".join(f"WHEN {index} THEN %(head_{index})s || ({stored[index]})::text" for index in each),
         tail=notation.tail,
         axis=AXES[sampling.axis],
+        # As plain a condition as can be, for it is looked at for every record.
+        has_axis="part IS NOT NULL" if sampling.axis == "iteration" else "axis IS NOT NULL",
         records=RECORDS,
         in_ranges=IN_RANGES,
         limit=FLOAT64_LIMIT,
@@ -169,12 +181,14 @@ SELECT_SERIES = """
 
 
 def _aggregate_part(index: int, sampling: Sampling) -> str:
-    """Return the SQL for what is to be known of a metric in a part."""
+    """Return the SQL for what is to be known of a metric in a part, with few looks into the records."""
     others = f"count(*) FILTER (WHERE is_other_{index})" if sampling.non_finite else "0::bigint"
-    # Parts are ranges of iterations: which comes first among them does not depend on the metric, and by time it does.
-    here = f"FILTER (WHERE value_{index} IS NOT NULL OR is_other_{index})" if sampling.axis == "time" else ""
-    return f"""count(value_{index}) AS points_{index}, {others} AS others_{index},
-            min(axis) {here} AS first_{index}, max(axis) {here} AS last_{index},
+    first, last = PART_ENDS
+    if sampling.axis == "time":
+        here = f"FILTER (WHERE value_{index} IS NOT NULL OR is_other_{index})"
+        first, last = f"min(axis) {here}", f"max(axis) {here}"
+    return f"""count(*) FILTER (WHERE jsonb_typeof(json_{index}) = 'number') AS points_{index},
+            {others} AS others_{index}, {first} AS first_{index}, {last} AS last_{index},
             min(value_{index}) AS lowest_{index}, max(value_{index}) AS highest_{index}"""
 
 

@@ -17,6 +17,8 @@ Axis = Literal["iteration", "time"]
 AXES: dict[Axis, str] = {"iteration": "iteration::bigint", "time": TIMESTAMP}
 # Of parts, there is a group each to keep; of the records of a part, one each to fetch.
 MOST_PARTS = 16_384
+# Of so many parts of a bucket, as a binary logarithm, four are looked at.
+PARTS_SHIFT = 3
 
 
 @dataclass(frozen=True)
@@ -32,20 +34,34 @@ class Sampling:
     non_finite: bool = False
     part_shift: int = 0
 
+    @property
+    def buckets(self) -> int:
+        """The most buckets that there may be."""
+        return max(1, self.max_points // self.points_per_bucket)
+
+    @property
+    def points_per_bucket(self) -> int:
+        """The most points of a bucket."""
+        return min(self.max_points, 5 if self.non_finite else 4)
+
     def suit(self, survey: Survey, selection: Selection) -> "Sampling":
-        """Return the sampling with parts that suit the workload: few enough to keep, small enough to look at."""
+        """Return the sampling with parts that suit the workload: few enough to keep, small enough to look at.
+
+        None is wider than a bucket, along iterations.
+        """
         first, last = survey.first_iteration or 0, survey.last_iteration or 0
         if selection.iteration_range is not None:
             first, last = max(first, selection.iteration_range[0]), min(last, selection.iteration_range[1])
-        return replace(self, part_shift=max(0, (last - first) // MOST_PARTS).bit_length())
+        span = max(0, last - first)
+        widest = (span // self.buckets).bit_length() - PARTS_SHIFT
+        return replace(self, part_shift=max(0, min((span // MOST_PARTS).bit_length(), widest)))
 
     def parameters(self) -> dict[str, Any]:
         """Return the values that the statements bind."""
-        kinds = 5 if self.non_finite else 4
         return {
             "max_points": self.max_points,
-            "buckets": max(1, self.max_points // kinds),
-            "points_per_bucket": min(kinds, self.max_points),
+            "buckets": self.buckets,
+            "points_per_bucket": self.points_per_bucket,
             "part_shift": self.part_shift,
             "non_finite": sorted(text.decode() for text in NON_FINITE_TEXTS),
         }

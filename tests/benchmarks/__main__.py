@@ -17,9 +17,10 @@ from tests.benchmarks.gunicorn_process import run_gunicorn
 from tests.benchmarks.imports import IMPORTS
 from tests.benchmarks.measurements import Bench
 from tests.benchmarks.outcome import HEADING, Outcome, summarise, write_json
+from tests.benchmarks.sampling import SAMPLING
 from tests.benchmarks.seed import seed
 
-MEASUREMENTS = {**measurements.MEASUREMENTS, **IMPORTS}
+MEASUREMENTS = {**measurements.MEASUREMENTS, **SAMPLING, **IMPORTS}
 # A busy machine makes answers late, not wrong.
 DEADLINE_SECONDS = 600.0
 

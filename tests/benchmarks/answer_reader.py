@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 BUFFER_SIZE = 256 * 1024
-# Enough of a body's end to hold total_count, which comes last in every answer.
-TAIL_SIZE = 64
+# Enough of a body's end to hold total_count and what follows it.
+TAIL_SIZE = 160
 READ_SECONDS = 900
 CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 TOTAL_COUNT = re.compile(rb'"total_count":([0-9]+)}\s*$')
+# Of a sampled answer, the number of the points that it stands for.
+POINTS_TOTAL = re.compile(rb'"points_total":([0-9]+),"points_returned":[0-9]+}}\s*$')
 
 
 class WrongAnswerError(Exception):
@@ -30,7 +32,7 @@ class Answer:
         """Raise WrongAnswerError unless this is a 200 that counts ``total_count``."""
         if not self.head.startswith(b"HTTP/1.1 200 "):
             raise WrongAnswerError(f"{self.head!r} {self.tail!r}")
-        match = TOTAL_COUNT.search(self.tail)
+        match = TOTAL_COUNT.search(self.tail) or POINTS_TOTAL.search(self.tail)
         if match is None or int(match.group(1)) != total_count:
             raise WrongAnswerError(f"expected total_count {total_count}: {self.tail!r}")
 
