@@ -8,15 +8,18 @@ from flask import Flask, request
 from lens_perf import __version__
 from lens_perf.api.access_check import install_access_check
 from lens_perf.api.compression import install_compression
+from lens_perf.api.endpoints import SegmentConverter
 from lens_perf.api.error_responses import LensApi
 from lens_perf.api.headers import install_headers
 from lens_perf.api.health import create_health_blueprint
 from lens_perf.api.json_provider import OrjsonProvider
-from lens_perf.api.metrics_views import SERVICE, SegmentConverter, metrics
+from lens_perf.api.listing_views import LISTING, listing
+from lens_perf.api.metrics_views import SERVICE, metrics
 from lens_perf.api.request_scope import install_request_scope
 from lens_perf.caller import set_client_socket
 from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.config import Settings, load_settings
+from lens_perf.performance.listing import Listing
 from lens_perf.performance.readiness import Readiness
 from lens_perf.performance.service import PerformanceService
 from lens_perf.web.docs_page import create_docs_blueprint
@@ -60,6 +63,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.before_request(lambda: set_client_socket(request.environ.get("gunicorn.socket")))
     install_access_check(app, settings)
     app.extensions[REGISTRY] = registry
+    readiness = Readiness(registry, registry.breaker_state)
     app.extensions[SERVICE] = PerformanceService(registry, settings.limits)
     app.config.update(
         API_TITLE="Training Performance API",
@@ -73,8 +77,10 @@ def create_app(settings: Settings | None = None) -> Flask:
             **(BEARER if settings.access.token_file else {}),
         },
     )
-    LensApi(app).register_blueprint(metrics, url_prefix=settings.http.base_path + metrics.url_prefix)
+    api = LensApi(app)
+    api.register_blueprint(metrics, url_prefix=settings.http.base_path + metrics.url_prefix)
+    api.register_blueprint(listing, url_prefix=settings.http.base_path)
     app.register_blueprint(create_docs_blueprint(root))
-    readiness = Readiness(registry, registry.breaker_state)
+    app.extensions[LISTING] = Listing(registry, readiness, settings.current_cluster)
     app.register_blueprint(create_health_blueprint(readiness, settings.http.ready_needs_all))
     return app

@@ -1,5 +1,6 @@
 """Asks every request to the API for a token that may read the cluster it asks, where tokens are in use."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from flask import Flask, request
@@ -9,8 +10,11 @@ from lens_perf.config import Settings
 from lens_perf.errors import ForbiddenError, UnauthorizedError
 from lens_perf.instrumentation.timing import note_token, phase
 
-# The blueprint of what tokens guard. The rule that matched decides, never the path: no spelling of it opens anything.
-GUARDED_BLUEPRINT = "metrics"
+# The blueprints of what tokens guard. The rule that matched decides, never the path: no spelling of it opens anything.
+GUARDED_BLUEPRINTS = frozenset({"metrics", "listing"})
+# Its answers are about many clusters: it leaves out those that the token may not read.
+LISTING_BLUEPRINT = "listing"
+TOKEN_KEY = "lens_perf.token"  # noqa: S105 - where the token is kept for the length of a request
 SCHEME = "bearer"
 
 
@@ -21,16 +25,25 @@ def install_access_check(app: Flask, settings: Settings) -> None:
     tokens = TokenFile(Path(settings.access.token_file))
 
     def check() -> None:
-        if request.blueprint != GUARDED_BLUEPRINT or request.method == "OPTIONS":
+        if request.blueprint not in GUARDED_BLUEPRINTS or request.method == "OPTIONS":
             return
         with phase("auth"):
             token = _authenticate(tokens, request.headers.get("Authorization", ""))
             note_token(token.name)
+            request.environ[TOKEN_KEY] = token
+            if request.blueprint == LISTING_BLUEPRINT and not request.args.get("cluster"):
+                return
             # Of a cluster that it may not read, a token learns nothing, not even whether there is one.
             if not token.may_read(request.args.get("cluster") or settings.fallback_cluster):
                 raise ForbiddenError("The token may not read this cluster")
 
     app.before_request(check)
+
+
+def list_readable(names: Sequence[str]) -> tuple[str, ...]:
+    """Return those of the clusters ``names`` that the request may be told of: all, where no tokens are in use."""
+    token: Token | None = request.environ.get(TOKEN_KEY)
+    return tuple(name for name in names if token is None or token.may_read(name))
 
 
 def _authenticate(tokens: TokenFile, header: str) -> Token:

@@ -1,132 +1,29 @@
-"""The four endpoints: checked arguments in, the service's answer out. No SQL, no try."""
+"""The contract's four endpoints: checked arguments in, the service's answer out. No SQL, no try."""
 
-from collections.abc import Callable, Mapping
-from functools import wraps
-from http import HTTPStatus
-from typing import Any, ParamSpec, cast
+from collections.abc import Mapping
+from typing import Any, cast
 
-from flask import Response, current_app, request
-from flask_smorest import Blueprint
-from marshmallow import Schema
-from werkzeug.routing import BaseConverter
+from flask import Response, current_app
 
 from lens_perf.api import schemas
-from lens_perf.api.arguments import (
-    LONGEST_UID,
-    UID_PATTERN,
-    ClusterQuery,
-    QueryParser,
-    SourceQuery,
-    parse_workload_uid,
-)
-from lens_perf.api.error_responses import ErrorSchema
+from lens_perf.api.arguments import ClusterQuery, SourceQuery, parse_workload_uid
+from lens_perf.api.endpoints import UID_PARAMETER, StrictBlueprint, answers, answers_points
 from lens_perf.api.point_answers import choose_form, list_known_etags, send_points
 from lens_perf.api.point_arguments import DataQuery, PointsQuery, choose_metrics, choose_records, choose_sampling
 from lens_perf.performance.point_questions import ITERATION_TIMES, Metrics, PointQuestion
 from lens_perf.performance.service import PerformanceService
 
-Parameters = ParamSpec("Parameters")
 Query = Mapping[str, Any]
 
 SERVICE = "lens_perf_service"
-ERROR_EXAMPLES = {
-    400: ("The request names something that cannot be", "workload_uid is required"),
-    401: ("Tokens are in use, and the request has no valid one", "The token is not valid"),
-    403: ("The token may not read the cluster", "The token may not read this cluster"),
-    404: ("No such path", "The requested URL was not found on the server."),
-    405: ("The path answers GET, HEAD and OPTIONS only", "The method is not allowed for the requested URL."),
-    500: ("A fault of the service itself", "Internal server error"),
-    503: (
-        "The cluster cannot answer now; see Retry-After",
-        "Cluster my-cluster cannot be reached now; try again later",
-    ),
-    504: ("The query ran past its deadline", "The query ran past its deadline; ask for less"),
-}
-TOO_LARGE = {
-    413: ("The result passes the cap on data points", "The result has more than 20000000 data points; ask ...")
-}
-TEXT = {"schema": {"type": "string"}}
-CSV_EXAMPLE = "metric_name,value,timestamp,iteration,data_source\nloss,0.5432,1701734400000,100,wandb\n"
-UNCHANGED = {"description": "Nothing has changed since the answer with the ETag that If-None-Match names"}
-UID_PARAMETER = {
-    "name": "uid",
-    "in": "path",
-    "required": True,
-    "description": "The unique identifier of the workload",
-    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_UID, "pattern": UID_PATTERN},
-    "example": schemas.EXAMPLE_UID,
-}
-
-
-class SegmentConverter(BaseConverter):
-    """One segment of a path, also an empty one, so that a missing uid gets an answer in the contract's words."""
-
-    regex = "[^/]*"
-
-
-class MetricsBlueprint(Blueprint):  # type: ignore[misc]  # flask-smorest has no annotations
-    """A Blueprint that reads query strings strictly."""
-
-    ARGUMENTS_PARSER = QueryParser()
-
-
-metrics = MetricsBlueprint(
-    "metrics", __name__, url_prefix="/workloads/<segment:uid>/metrics", description="Training metrics of a workload"
+metrics = StrictBlueprint(
+    "metrics", __name__, url_prefix="/workloads/<segment:uid>", description="Training metrics of a workload"
 )
 
 
-def answers(
-    schema: Schema, example: Mapping[str, Any]
-) -> Callable[[Callable[Parameters, Any]], Callable[Parameters, Any]]:
-    """Document the answers of a view, and let HEAD, which has no use for them, ask the database nothing."""
-
-    def decorate(view: Callable[Parameters, Any]) -> Callable[Parameters, Any]:
-        documented = metrics.response(200, schema, description="The answer", example=example)(_spare_head(view))
-        # All errors in one go: each decorator of flask-smorest is a further call in every request.
-        return cast("Callable[Parameters, Any]", metrics.doc(responses=_describe_errors(ERROR_EXAMPLES))(documented))
-
-    return decorate
-
-
-def answers_points(example: Mapping[str, Any]) -> Callable[[Callable[Parameters, Any]], Callable[Parameters, Any]]:
-    """Document the answers of a view that sends data points itself, and let HEAD ask the database nothing."""
-    content = {
-        "application/json": {"schema": schemas.MetricsData, "example": example},
-        "text/csv": {**TEXT, "example": CSV_EXAMPLE},
-        "application/x-ndjson": TEXT,
-    }
-    described = {"200": {"description": "The answer", "content": content}, "304": UNCHANGED}
-
-    def decorate(view: Callable[Parameters, Any]) -> Callable[Parameters, Any]:
-        documented = metrics.doc(responses=described | _describe_errors(ERROR_EXAMPLES | TOO_LARGE))
-        return cast("Callable[Parameters, Any]", documented(_spare_head(view)))
-
-    return decorate
-
-
-def _spare_head(view: Callable[Parameters, Any]) -> Callable[Parameters, Any]:
-    @wraps(view)
-    def answer(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Any:
-        if request.method == "HEAD":
-            parse_workload_uid(str(kwargs["uid"]))
-            return _answer_head()
-        return view(*args, **kwargs)
-
-    return answer
-
-
-def _describe_errors(errors: Mapping[int, tuple[str, str]]) -> dict[str, Any]:
-    return {str(status): _describe_error(status, *words) for status, words in errors.items()}
-
-
-def _describe_error(status: int, description: str, message: str) -> dict[str, Any]:
-    example = {"code": status, "status": HTTPStatus(status).phrase, "message": message}
-    return {"description": description, "content": {"application/json": {"schema": ErrorSchema, "example": example}}}
-
-
-@metrics.route("/sources", parameters=[UID_PARAMETER])
+@metrics.route("/metrics/sources", parameters=[UID_PARAMETER])
 @metrics.arguments(ClusterQuery(), location="query")
-@answers(schemas.Sources(), schemas.SOURCES_EXAMPLE)
+@answers(metrics, schemas.Sources(), schemas.SOURCES_EXAMPLE)
 def get_sources(query: Query, *, uid: str) -> dict[str, Any]:
     """Get data sources.
 
@@ -135,9 +32,9 @@ def get_sources(query: Query, *, uid: str) -> dict[str, Any]:
     return _service().list_sources(query["cluster"], parse_workload_uid(uid))
 
 
-@metrics.route("/available", parameters=[UID_PARAMETER])
+@metrics.route("/metrics/available", parameters=[UID_PARAMETER])
 @metrics.arguments(SourceQuery(), location="query")
-@answers(schemas.AvailableMetrics(), schemas.AVAILABLE_EXAMPLE)
+@answers(metrics, schemas.AvailableMetrics(), schemas.AVAILABLE_EXAMPLE)
 def get_available(query: Query, *, uid: str) -> dict[str, Any]:
     """Get available metrics.
 
@@ -148,9 +45,9 @@ def get_available(query: Query, *, uid: str) -> dict[str, Any]:
     return _service().list_available(query["cluster"], parse_workload_uid(uid), query["data_source"])
 
 
-@metrics.route("/data", parameters=[UID_PARAMETER])
+@metrics.route("/metrics/data", parameters=[UID_PARAMETER])
 @metrics.arguments(DataQuery(), location="query")
-@answers_points(schemas.DATA_EXAMPLE)
+@answers_points(metrics, schemas.DATA_EXAMPLE)
 def get_data(query: Query, *, uid: str) -> Response:
     """Get metrics data.
 
@@ -160,9 +57,9 @@ def get_data(query: Query, *, uid: str) -> Response:
     return _answer_points(uid, query, choose_metrics(query), "data")
 
 
-@metrics.route("/iteration-times", parameters=[UID_PARAMETER])
+@metrics.route("/metrics/iteration-times", parameters=[UID_PARAMETER])
 @metrics.arguments(PointsQuery(), location="query")
-@answers_points(schemas.ITERATION_TIMES_EXAMPLE)
+@answers_points(metrics, schemas.ITERATION_TIMES_EXAMPLE)
 def get_iteration_times(query: Query, *, uid: str) -> Response:
     """Get iteration times.
 
@@ -189,9 +86,3 @@ def _answer_points(uid: str, query: Query, metrics: Metrics, title: str) -> Resp
         known=list_known_etags(),
     )
     return send_points(_service().read_points(question), form, f"{uid}-{title}")
-
-
-def _answer_head() -> Response:
-    response = Response(mimetype="application/json")
-    response.automatically_set_content_length = False  # the length of GET's answer is not known
-    return response

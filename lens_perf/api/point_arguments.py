@@ -35,19 +35,20 @@ class MetricNames(ma.fields.Field[Sequence[str] | None]):
 
 
 class WholeNumber(ma.fields.Field[int]):
-    """A whole number in ASCII digits, from ``least`` to the largest int64; absent when it is empty."""
+    """A whole number in ASCII digits, within ``bounds``; absent when it is empty."""
 
-    def __init__(self, name: str, least: int, **kwargs: Any) -> None:
-        message = f"{name} must be a whole number" + (f" of at least {least}" if least >= 0 else "")
-        super().__init__(error_messages={"invalid": message}, **kwargs)
-        self._range = range(least, INT64.stop)
+    def __init__(self, name: str, bounds: range = INT64, **kwargs: Any) -> None:
+        least = f" of at least {bounds.start}" if bounds.start >= 0 else ""
+        most = f" and at most {bounds.stop - 1}" if bounds.stop < INT64.stop else ""
+        super().__init__(error_messages={"invalid": f"{name} must be a whole number{least}{most}"}, **kwargs)
+        self._bounds = bounds
 
     def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
         """Return None for the empty text."""
         return None if value == "" else super().deserialize(value, attr, data, **kwargs)
 
     def _deserialize(self, value: Any, *_rest: Any, **_kwargs: Any) -> int:
-        if not WHOLE_NUMBER.fullmatch(value) or int(value) not in self._range:
+        if not WHOLE_NUMBER.fullmatch(value) or int(value) not in self._bounds:
             raise self.make_error("invalid")
         return int(value)
 
@@ -55,7 +56,6 @@ class WholeNumber(ma.fields.Field[int]):
 def _iteration(name: str, which: str) -> WholeNumber:
     return WholeNumber(
         name,
-        INT64.start,
         load_default=absent,
         metadata={
             "description": f"{which} iteration, inclusive; records without an iteration are left out.",
@@ -69,7 +69,7 @@ def _iteration(name: str, which: str) -> WholeNumber:
 def _max_points(name: str, description: str) -> WholeNumber:
     return WholeNumber(
         name,
-        1,
+        range(1, INT64.stop),
         load_default=absent,
         metadata={"description": description, "example": 1000, "type": "integer", "format": "int64", "minimum": 1},
     )

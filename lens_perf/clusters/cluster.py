@@ -43,13 +43,14 @@ class Cluster:
         return self._breaker.state
 
     @contextmanager
-    def read(self) -> Iterator[ReadTransaction]:
-        """Borrow a connection for statements that must be over by the deadline.
+    def read(self, within: float | None = None) -> Iterator[ReadTransaction]:
+        """Borrow a connection for statements that must be over by the deadline, or ``within`` so many seconds.
 
         Raises ClusterError when no connection can be had, DeadlineExceededError, ClientLeftError when nobody waits for
         the answer any more, and the LensError of whatever else the driver raises within the block.
         """
-        deadline = time.monotonic() + self._deadline_seconds
+        seconds = self._deadline_seconds if within is None else min(within, self._deadline_seconds)
+        deadline = time.monotonic() + seconds
         with (
             self._bulkhead.enter(lambda: metrics.count_refusal(self._name, "bulkhead")),
             self.pool.lend() as (connection, server),

@@ -78,7 +78,7 @@ def test_a_token_is_needed(client: FlaskClient, everything: str, endpoint: str) 
 
 
 @pytest.mark.parametrize(
-    "path", ["/lens/v1//workloads/w/metrics/sources", "/lens/v1/workloads/w/metrics/sources/", "/lens/v1/workloads"]
+    "path", ["/lens/v1//workloads/w/metrics/sources", "/lens/v1/workloads/w/metrics/sources/", "/lens/v1/workloads/"]
 )
 def test_what_matches_no_rule_needs_none_and_opens_nothing(client: FlaskClient, path: str) -> None:
     assert ask(client, path, None)[0] == 404

@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from lens_perf.clusters.registry import ClusterRegistry
-from lens_perf.performance import queries, sampled_points_queries, sampled_times_queries, survey_queries
+from lens_perf.performance import (
+    queries,
+    sampled_points_queries,
+    sampled_times_queries,
+    survey_queries,
+    workload_queries,
+)
 from lens_perf.performance.notations import COLUMNS, CSV, JSON
 from lens_perf.performance.sampled_points_queries import copy_sampled_points
 from lens_perf.performance.sampled_times_queries import copy_sampled_times
@@ -63,6 +69,8 @@ STATEMENTS = {
         to, selection, ["loss", "step", "%s", "'"], Sampling(10, "time", True), notation=JSON, sink=None
     ),
     "sampled times": lambda to, selection: copy_sampled_times(to, selection, Sampling(10), CSV, None),
+    "activity": lambda to, _selection: workload_queries.select_activity(to),
+    "details": lambda to, selection: workload_queries.select_details(to, [selection.workload_uid]),
     "objects": lambda to, selection: queries.copy_objects(to, selection, None, None),
     "objects named": lambda to, selection: queries.copy_objects(to, selection, ["a", "b"], None),
     "one point": lambda to, selection: queries.copy_named_points(to, selection, ["loss"], CSV, None),
@@ -71,7 +79,7 @@ STATEMENTS = {
 }
 
 
-NO_WORKLOAD = {"snapshot"}
+NO_WORKLOAD = {"snapshot", "activity", "details"}
 
 
 @pytest.mark.parametrize("selection", SELECTIONS, ids=["all", "source", "range", "both"])
@@ -84,7 +92,8 @@ def test_explain(registry: ClusterRegistry, cluster: str, name: str, selection: 
             f"SET LOCAL enable_seqscan = off; EXPLAIN {recorder.statement}", recorder.parameters
         )
     text = "\n".join(line for (line,) in plan)
-    assert "SubPlan" not in text
+    assert "SubPlan" not in text or name in {"activity", "details"}
+    assert "Seq Scan on training_performance" not in text
     if name not in NO_WORKLOAD:
         assert re.search(r"Index Cond: \(.*workload_uid.* = 'w'::text", text), text
     # What is not asked for is folded away, not evaluated for every row.
@@ -94,7 +103,7 @@ def test_explain(registry: ClusterRegistry, cluster: str, name: str, selection: 
 
 
 def test_every_statement_is_explained() -> None:
-    modules = queries, survey_queries, sampled_points_queries, sampled_times_queries
+    modules = queries, survey_queries, sampled_points_queries, sampled_times_queries, workload_queries
     module = {name for each in modules for name in vars(each) if re.match("(SELECT|COPY)_", name)}
     module -= {"COPY_FORMAT", "SELECT_SERIES"}
     seen = set()

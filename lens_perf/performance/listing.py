@@ -1,0 +1,54 @@
+"""What there is to ask about: the clusters, whether each can be reached, and their workloads."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from lens_perf.performance.queries import Transaction
+from lens_perf.performance.readiness import Readiness
+from lens_perf.performance.workload_list import ListQuestion, WorkloadLister
+
+
+class Clusters(Protocol):
+    """What is needed of the registry."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of all clusters."""
+
+    def read(self, asked: str | None, within: float | None = None) -> AbstractContextManager[Transaction]:
+        """Borrow a connection to a cluster, for so many seconds at most."""
+
+    def resolve(self, asked: str | None) -> str:
+        """Return the name of the cluster that answers for ``asked``."""
+
+
+class Listing:
+    """Answers what there is. Every method raises the LensError of what keeps it from answering."""
+
+    def __init__(self, clusters: Clusters, readiness: Readiness, current_cluster: str | None) -> None:
+        self._clusters = clusters
+        self._readiness = readiness
+        self._current = current_cluster
+        self._lister = WorkloadLister(clusters)
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of all clusters, in the order of the settings."""
+        return self._clusters.names
+
+    def list_clusters(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return what is known of the clusters ``names``."""
+        reachable = {state.name: state.ready for state in self._readiness.check()}
+        fallback = self._clusters.resolve(None)
+        clusters = [
+            {"name": name, "default": name == fallback, "current": name == self._current, "reachable": reachable[name]}
+            for name in names
+        ]
+        return {"clusters": clusters, "total_count": len(clusters)}
+
+    def list_workloads(self, question: ListQuestion, *, must_answer: bool) -> dict[str, Any]:
+        """Return a page of workloads; with ``must_answer``, raise what keeps a cluster from answering."""
+        for name in question.clusters:
+            self._clusters.resolve(name)
+        return self._lister.list(question, must_answer=must_answer)

@@ -1,0 +1,181 @@
+"""Lists workloads over all clusters, the latest active first, page by page; a cluster that is away takes none along."""
+
+import contextvars
+import hashlib
+import json
+import threading
+import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from lens_perf.errors import DeadlineExceededError, InvalidParameterError, LensError
+from lens_perf.performance.queries import Transaction
+from lens_perf.performance.workload_queries import select_activity, select_details
+
+# For all clusters together: nobody waits longer for a page because one of them hangs.
+BOUND_SECONDS = 2.5
+# Stepping through thousands of workloads takes some ten milliseconds: many watchers share one look.
+FRESH_SECONDS = 1.0
+HANGS = "Cluster {name} did not answer in time"
+NOT_A_TOKEN = "page_token must be the next_page_token of an earlier answer to the same question"  # noqa: S105 - none
+
+Key = tuple[int, str, str]
+Found = TypeVar("Found")
+
+
+class Clusters(Protocol):
+    """What is needed of the registry."""
+
+    def read(self, asked: str | None, within: float | None = None) -> AbstractContextManager[Transaction]:
+        """Borrow a connection to a cluster, for so many seconds at most."""
+
+
+@dataclass(frozen=True)
+class ListQuestion:
+    """Which workloads are wanted: of ``clusters``, with ``search`` in the uid, so many, behind those of a token."""
+
+    clusters: tuple[str, ...]
+    search: str
+    page_size: int
+    page_token: str | None
+
+    def digest(self) -> str:
+        """Return what tells this question from others, but for the page."""
+        return hashlib.blake2b(json.dumps([self.clusters, self.search]).encode(), digest_size=6).hexdigest()
+
+
+@dataclass(frozen=True)
+class Activity:
+    """When a workload was last written, in milliseconds since 1970; None where no record says."""
+
+    cluster: str
+    workload_uid: str
+    last_timestamp: int | None
+
+    def key(self) -> Key:
+        """Return what workloads are sorted by: the latest first, those without a time last."""
+        newest_first = 2**63 if self.last_timestamp is None else -self.last_timestamp
+        return newest_first, self.cluster, self.workload_uid
+
+
+class WorkloadLister:
+    """Answers ListQuestions. Safe to use from several threads."""
+
+    def __init__(self, clusters: Clusters) -> None:
+        self._clusters = clusters
+        self._known: dict[str, tuple[float, Sequence[Activity]]] = {}
+        self._locks: dict[str, threading.Lock] = {}
+
+    def list(self, question: ListQuestion, *, must_answer: bool) -> dict[str, Any]:
+        """Return one page, and warnings of the clusters that could not tell.
+
+        With ``must_answer``, the LensError of a cluster is raised instead. Raises InvalidParameterError for a token
+        that is none.
+        """
+        after = _parse_token(question)
+        activities, failures = self._ask_all(question.clusters, self._find_activity)
+        wanted = question.search.lower()
+        found = sorted(
+            (
+                each
+                for activity in activities.values()
+                for each in activity
+                if wanted in each.workload_uid.lower() and (after is None or each.key() > after)
+            ),
+            key=Activity.key,
+        )
+        page, rest = found[: question.page_size], found[question.page_size :]
+        asked = {name: [each.workload_uid for each in page if each.cluster == name] for name in activities}
+        busy = [name for name in asked if asked[name]]
+        details, later = self._ask_all(busy, lambda name: self._describe(name, asked[name]))
+        failures |= later
+        if must_answer and failures:
+            raise next(iter(failures.values()))
+        return {
+            "workloads": [
+                _describe_workload(each, details[each.cluster][each.workload_uid])
+                for each in page
+                if each.workload_uid in details.get(each.cluster, {})
+            ],
+            "total_count": len(page),
+            "next_page_token": _write_token(question, page[-1]) if rest else None,
+            "warnings": [{"cluster": name, "message": failures[name].message} for name in sorted(failures)],
+        }
+
+    def _find_activity(self, name: str) -> Sequence[Activity]:
+        lock = self._locks.setdefault(name, threading.Lock())
+        if not lock.acquire(timeout=BOUND_SECONDS):
+            raise DeadlineExceededError(HANGS.format(name=name))
+        try:
+            known = self._known.get(name)
+            if known is None or time.monotonic() > known[0] + FRESH_SECONDS:
+                with self._clusters.read(name, BOUND_SECONDS) as transaction:
+                    rows = select_activity(transaction)
+                known = self._known[name] = time.monotonic(), [Activity(name, uid, last) for uid, last in rows]
+            return known[1]
+        finally:
+            lock.release()
+
+    def _describe(self, name: str, workload_uids: Sequence[str]) -> Mapping[str, tuple[Any, ...]]:
+        with self._clusters.read(name, BOUND_SECONDS) as transaction:
+            return {row[0]: row for row in select_details(transaction, workload_uids)}
+
+    @staticmethod
+    def _ask_all(names: Sequence[str], ask: Callable[[str], Found]) -> tuple[dict[str, Found], dict[str, LensError]]:
+        """Ask each cluster in a thread of its own; return what they found, and what kept the others from it."""
+        found: dict[str, Found] = {}
+        failures: dict[str, LensError] = {name: DeadlineExceededError(HANGS.format(name=name)) for name in names}
+
+        def work(name: str) -> None:
+            # The one place where an error is caught on the way: that of one cluster is no error of the others.
+            try:
+                answer = ask(name)
+            except LensError as error:
+                failures[name] = error
+            else:
+                found[name] = answer
+
+        threads = [
+            threading.Thread(target=contextvars.copy_context().run, args=(work, name), daemon=True) for name in names
+        ]
+        until = time.monotonic() + BOUND_SECONDS
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        answered = dict(found)
+        return answered, {name: failures[name] for name in names if name not in answered}
+
+
+def _describe_workload(activity: Activity, row: tuple[Any, ...]) -> dict[str, Any]:
+    uid, data_sources, records, first_timestamp, last_iteration = row
+    return {
+        "cluster": activity.cluster,
+        "workload_uid": uid,
+        "data_sources": data_sources or [],
+        "records": records,
+        "first_timestamp": first_timestamp,
+        "last_timestamp": activity.last_timestamp,
+        "last_iteration": last_iteration,
+    }
+
+
+def _write_token(question: ListQuestion, last: Activity) -> str:
+    return urlsafe_b64encode(json.dumps([question.digest(), *last.key()]).encode()).decode().rstrip("=")
+
+
+def _parse_token(question: ListQuestion) -> Key | None:
+    """Return what the page begins behind. Raises InvalidParameterError."""
+    if question.page_token is None:
+        return None
+    try:
+        digest, *key = json.loads(urlsafe_b64decode(question.page_token.encode() + b"=="))
+    except (ValueError, TypeError, RecursionError):
+        digest, key = None, []
+    if digest != question.digest() or [type(each) for each in key] != [int, str, str]:
+        raise InvalidParameterError(NOT_A_TOKEN, {"query": {"page_token": [NOT_A_TOKEN]}})
+    newest_first, cluster, uid = key
+    return newest_first, cluster, uid

@@ -1,0 +1,209 @@
+"""What there is to ask about: clusters and workloads, also while a cluster is away, and only what one may know."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lens_perf.access.tokens import create_token
+from lens_perf.demo.embedded_postgres import EmbeddedPostgres
+from lens_perf.performance import workload_list
+from lens_perf.performance.schema import RECOMMENDED_INDEXES, create_schema
+from tests.conftest import GRANTS, READER, Row, Store, at, running_app, two_clusters
+
+CLUSTERS, WORKLOADS = "/lens/v1/clusters", "/lens/v1/workloads"
+NUMBER = count()
+
+
+@pytest.fixture(autouse=True)
+def _always_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workload_list, "FRESH_SECONDS", -1.0)
+
+
+def list_workloads(client: FlaskClient, **query: Any) -> Any:
+    response = client.get(WORKLOADS, query_string=query)
+    assert response.status_code == 200, response.text
+    answer = response.json
+    assert answer
+    assert answer["total_count"] == len(answer["workloads"])
+    return answer
+
+
+def find(client: FlaskClient, uid: str, **query: Any) -> Any:
+    (workload,) = list_workloads(client, search=uid, **query)["workloads"]
+    return workload
+
+
+def test_clusters(client: FlaskClient) -> None:
+    answer = client.get(CLUSTERS).json
+    assert answer
+    names = ["alpha", "beta", "unreachable", "without_table", "without_database"]
+    assert [cluster["name"] for cluster in answer["clusters"]] == names
+    assert [cluster["reachable"] for cluster in answer["clusters"]] == [True, True, False, False, False]
+    assert [cluster["default"] for cluster in answer["clusters"]] == [True, False, False, False, False]
+    assert [cluster["current"] for cluster in answer["clusters"]] == [False, True, False, False, False]
+    assert answer["total_count"] == 5
+
+
+def test_a_workload(client: FlaskClient, store: Store, uid: str, cluster: str) -> None:
+    rows = [
+        Row({"loss": index}, index, at(1000 * index + 0.4), source)
+        for index in range(1, 6)
+        for source in ("log", "wandb")
+    ]
+    store(uid, rows, cluster)
+    assert find(client, uid, cluster=cluster) == {
+        "cluster": cluster,
+        "workload_uid": uid,
+        "data_sources": ["log", "wandb"],
+        "records": 10,
+        "first_timestamp": 1000,
+        "last_timestamp": 5000,
+        "last_iteration": 5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([Row({}, None, None, None)], ([None], 1, None, None, None)),
+        ([Row({}, None, at(5), "wandb"), Row({}, None, at(5), "wandb")], (["wandb"], 2, 5, 5, None)),
+        ([Row({}, 3, "infinity"), Row({}, 2, at(7)), Row({}, 1, "-infinity")], (["log"], 3, 7, 7, 3)),
+        ([Row({}, 9, at(1), None), Row({}, 2, at(2))], (["log", None], 2, 1, 2, 9)),
+        # Restarted: it trains below its highest iteration.
+        ([Row({}, 100, at(10)), Row({}, 50, at(20))], (["log"], 2, 10, 20, 100)),
+    ],
+    ids=["nothing known", "no iteration", "infinite times", "no source", "restarted"],
+)
+def test_odd_records(client: FlaskClient, store: Store, uid: str, rows: list[Row], expected: tuple[Any, ...]) -> None:
+    store(uid, rows)
+    found = find(client, uid)
+    fields = ("data_sources", "records", "first_timestamp", "last_timestamp", "last_iteration")
+    assert tuple(found[field] for field in fields) == expected
+
+
+@pytest.fixture
+def bare_app(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[Flask]:
+    """An application over a database that has only the indexes that every cluster has."""
+    name = f"bare_{next(NUMBER)}"
+    with closing(psycopg2.connect(postgres.dsn("postgres"))) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        cursor.execute(f"CREATE DATABASE {name}")
+    with closing(psycopg2.connect(postgres.dsn(name))) as connection, connection.cursor() as cursor:
+        create_schema(connection)
+        cursor.execute(GRANTS)
+        cursor.execute(f"DROP INDEX {RECOMMENDED_INDEXES[-1].name}")
+        cursor.execute(
+            "INSERT INTO training_performance (workload_uid, iteration, created_at, data_source)"
+            " SELECT 'w' || i % 7, i / 7, to_timestamp(i), 'log' FROM generate_series(0, 699) AS i"
+        )
+        cursor.execute("INSERT INTO training_performance (workload_uid, created_at) VALUES ('w7', to_timestamp(9))")
+    (tmp_path / "bare.toml").write_text(f'[clusters.bare]\ndsn = "{postgres.dsn(name, READER)}"\n', "utf-8")
+    with running_app(tmp_path / "bare.toml") as app:
+        yield app
+
+
+@pytest.mark.parametrize("newest", [0, 5000])
+def test_with_the_indexes_that_every_cluster_has(bare_app: Flask, newest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    statement = workload_list.select_activity.__globals__["SELECT_ACTIVITY"].replace("LIMIT 5000", f"LIMIT {newest}")
+    monkeypatch.setitem(workload_list.select_activity.__globals__, "SELECT_ACTIVITY", statement)
+    found = list_workloads(bare_app.test_client())["workloads"]
+    assert [each["workload_uid"] for each in found] == ["w6", "w5", "w4", "w3", "w2", "w1", "w0", "w7"]
+    assert [each["last_timestamp"] for each in found] == [*range(699_000, 692_000, -1000), 9000]
+    assert [each["first_timestamp"] for each in found] == [*range(6000, -1000, -1000), 9000]
+    assert [each["records"] for each in found] == [100] * 7 + [1]
+    assert [each["last_iteration"] for each in found] == [99] * 7 + [None]
+
+
+def test_all_clusters_but_the_one_that_is_away(client: FlaskClient, store: Store, uid: str) -> None:
+    store(uid, [Row({}, 1, at(1))], "alpha")
+    store(uid, [Row({}, 1, at(2))], "beta")
+    answer = list_workloads(client, search=uid)
+    assert [each["cluster"] for each in answer["workloads"]] == ["beta", "alpha"]
+    assert [each["cluster"] for each in answer["warnings"]] == ["unreachable", "without_database", "without_table"]
+    assert answer["warnings"][0]["message"].startswith("Cluster unreachable cannot be reached now")
+    assert list_workloads(client, search=uid, cluster="beta")["warnings"] == []
+    for name in ("unreachable", "without_database", "without_table"):
+        assert client.get(WORKLOADS, query_string={"cluster": name}).status_code == 503
+    assert client.get(WORKLOADS, query_string={"cluster": "invented"}).status_code == 400
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(times=st.lists(st.none() | st.integers(0, 3), min_size=1, max_size=12), page_size=st.integers(1, 5))
+def test_pages_show_every_workload_once(app: Flask, store: Store, times: list[int | None], page_size: int) -> None:
+    prefix = f"paged-{next(NUMBER)}-"
+    for index, time in enumerate(times):
+        store(
+            f"{prefix}{index}", [Row({}, 1, time if time is None else at(time))], "beta" if index % 3 == 0 else "alpha"
+        )
+    client, seen, token = app.test_client(), [], ""
+    while token is not None:
+        answer = list_workloads(client, search=prefix, page_size=page_size, page_token=token)
+        assert len(answer["workloads"]) <= page_size
+        seen += answer["workloads"]
+        token = answer["next_page_token"]
+    order = [
+        (each["last_timestamp"] is None, -(each["last_timestamp"] or 0), each["cluster"], each["workload_uid"])
+        for each in seen
+    ]
+    assert order == sorted(order)
+    assert sorted(each["workload_uid"] for each in seen) == sorted(f"{prefix}{index}" for index in range(len(times)))
+
+
+@pytest.mark.parametrize("part", ["%", "_", "\\", "'", '"', "É", "/", " ", "é"])
+def test_search_takes_every_character_as_it_is(client: FlaskClient, store: Store, uid: str, part: str) -> None:
+    odd = f"{uid}-{part}-x"
+    store(odd, [Row({})])
+    store(f"{uid}-other", [Row({})])
+    assert find(client, f"{uid}-{part}-".upper())["workload_uid"] == odd
+
+
+@pytest.mark.parametrize("token", ["x", "W10", "WzEsMl0", "e30", "WyJhIiwxLDIsM10"])
+def test_a_token_of_another_question(client: FlaskClient, store: Store, uid: str, token: str) -> None:
+    for index in range(3):
+        store(f"{uid}-{index}", [Row({})])
+    own = list_workloads(client, search=uid, page_size=1)["next_page_token"]
+    for query in ({"page_token": token}, {"page_token": own, "search": "z"}, {"page_token": own, "cluster": "alpha"}):
+        response = client.get(WORKLOADS, query_string=query)
+        assert response.status_code == 400
+        assert response.json
+        assert response.json["message"].startswith("page_token must be")
+
+
+@pytest.mark.parametrize("size", ["0", "1001", "-1", "x", "1.0"])
+def test_page_size(client: FlaskClient, size: str) -> None:
+    response = client.get(WORKLOADS, query_string={"page_size": size})
+    assert response.status_code == 400
+    assert response.json
+    assert response.json["message"] == "page_size must be a whole number of at least 1 and at most 1000"
+
+
+def test_a_token_is_told_of_its_clusters_only(
+    postgres: EmbeddedPostgres, tmp_path: Path, store: Store, uid: str
+) -> None:
+    store(uid, [Row({})], "alpha")
+    store(uid, [Row({})], "beta")
+    path = tmp_path / "lens_perf.toml"
+    path.write_text(two_clusters(postgres) + '[access]\ntoken_file = "tokens.toml"\n', "utf-8")
+    secret = create_token(tmp_path / "tokens.toml", "half", ["beta"])
+    with running_app(path) as app:
+        client = app.test_client()
+        for address in (CLUSTERS, WORKLOADS):
+            assert client.get(address).status_code == 401
+        headers = {"Authorization": f"Bearer {secret}"}
+        told = (
+            client.get(CLUSTERS, headers=headers).text + client.get(f"{WORKLOADS}?search={uid}", headers=headers).text
+        )
+        assert '"beta"' in told
+        for name in ("alpha", "unreachable", "without"):
+            assert name not in told
+        assert client.get(f"{WORKLOADS}?cluster=alpha", headers=headers).status_code == 403
+        assert client.get(f"{WORKLOADS}?cluster=beta", headers=headers).status_code == 200
