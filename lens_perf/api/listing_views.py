@@ -38,16 +38,7 @@ class WorkloadsQuery(ClusterQuery):
         },
     )
     page_size = WholeNumber(
-        "page_size",
-        range(1, LARGEST_PAGE + 1),
-        load_default=absent,
-        metadata={
-            "description": f"Most workloads of a page; default {PAGE_SIZE}.",
-            "example": PAGE_SIZE,
-            "type": "integer",
-            "minimum": 1,
-            "maximum": LARGEST_PAGE,
-        },
+        "page_size", f"Most workloads of a page; default {PAGE_SIZE}.", PAGE_SIZE, range(1, LARGEST_PAGE + 1)
     )
     page_token = OptionalText(
         load_default=absent,

@@ -37,10 +37,19 @@ class MetricNames(ma.fields.Field[Sequence[str] | None]):
 class WholeNumber(ma.fields.Field[int]):
     """A whole number in ASCII digits, within ``bounds``; absent when it is empty."""
 
-    def __init__(self, name: str, bounds: range = INT64, **kwargs: Any) -> None:
+    def __init__(self, name: str, description: str, example: int, bounds: range = INT64) -> None:
         least = f" of at least {bounds.start}" if bounds.start >= 0 else ""
         most = f" and at most {bounds.stop - 1}" if bounds.stop < INT64.stop else ""
-        super().__init__(error_messages={"invalid": f"{name} must be a whole number{least}{most}"}, **kwargs)
+        number = {"type": "integer", "format": "int64", "minimum": bounds.start, "maximum": bounds.stop - 1}
+        super().__init__(
+            load_default=absent,
+            error_messages={"invalid": f"{name} must be a whole number{least}{most}"},
+            metadata={
+                "description": description,
+                "example": example,
+                "oneOf": [number, {"type": "string", "enum": [""]}],
+            },
+        )
         self._bounds = bounds
 
     def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
@@ -53,39 +62,24 @@ class WholeNumber(ma.fields.Field[int]):
         return int(value)
 
 
-def _iteration(name: str, which: str) -> WholeNumber:
-    return WholeNumber(
-        name,
-        load_default=absent,
-        metadata={
-            "description": f"{which} iteration, inclusive; records without an iteration are left out.",
-            "example": 1000,
-            "type": "integer",
-            "format": "int64",
-        },
-    )
-
-
-def _max_points(name: str, description: str) -> WholeNumber:
-    return WholeNumber(
-        name,
-        range(1, INT64.stop),
-        load_default=absent,
-        metadata={"description": description, "example": 1000, "type": "integer", "format": "int64", "minimum": 1},
-    )
+RANGE_END = "{} iteration, inclusive; records without an iteration are left out."
 
 
 class PointsQuery(TimeRangeQuery):
     """A question whose answer is data points: which part of them, how many, in which form."""
 
-    start_iteration = _iteration("start_iteration", "First")
-    end_iteration = _iteration("end_iteration", "Last")
-    max_points = _max_points(
+    start_iteration = WholeNumber("start_iteration", RANGE_END.format("First"), 1000)
+    end_iteration = WholeNumber("end_iteration", RANGE_END.format("Last"), 2000)
+    max_points = WholeNumber(
         "max_points",
         "At most so many data points of each series, chosen so that a chart shows every spike: of each bucket the "
         "first, last, least and greatest.",
+        1000,
+        range(1, INT64.stop),
     )
-    maxDataPoints = _max_points("maxDataPoints", "Another name for `max_points`, as Grafana has it.")  # noqa: N815
+    maxDataPoints = WholeNumber(  # noqa: N815
+        "maxDataPoints", "Another name for `max_points`, as Grafana has it.", 1000, range(1, INT64.stop)
+    )
     axis = OptionalText(
         load_default=absent,
         validate=ma.validate.OneOf((*AXES, None), error="axis must be iteration or time"),

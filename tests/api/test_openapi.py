@@ -123,9 +123,9 @@ def heed_what_no_schema_can_say(case: schemathesis.Case) -> schemathesis.Case:
     bounds = [query.pop(name) for name in ("start", "end") if name in query]
     if len(bounds) == 2:
         query["start"], query["end"] = sorted(bounds)
-    if {"start_iteration", "end_iteration"} <= set(query):
-        query["start_iteration"], query["end_iteration"] = sorted((query["start_iteration"], query["end_iteration"]))
-    if "max_points" in query:
+    bounds = [query.pop(name) for name in ("start_iteration", "end_iteration") if query.get(name, "") != ""]
+    query |= dict(zip(("start_iteration", "end_iteration"), sorted(bounds), strict=False))
+    if query.get("max_points", "") != "":
         query.pop("maxDataPoints", None)
     if query.get("format") in {"csv", "ndjson"}:
         query.pop("layout", None)
