@@ -6,6 +6,7 @@ from typing import Any
 from flask import Flask, request
 
 from lens_perf import __version__
+from lens_perf.api import progress_views  # noqa: F401 - adds its view to the blueprint of the metrics
 from lens_perf.api.access_check import install_access_check
 from lens_perf.api.compression import install_compression
 from lens_perf.api.endpoints import SegmentConverter

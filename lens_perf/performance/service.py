@@ -8,6 +8,8 @@ from lens_perf.config import LimitSettings
 from lens_perf.performance import queries
 from lens_perf.performance.point_questions import PointAnswer, PointQuestion
 from lens_perf.performance.point_reader import Clusters, PointReader
+from lens_perf.performance.progress_reader import ProgressReader
+from lens_perf.performance.selection import Selection
 
 
 class PerformanceService:
@@ -16,6 +18,7 @@ class PerformanceService:
     def __init__(self, clusters: Clusters, limits: LimitSettings) -> None:
         self._clusters = clusters
         self._points = PointReader(clusters, limits)
+        self._progress = ProgressReader(clusters)
 
     def list_sources(self, cluster: str | None, workload_uid: str) -> dict[str, Any]:
         """Return the data sources of a workload with their numbers of records, most records first."""
@@ -37,3 +40,7 @@ class PerformanceService:
     def read_points(self, question: PointQuestion) -> PointAnswer:
         """Return the data points that are asked for, by time; those of iteration times by iteration."""
         return self._points.read(question)
+
+    def read_progress(self, cluster: str | None, selection: Selection) -> dict[str, Any]:
+        """Return how a workload is getting on; every number is None where no record says."""
+        return self._progress.read(cluster, selection)

@@ -28,6 +28,7 @@ PARAMETERS = {
 OTHERS = {
     "/lens/v1/clusters": set[str](),
     "/lens/v1/workloads": {"cluster", "search", "page_size", "page_token"},
+    "/lens/v1/workloads/{uid}/progress": {"uid", "cluster", "data_source"},
 }
 EXAMPLES = {
     "sources": schemas.SOURCES_EXAMPLE,

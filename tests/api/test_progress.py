@@ -1,0 +1,239 @@
+"""Progress, checked against cases worked out by hand, the rules of its numbers, and a real log with restarts."""
+
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lens_perf.api.metrics_views import SERVICE
+from lens_perf.demo.embedded_postgres import EmbeddedPostgres
+from lens_perf.performance.selection import Selection
+from tests.conftest import Row, Store, at, running_app
+from tests.ingest.importing import Importer
+from tests.real_data import REAL_DATA, needs_real_data
+
+NUMBER = count()
+# (iteration, seconds) of records; a restart where the iteration falls.
+Run = list[tuple[int | None, float | None]]
+
+
+def straight(first: int, last: int, start: float, pace: float = 10) -> Run:
+    return [(iteration, start + pace * (iteration - first)) for iteration in range(first, last + 1)]
+
+
+def put(store: Store, uid: str, run: Run, *, target: Any = 100, source: str = "log") -> None:
+    performance = {"loss": 1} if target is None else {"loss": 1, "target_iteration": target}
+    store(
+        uid, [Row(performance, iteration, time if time is None else at(time * 1000), source) for iteration, time in run]
+    )
+
+
+def read(app: Flask, uid: str, now: float, source: str | None = None) -> Any:
+    return app.extensions[SERVICE]._progress.read("alpha", Selection(uid, source), now)
+
+
+# The worked example of docs/progress.rst: 15 iterations, 5 of them twice, a restart, and a pause.
+EXAMPLE = straight(1, 10, 0) + straight(6, 15, 150) + straight(16, 20, 340)
+
+
+def test_the_worked_example(app: Flask, store: Store, uid: str) -> None:
+    put(store, uid, EXAMPLE)
+    assert read(app, uid, 400) == {
+        "workload_uid": uid,
+        "source": "log",
+        "state": "running",
+        "current_iteration": 20,
+        "target_iteration": 100,
+        "share_done": 0.2,
+        "first_timestamp": 0,
+        "last_timestamp": 380_000,
+        "seconds_per_iteration": {
+            "median": 10, "low": 10, "high": 10, "intervals": 22, "first_iteration": 1, "last_iteration": 20,
+        },
+        "eta": {
+            "timestamp": 1_180_000, "earliest": 1_180_000, "latest": 1_180_000, "seconds": 780,
+            "basis": "80 iterations at the median pace of 22 intervals, iterations 1 to 20, "
+            "restarts and pauses left out",
+        },
+        "restarts": 1,
+        "iterations_repeated": 5,
+        "seconds_wall": 380,
+        "seconds_lost_to_restarts": 100,
+        "seconds_paused": 90,
+        "seconds_productive": 190,
+        "goodput": 0.5,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("now", "state"), [(380, "running"), (530, "running"), (531, "stalled"), (10**6, "stalled")])
+def test_a_silence_is_judged_by_the_longest_wait(app: Flask, store: Store, uid: str, now: float, state: str) -> None:
+    put(store, uid, EXAMPLE)
+    found = read(app, uid, now)
+    assert found["state"] == state
+    assert (found["eta"] is None) == (state == "stalled")
+
+
+def summary(found: Any) -> tuple[Any, ...]:
+    fields = (
+        "restarts",
+        "iterations_repeated",
+        "seconds_wall",
+        "seconds_lost_to_restarts",
+        "seconds_paused",
+        "goodput",
+    )
+    return tuple(found[field] for field in fields)
+
+
+@pytest.mark.parametrize(
+    ("run", "expected"),
+    [
+        (straight(1, 11, 0), (0, 0, 100, 0, 0, 1)),
+        # Every tenth iteration is logged; back to 21 from 40, 30 seconds after.
+        ([(10, 0), (20, 100), (30, 200), (40, 300), (30, 430), (40, 530), (50, 630)], (1, 20, 630, 230, 0, 400 / 630)),
+        # The restart's first record is beyond what was reached: its own iteration counts as work.
+        ([*straight(1, 5, 0), (6, 100), (7, 110)], (0, 0, 110, 0, 50, 60 / 110)),
+        # Several records of an iteration are neither restarts nor pauses.
+        ([(1, 0), (1, 1), (2, 10), (2, 12), (3, 20)], (0, 0, 20, 0, 0, 1)),
+        ([(5, 7)], (0, 0, None, None, None, None)),
+        ([(5, 7), (6, 7)], (0, 0, 0, 0, 0, None)),
+        ([*straight(1, 11, 0), (99, None), (None, 5000)], (0, 0, 100, 0, 0, 1)),
+    ],
+    ids=["straight", "each tenth", "pause", "repeated records", "one", "at once", "no time or iteration"],
+)
+def test_by_hand(app: Flask, store: Store, uid: str, run: Run, expected: tuple[Any, ...]) -> None:
+    put(store, uid, run)
+    assert summary(read(app, uid, 200)) == pytest.approx(expected)
+
+
+def test_a_serial_tells_of_a_restart_that_goes_on(
+    app: Flask, store: Store, uid: str, postgres: EmbeddedPostgres
+) -> None:
+    import psycopg2
+
+    put(store, uid, [*straight(1, 5, 0), (6, 100), (7, 110)])
+    with psycopg2.connect(postgres.dsn("alpha")) as connection, connection.cursor() as cursor:
+        cursor.execute("UPDATE training_performance SET serial = 1 WHERE workload_uid = %s AND iteration > 5", (uid,))
+    connection.close()
+    # 60 seconds, of which 10 are the work of iteration 6.
+    assert summary(read(app, uid, 120)) == pytest.approx((1, 0, 110, 50, 0, 60 / 110))
+
+
+@pytest.mark.parametrize("target", [None, "100", 0, -5, 1.5, "NaN", [100]])
+def test_without_a_target(app: Flask, store: Store, uid: str, target: Any) -> None:
+    put(store, uid, straight(1, 5, 0), target=target)
+    found = read(app, uid, 50)
+    assert (found["target_iteration"], found["share_done"], found["eta"], found["state"]) == (
+        None,
+        None,
+        None,
+        "running",
+    )
+
+
+def test_finished(app: Flask, store: Store, uid: str) -> None:
+    put(store, uid, straight(1, 5, 0), target=5)
+    found = read(app, uid, 10**6)
+    assert (found["state"], found["share_done"], found["eta"]) == ("finished", 1, None)
+
+
+def test_the_newest_target_counts(app: Flask, store: Store, uid: str) -> None:
+    put(store, uid, straight(1, 5, 0), target=50)
+    put(store, uid, straight(6, 8, 50), target=80)
+    put(store, uid, straight(9, 10, 80), target=None)
+    assert read(app, uid, 100)["target_iteration"] == 80
+
+
+def test_pace_is_that_of_late(app: Flask, store: Store, uid: str) -> None:
+    put(store, uid, straight(1, 150, 0, 30) + straight(151, 260, 150 * 30, 1), target=1000)
+    pace = read(app, uid, 4700)["seconds_per_iteration"]
+    assert (pace["median"], pace["intervals"], pace["last_iteration"]) == (1, 100, 260)
+
+
+def test_one_source_carries_the_numbers(app: Flask, store: Store, uid: str) -> None:
+    put(store, uid, straight(1, 5, 0), source="wandb")
+    put(store, uid, straight(1, 8, 1000), source="log")
+    assert read(app, uid, 1100)["source"] == "log"
+    found = read(app, uid, 1100, "wandb")
+    assert (found["source"], found["data_source"], found["current_iteration"]) == ("wandb", "wandb", 5)
+
+
+def test_what_is_not_known_is_null(client: FlaskClient, store: Store, uid: str) -> None:
+    for name in (uid, f"{uid}-text"):
+        answer = client.get(f"/lens/v1/workloads/{name}/progress")
+        assert answer.status_code == 200
+        assert {value for field, value in (answer.json or {}).items() if field != "workload_uid"} == {None}
+        store(f"{uid}-text", [Row('"text"', None, None), Row("[1]", None, at(1))])
+
+
+def test_it_follows_what_is_written(client: FlaskClient, store: Store, uid: str) -> None:
+    for first, last in ((1, 5), (6, 8)):
+        put(store, uid, straight(first, last, first * 10))
+        for _ in range(2):
+            answer = client.get(f"/lens/v1/workloads/{uid}/progress").json
+            assert answer
+            assert answer["current_iteration"] == last
+
+
+PACES = st.lists(st.integers(1, 30), min_size=3, max_size=25)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    paces=PACES, cut=st.integers(1, 20), back=st.integers(0, 8), standstill=st.integers(0, 500), every=st.integers(1, 4)
+)
+def test_rules_of_the_numbers(
+    app: Flask, store: Store, *, paces: list[int], cut: int, back: int, standstill: int, every: int
+) -> None:
+    """Shares lie between 0 and 1, the parts make up the whole, and a restart never makes a workload look better."""
+    time, whole, broken = 0, [], []
+    for index, pace in enumerate(paces):
+        time += pace * every
+        whole.append(((index + 1) * every, float(time)))
+    cut = min(cut, len(whole) - 1)
+    again = max(0, cut - back)
+    shift = whole[cut - 1][1] + standstill - (whole[again - 1][1] if again else 0)
+    broken = whole[:cut] + [(iteration, time + shift) for iteration, time in whole[again:]]
+    found = []
+    for run in (whole, broken):
+        uid = f"progress-{next(NUMBER)}"
+        put(store, uid, [*run], target=10**6)
+        found.append(read(app, uid, run[-1][1] + 1))
+    for each in found:
+        parts = each["seconds_lost_to_restarts"] + each["seconds_paused"] + each["seconds_productive"]
+        assert parts == pytest.approx(each["seconds_wall"])
+        assert min(each["seconds_lost_to_restarts"], each["seconds_paused"], each["seconds_productive"]) >= 0
+        assert 0 <= each["goodput"] <= 1
+        assert 0 <= each["share_done"] <= 1
+        assert each["seconds_per_iteration"]["low"] <= each["seconds_per_iteration"]["high"]
+    # To begin with the very iteration that was last is no sign of a restart.
+    if cut - again > 1:
+        assert (found[1]["restarts"], found[1]["iterations_repeated"]) == (1, (cut - again) * every)
+
+
+@needs_real_data
+def test_a_real_log_with_restarts(
+    postgres18: EmbeddedPostgres, write_settings: Callable[[str], Path], uid: str
+) -> None:
+    """Four runs of 300 iterations, one after another, in one file: 900 iterations of 1,200 are repeats."""
+    path = write_settings(f'[clusters.alpha]\ndsn = "{postgres18.dsn("alpha")}"')
+    assert Importer(path, uid).run("log", REAL_DATA / "log/megatron-core_4-runs-in-one-file.out.gz").status == 0
+    with running_app(path) as app:
+        found = read(app, uid, 4_000_000_000)
+        points = app.test_client().get(f"/lens/v1/workloads/{uid}/metrics/data?metrics=lm_loss").json
+    assert points
+    assert (found["state"], found["current_iteration"], found["target_iteration"]) == ("finished", 300, 300)
+    assert (found["restarts"], found["iterations_repeated"]) == (3, 900)
+    times = [point["timestamp"] for point in points["data"]]
+    assert found["seconds_wall"] == pytest.approx((max(times) - min(times)) / 1000, abs=0.01)
+    # All that comes after the first run is lost: its gap, and each iteration, but for what counts as paused there.
+    first_run = points["data"][:300]
+    first_wall = (first_run[-1]["timestamp"] - first_run[0]["timestamp"]) / 1000
+    assert found["seconds_productive"] <= first_wall + 0.01
+    assert found["seconds_lost_to_restarts"] + found["seconds_paused"] >= found["seconds_wall"] - first_wall - 0.01
