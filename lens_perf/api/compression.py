@@ -29,16 +29,16 @@ def install_compression(app: Flask, settings: Settings) -> None:
 def _compress(response: Response) -> Response:
     if response.mimetype not in COMPRESSIBLE or response.status_code != HTTPStatus.OK or request.method != "GET":
         return response
+    size = response.calculate_content_length() if response.is_sequence else response.content_length
+    if (size or 0) < LEAST_BYTES:
+        return response
     response.vary.add("Accept-Encoding")
     if request.accept_encodings.best_match(("gzip", "identity"), "identity") != "gzip":
         return response
     if response.is_sequence:
-        body = response.get_data()
-        if len(body) < LEAST_BYTES:
-            return response
-        response.set_data(gzip.compress(body, LEVEL, mtime=0))
+        response.set_data(gzip.compress(response.get_data(), LEVEL, mtime=0))
     else:
-        note_streamed(response.content_length or 0)
+        note_streamed(size or 0)
         response.response = _stream(response.response)  # type: ignore[arg-type]  # a file's blocks, which are bytes
         response.direct_passthrough = False
         del response.headers["Content-Length"]

@@ -1,0 +1,73 @@
+// Asks the API. The one module that knows its addresses, its parameters and its errors.
+
+const root = new URL(`${document.documentElement.dataset.api}/`, document.baseURI);
+const TOKEN = "lens_perf.token";
+
+/** What the service answered instead of what was asked for; `status` is 0 if nothing came at all. */
+export class ApiError extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** Keep a token for as long as the tab is open. */
+export function keepToken(token) {
+  sessionStorage.setItem(TOKEN, token);
+}
+
+async function ask(path, query, signal) {
+  const address = new URL(path, root);
+  for (const [name, value] of query) {
+    if (value !== null && value !== undefined && value !== "") address.searchParams.append(name, value);
+  }
+  // An empty cursor asks for one.
+  if (query.some(([name, value]) => name === "after" && value === "")) address.searchParams.append("after", "");
+  const headers = { Accept: "application/json" };
+  const token = sessionStorage.getItem(TOKEN);
+  if (token) headers.Authorization = `Bearer ${token}`;
+  let response;
+  try {
+    response = await fetch(address, { headers, signal });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError(0, "The service cannot be reached.");
+  }
+  const body = await response.json().catch(() => null);
+  if (!response.ok || body === null) throw new ApiError(response.status, body?.message ?? "The service gave no answer.");
+  return body;
+}
+
+const workloadPath = (workload, rest) => `workloads/${encodeURIComponent(workload.uid)}/${rest}`;
+
+/** The clusters that may be asked. */
+export const listClusters = () => ask("clusters", []);
+
+/** A page of workloads, the latest active first. */
+export const listWorkloads = (search, cluster, pageToken, signal) =>
+  ask("workloads", [["search", search], ["cluster", cluster], ["page_size", 30], ["page_token", pageToken]], signal);
+
+/** The metrics of a workload. */
+export const listMetrics = (workload) =>
+  ask(workloadPath(workload, "metrics/available"), [["cluster", workload.cluster]]);
+
+/** How a workload is getting on. */
+export const readProgress = (workload) => ask(workloadPath(workload, "progress"), [["cluster", workload.cluster]]);
+
+const points = (workload, metrics, further, signal) =>
+  ask(workloadPath(workload, "metrics/data"), [
+    ["cluster", workload.cluster], ["layout", "columns"], ["non_finite", "true"],
+    ...metrics.map((name) => ["metric", name]), ...further,
+  ], signal);
+
+/** The series of some metrics, thinned out to `maxPoints`, within `range` along `axis`; with a cursor. */
+export function readSeries(workload, metrics, { axis, range, maxPoints }, signal) {
+  const [start, end] = range ? [Math.floor(range[0]), Math.ceil(range[1])] : [null, null];
+  const ends = axis === "time" ? ["start", "end"] : ["start_iteration", "end_iteration"];
+  return points(workload, metrics, [
+    ["axis", axis], ["max_points", maxPoints], [ends[0], start], [ends[1], end], ["after", ""],
+  ], signal);
+}
+
+/** What is new since `cursor`. */
+export const readNew = (workload, metrics, cursor, signal) => points(workload, metrics, [["after", cursor]], signal);

@@ -1,0 +1,67 @@
+// How the picked workloads are getting on: a card each, with a bar, the time to go and what was lost.
+
+import { age, make, moment, number, percent, span } from "./words.js";
+import { colourOf } from "./charts.js";
+
+const STATES = { running: "Running", stalled: "Stalled", finished: "Finished" };
+
+/** Return the card of a workload; `progress` is null while it is being read, or an Error. */
+export function makeCard(workload, index, progress, onRemove) {
+  const close = make("button", { type: "button", className: "quiet" }, "✕");
+  close.setAttribute("aria-label", `Take ${workload.uid} out`);
+  close.addEventListener("click", onRemove);
+  const dot = make("span", { className: "dot" });
+  dot.style.backgroundColor = colourOf(index);
+  const head = make("h2", {}, dot, make("span", { className: "name" }, workload.uid), close);
+  const card = make("article", { className: "card" }, head);
+  if (progress === null) card.append(make("div", { className: "skeleton tall" }));
+  else if (progress instanceof Error) card.append(make("p", { className: "trouble" }, progress.message));
+  else if (progress.state === null) card.append(make("p", {}, "Nothing is known of its iterations."));
+  else card.append(...tell(progress));
+  return card;
+}
+
+function tell(progress) {
+  const state = make("span", { className: `state ${progress.state}` }, STATES[progress.state]);
+  const facts = [
+    ["Time to go", timeToGo(progress)],
+    ["Per iteration", pace(progress.seconds_per_iteration)],
+    ["Goodput", progress.goodput === null ? "unknown" : percent(progress.goodput)],
+    ["Restarts", restarts(progress)],
+    ["Paused", progress.seconds_paused === null ? "unknown" : span(progress.seconds_paused)],
+    ["Last record", `${age(progress.last_timestamp)}`],
+  ];
+  return [make("p", { className: "headline" }, state, position(progress)), bar(progress), make("dl", {}, ...facts.flatMap(([name, text]) => [
+    make("div", {}, make("dt", {}, name), make("dd", {}, text)),
+  ]))];
+}
+
+function position({ current_iteration: current, target_iteration: target, share_done: share }) {
+  if (target === null) return ` iteration ${number(current)}, of an unknown number`;
+  return ` ${number(current)} of ${number(target)} iterations, ${percent(share)}`;
+}
+
+function bar({ share_done: share, state }) {
+  const element = make("progress", { max: 1, className: state });
+  if (share !== null) element.value = share;
+  else element.className += " unknown";
+  if (share === null) element.value = 0;
+  element.setAttribute("aria-label", share === null ? "share done: unknown" : `done: ${percent(share)}`);
+  return element;
+}
+
+function timeToGo({ eta, state }) {
+  if (state === "finished") return "done";
+  if (eta === null) return state === "stalled" ? "unknown while it stands still" : "unknown";
+  const text = make("span", {}, `${span(eta.seconds)}, till ${moment(eta.timestamp)}`);
+  text.append(make("small", {}, ` ${moment(eta.earliest)} to ${moment(eta.latest)}`));
+  text.title = eta.basis;
+  return text;
+}
+
+const pace = (told) => (told === null ? "unknown" : `${span(told.median)} (${span(told.low)} to ${span(told.high)})`);
+
+function restarts({ restarts: count, iterations_repeated: repeated, seconds_lost_to_restarts: lost }) {
+  if (!count) return "none";
+  return `${number(count)}, ${number(repeated)} iterations again, ${span(lost)} lost`;
+}

@@ -1,0 +1,1 @@
+"""Pictures of the dashboard in each of its states: make screenshots."""
