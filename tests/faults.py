@@ -47,8 +47,9 @@ class Gateway:
         self._path = f"{socket_dir}/.s.PGSQL.5432"
         self._listener = socket.create_server((host, port), backlog=128)
         self.port: int = self._listener.getsockname()[1]
-        self._pairs: list[tuple[socket.socket, socket.socket | None]] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._acceptor = threading.Thread(target=self._accept, daemon=True)
+        self._acceptor.start()
 
     def dsn(self, database: str, user: str = "postgres") -> str:
         """Return the way through this gateway."""
@@ -61,19 +62,21 @@ class Gateway:
 
     def close(self) -> None:
         """Close the port and all that goes through it."""
+        # A close alone leaves accept() waiting, and it would take one connection more.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._acceptor.join()
         self._listener.close()
         for pair in self._pairs:
             for end in pair:
-                if end is not None:
-                    end.close()
+                end.close()
 
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
                 near, _ = self._listener.accept()
                 far = socket.socket(socket.AF_UNIX)
-                far.connect(self._path)
                 self._pairs.append((near, far))
+                far.connect(self._path)
                 threading.Thread(target=self._pump, args=(near, far), daemon=True).start()
 
     def _pump(self, near: socket.socket, far: socket.socket) -> None:
