@@ -145,7 +145,9 @@ def read_address(words: list[str]) -> str:
 @pytest.mark.parametrize("address", documented_requests())
 def test_documented_requests_are_understood(client: FlaskClient, address: str) -> None:
     response = client.get(address)
-    assert response.status_code == 503, response.text
+    # No cluster is there; those who list name the clusters that are away.
+    listing = address.startswith(("/lens/v1/clusters", "/lens/v1/workloads?"))
+    assert response.status_code == (200 if listing else 503), response.text
 
 
 def test_every_endpoint_parameter_and_status_is_documented(client: FlaskClient) -> None:
@@ -167,4 +169,5 @@ def test_no_file_names_the_machine_it_was_written_on() -> None:
     private = re.compile(r"/(?:work|root|opt|home|Users)/|/tmp[/]v|index[-]url|find[-]links|p[y]pi")
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     paths = [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+    paths = [path for path in paths if path.suffix != ".png"]
     assert [path for path in paths if private.search(path.read_text("utf-8"))] == []
