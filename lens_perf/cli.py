@@ -10,6 +10,7 @@ from lens_perf import __version__
 from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.commands.import_command import import_files
 from lens_perf.commands.options import DIRECTORY, FILE, config_option, tells_errors
+from lens_perf.commands.reading_commands import export, list_workloads, show
 from lens_perf.commands.token_command import token_group
 from lens_perf.config import load_settings
 from lens_perf.errors import LensError
@@ -80,6 +81,9 @@ def init_database(cluster: str, config: Path | None) -> None:
 
 main.add_command(import_files)
 main.add_command(token_group)
+main.add_command(list_workloads)
+main.add_command(show)
+main.add_command(export)
 
 
 @main.command("demo")

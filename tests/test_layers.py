@@ -12,7 +12,9 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # What may import what, top to bottom: each part may import the parts listed for it, and itself where that is a package.
 ALLOWED = {
     "cli": {"commands", "app", "demo", "ingest", "clusters", "performance.schema", "config", "errors"},
-    "commands": {"commands", "access.tokens", "ingest", "clusters.registry", "config", "errors"},
+    "commands": {"commands", "access.tokens", "ingest", "clusters.registry", "performance.service",
+                 "performance.point_questions", "performance.sampling", "performance.selection",
+                 "performance.workload_list", "config", "errors"},
     "wsgi": {"app", "errors"},
     "app": {"api", "web", "caller", "clusters.registry", "performance.service", "performance.listing",
             "performance.readiness", "config", "errors"},

@@ -176,7 +176,8 @@ class Demo:
         return path
 
     def _say_where_to_look(self) -> None:
-        self.say(f"\nServing on http://{HOST}:{self.port}, documented on http://{HOST}:{self.port}/lens/docs\n")
+        here = f"http://{HOST}:{self.port}/lens"
+        self.say(f"\nServing the dashboard on {here}/ and what it asks on {here}/v1, documented on {here}/docs\n")
         for url, rest in self._list_questions():
             self.say(f'curl -s "http://{HOST}:{self.port}/lens/v1/workloads/{url}"{rest}')
         self.say("\nThe workloads train on: ask again, and there is more. Press Ctrl-C to stop.")

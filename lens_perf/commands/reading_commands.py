@@ -1,0 +1,179 @@
+"""``lens-perf workloads``, ``show`` and ``export``: what the API tells, in a terminal and for pipes."""
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lens_perf.clusters.registry import ClusterRegistry
+from lens_perf.commands.options import cluster_option, config_option, tells_errors
+from lens_perf.commands.terminal_words import draw_sparkline, format_age, format_number, format_span
+from lens_perf.config import load_settings
+from lens_perf.performance.point_questions import PointQuestion
+from lens_perf.performance.sampling import Sampling
+from lens_perf.performance.selection import Selection
+from lens_perf.performance.service import PerformanceService
+from lens_perf.performance.workload_list import ListQuestion, WorkloadLister
+
+MOST_LISTED = 1000
+# No server's threads wait for a command, so it may take its time.
+DAY = 86_400.0
+METRICS_AT_ONCE = 50
+NARROWEST_LINE, WIDEST_LINE = 20, 100
+BLOCK = 2**20
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+
+
+@click.command("workloads")
+@cluster_option
+@click.option("--search", default="", help="Only those with this in their uid.")
+@json_option
+@config_option
+@tells_errors
+def list_workloads(cluster: str | None, search: str, as_json: bool, config: Path | None) -> int:
+    """List the workloads of all clusters, or of one, the latest active first.
+
+    Exit status 1: a cluster did not answer; what the others told is printed all the same.
+    """
+    with closing(ClusterRegistry(load_settings(config))) as registry:
+        clusters = tuple(registry.names) if cluster is None else (registry.resolve(cluster),)
+        question = ListQuestion(clusters, search, MOST_LISTED, None)
+        answer = WorkloadLister(registry).list(question, must_answer=cluster is not None)
+    if as_json:
+        print(json.dumps(answer, ensure_ascii=False))
+    else:
+        _print_table(answer["workloads"])
+        for warning in answer["warnings"]:
+            print(f"lens-perf: {warning['message']}", file=sys.stderr)
+    return 1 if answer["warnings"] else 0
+
+
+def _print_table(workloads: Sequence[dict[str, Any]]) -> None:
+    rows = [("WORKLOAD", "CLUSTER", "SOURCES", "RECORDS", "ITERATION", "LAST ACTIVE")]
+    rows += [
+        (
+            each["workload_uid"],
+            each["cluster"],
+            ",".join(source or "-" for source in each["data_sources"]),
+            format_number(each["records"]),
+            format_number(each["last_iteration"]),
+            format_age(each["last_timestamp"]),
+        )
+        for each in workloads
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
+@click.command("show")
+@click.argument("workload")
+@cluster_option
+@json_option
+@config_option
+@tells_errors
+def show(workload: str, cluster: str | None, as_json: bool, config: Path | None) -> int:
+    """Show how WORKLOAD is getting on, and a line for each of its metrics.
+
+    Exit status 1: nothing is known of it.
+    """
+    selection = Selection(workload)
+    with _open_service(config) as service:
+        progress = service.read_progress(cluster, selection)
+        metrics = [] if as_json else service.list_available(cluster, workload, None)["metrics"]
+        if as_json:
+            print(json.dumps(progress, ensure_ascii=False))
+        elif metrics:
+            _print_progress(progress)
+            _print_lines(service, cluster, selection, metrics)
+        else:
+            print(f"Nothing is known of {workload}.")
+    return 0 if metrics or progress["state"] else 1
+
+
+@contextmanager
+def _open_service(config: Path | None) -> Iterator[PerformanceService]:
+    settings = load_settings(config)
+    limits = replace(settings.limits, deadline_seconds=DAY, max_points=sys.maxsize)
+    with closing(ClusterRegistry(replace(settings, limits=limits))) as registry:
+        yield PerformanceService(registry, limits)
+
+
+def _print_progress(progress: dict[str, Any]) -> None:
+    print(f"{progress['workload_uid']}  {progress['state'] or 'no iterations'}")
+    if progress["state"] is None:
+        return
+    target, share, pace = progress["target_iteration"], progress["share_done"], progress["seconds_per_iteration"]
+    done = f" of {format_number(target)}, {share:.1%}" if target is not None else ""
+    print(f"  iteration   {format_number(progress['current_iteration'])}{done}")
+    if pace is not None:
+        low, high = format_span(pace["low"]), format_span(pace["high"])
+        print(f"  pace        {format_span(pace['median'])} an iteration, {low} to {high}")
+    if progress["eta"] is not None:
+        print(f"  time to go  {format_span(progress['eta']['seconds'])}: {progress['eta']['basis']}")
+    if progress["goodput"] is not None:
+        restarts, lost = progress["restarts"], format_span(progress["seconds_lost_to_restarts"])
+        told = f"{restarts} restarts, {lost} lost to them" if restarts else "no restarts"
+        print(f"  goodput     {progress['goodput']:.1%}, {told}")
+    print(f"  last record {format_age(progress['last_timestamp'])}")
+
+
+def _print_lines(
+    service: PerformanceService, cluster: str | None, selection: Selection, metrics: Sequence[dict[str, Any]]
+) -> None:
+    """Print each series as a line of blocks, with its least, its greatest and its last value."""
+    labels = {
+        (metric["name"], source): metric["name"] if len(metric["data_source"]) == 1 else f"{metric['name']} ({source})"
+        for metric in metrics
+        for source in metric["data_source"]
+    }
+    label_width = max(map(len, labels.values()))
+    width = min(WIDEST_LINE, max(NARROWEST_LINE, shutil.get_terminal_size().columns - label_width - 45))
+    for start in range(0, len(metrics), METRICS_AT_ONCE):
+        asked = tuple(metric["name"] for metric in metrics[start : start + METRICS_AT_ONCE])
+        question = PointQuestion(cluster, selection, asked, "columns", Sampling(4 * width))
+        series = json.loads(b"".join(_read_body(service, question)) or b'{"series": []}')["series"]
+        for each in sorted(series, key=lambda one: (one["metric_name"], one["data_source"] or "")):
+            values = each["values"]
+            ends = f"{format_number(min(values))} to {format_number(max(values))}, last {format_number(values[-1])}"
+            label = labels.get((each["metric_name"], each["data_source"]), each["metric_name"])
+            print(f"  {label.ljust(label_width)}  {draw_sparkline(values, width)}  {ends}")
+
+
+def _read_body(service: PerformanceService, question: PointQuestion) -> Iterator[bytes]:
+    body = service.read_points(question).body
+    if body is not None and body.file is None:
+        yield body.content or b""
+    elif body is not None and body.file is not None:
+        with body.file as file:
+            while block := file.read(BLOCK):
+                yield block
+
+
+@click.command("export")
+@click.argument("workload")
+@click.option("--format", "form", type=click.Choice(["csv", "ndjson"]), default="csv", show_default=True)
+@click.option("--metric", "metrics", multiple=True, help="A metric; repeatable. All, if none is named.")
+@cluster_option
+@config_option
+@tells_errors
+def export(workload: str, form: Any, metrics: Sequence[str], cluster: str | None, config: Path | None) -> int:
+    """Write all data points of WORKLOAD to standard output.
+
+    Exit status 1: there are none.
+    """
+    question = PointQuestion(cluster, Selection(workload), tuple(metrics) or None, form)
+    lines = 0
+    with _open_service(config) as service:
+        for block in _read_body(service, question):
+            sys.stdout.buffer.write(block)
+            lines += block.count(b"\n")
+    sys.stdout.buffer.flush()
+    head = form == "csv"
+    return 0 if lines > head else 1

@@ -1,0 +1,57 @@
+"""Numbers, times and series as a terminal shows them."""
+
+import time
+from collections.abc import Sequence
+
+UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
+BLOCKS = "▁▂▃▄▅▆▇█"
+
+
+def format_number(value: float | None) -> str:
+    """Return a number with as many digits as one reads; a dash where there is none."""
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
+def format_span(seconds: float | None) -> str:
+    """Return a span of time in its two largest units."""
+    if seconds is None:
+        return "unknown"
+    if seconds < 1:
+        return f"{seconds * 1000:.3g} ms"
+    if seconds < UNITS[-2][1]:
+        return f"{seconds:.3g} s"
+    rest = round(seconds)
+    parts: list[str] = []
+    for unit, size in UNITS:
+        count, rest = divmod(rest, size)
+        if count or parts:
+            parts.append(f"{count} {unit}" if count else "")
+    return " ".join(filter(None, parts[:2]))
+
+
+def format_age(timestamp: int | None) -> str:
+    """Return how long ago a time was, in milliseconds since 1970."""
+    if timestamp is None:
+        return "-"
+    seconds = max(0.0, time.time() - timestamp / 1000)
+    unit, size = next((each for each in UNITS if seconds >= each[1]), UNITS[-1])
+    return f"{int(seconds // size)} {unit} ago"
+
+
+def draw_sparkline(values: Sequence[float], width: int) -> str:
+    """Return ``values`` as a line of at most ``width`` blocks; each shows the value farthest from the median of all.
+
+    So a spike shows, however many values a block stands for.
+    """
+    least, greatest = min(values), max(values)
+    middle = sorted(values)[len(values) // 2]
+    count = min(width, len(values))
+    line = []
+    for place in range(count):
+        part = values[place * len(values) // count : (place + 1) * len(values) // count]
+        value = max(part, key=lambda each: abs(each - middle))
+        share = 0.5 if greatest == least else (value - least) / (greatest - least)
+        line.append(BLOCKS[min(len(BLOCKS) - 1, int(share * len(BLOCKS)))])
+    return "".join(line)

@@ -1,0 +1,102 @@
+"""``lens-perf workloads``, ``show`` and ``export``, as a user runs them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from lens_perf.cli import main
+from lens_perf.commands.terminal_words import draw_sparkline, format_age, format_number, format_span
+from lens_perf.demo.embedded_postgres import EmbeddedPostgres
+from tests.conftest import Row, Store, at, two_clusters
+from tests.test_serving import on_one_version
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(postgres: EmbeddedPostgres, write_settings: Callable[[str], Path]) -> Run:
+    path = write_settings(two_clusters(postgres))
+    return lambda *words: CliRunner().invoke(main, [*words, "--config", str(path)], catch_exceptions=False)
+
+
+@pytest.fixture
+def stored(store: Store, uid: str) -> str:
+    store(
+        uid,
+        [
+            Row({"loss": 9 if index == 40 else 1 / index, "target_iteration": 200}, index, at(index * 1000))
+            for index in range(1, 101)
+        ],
+    )
+    return uid
+
+
+@on_one_version
+def test_workloads(run: Run, stored: str) -> None:
+    result = run("workloads", "--search", stored, "--cluster", "alpha")
+    assert result.exit_code == 0
+    head, row = result.stdout.splitlines()
+    assert head.split() == ["WORKLOAD", "CLUSTER", "SOURCES", "RECORDS", "ITERATION", "LAST", "ACTIVE"]
+    assert row.split()[:5] == [stored, "alpha", "log", "100", "100"]
+
+
+@on_one_version
+def test_workloads_of_all_clusters_but_those_away(run: Run, stored: str) -> None:
+    result = run("workloads", "--search", stored, "--json")
+    assert result.exit_code == 1
+    answer = json.loads(result.stdout)
+    assert [each["workload_uid"] for each in answer["workloads"]] == [stored]
+    assert "Cluster unreachable cannot be reached now" in run("workloads").stderr
+    assert run("workloads", "--cluster", "unreachable").exit_code == 2
+
+
+@on_one_version
+def test_show(run: Run, stored: str) -> None:
+    text = run("show", stored).stdout
+    assert text.splitlines()[0] == f"{stored}  stalled"
+    assert "iteration   100 of 200, 50.0%" in text
+    assert "1 s an iteration, 1 s to 1 s" in text
+    line = next(line for line in text.splitlines() if line.startswith("  loss "))
+    assert "█" in line, "the spike"
+    assert line.endswith("0.01 to 9, last 0.01")
+    assert json.loads(run("show", stored, "--json").stdout)["state"] == "stalled"
+
+
+@on_one_version
+def test_show_what_is_not_there(run: Run, uid: str) -> None:
+    result = run("show", uid)
+    assert (result.exit_code, result.stdout) == (1, f"Nothing is known of {uid}.\n")
+
+
+@on_one_version
+@pytest.mark.parametrize("form", ["csv", "ndjson"])
+def test_export(run: Run, stored: str, form: str) -> None:
+    result = run("export", stored, "--format", form, "--metric", "loss")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    if form == "csv":
+        assert lines.pop(0) == "metric_name,value,timestamp,iteration,data_source"
+        assert lines[0].split(",")[0::2] == ["loss", "1000", "log"]
+    else:
+        assert json.loads(lines[39])["value"] == 9
+    assert len(lines) == 100
+    assert run("export", f"{stored}-unknown", "--format", form).exit_code == 1
+
+
+def test_words() -> None:
+    assert [format_span(each) for each in (0.0123, 5, 59.9, 60, 3661, 90_000, None)] == [
+        "12.3 ms", "5 s", "59.9 s", "1 min", "1 h 1 min", "1 d 1 h", "unknown",
+    ]  # fmt: skip
+    assert [format_number(each) for each in (1234567, 0.123456, 1e-9, None)] == ["1,234,567", "0.1235", "1e-09", "-"]
+    assert (format_age(None), format_age(0)[-5:]) == ("-", "d ago")
+
+
+def test_a_spike_shows_in_a_sparkline() -> None:
+    values = [0.0] * 10_000
+    values[7777] = 5
+    assert draw_sparkline(values, 40).count("█") == 1
+    assert draw_sparkline([1, 2, 3], 40) == "▁▅█"
+    assert draw_sparkline([4, 4], 40) == "▅▅"
