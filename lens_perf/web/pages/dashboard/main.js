@@ -1,12 +1,13 @@
 // Puts the page together: what the address tells is read, asked for, shown, and kept up to date.
 
 import { ApiError, keepToken, listMetrics, readNew, readProgress, readSeries } from "./api_client.js";
+import { isWell, tell } from "./banner.js";
 import { Chart, colourOf } from "./charts.js";
+import { setUpControls, showControls } from "./controls.js";
 import { makeCard } from "./progress_panel.js";
 import { Series } from "./series.js";
 import { isDark, setUpTheme } from "./theme.js";
 import { isSame, readView, writeView } from "./view_state.js";
-import { make, number } from "./words.js";
 import { WorkloadList } from "./workload_list.js";
 
 const LIVE_MS = 3000;
@@ -28,8 +29,11 @@ const list = new WorkloadList({
     const others = view.workloads.filter((each) => !isSame(each, workload));
     change({ workloads: isPicked ? [...others, workload] : others, range: null });
   },
-  onTrouble: showTrouble,
-  onWarnings: (warnings) => showBanner(warnings.map(({ message }) => message).join(" ")),
+  onTrouble: (error, retry) => tellTrouble("list", error, retry),
+  onWarnings: (warnings) => {
+    tell("list");
+    tell("clusters", warnings.map(({ message }) => message).join(" "));
+  },
 });
 
 /** Show another view, as a new entry of the history. */
@@ -44,26 +48,30 @@ async function show() {
   reading?.abort();
   const request = (reading = new AbortController());
   list.pick(view.workloads);
-  showControls();
+  showChoices();
   showCards();
   const isNothing = view.workloads.length === 0;
   find("#controls").hidden = isNothing;
   showEmpty(isNothing ? "Pick a workload to see how it is doing." : "");
-  if (isNothing) return removeCharts();
+  if (isNothing) {
+    tell("view");
+    return removeCharts();
+  }
   find("#charts").setAttribute("aria-busy", "true");
   try {
     await Promise.all(view.workloads.map(loadMetrics));
     chooseMetrics();
-    showControls();
+    showChoices();
     const wanted = { axis: view.axis, range: view.range, maxPoints: Math.max(400, 2 * find("#charts").clientWidth) };
     const answers = await Promise.all(view.workloads.map((workload) =>
       view.metrics.length ? readSeries(workload, view.metrics, wanted, request.signal) : { series: [], cursor: null }));
     if (request.signal.aborted) return;
     held = view.workloads.map((workload, index) => hold(workload, index, answers[index]));
     drawCharts();
+    tell("view");
     await Promise.all(view.workloads.map(loadProgress));
   } catch (error) {
-    if (error.name !== "AbortError") showTrouble(error, show);
+    if (error.name !== "AbortError") tellTrouble("view", error, show);
   } finally {
     if (reading === request) find("#charts").setAttribute("aria-busy", "false");
   }
@@ -139,34 +147,20 @@ function showCards() {
   if (focused) place.querySelector("button")?.focus();
 }
 
-function showControls() {
+function showChoices() {
   const counted = new Map();
   for (const each of view.workloads) {
     for (const { name, count } of metrics.get(keyOf(each)) ?? []) counted.set(name, (counted.get(name) ?? 0) + count);
   }
-  for (const name of view.metrics) if (!counted.has(name)) counted.set(name, 0);
-  const place = find("#metrics");
-  const names = [...counted.keys()].sort();
-  if (place.dataset.names !== JSON.stringify(names)) {
-    place.dataset.names = JSON.stringify(names);
-    place.replaceChildren(...names.map((name) => {
-      const box = make("input", { type: "checkbox", value: name });
-      box.addEventListener("change", () =>
-        change({ metrics: box.checked ? [...view.metrics, name] : view.metrics.filter((each) => each !== name) }));
-      return make("label", { title: `${number(counted.get(name))} data points` }, box, name);
-    }));
-  }
-  for (const box of place.querySelectorAll("input")) box.checked = view.metrics.includes(box.value);
-  for (const radio of document.querySelectorAll("[name=axis]")) radio.checked = radio.value === view.axis;
-  find("#log").checked = view.log;
-  find("#smoothing").value = view.smoothing;
-  find("#smoothed").textContent = view.smoothing ? view.smoothing.toFixed(2) : "off";
-  find("#whole").hidden = view.range === null;
+  showControls(view, counted, (name, isChosen) =>
+    change({ metrics: isChosen ? [...view.metrics, name] : view.metrics.filter((each) => each !== name) }));
 }
 
 /** Add what is new to the lines: only that is asked for. */
 async function follow() {
-  if (document.hidden || !held.length || !view.metrics.length) return;
+  if (document.hidden) return;
+  if (!isWell("view")) return show();
+  if (!held.length || !view.metrics.length) return;
   const request = reading;
   try {
     for (const each of held) {
@@ -187,27 +181,14 @@ async function follow() {
     // Thin the lines out again, before they become heavy.
     if (held.some(({ series }) => series.some(({ points }) => points.size > 2 * most))) show();
   } catch (error) {
-    if (error.name !== "AbortError") showTrouble(error, show);
+    if (error.name !== "AbortError") tellTrouble("view", error, show);
   }
 }
 
-function showTrouble(error, retry) {
+function tellTrouble(part, error, retry) {
   if (error instanceof ApiError && error.status === 401) return askForToken();
   if (!(error instanceof ApiError)) throw error;
-  showBanner(error.message, retry);
-}
-
-function showBanner(text, retry) {
-  const banner = find("#banner");
-  banner.hidden = !text;
-  banner.replaceChildren(text);
-  if (!retry) return;
-  const button = make("button", { type: "button" }, "Try again");
-  button.addEventListener("click", () => {
-    banner.hidden = true;
-    retry();
-  });
-  banner.append(" ", button);
+  tell(part, error.message, retry);
 }
 
 function showEmpty(text) {
@@ -227,19 +208,16 @@ find("#token-form").addEventListener("submit", () => {
   find("#token").value = "";
   start();
 });
-for (const radio of document.querySelectorAll("[name=axis]")) {
-  radio.addEventListener("change", () => change({ axis: radio.value, range: null }));
-}
-find("#log").addEventListener("change", (event) => change({ log: event.target.checked }));
-find("#smoothing").addEventListener("input", (event) => {
-  view = { ...view, smoothing: Number(event.target.value) };
-  showControls();
-  drawCharts();
+setUpControls({
+  onChange: change,
+  onSmoothing: (smoothing, isFinal) => {
+    view = { ...view, smoothing };
+    showChoices();
+    drawCharts();
+    if (isFinal) writeView(view);
+  },
+  isZoomed: () => view.range !== null,
 });
-find("#smoothing").addEventListener("change", () => writeView(view));
-find("#whole").addEventListener("click", () => change({ range: null }));
-find("#charts").addEventListener("dblclick", () => view.range && change({ range: null }));
-find("#controls").addEventListener("submit", (event) => event.preventDefault());
 addEventListener("popstate", () => { view = readView(); show(); });
 addEventListener("hashchange", () => { view = readView(); show(); });
 new ResizeObserver(() => { for (const chart of charts.values()) chart.resize(); }).observe(find("#charts"));
@@ -248,10 +226,11 @@ setUpTheme(() => drawCharts());
 async function start() {
   try {
     await list.loadClusters();
+    tell("start");
     await list.load();
     await show();
   } catch (error) {
-    showTrouble(error, start);
+    tellTrouble("start", error, start);
   }
 }
 
@@ -266,7 +245,7 @@ async function repeat(action, pause) {
 try {
   uPlot = (await import("../vendor/uPlot.esm.js")).default;
 } catch {
-  showBanner("The part that draws charts is missing: it is fetched with npm when the service is built (make run does so).");
+  tell("charts", "The part that draws charts is missing: it is fetched with npm when the service is built (make run does so).");
 }
 if (uPlot) {
   await start();
