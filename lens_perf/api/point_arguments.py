@@ -17,6 +17,7 @@ from lens_perf.api.arguments import (
 from lens_perf.performance.sampling import AXES, Sampling
 from lens_perf.performance.selection import Selection
 
+METHODS = ("m4", "stride")
 FORMATS = ("json", "csv", "ndjson")
 LAYOUTS = ("points", "columns")
 
@@ -146,6 +147,16 @@ class DataQuery(PointsQuery):
         },
     )
 
+    method = OptionalText(
+        load_default=absent,
+        validate=ma.validate.OneOf((*METHODS, None), error="method must be m4 or stride"),
+        metadata={
+            "description": "How `max_points` chooses: `m4` (default) reads all and loses no spike; `stride` takes the "
+            "records of evenly spaced iterations, within milliseconds: a glance, until the whole is there.",
+            "example": "m4",
+            "enum": ["", *METHODS],
+        },
+    )
     metrics = MetricNames(
         load_default=tuple,
         metadata={
@@ -171,6 +182,15 @@ class DataQuery(PointsQuery):
         if any("\0" in name for name in names or ()):
             raise ma.ValidationError("a metric name holds no NUL")
 
+    @ma.validates_schema
+    def _check_method(self, data: Mapping[str, Any], **_kwargs: Any) -> None:
+        if data.get("method") != "stride":
+            return
+        if choose_max_points(data) is None:
+            raise ma.ValidationError("method is for max_points; give that too", "method")
+        if data.get("axis") == "time" or data.get("start") is not None:
+            raise ma.ValidationError("stride goes along iterations; leave axis=time, start and end away", "method")
+
 
 def choose_max_points(query: Mapping[str, Any]) -> int | None:
     """Return the most data points of a series that a PointsQuery asks for, by either name."""
@@ -193,7 +213,9 @@ def choose_sampling(query: Mapping[str, Any]) -> Sampling | None:
     max_points = choose_max_points(query)
     if max_points is None:
         return None
-    return Sampling(max_points, query["axis"] or "iteration", query.get("non_finite") == "true")
+    return Sampling(
+        max_points, query["axis"] or "iteration", query.get("non_finite") == "true", method=query.get("method") or "m4"
+    )
 
 
 def choose_metrics(query: Mapping[str, Any]) -> tuple[str, ...] | None:

@@ -105,8 +105,12 @@ class Series(ma.Schema):
 class SamplingInfo(ma.Schema):
     """How the data points were chosen."""
 
-    method = ma.fields.String(required=True, validate=ma.validate.OneOf(("m4", "none")))
-    points_total = ma.fields.Integer(required=True, metadata={"description": "Data points that there are"})
+    method = ma.fields.String(required=True, validate=ma.validate.OneOf(("m4", "stride", "none")))
+    points_total = ma.fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Data points that there are; null where they were not counted"},
+    )
     points_returned = ma.fields.Integer(required=True, metadata={"description": "Data points in the answer"})
 
 

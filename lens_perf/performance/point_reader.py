@@ -10,6 +10,7 @@ from lens_perf.errors import InvalidParameterError
 from lens_perf.performance import queries
 from lens_perf.performance.column_writer import ColumnWriter
 from lens_perf.performance.freshness import NotATokenError, Seen, digest, find_unchanged
+from lens_perf.performance.glance_queries import copy_glance
 from lens_perf.performance.heavy_questions import HeavyQuestions
 from lens_perf.performance.marked_points import MarkedPoints, SampledPoints
 from lens_perf.performance.notations import COLUMNS, CSV, CSV_HEADER, JSON, NDJSON, Notation
@@ -160,6 +161,11 @@ def _write_sampled(
 ) -> dict[str, Any]:
     total = 0
     metrics, selection, notation = question.metrics, question.selection, NOTATIONS[question.form]
+    if sampling.method == "stride" and metrics != ITERATION_TIMES:
+        expander = ObjectExpander(metrics, notation, writer, non_finite=sampling.non_finite)
+        with collect_rows(expander.take) as rows:
+            copy_glance(transaction, selection, sampling.max_points, rows)
+        return _describe("stride", None, writer)
     if metrics == ITERATION_TIMES:
         points = SampledPoints(notation, writer)
         with collect_rows(points.take) as rows:
@@ -180,5 +186,5 @@ def _list_names(transaction: Transaction, selection: Selection) -> Sequence[str]
     return list(dict.fromkeys(name for name, _source, _count in rows))
 
 
-def _describe(method: str, total: int, writer: Writer) -> dict[str, Any]:
+def _describe(method: str, total: int | None, writer: Writer) -> dict[str, Any]:
     return {"method": method, "points_total": total, "points_returned": writer.count.value}

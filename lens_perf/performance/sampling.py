@@ -14,6 +14,7 @@ from lens_perf.performance.selection import Selection
 from lens_perf.performance.survey_queries import Survey
 
 Axis = Literal["iteration", "time"]
+Method = Literal["m4", "stride"]
 AXES: dict[Axis, str] = {"iteration": "iteration::bigint", "time": TIMESTAMP}
 # Of parts, there is a group each to keep; of the records of a part, one each to fetch.
 MOST_PARTS = 16_384
@@ -26,13 +27,15 @@ class Sampling:
     """How series are thinned out: each to ``max_points`` at most, by buckets along ``axis``.
 
     ``non_finite`` keeps one text for NaN or infinity of each bucket, too. ``part_shift`` is the binary logarithm of the
-    number of iterations in a part.
+    number of iterations in a part. With the method ``"stride"``, points of evenly spaced iterations are taken instead,
+    which is quick, and shows no more than that.
     """
 
     max_points: int
     axis: Axis = "iteration"
     non_finite: bool = False
     part_shift: int = 0
+    method: Method = "m4"
 
     @property
     def buckets(self) -> int:

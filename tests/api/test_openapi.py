@@ -21,7 +21,7 @@ POINTS = {
 PARAMETERS = {
     "sources": {"uid", "cluster"},
     "available": {"uid", "cluster", "data_source"},
-    "data": {"uid", "cluster", "data_source", "start", "end", "metrics", "metric", "non_finite", *POINTS},
+    "data": {"uid", "cluster", "data_source", "start", "end", "metrics", "metric", "non_finite", "method", *POINTS},
     "iteration-times": {"uid", "cluster", "data_source", "start", "end", *POINTS},
 }
 # Beside the contract's own endpoints.
@@ -130,5 +130,8 @@ def heed_what_no_schema_can_say(case: schemathesis.Case) -> schemathesis.Case:
         query.pop("maxDataPoints", None)
     if query.get("format") in {"csv", "ndjson"}:
         query.pop("layout", None)
+    if query.get("method") == "stride":
+        query = {name: value for name, value in query.items() if name not in {"axis", "start", "end", "maxDataPoints"}}
+        query["max_points"] = query.get("max_points") or 7
     case.query = query
     return case

@@ -212,6 +212,39 @@ def test_ranges_and_sources(ask: Ask, store: Store, uid: str) -> None:
     assert (answer["data"][0]["timestamp"], answer["data"][-1]["timestamp"]) == (30_000, 39_000)
 
 
+def test_a_glance(client: FlaskClient, store: Store, uid: str) -> None:
+    rows = [Row({"loss": "NaN" if index == 0 else index, "lr": 1}, index, at(index)) for index in range(0, 2000, 2)]
+    rows += [Row({"acc": index, "step": index}, index, at(index), "wandb") for index in range(500)]
+    rows += [Row({"loss": 5}, None), Row([1], 1999), Row({"loss": 7}, 700, at(700), None)]
+    store(uid, rows)
+    whole = ask_all(client, uid, non_finite="true")["data"]
+    answer = ask_all(client, uid, max_points=11, method="stride", non_finite="true")
+    points = answer["data"]
+    assert answer["sampling"] == {"method": "stride", "points_total": None, "points_returned": len(points)}
+    assert all(point in whole for point in points)
+    assert points == sorted(points, key=lambda point: point["timestamp"])
+    found = by_series(points, "iteration")
+    assert set(found) == {("loss", "log"), ("lr", "log"), ("acc", "wandb")}
+    losses = [point["iteration"] for point in found["loss", "log"]]
+    assert losses == [0, 198, 398, 598, 798, 998, 1198, 1398, 1598, 1798]
+    assert [point["iteration"] for point in found["acc", "wandb"]][::5] == [0, 249, 499]
+    assert found["loss", "log"][0]["value"] == "NaN"
+    part = ask_all(client, uid, max_points=3, method="stride", metrics="loss", start_iteration=101, end_iteration=201)
+    assert [point["iteration"] for point in part["data"]] == [102, 150, 200]
+    assert ask_all(client, uid, max_points=5000, method="stride")["sampling"]["method"] == "none"
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["method=stride", "method=other&max_points=5", "method=stride&max_points=5&axis=time",
+     "method=stride&max_points=5&start=0&end=5"],
+)  # fmt: skip
+def test_a_glance_that_cannot_be(client: FlaskClient, uid: str, query: str) -> None:
+    response = client.get(f"/lens/v1/workloads/{uid}/metrics/data?{query}")
+    assert response.status_code == 400
+    assert "method" in strict_json(response.text)["errors"]["query"]
+
+
 MILLION = """
 INSERT INTO training_performance (workload_uid, performance, iteration, created_at, data_source)
 SELECT %s, jsonb_build_object('loss', 2 + (i::bigint * 7919 %% 10007) / 10007.0), i, to_timestamp(i), 'log'

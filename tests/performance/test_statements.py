@@ -10,6 +10,7 @@ import pytest
 from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from lens_perf.performance import (
+    glance_queries,
     progress_queries,
     queries,
     sampled_points_queries,
@@ -71,6 +72,7 @@ STATEMENTS = {
     "sampled points": lambda to, selection: copy_sampled_points(
         to, selection, ["loss", "step", "%s", "'"], Sampling(10, "time", True), notation=JSON, sink=None
     ),
+    "glance": lambda to, selection: glance_queries.copy_glance(to, selection, 10, None),
     "sampled times": lambda to, selection: copy_sampled_times(to, selection, Sampling(10), CSV, None),
     "progress source": progress_queries.select_progress_source,
     "progress": progress_queries.select_progress,
@@ -129,6 +131,7 @@ def test_every_statement_is_explained() -> None:
     modules = (
         queries,
         survey_queries,
+        glance_queries,
         sampled_points_queries,
         sampled_times_queries,
         workload_queries,

@@ -69,5 +69,13 @@ export function readSeries(workload, metrics, { axis, range, maxPoints }, signal
   ], signal);
 }
 
+/** A few points of every metric, at once however many there are, within `range` along iterations. */
+export function glance(workload, range, maxPoints, signal) {
+  const [start, end] = range ? [Math.floor(range[0]), Math.ceil(range[1])] : [null, null];
+  return points(workload, [], [
+    ["method", "stride"], ["max_points", maxPoints], ["start_iteration", start], ["end_iteration", end],
+  ], signal);
+}
+
 /** What is new since `cursor`. */
 export const readNew = (workload, metrics, cursor, signal) => points(workload, metrics, [["after", cursor]], signal);

@@ -23,7 +23,11 @@ export function showControls(view, counted, onChange) {
   const names = [...new Set([...counted.keys(), ...view.metrics])].sort();
   if (place.dataset.names !== JSON.stringify(names)) {
     place.dataset.names = JSON.stringify(names);
-    place.replaceChildren(...names.map((name) => makeBox(name, counted.get(name) ?? 0, onChange)));
+    place.replaceChildren(...names.map((name) => makeBox(name, onChange)));
+  }
+  for (const label of place.children) {
+    const count = counted.get(label.textContent);
+    label.title = count ? `${number(count)} data points` : "";
   }
   for (const box of place.querySelectorAll("input")) box.checked = view.metrics.includes(box.value);
   for (const radio of document.querySelectorAll("[name=axis]")) radio.checked = radio.value === view.axis;
@@ -33,8 +37,8 @@ export function showControls(view, counted, onChange) {
   find("#whole").hidden = view.range === null;
 }
 
-function makeBox(name, count, onChange) {
+function makeBox(name, onChange) {
   const box = make("input", { type: "checkbox", value: name });
   box.addEventListener("change", () => onChange(name, box.checked));
-  return make("label", { title: `${number(count)} data points` }, box, name);
+  return make("label", {}, box, name);
 }

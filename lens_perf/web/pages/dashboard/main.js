@@ -1,28 +1,25 @@
 // Puts the page together: what the address tells is read, asked for, shown, and kept up to date.
 
-import { ApiError, keepToken, listMetrics, readNew, readProgress, readSeries } from "./api_client.js";
+import { ApiError, keepToken, readProgress } from "./api_client.js";
 import { isWell, tell } from "./banner.js";
 import { Chart, colourOf } from "./charts.js";
 import { setUpControls, showControls } from "./controls.js";
+import { HeldData, keyOf } from "./held_data.js";
 import { makeCard } from "./progress_panel.js";
-import { Series } from "./series.js";
 import { isDark, setUpTheme } from "./theme.js";
 import { isSame, readView, writeView } from "./view_state.js";
 import { WorkloadList } from "./workload_list.js";
 
 const LIVE_MS = 3000;
 const LIST_MS = 10000;
-const FIRST_METRICS = ["lm_loss", "loss", "train/loss", "train_loss", "accuracy", "learning_rate"];
 const find = (selector) => document.querySelector(selector);
 
 let view = readView();
 let uPlot = null;
-let metrics = new Map();
-let charts = new Map();
-let held = [];
 let reading = null;
+const data = new HeldData();
+const charts = new Map();
 const progress = new Map();
-const keyOf = ({ cluster, uid }) => `${cluster}/${uid}`;
 
 const list = new WorkloadList({
   onPick: (workload, isPicked) => {
@@ -43,10 +40,10 @@ function change(changes, options) {
   show();
 }
 
-/** Read all that the view needs, and show it. */
+/** Read all that the view needs, and show it: a glance first, then the whole, then what takes longest to count. */
 async function show() {
   reading?.abort();
-  const request = (reading = new AbortController());
+  const { signal } = (reading = new AbortController());
   list.pick(view.workloads);
   showChoices();
   showCards();
@@ -59,44 +56,36 @@ async function show() {
   }
   find("#charts").setAttribute("aria-busy", "true");
   try {
-    await Promise.all(view.workloads.map(loadMetrics));
+    await data.lookAtNew(view, signal);
     chooseMetrics();
-    showChoices();
-    const wanted = { axis: view.axis, range: view.range, maxPoints: Math.max(400, 2 * find("#charts").clientWidth) };
-    const answers = await Promise.all(view.workloads.map((workload) =>
-      view.metrics.length ? readSeries(workload, view.metrics, wanted, request.signal) : { series: [], cursor: null }));
-    if (request.signal.aborted) return;
-    held = view.workloads.map((workload, index) => hold(workload, index, answers[index]));
     drawCharts();
+    await Promise.all([readAll(signal), ...view.workloads.map(loadProgress)]);
+    if (signal.aborted) return;
     tell("view");
-    await Promise.all(view.workloads.map(loadProgress));
+    await data.loadMetrics(view.workloads);
+    if (signal.aborted) return;
+    showChoices();
+    if (!view.metrics.length && data.chooseMetrics(view.workloads).length) show();
   } catch (error) {
     if (error.name !== "AbortError") tellTrouble("view", error, show);
   } finally {
-    if (reading === request) find("#charts").setAttribute("aria-busy", "false");
+    if (!signal.aborted) find("#charts").setAttribute("aria-busy", "false");
   }
 }
 
-async function loadMetrics(workload) {
-  if (!metrics.has(keyOf(workload))) metrics.set(keyOf(workload), (await listMetrics(workload)).metrics);
+async function readAll(signal) {
+  await data.read(view, Math.max(400, 2 * find("#charts").clientWidth), signal);
+  if (signal.aborted) return;
+  drawCharts();
+  find("#charts").setAttribute("aria-busy", "false");
 }
 
-/** Keep the metrics that were chosen; where none are, choose some that everybody looks at. */
 function chooseMetrics() {
-  if (view.metrics.length) return;
-  const counted = new Set(view.workloads.flatMap((each) => metrics.get(keyOf(each)).filter(({ count }) => count).map(({ name }) => name)));
-  const usual = FIRST_METRICS.filter((name) => counted.has(name));
-  view.metrics = (usual.length ? usual : [...counted]).slice(0, 2);
-  writeView(view, { replace: true });
-}
-
-function hold(workload, index, answer) {
-  const series = answer.series.map((told) => {
-    const one = new Series(workload, told);
-    one.take(told);
-    return one;
-  });
-  return { workload, index, series, cursor: answer.cursor };
+  if (!view.metrics.length) {
+    view.metrics = data.chooseMetrics(view.workloads);
+    if (view.metrics.length) writeView(view, { replace: true });
+  }
+  showChoices();
 }
 
 function drawCharts() {
@@ -111,9 +100,9 @@ function drawCharts() {
     if (!charts.has(name)) charts.set(name, new Chart(uPlot, name, (range) => change({ range })));
     const chart = charts.get(name);
     find("#charts").append(chart.figure);
-    const lines = held.flatMap(({ workload, index, series }) => series.filter(({ metric }) => metric === name).map((one, _, all) => ({
-      one, colour: colourOf(index), label: all.length > 1 ? `${workload.uid} (${one.source})` : workload.uid,
-    })));
+    const lines = data.seriesOf(name).map(({ one, workload, index, isOneOfMany }) => ({
+      one, colour: colourOf(index), label: isOneOfMany ? `${workload.uid} (${one.source})` : workload.uid,
+    }));
     chart.show(lines, shown);
   }
 }
@@ -121,7 +110,7 @@ function drawCharts() {
 function removeCharts() {
   for (const chart of charts.values()) chart.remove();
   charts.clear();
-  held = [];
+  data.clear();
   find("#progress").replaceChildren();
 }
 
@@ -148,38 +137,22 @@ function showCards() {
 }
 
 function showChoices() {
-  const counted = new Map();
-  for (const each of view.workloads) {
-    for (const { name, count } of metrics.get(keyOf(each)) ?? []) counted.set(name, (counted.get(name) ?? 0) + count);
-  }
-  showControls(view, counted, (name, isChosen) =>
+  showControls(view, data.countMetrics(view.workloads), (name, isChosen) =>
     change({ metrics: isChosen ? [...view.metrics, name] : view.metrics.filter((each) => each !== name) }));
 }
 
-/** Add what is new to the lines: only that is asked for. */
+/** Show what is new; after trouble, everything again. */
 async function follow() {
   if (document.hidden) return;
   if (!isWell("view")) return show();
-  if (!held.length || !view.metrics.length) return;
-  const request = reading;
+  if (!view.metrics.length) return;
   try {
-    for (const each of held) {
-      if (!each.cursor) continue;
-      const answer = await readNew(each.workload, view.metrics, each.cursor, request.signal);
-      if (request.signal.aborted) return;
-      each.cursor = answer.cursor;
-      if (!answer.total_count) continue;
-      for (const told of answer.series) {
-        const one = each.series.find(({ metric, source }) => metric === told.metric_name && source === told.data_source);
-        if (one) one.take(told);
-        else each.series.push(hold(each.workload, each.index, { series: [told] }).series[0]);
-      }
+    await data.follow(view.metrics, reading?.signal, async (workload) => {
       drawCharts();
-      await loadProgress(each.workload);
-    }
-    const most = 4 * Math.max(400, find("#charts").clientWidth);
+      await loadProgress(workload);
+    });
     // Thin the lines out again, before they become heavy.
-    if (held.some(({ series }) => series.some(({ points }) => points.size > 2 * most))) show();
+    if (data.isHeavy(8 * Math.max(400, find("#charts").clientWidth))) show();
   } catch (error) {
     if (error.name !== "AbortError") tellTrouble("view", error, show);
   }

@@ -1,0 +1,110 @@
+// What is known of the workloads in view: their metrics and their series, from a first glance to the latest point.
+
+import { glance, listMetrics, readNew, readSeries } from "./api_client.js";
+import { Series } from "./series.js";
+import { isSame } from "./view_state.js";
+
+const FIRST_METRICS = ["lm_loss", "loss", "train/loss", "train_loss", "accuracy", "learning_rate"];
+const GLANCE_POINTS = 150;
+
+export const keyOf = ({ cluster, uid }) => `${cluster}/${uid}`;
+
+export class HeldData {
+  constructor() {
+    this.held = [];
+    // By workload, the number of points by metric; null where a glance has found the metric.
+    this.metrics = new Map();
+  }
+
+  clear() {
+    this.held = [];
+  }
+
+  /** Take a glance at workloads that are not held yet: of a million iterations, the whole takes seconds. */
+  async lookAtNew({ workloads, axis, range }, signal) {
+    const within = axis === "iteration" ? range : null;
+    const glances = await Promise.all(workloads.map((workload) =>
+      this.held.some((each) => isSame(each.workload, workload)) ? null : glance(workload, within, GLANCE_POINTS, signal)));
+    if (!glances.some(Boolean)) return;
+    this.held = workloads.map((workload, index) => {
+      if (!glances[index]) return { ...this.held.find((each) => isSame(each.workload, workload)), index };
+      const found = glances[index].series.map(({ metric_name: name }) => [name, null]);
+      if (!this.metrics.has(keyOf(workload))) this.metrics.set(keyOf(workload), new Map(found));
+      return hold(workload, index, glances[index]);
+    });
+  }
+
+  /** Read the series in view, thinned out to `maxPoints`. */
+  async read({ workloads, metrics, axis, range }, maxPoints, signal) {
+    const answers = await Promise.all(workloads.map((workload) =>
+      metrics.length ? readSeries(workload, metrics, { axis, range, maxPoints }, signal) : { series: [], cursor: null }));
+    if (!signal.aborted) this.held = workloads.map((workload, index) => hold(workload, index, answers[index]));
+  }
+
+  /** Add what is new, and only ask for that; call `onNew` with each workload that has something. */
+  async follow(metrics, signal, onNew) {
+    for (const each of this.held) {
+      if (!each.cursor) continue;
+      const answer = await readNew(each.workload, metrics, each.cursor, signal);
+      if (signal.aborted) return;
+      each.cursor = answer.cursor;
+      if (!answer.total_count) continue;
+      for (const told of answer.series) {
+        const one = each.series.find(({ metric, source }) => metric === told.metric_name && source === told.data_source);
+        if (one) one.take(told);
+        else each.series.push(hold(each.workload, each.index, { series: [told] }).series[0]);
+      }
+      await onNew(each.workload);
+    }
+  }
+
+  /** Ask what metrics there are, which a glance does not tell for certain. */
+  async loadMetrics(workloads) {
+    await Promise.all(workloads.map(async (workload) => {
+      const known = this.metrics.get(keyOf(workload)) ?? new Map();
+      if ([...known.values()].some((count) => count !== null)) return;
+      const { metrics } = await listMetrics(workload);
+      this.metrics.set(keyOf(workload), new Map(metrics.map(({ name, count }) => [name, count])));
+    }));
+  }
+
+  /** The metrics of `workloads` with their numbers of points, null where these are not known. */
+  countMetrics(workloads) {
+    const counted = new Map();
+    for (const each of workloads) {
+      for (const [name, count] of this.metrics.get(keyOf(each)) ?? []) {
+        counted.set(name, count === null ? counted.get(name) ?? null : (counted.get(name) ?? 0) + count);
+      }
+    }
+    return counted;
+  }
+
+  /** Some metrics that everybody looks at, else the first. */
+  chooseMetrics(workloads) {
+    const known = [...this.countMetrics(workloads)].filter(([, count]) => count !== 0).map(([name]) => name);
+    const usual = FIRST_METRICS.filter((name) => known.includes(name));
+    return (usual.length ? usual : known).slice(0, 2);
+  }
+
+  /** The series of a metric, each with its workload and the place of that. */
+  seriesOf(metric) {
+    return this.held.flatMap(({ workload, index, series }) => {
+      const all = series.filter((one) => one.metric === metric);
+      return all.map((one) => ({ one, workload, index, isOneOfMany: all.length > 1 }));
+    });
+  }
+
+  /** Whether a series has more points than `most`. */
+  isHeavy(most) {
+    return this.held.some(({ series }) => series.some(({ points }) => points.size > most));
+  }
+}
+
+function hold(workload, index, answer) {
+  const series = answer.series.map((told) => {
+    const one = new Series(workload, told);
+    one.take(told);
+    return one;
+  });
+  return { workload, index, series, cursor: answer.cursor };
+}
