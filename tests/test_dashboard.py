@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from lens_perf.access.tokens import create_token
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
@@ -212,6 +212,19 @@ def test_trouble_is_told_and_can_be_tried_again(address: str, workloads: list[st
 
 
 @on_one_version
+def test_a_glance_comes_before_the_whole(address: str, workloads: list[str], uid: str) -> None:
+    with open_page() as page:
+        held: list[Route] = []
+        page.route(re.compile(r"/metrics/data\?.*axis="), lambda route: held.append(route))
+        page.goto(f"{address}/lens/#w=alpha/{workloads[1]}")
+        expect(charts(page).first).to_be_visible()
+        expect(page.locator("#charts")).to_have_attribute("aria-busy", "true")
+        expect(page.get_by_role("checkbox", name="loss")).to_be_checked()
+        held.pop().continue_()
+        expect(page.locator("#charts")).to_have_attribute("aria-busy", "false")
+
+
+@on_one_version
 def test_nothing_there(address: str, uid: str) -> None:
     with open_page() as page:
         open_dashboard(page, address, f"{uid}-nothing")
@@ -307,6 +320,15 @@ def test_without_what_draws_it_says_so(address: str) -> None:
         page.route("**/vendor/uPlot.esm.js", lambda route: route.abort())
         page.goto(f"{address}/lens/")
         expect(page.get_by_role("alert")).to_contain_text("The part that draws charts is missing")
+
+
+def test_every_module_is_asked_for_at_once() -> None:
+    """Not one after another, as each is found to import the next."""
+    page = (WEB / "pages" / "dashboard.html").read_text("utf-8")
+    named = re.findall(
+        r'<(?:link rel="modulepreload" href|script type="module" src)="assets/dashboard/(\w+\.js)"', page
+    )
+    assert sorted(named) == sorted(path.name for path in (WEB / "pages" / "dashboard").glob("*.js"))
 
 
 def test_the_page_loads_nothing_inline() -> None:

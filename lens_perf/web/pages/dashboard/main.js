@@ -196,14 +196,19 @@ addEventListener("hashchange", () => { view = readView(); show(); });
 new ResizeObserver(() => { for (const chart of charts.values()) chart.resize(); }).observe(find("#charts"));
 setUpTheme(() => drawCharts());
 
-async function start() {
+/** The list and the view do not wait for each other: a view that came with the address is there at once. */
+function start() {
+  loadList();
+  show();
+}
+
+async function loadList() {
   try {
     await list.loadClusters();
     tell("start");
     await list.load();
-    await show();
   } catch (error) {
-    tellTrouble("start", error, start);
+    tellTrouble("start", error, loadList);
   }
 }
 
@@ -221,7 +226,7 @@ try {
   tell("charts", "The part that draws charts is missing: it is fetched with npm when the service is built (make run does so).");
 }
 if (uPlot) {
-  await start();
+  start();
   repeat(follow, LIVE_MS);
   repeat(async () => { if (!document.hidden) await list.load({ quiet: true }); }, LIST_MS);
 }
