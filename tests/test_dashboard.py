@@ -215,7 +215,11 @@ def test_trouble_is_told_and_can_be_tried_again(address: str, workloads: list[st
 def test_a_glance_comes_before_the_whole(address: str, workloads: list[str], uid: str) -> None:
     with open_page() as page:
         held: list[Route] = []
-        page.route(re.compile(r"/metrics/data\?.*axis="), lambda route: held.append(route))
+
+        def hold(route: Route) -> None:
+            held.append(route)
+
+        page.route(re.compile(r"/metrics/data\?.*axis="), hold)
         page.goto(f"{address}/lens/#w=alpha/{workloads[1]}")
         expect(charts(page).first).to_be_visible()
         expect(page.locator("#charts")).to_have_attribute("aria-busy", "true")

@@ -18,7 +18,7 @@ def format_span(seconds: float | None) -> str:
     """Return a span of time in its two largest units."""
     if seconds is None:
         return "unknown"
-    if seconds < 1:
+    if 0 < seconds < 1:
         return f"{seconds * 1000:.3g} ms"
     if seconds < UNITS[-2][1]:
         return f"{seconds:.3g} s"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg2
 import psycopg2.extras
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres, run_embedded_postgres
 from lens_perf.performance.schema import create_schema
@@ -88,6 +88,38 @@ def take_all(page: Page, address: str) -> None:
     take(page, "nothing-found")
 
 
+def take_troubles(page: Page, address: str) -> None:
+    """Walk through what a page shows that cannot show all."""
+    view = f"{address}/lens/#w=mi300x/llama3-8b-pretrain"
+    page.goto(view)
+    page.locator("figure.chart canvas").first.wait_for()
+    page.locator("label", has_text="time").first.click()
+    page.locator("label", has_text="logarithmic").click()
+    take(page, "by-time-logarithmic")
+    page.route("**/v1/**", lambda route: route.abort())
+    page.goto(f"{address}/lens/")
+    page.goto(view)
+    page.reload()
+    take(page, "trouble")
+    page.unroute("**/v1/**")
+    refusal = {"code": 401, "status": "Unauthorized", "message": "A token is needed"}
+    page.route("**/v1/**", lambda route: route.fulfill(status=401, json=refusal))
+    page.reload()
+    take(page, "token")
+    page.unroute("**/v1/**")
+
+    waiting: list[Route] = []
+
+    def keep(route: Route) -> None:
+        waiting.append(route)
+
+    page.route("**/v1/**", keep)
+    page.reload()
+    take(page, "loading")
+    for route in waiting:
+        route.abort()
+
+
 def main() -> None:
     """Make all pictures."""
     PICTURES.mkdir(parents=True, exist_ok=True)
@@ -97,8 +129,11 @@ def main() -> None:
             fill(postgres)
             settings = directory / "lens_perf.toml"
             settings.write_text(SETTINGS.format(dsn=postgres.dsn("postgres")), "utf-8")
-            with gunicorn(settings) as address, open_page() as page:
-                take_all(page, address)
+            with gunicorn(settings) as address:
+                with open_page() as page:
+                    take_all(page, address)
+                with open_page(tolerated="Failed to load resource") as page:
+                    take_troubles(page, address)
 
 
 if __name__ == "__main__":

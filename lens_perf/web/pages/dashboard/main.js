@@ -12,6 +12,8 @@ import { WorkloadList } from "./workload_list.js";
 
 const LIVE_MS = 3000;
 const LIST_MS = 10000;
+// Of a million records, progress takes seconds to tell: the database then rests this many times as long.
+const REST_FACTOR = 10;
 const find = (selector) => document.querySelector(selector);
 
 let view = readView();
@@ -20,6 +22,7 @@ let reading = null;
 const data = new HeldData();
 const charts = new Map();
 const progress = new Map();
+const rests = new Map();
 
 const list = new WorkloadList({
   onPick: (workload, isPicked) => {
@@ -116,8 +119,10 @@ function removeCharts() {
 
 async function loadProgress(workload) {
   const before = progress.get(keyOf(workload));
+  const began = Date.now();
   try {
     const told = await readProgress(workload);
+    rests.set(keyOf(workload), Date.now() + REST_FACTOR * (Date.now() - began));
     progress.set(keyOf(workload), told);
     if (before && before.state !== told.state && told.state) say(`${workload.uid} is ${told.state} now.`);
   } catch (error) {
@@ -149,7 +154,7 @@ async function follow() {
   try {
     await data.follow(view.metrics, reading?.signal, async (workload) => {
       drawCharts();
-      await loadProgress(workload);
+      if (Date.now() > (rests.get(keyOf(workload)) ?? 0)) await loadProgress(workload);
     });
     // Thin the lines out again, before they become heavy.
     if (data.isHeavy(8 * Math.max(400, find("#charts").clientWidth))) show();
@@ -203,11 +208,13 @@ function start() {
 }
 
 async function loadList() {
+  list.showLoading();
   try {
     await list.loadClusters();
     tell("start");
     await list.load();
   } catch (error) {
+    list.stopLoading();
     tellTrouble("start", error, loadList);
   }
 }

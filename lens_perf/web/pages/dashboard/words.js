@@ -5,7 +5,7 @@ const UNITS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
 /** A span of seconds, in its two largest units. */
 export function span(seconds) {
   if (seconds === null || !Number.isFinite(seconds)) return "unknown";
-  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds > 0 && seconds < 1) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 60) return `${number(seconds)} s`;
   let rest = Math.round(seconds);
   const parts = [];

@@ -14,7 +14,8 @@ export class WorkloadList {
     this.more = document.querySelector("#more");
     this.search = document.querySelector("#search");
     this.cluster = document.querySelector("#cluster");
-    this.found = [];
+    // Null until the service has told.
+    this.found = null;
     this.picked = [];
     this.next = null;
     this.request = null;
@@ -45,18 +46,25 @@ export class WorkloadList {
     if (!quiet && !further) this.showLoading();
     try {
       const page = await listWorkloads(this.search.value.trim(), this.cluster.value, further ? this.next : null, this.request.signal);
-      this.found = further ? [...this.found, ...page.workloads] : page.workloads;
+      this.found = further ? [...(this.found ?? []), ...page.workloads] : page.workloads;
       this.next = page.next_page_token;
       this.onWarnings(page.warnings);
       this.show();
     } catch (error) {
-      if (error.name !== "AbortError") this.onTrouble(error, () => this.load({ further }));
+      if (error.name === "AbortError") return;
+      this.stopLoading();
+      this.onTrouble(error, () => this.load({ further }));
     }
   }
 
   showLoading() {
     this.list.setAttribute("aria-busy", "true");
-    if (!this.found.length) this.list.replaceChildren(...Array.from({ length: 6 }, () => make("li", { className: "skeleton" })));
+    if (!this.found?.length) this.list.replaceChildren(...Array.from({ length: 6 }, () => make("li", { className: "skeleton" })));
+  }
+
+  stopLoading() {
+    this.list.setAttribute("aria-busy", "false");
+    if (!this.found) this.list.replaceChildren();
   }
 
   /** Show which workloads are picked, in their colours. */
@@ -66,6 +74,7 @@ export class WorkloadList {
   }
 
   show() {
+    if (!this.found) return;
     this.list.setAttribute("aria-busy", "false");
     this.more.hidden = this.next === null;
     const focused = this.list.contains(document.activeElement) ? document.activeElement.dataset.key : null;
