@@ -12,7 +12,7 @@ from lens_perf.performance.sampling import Sampling
 from lens_perf.performance.selection import Selection
 from lens_perf.performance.survey_queries import Survey
 from tests.benchmarks import seed
-from tests.benchmarks.answer_reader import open_reader
+from tests.benchmarks.answer_reader import WrongAnswerError, open_reader
 from tests.benchmarks.measurements import Bench, Drain, Measurement, Question, compare, timed
 from tests.benchmarks.outcome import Outcome
 from tests.benchmarks.psql_session import StatementRecorder, open_psql
@@ -20,6 +20,7 @@ from tests.benchmarks.psql_session import StatementRecorder, open_psql
 MAX_POINTS = 1000
 EVERY_POINT = Question(seed.LARGE, "data?metrics=lm_loss", seed.LARGE.records)
 SAMPLED = Question(seed.LARGE, f"data?metrics=lm_loss&max_points={MAX_POINTS}", seed.LARGE.records)
+GLANCE = Question(seed.LARGE, "data?metrics=lm_loss&max_points=150&method=stride", 0)
 # A selection that suits the sampling to the workload as the service does, from a look at it.
 SELECTION = Selection(seed.LARGE.uid)
 SURVEY = Survey(seed.LARGE.records, 0, seed.LARGE.records - 1, "", 0)
@@ -45,4 +46,21 @@ def measure_against_all(bench: Bench, *, name: str) -> Outcome:
     return Outcome(name, "ms", *figures, 0.5)
 
 
-SAMPLING: Mapping[str, Measurement] = {"sampled-1m": measure_sampling, "sampled-of-all-1m": measure_against_all}
+def measure_glance(bench: Bench, *, name: str) -> Outcome:
+    """Measure a glance against a sampled answer."""
+
+    def look() -> None:
+        answer = reader.get(GLANCE.path)
+        if b'"method":"stride"' not in answer.tail:
+            raise WrongAnswerError(f"no glance: {answer.tail!r}")
+
+    with open_reader(bench.service.port) as reader:
+        figures = compare(timed(look), timed(partial(SAMPLED.ask, reader)), bench.rounds)
+    return Outcome(name, "ms", *figures, None)
+
+
+SAMPLING: Mapping[str, Measurement] = {
+    "sampled-1m": measure_sampling,
+    "sampled-of-all-1m": measure_against_all,
+    "glance-1m": measure_glance,
+}
