@@ -142,7 +142,7 @@ def test_how_points_are_asked_for(client: FlaskClient, query: dict[str, str], me
 def test_unknown_parameter(client: FlaskClient) -> None:
     message = refused(client, DATA, data_sorce="log")
     known = "after, axis, cluster, data_source, end, end_iteration, format, layout, maxDataPoints, max_points, "
-    known += "metric, metrics, non_finite, start, start_iteration"
+    known += "method, metric, metrics, non_finite, start, start_iteration"
     assert message == f"Unknown parameter data_sorce; expected {known}"
     assert "expected cluster" in refused(client, "/lens/v1/workloads/w/metrics/sources", data_source="log")
 
