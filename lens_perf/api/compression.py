@@ -27,10 +27,10 @@ def install_compression(app: Flask, settings: Settings) -> None:
 
 
 def _compress(response: Response) -> Response:
-    if response.mimetype not in COMPRESSIBLE or response.status_code != HTTPStatus.OK or request.method != "GET":
-        return response
     size = response.calculate_content_length() if response.is_sequence else response.content_length
-    if (size or 0) < LEAST_BYTES:
+    if (size or 0) < LEAST_BYTES or response.status_code != HTTPStatus.OK:
+        return response
+    if response.mimetype not in COMPRESSIBLE or request.method != "GET":
         return response
     response.vary.add("Accept-Encoding")
     if request.accept_encodings.best_match(("gzip", "identity"), "identity") != "gzip":

@@ -52,9 +52,10 @@ def install_headers(app: Flask, settings: Settings) -> None:
 
 
 def _add_fixed_headers(response: Response) -> Response:
-    response.headers.extend(FIXED_HEADERS)
-    policy = PAGE_POLICY if response.mimetype == "text/html" else DATA_POLICY
-    response.headers.setdefault("Content-Security-Policy", policy)
+    headers = response.headers
+    for name, value in FIXED_HEADERS:
+        headers.add(name, value)
+    headers.add("Content-Security-Policy", PAGE_POLICY if response.mimetype == "text/html" else DATA_POLICY)
     return response
 
 

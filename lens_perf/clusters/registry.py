@@ -58,16 +58,14 @@ class ClusterRegistry:
             raise InvalidParameterError(UNKNOWN_CLUSTER, {"query": {"cluster": [UNKNOWN_CLUSTER]}})
         return name
 
-    @contextmanager
-    def read(self, asked: str | None, within: float | None = None) -> Iterator[ReadTransaction]:
+    def read(self, asked: str | None, within: float | None = None) -> AbstractContextManager[ReadTransaction]:
         """Borrow a connection of the cluster that answers for ``asked``, for read-only statements.
 
         They must be over by the deadline of a request, or ``within`` so many seconds, if that is sooner.
 
         Raises InvalidParameterError for an unknown name, and what ``Cluster.read`` raises.
         """
-        with self._clusters[self.resolve(asked)].read(within) as transaction:
-            yield transaction
+        return self._clusters[self.resolve(asked)].read(within)
 
     def admit_heavy_read(self, asked: str | None) -> AbstractContextManager[None]:
         """Hold one of the process's places for reads of many data points. Raises ClusterSaturatedError."""
