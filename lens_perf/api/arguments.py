@@ -13,7 +13,10 @@ from lens_perf.performance.metric_fields import DATA_SOURCES
 
 UID_REQUIRED = "workload_uid is required"
 LONGEST_UID = 256
-UID_PATTERN = "^[^\\x00]*[^\\x00\\s][^\\x00]*$"
+# Unicode's White_Space, written out: to Python's strip(), the separators of ASCII are blank as well.
+BLANKS = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+NOT_BLANK = re.compile(f"[^{BLANKS}]")
+UID_PATTERN = rf"^[^\x00]*[^\x00{BLANKS}][^\x00]*$"
 NO_NUL = "^[^\\x00]*$"
 WHOLE_NUMBER = re.compile(r"-?[0-9]{1,19}")
 INT64 = range(-(2**63), 2**63)
@@ -21,7 +24,7 @@ INT64 = range(-(2**63), 2**63)
 
 def parse_workload_uid(text: str) -> str:
     """Return ``text``, a workload's uid from the path; raises InvalidParameterError if it cannot be one."""
-    if not text.strip():
+    if not NOT_BLANK.search(text):
         raise InvalidParameterError(UID_REQUIRED, {"path": {"uid": [UID_REQUIRED]}})
     if len(text) > LONGEST_UID or "\0" in text:
         message = f"workload_uid must be at most {LONGEST_UID} characters, none of them NUL"

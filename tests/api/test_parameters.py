@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
 
 from tests.conftest import Ask, Row, Store, at
 
@@ -68,3 +69,9 @@ def test_data_source_appears_only_if_asked_for(ask: Ask) -> None:
 def test_time_ranges(ask: Ask, start: Any, end: Any, iterations: list[int]) -> None:
     assert [point["iteration"] for point in ask("data", start=start, end=end, metrics="loss")["data"]] == iterations
     assert [point["value"] for point in ask("iteration-times", start=start, end=end)["data"]] == iterations
+
+
+def test_a_separator_of_ascii_is_no_blank(client: FlaskClient) -> None:
+    """Python's strip() takes it for one; the published pattern, and JavaScript, do not."""
+    answer = client.get("/lens/v1/workloads/%1E/metrics/sources")
+    assert (answer.status_code, answer.json["workload_uid"]) == (200, "\x1e")
