@@ -229,6 +229,35 @@ def test_a_glance_comes_before_the_whole(address: str, workloads: list[str], uid
 
 
 @on_one_version
+def test_a_run_that_stalls_is_told_of_without_a_new_point(address: str, workloads: list[str]) -> None:
+    with open_page() as page:
+        page.clock.install()
+        page.goto(f"{address}/lens/#w=alpha/{workloads[0]}")
+        expect(page.locator(".card")).to_contain_text("Stalled")
+        # Reads of progress go on although no point comes.
+        with page.expect_response("**/progress?*"):
+            page.clock.fast_forward(11_000)
+
+
+@on_one_version
+def test_what_comes_takes_the_focus_from_nobody(address: str, workloads: list[str], store: Store) -> None:
+    with open_page() as page:
+        page.goto(f"{address}/lens/#w=alpha/{workloads[0]}&m=loss&m=lr")
+        expect(charts(page)).to_have_count(2)
+        table = page.locator("figure.chart summary").nth(1)
+        table.focus()
+        with page.expect_response(lambda response: "after=W" in response.url and "[301]" in response.text()):
+            store(workloads[0], [Row({"loss": 1, "lr": 1e-4}, 301, at(BEGAN + 10**6))])
+        expect(table).to_be_focused()
+        # Past the list, by the link that comes first: the view stays.
+        page.locator(".skip").focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("#content")).to_be_focused()
+        expect(charts(page)).to_have_count(2)
+        expect(page).to_have_url(re.compile("m=lr"))
+
+
+@on_one_version
 def test_nothing_there(address: str, uid: str) -> None:
     with open_page() as page:
         open_dashboard(page, address, f"{uid}-nothing")

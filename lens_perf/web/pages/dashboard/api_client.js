@@ -33,7 +33,10 @@ async function ask(path, query, signal) {
     if (error.name === "AbortError") throw error;
     throw new ApiError(0, "The service cannot be reached.");
   }
-  const body = await response.json().catch(() => null);
+  const body = await response.json().catch((error) => {
+    if (error.name === "AbortError") throw error;
+    return null;
+  });
   if (!response.ok || body === null) throw new ApiError(response.status, body?.message ?? "The service gave no answer.");
   return body;
 }
@@ -44,8 +47,8 @@ const workloadPath = (workload, rest) => `workloads/${encodeURIComponent(workloa
 export const listClusters = () => ask("clusters", []);
 
 /** A page of workloads, the latest active first. */
-export const listWorkloads = (search, cluster, pageToken, signal) =>
-  ask("workloads", [["search", search], ["cluster", cluster], ["page_size", 30], ["page_token", pageToken]], signal);
+export const listWorkloads = (search, cluster, pageSize, pageToken, signal) =>
+  ask("workloads", [["search", search], ["cluster", cluster], ["page_size", pageSize], ["page_token", pageToken]], signal);
 
 /** The metrics of a workload. */
 export const listMetrics = (workload) =>

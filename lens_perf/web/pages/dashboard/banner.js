@@ -18,16 +18,19 @@ export const isWell = (part) => !told.has(part);
 function show() {
   const banner = document.querySelector("#banner");
   banner.hidden = told.size === 0;
-  const byText = new Map([...told].map(([part, { text, retry }]) => [text, { part, text, retry }]));
-  banner.replaceChildren(...[...byText.values()].map(makeLine));
+  const texts = new Set([...told.values()].map(({ text }) => text));
+  banner.replaceChildren(...[...texts].map(makeLine));
 }
 
-function makeLine({ part, text, retry }) {
-  if (!retry) return make("p", {}, text);
+/** One line for all parts of which the same is wrong; its button tries all of them again. */
+function makeLine(text) {
+  const parts = [...told].filter(([, one]) => one.text === text);
+  const retries = parts.map(([, { retry }]) => retry).filter(Boolean);
+  if (!retries.length) return make("p", {}, text);
   const button = make("button", { type: "button" }, "Try again");
   button.addEventListener("click", () => {
-    tell(part);
-    retry();
+    for (const [part] of parts) tell(part);
+    for (const retry of retries) retry();
   });
   return make("p", {}, text, " ", button);
 }

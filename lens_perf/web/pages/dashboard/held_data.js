@@ -6,6 +6,9 @@ import { isSame } from "./view_state.js";
 
 const FIRST_METRICS = ["lm_loss", "loss", "train/loss", "train_loss", "accuracy", "learning_rate"];
 const GLANCE_POINTS = 150;
+const METRICS_MS = 30000;
+// Of a million records, some questions take seconds: the database then rests this many times as long.
+export const REST_FACTOR = 10;
 
 export const keyOf = ({ cluster, uid }) => `${cluster}/${uid}`;
 
@@ -14,6 +17,8 @@ export class HeldData {
     this.held = [];
     // By workload, the number of points by metric; null where a glance has found the metric.
     this.metrics = new Map();
+    // By workload, when to ask for its metrics again.
+    this.restUntil = new Map();
   }
 
   clear() {
@@ -58,13 +63,20 @@ export class HeldData {
     }
   }
 
-  /** Ask what metrics there are, which a glance does not tell for certain. */
+  /** Ask what metrics there are, which a glance does not tell for certain, and now and then which came since. */
   async loadMetrics(workloads) {
     await Promise.all(workloads.map(async (workload) => {
-      const known = this.metrics.get(keyOf(workload)) ?? new Map();
-      if ([...known.values()].some((count) => count !== null)) return;
-      const { metrics } = await listMetrics(workload);
-      this.metrics.set(keyOf(workload), new Map(metrics.map(({ name, count }) => [name, count])));
+      const began = Date.now();
+      if (began < (this.restUntil.get(keyOf(workload)) ?? 0)) return;
+      this.restUntil.set(keyOf(workload), Infinity);
+      try {
+        const { metrics } = await listMetrics(workload);
+        this.metrics.set(keyOf(workload), new Map(metrics.map(({ name, count }) => [name, count])));
+        this.restUntil.set(keyOf(workload), Date.now() + Math.max(METRICS_MS, REST_FACTOR * (Date.now() - began)));
+      } catch (error) {
+        this.restUntil.delete(keyOf(workload));
+        throw error;
+      }
     }));
   }
 

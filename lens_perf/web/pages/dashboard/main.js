@@ -1,19 +1,17 @@
 // Puts the page together: what the address tells is read, asked for, shown, and kept up to date.
 
-import { ApiError, keepToken, readProgress } from "./api_client.js";
+import { ApiError, keepToken } from "./api_client.js";
 import { isWell, tell } from "./banner.js";
 import { Chart, colourOf } from "./charts.js";
 import { setUpControls, showControls } from "./controls.js";
-import { HeldData, keyOf } from "./held_data.js";
-import { makeCard } from "./progress_panel.js";
+import { HeldData } from "./held_data.js";
+import { ProgressCards } from "./progress_cards.js";
 import { isDark, setUpTheme } from "./theme.js";
 import { isSame, readView, writeView } from "./view_state.js";
 import { WorkloadList } from "./workload_list.js";
 
 const LIVE_MS = 3000;
 const LIST_MS = 10000;
-// Of a million records, progress takes seconds to tell: the database then rests this many times as long.
-const REST_FACTOR = 10;
 const find = (selector) => document.querySelector(selector);
 
 let view = readView();
@@ -21,8 +19,10 @@ let uPlot = null;
 let reading = null;
 const data = new HeldData();
 const charts = new Map();
-const progress = new Map();
-const rests = new Map();
+const cards = new ProgressCards({
+  onRemove: (workload) => change({ workloads: view.workloads.filter((each) => !isSame(each, workload)), range: null }),
+  onState: (text) => { find("#status").textContent = text; },
+});
 
 const list = new WorkloadList({
   onPick: (workload, isPicked) => {
@@ -49,20 +49,21 @@ async function show() {
   const { signal } = (reading = new AbortController());
   list.pick(view.workloads);
   showChoices();
-  showCards();
+  cards.show(view.workloads);
   const isNothing = view.workloads.length === 0;
   find("#controls").hidden = isNothing;
   showEmpty(isNothing ? "Pick a workload to see how it is doing." : "");
   if (isNothing) {
     tell("view");
+    view.metrics = [];
+    find("#charts").setAttribute("aria-busy", "false");
     return removeCharts();
   }
   find("#charts").setAttribute("aria-busy", "true");
   try {
-    await data.lookAtNew(view, signal);
-    chooseMetrics();
+    await lookAtNew(signal);
     drawCharts();
-    await Promise.all([readAll(signal), ...view.workloads.map(loadProgress)]);
+    await Promise.all([readAll(signal), ...view.workloads.map((each) => cards.load(each))]);
     if (signal.aborted) return;
     tell("view");
     await data.loadMetrics(view.workloads);
@@ -74,6 +75,17 @@ async function show() {
   } finally {
     if (!signal.aborted) find("#charts").setAttribute("aria-busy", "false");
   }
+}
+
+/** Without a glance, the whole will do: trouble that stays is told then. */
+async function lookAtNew(signal) {
+  try {
+    await data.lookAtNew(view, signal);
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status === 401) throw error;
+    await data.loadMetrics(view.workloads);
+  }
+  chooseMetrics();
 }
 
 async function readAll(signal) {
@@ -92,6 +104,7 @@ function chooseMetrics() {
 }
 
 function drawCharts() {
+  if (!view.workloads.length) return;
   const shown = { ...view, dark: isDark() };
   for (const [name, chart] of charts) {
     if (!view.metrics.includes(name)) {
@@ -102,7 +115,9 @@ function drawCharts() {
   for (const name of view.metrics) {
     if (!charts.has(name)) charts.set(name, new Chart(uPlot, name, (range) => change({ range })));
     const chart = charts.get(name);
-    find("#charts").append(chart.figure);
+    // Only a figure that is new, or elsewhere: one that is moved loses the focus.
+    const place = find("#charts").children[view.metrics.indexOf(name)];
+    if (place !== chart.figure) find("#charts").insertBefore(chart.figure, place ?? null);
     const lines = data.seriesOf(name).map(({ one, workload, index, isOneOfMany }) => ({
       one, colour: colourOf(index), label: isOneOfMany ? `${workload.uid} (${one.source})` : workload.uid,
     }));
@@ -114,31 +129,6 @@ function removeCharts() {
   for (const chart of charts.values()) chart.remove();
   charts.clear();
   data.clear();
-  find("#progress").replaceChildren();
-}
-
-async function loadProgress(workload) {
-  const before = progress.get(keyOf(workload));
-  const began = Date.now();
-  try {
-    const told = await readProgress(workload);
-    rests.set(keyOf(workload), Date.now() + REST_FACTOR * (Date.now() - began));
-    progress.set(keyOf(workload), told);
-    if (before && before.state !== told.state && told.state) say(`${workload.uid} is ${told.state} now.`);
-  } catch (error) {
-    if (error instanceof ApiError && error.status === 401) throw error;
-    progress.set(keyOf(workload), error);
-  }
-  showCards();
-}
-
-function showCards() {
-  const place = find("#progress");
-  const focused = place.contains(document.activeElement);
-  place.replaceChildren(...view.workloads.map((workload, index) =>
-    makeCard(workload, index, progress.get(keyOf(workload)) ?? null, () =>
-      change({ workloads: view.workloads.filter((each) => !isSame(each, workload)), range: null }))));
-  if (focused) place.querySelector("button")?.focus();
 }
 
 function showChoices() {
@@ -146,20 +136,34 @@ function showChoices() {
     change({ metrics: isChosen ? [...view.metrics, name] : view.metrics.filter((each) => each !== name) }));
 }
 
-/** Show what is new; after trouble, everything again. */
+/** Show what is new; after trouble, and until there is a metric, everything again. */
 async function follow() {
-  if (document.hidden) return;
-  if (!isWell("view")) return show();
-  if (!view.metrics.length) return;
+  if (document.hidden || !view.workloads.length || find("#charts").getAttribute("aria-busy") === "true") return;
+  if (!isWell("view") || !view.metrics.length) return show();
   try {
     await data.follow(view.metrics, reading?.signal, async (workload) => {
       drawCharts();
-      if (Date.now() > (rests.get(keyOf(workload)) ?? 0)) await loadProgress(workload);
+      await cards.load(workload);
     });
     // Thin the lines out again, before they become heavy.
-    if (data.isHeavy(8 * Math.max(400, find("#charts").clientWidth))) show();
+    if (data.isHeavy(8 * Math.max(400, find("#charts").clientWidth))) await show();
   } catch (error) {
     if (error.name !== "AbortError") tellTrouble("view", error, show);
+  }
+}
+
+/** What changes without a new point: that a run has stalled, that it reports another metric. */
+async function lookAround() {
+  if (document.hidden) return;
+  try {
+    if (!isWell("start")) await loadList();
+    else await list.load({ quiet: true });
+    await Promise.all(view.workloads.map((each) => cards.load(each)));
+    await data.loadMetrics(view.workloads);
+    showChoices();
+    tell("around");
+  } catch (error) {
+    tellTrouble("around", error, lookAround);
   }
 }
 
@@ -173,8 +177,6 @@ function showEmpty(text) {
   find("#empty").hidden = !text;
   find("#empty").textContent = text;
 }
-
-const say = (text) => { find("#status").textContent = text; };
 
 function askForToken() {
   const dialog = find("#token-dialog");
@@ -196,10 +198,23 @@ setUpControls({
   },
   isZoomed: () => view.range !== null,
 });
-addEventListener("popstate", () => { view = readView(); show(); });
-addEventListener("hashchange", () => { view = readView(); show(); });
+// A step back is told twice, as popstate and as hashchange; an address that is typed in, as hashchange.
+addEventListener("popstate", () => showAddress());
+addEventListener("hashchange", () => showAddress());
+find(".skip").addEventListener("click", (event) => {
+  // Its address would take the place of the view's.
+  event.preventDefault();
+  find("#content").focus();
+});
 new ResizeObserver(() => { for (const chart of charts.values()) chart.resize(); }).observe(find("#charts"));
 setUpTheme(() => drawCharts());
+
+function showAddress() {
+  const told = readView();
+  if (JSON.stringify(told) === JSON.stringify(view)) return;
+  view = told;
+  show();
+}
 
 /** The list and the view do not wait for each other: a view that came with the address is there at once. */
 function start() {
@@ -235,5 +250,5 @@ try {
 if (uPlot) {
   start();
   repeat(follow, LIVE_MS);
-  repeat(async () => { if (!document.hidden) await list.load({ quiet: true }); }, LIST_MS);
+  repeat(lookAround, LIST_MS);
 }

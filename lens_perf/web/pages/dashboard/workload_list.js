@@ -6,6 +6,8 @@ import { isSame } from "./view_state.js";
 import { colourOf } from "./charts.js";
 
 const SETTLE_MS = 200;
+const PAGE = 30;
+const LARGEST_PAGE = 1000;
 
 export class WorkloadList {
   constructor({ onPick, onTrouble, onWarnings }) {
@@ -39,13 +41,15 @@ export class WorkloadList {
     document.querySelector("label[for=cluster]").hidden = !isChoice;
   }
 
-  /** Ask for the first page, or, with `further`, for the next one. */
+  /** Ask for the first page, or, with `further`, for the next one; `quiet` asks anew for as many as are shown. */
   async load({ further = false, quiet = false } = {}) {
+    if (quiet && this.request) return;
     this.request?.abort();
-    this.request = new AbortController();
+    const request = (this.request = new AbortController());
+    const size = quiet ? Math.min(LARGEST_PAGE, Math.max(PAGE, this.found?.length ?? 0)) : PAGE;
     if (!quiet && !further) this.showLoading();
     try {
-      const page = await listWorkloads(this.search.value.trim(), this.cluster.value, further ? this.next : null, this.request.signal);
+      const page = await listWorkloads(this.search.value.trim(), this.cluster.value, size, further ? this.next : null, request.signal);
       this.found = further ? [...(this.found ?? []), ...page.workloads] : page.workloads;
       this.next = page.next_page_token;
       this.onWarnings(page.warnings);
@@ -54,6 +58,8 @@ export class WorkloadList {
       if (error.name === "AbortError") return;
       this.stopLoading();
       this.onTrouble(error, () => this.load({ further }));
+    } finally {
+      if (this.request === request) this.request = null;
     }
   }
 
