@@ -67,8 +67,11 @@ def test_show(run: Run, stored: str) -> None:
 
 @on_one_version
 def test_show_what_is_not_there(run: Run, uid: str) -> None:
-    result = run("show", uid)
-    assert (result.exit_code, result.stdout) == (1, f"Nothing is known of {uid}.\n")
+    for words in (["show", uid], ["show", uid, "--json"], ["export", uid]):
+        result = run(*words)
+        assert result.exit_code == 1
+        assert f"has no data of {uid}; lens-perf workloads lists them" in result.stderr
+    assert run("show", uid, "--cluster", "beta").stderr.startswith(f"lens-perf: Cluster beta has no data of {uid};")
 
 
 @on_one_version
@@ -87,8 +90,8 @@ def test_export(run: Run, stored: str, form: str) -> None:
 
 
 def test_words() -> None:
-    assert [format_span(each) for each in (0.0123, 5, 59.9, 60, 3661, 90_000, None)] == [
-        "12.3 ms", "5 s", "59.9 s", "1 min", "1 h 1 min", "1 d 1 h", "unknown",
+    assert [format_span(each) for each in (0, 0.0123, 0.9996, 5, 59.9, 60, 3661, 90_000, None)] == [
+        "0 s", "12.3 ms", "1000 ms", "5 s", "59.9 s", "1 min", "1 h 1 min", "1 d 1 h", "unknown",
     ]  # fmt: skip
     assert [format_number(each) for each in (1234567, 0.123456, 1e-9, None)] == ["1,234,567", "0.1235", "1e-09", "-"]
     assert (format_age(None), format_age(0)[-5:]) == ("-", "d ago")

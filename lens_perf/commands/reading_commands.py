@@ -49,6 +49,8 @@ def list_workloads(cluster: str | None, search: str, as_json: bool, config: Path
         print(json.dumps(answer, ensure_ascii=False))
     else:
         _print_table(answer["workloads"])
+        if answer["next_page_token"] is not None:
+            print(f"lens-perf: the latest active {MOST_LISTED:,} of more; --search finds others", file=sys.stderr)
         for warning in answer["warnings"]:
             print(f"lens-perf: {warning['message']}", file=sys.stderr)
     return 1 if answer["warnings"] else 0
@@ -86,15 +88,20 @@ def show(workload: str, cluster: str | None, as_json: bool, config: Path | None)
     selection = Selection(workload)
     with _open_service(config) as service:
         progress = service.read_progress(cluster, selection)
-        metrics = [] if as_json else service.list_available(cluster, workload, None)["metrics"]
+        metrics = service.list_available(cluster, workload, None)["metrics"]
         if as_json:
             print(json.dumps(progress, ensure_ascii=False))
         elif metrics:
             _print_progress(progress)
             _print_lines(service, cluster, selection, metrics)
-        else:
-            print(f"Nothing is known of {workload}.")
-    return 0 if metrics or progress["state"] else 1
+    return 0 if metrics else _say_nothing_found(workload, cluster)
+
+
+def _say_nothing_found(workload: str, cluster: str | None) -> int:
+    where = f"Cluster {cluster}" if cluster else "The cluster that answers when none is named"
+    hint = "lens-perf workloads lists them with their clusters, --cluster chooses one"
+    print(f"lens-perf: {where} has no data of {workload}; {hint}", file=sys.stderr)
+    return 1
 
 
 @contextmanager
@@ -176,4 +183,4 @@ def export(workload: str, form: Any, metrics: Sequence[str], cluster: str | None
             lines += block.count(b"\n")
     sys.stdout.buffer.flush()
     head = form == "csv"
-    return 0 if lines > head else 1
+    return 0 if lines > head else _say_nothing_found(workload, cluster)

@@ -19,7 +19,7 @@ def format_span(seconds: float | None) -> str:
     if seconds is None:
         return "unknown"
     if 0 < seconds < 1:
-        return f"{seconds * 1000:.3g} ms"
+        return f"{float(f'{seconds * 1000:.3g}'):g} ms"
     if seconds < UNITS[-2][1]:
         return f"{seconds:.3g} s"
     rest = round(seconds)
