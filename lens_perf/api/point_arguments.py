@@ -152,7 +152,7 @@ class DataQuery(PointsQuery):
         validate=ma.validate.OneOf((*METHODS, None), error="method must be m4 or stride"),
         metadata={
             "description": "How `max_points` chooses: `m4` (default) reads all and loses no spike; `stride` takes the "
-            "records of evenly spaced iterations, within milliseconds: a glance, until the whole is there.",
+            "records of evenly spaced iterations: a glance, at once, until the whole is there.",
             "example": "m4",
             "enum": ["", *METHODS],
         },

@@ -1,6 +1,7 @@
 """The statement for a glance at a workload: the records of evenly spaced iterations, found in the index one by one.
 
-It takes milliseconds however many records there are, and promises nothing of what lies between.
+It takes milliseconds however many records there are, and promises nothing of what lies between. Of several records of
+one iteration it takes the one that the index has first: to sort them could mean to read them all.
 """
 
 from lens_perf.performance.metric_fields import WANDB_METADATA_FIELDS
@@ -31,18 +32,22 @@ COPY (
         CROSS JOIN LATERAL ({END.format(order="DESC")}) AS highest
         WHERE (%(data_source)s IS NULL OR data_source = %(data_source)s)
     ),
+    look AS (
+        SELECT DISTINCT data_source, first,
+            first + width * (number - 1) / greatest(least(%(looks)s - 1, width), 1) AS wanted
+        FROM span
+        CROSS JOIN generate_series(1, least(%(looks)s::bigint, width + 1)) AS number
+    ),
     glance AS MATERIALIZED (
         SELECT DISTINCT record.id
-        FROM span
-        CROSS JOIN generate_series(1, %(looks)s::bigint) AS number
+        FROM look
         CROSS JOIN LATERAL (
             SELECT id
             FROM training_performance
             WHERE workload_uid = %(workload_uid)s
-            AND training_performance.data_source = span.data_source
-            AND iteration <= span.first + span.width * (number - 1) / greatest(%(looks)s - 1, 1)
-            AND iteration >= span.first
-            ORDER BY iteration DESC, created_at DESC, id DESC
+            AND training_performance.data_source = look.data_source
+            AND iteration BETWEEN look.first AND look.wanted
+            ORDER BY iteration DESC
             LIMIT 1
         ) AS record
     )
