@@ -51,8 +51,9 @@ def send_points(answer: PointAnswer, form: Form, name: str) -> Response:
         if form in SAVED:
             file_name = f"{UNFIT_FOR_NAMES.sub('_', name)}.{SAVED[form]}"
             response.headers["Content-Disposition"] = f'attachment; filename="{file_name}"'
-    # Weak, as an answer is compressed for some: https://www.rfc-editor.org/rfc/rfc9110#section-8.8.1
-    response.set_etag(answer.etag, weak=True)
+    if answer.etag is not None:
+        # Weak, as an answer is compressed for some: https://www.rfc-editor.org/rfc/rfc9110#section-8.8.1
+        response.set_etag(answer.etag, weak=True)
     response.headers["Cache-Control"] = "private, no-cache"
     response.vary.add("Accept")
     if answer.cursor is not None:

@@ -1,14 +1,16 @@
-"""One statement, one read-only transaction, one message to the server.
+"""Runs statements in read-only transactions: one for each statement, or one snapshot for several.
 
-The limits, set with ``SET LOCAL``, travel in the same message as the statement. PostgreSQL runs such a message as one
-transaction, which ends with it: a single round trip, nothing left open, nothing set for the session, and therefore
-fit for PgBouncer in transaction mode.
+The limits, set with ``SET LOCAL``, travel in the same message as the first statement. PostgreSQL runs a message without
+``BEGIN`` as one transaction, which ends with it: a single round trip, nothing left open, nothing set for the session,
+and therefore fit for PgBouncer in transaction mode.
 https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+from psycopg2.extensions import TRANSACTION_STATUS_INERROR, TRANSACTION_STATUS_INTRANS
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, named in lower case by the driver
 
 from lens_perf.config import LimitSettings
@@ -31,23 +33,55 @@ def format_limits(limits: LimitSettings) -> bytes:
     return TRANSACTION_LIMITS.format(deadline_ms=deadline_ms, work_mem_mib=limits.work_mem_mib).encode()
 
 
+OPEN = {TRANSACTION_STATUS_INTRANS, TRANSACTION_STATUS_INERROR}
+BEGIN_SNAPSHOT = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+
+
 class ReadTransaction:
-    """Runs statements over a borrowed connection, each in a read-only transaction of its own. Raises psycopg2.Error."""
+    """Runs statements over a borrowed connection. Raises psycopg2.Error.
+
+    Each statement is a transaction of its own, except within ``snapshot``.
+    """
 
     def __init__(self, connection: Connection, limits: bytes) -> None:
         self._connection = connection
         self._limits = limits
+        # What precedes the next statement in its message.
+        self._lead = limits
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Run the statements of the block in one transaction: all see the table as the first one does."""
+        self._lead = BEGIN_SNAPSHOT + self._limits
+        try:
+            yield
+            self._end(b"COMMIT")
+        finally:
+            self._end(b"ROLLBACK")
+            self._lead = self._limits
+
+    def _end(self, command: bytes) -> None:
+        """End the transaction, if one is open. A COPY that was cut short is not: the pool discards its connection."""
+        if self._connection.info.transaction_status in OPEN:
+            with phase("query"), self._connection.cursor() as cursor:
+                cursor.execute(command)
 
     def fetch_all(self, statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Return all rows of ``statement``."""
         with phase("query"), self._connection.cursor() as cursor:
-            cursor.execute(self._limits + cursor.mogrify(statement, parameters))
+            cursor.execute(self._message(cursor.mogrify(statement, parameters)))
             return cursor.fetchall()
 
     def copy_out(self, statement: str, parameters: Mapping[str, Any], sink: Any) -> None:
         """Run the COPY ``statement`` and call ``sink.write`` with the bytes of each row.
 
-        What ``sink.write`` raises ends the copying and goes through; the connection is then unfit for further use.
+        An exception of ``sink.write`` ends the COPY and propagates; the connection is then unfit for further use.
         """
         with phase("query"), self._connection.cursor() as cursor:
-            cursor.copy_expert(self._limits + cursor.mogrify(statement, parameters), sink)
+            cursor.copy_expert(self._message(cursor.mogrify(statement, parameters)), sink)
+
+    def _message(self, statement: bytes) -> bytes:
+        lead = self._lead
+        if lead is not self._limits:
+            self._lead = b""
+        return lead + statement

@@ -6,8 +6,9 @@ one iteration it takes the one that the index has first: to sort them could mean
 
 from lens_perf.performance.metric_fields import WANDB_METADATA_FIELDS
 from lens_perf.performance.notations import DATA_SOURCE_TEXT, ITERATION_TEXT, TIMESTAMP_TEXT
-from lens_perf.performance.queries import COPY_FORMAT, IS_NOT_WANDB, RowSink, Transaction
+from lens_perf.performance.queries import IS_NOT_WANDB
 from lens_perf.performance.selection import Selection
+from lens_perf.performance.statements import COPY_FORMAT, RowSink, Transaction
 from lens_perf.performance.workload_queries import SOURCES
 
 # One end of the iterations of a source, from the index alone.

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from lens_perf.performance.queries import Transaction
 from lens_perf.performance.readiness import Readiness
+from lens_perf.performance.statements import Transaction
 from lens_perf.performance.workload_list import ListQuestion, WorkloadLister
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from lens_perf.performance.metric_fields import FLOAT64_LIMIT
 from lens_perf.performance.notations import TIMESTAMP
-from lens_perf.performance.queries import RECORDS, Transaction
 from lens_perf.performance.selection import Selection
+from lens_perf.performance.statements import RECORDS, Transaction
 
 # docs/progress.rst says what these are for, and defines every number.
 RECENT_INTERVALS = 100

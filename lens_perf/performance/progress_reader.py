@@ -5,18 +5,19 @@ import time
 from collections import OrderedDict
 from typing import Any
 
-from lens_perf.performance.freshness import Seen, find_unchanged
+from lens_perf.performance.freshness.checkpoint import read_position
+from lens_perf.performance.freshness.entity_tag import EntityTag, read_entity_tag
+from lens_perf.performance.freshness.statements import select_rewrites
 from lens_perf.performance.point_reader import Clusters
 from lens_perf.performance.progress import judge_progress
 from lens_perf.performance.progress_queries import ProgressFacts, select_progress, select_progress_source
-from lens_perf.performance.queries import Transaction
 from lens_perf.performance.selection import Selection
-from lens_perf.performance.survey_queries import select_survey
+from lens_perf.performance.statements import Transaction
 
 MOST_REMEMBERED = 512
 
 Key = tuple[str, str, str | None]
-Found = tuple[Seen, str | None, ProgressFacts | None]
+Found = tuple[EntityTag, str | None, ProgressFacts | None]
 
 
 class ProgressReader:
@@ -31,25 +32,27 @@ class ProgressReader:
         """Return the progress at ``now_seconds``, by default now. Raises the LensError of what keeps it from that."""
         key = self._clusters.resolve(cluster), selection.workload_uid, selection.data_source
         with self._clusters.read(cluster) as transaction:
-            known = self._remembered.get(key)
-            if known is None or find_unchanged(transaction, selection, [known[0]]) is None:
-                known = self._read_anew(transaction, key, selection)
-        _seen, source, facts = known
+            rewrites = select_rewrites(transaction)
+            with transaction.snapshot():
+                position = read_position(transaction, rewrites)
+                known = self._remembered.get(key)
+                if known is None or not known[0].is_current(transaction, selection, position):
+                    tag = read_entity_tag(transaction, selection, position, "")
+                    known = self._read_facts(transaction, key, selection, tag)
+        _tag, source, facts = known
         labels = {"workload_uid": selection.workload_uid}
         if selection.data_source is not None:
             labels["data_source"] = selection.data_source
         return labels | judge_progress(source, facts, time.time() if now_seconds is None else now_seconds)
 
-    def _read_anew(self, transaction: Transaction, key: Key, selection: Selection) -> Found:
-        # What is seen is noted first: what comes while it is being read is then read again.
-        seen = Seen.at("", select_survey(transaction, selection))
+    def _read_facts(self, transaction: Transaction, key: Key, selection: Selection, tag: EntityTag) -> Found:
         source = selection.data_source or select_progress_source(transaction, selection)
         facts = None
         if source is not None:
             facts = select_progress(transaction, Selection(selection.workload_uid, source))
         with self._lock:
-            self._remembered[key] = seen, source, facts
+            self._remembered[key] = tag, source, facts
             self._remembered.move_to_end(key)
             if len(self._remembered) > MOST_REMEMBERED:
                 self._remembered.popitem(last=False)
-        return seen, source, facts
+        return tag, source, facts

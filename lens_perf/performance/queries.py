@@ -6,60 +6,15 @@ stands before each point. What it writes for a value that is no number is no dat
 the rows. Where all metrics are asked for, each row is the whole object, which Python expands (see docs/decisions.rst).
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
 from lens_perf.performance.metric_fields import FLOAT64_LIMIT, WANDB, WANDB_METADATA_FIELDS
 from lens_perf.performance.notations import DATA_SOURCE_TEXT, ITERATION_TEXT, TIMESTAMP_TEXT, Notation
 from lens_perf.performance.selection import Selection
+from lens_perf.performance.statements import COPY_FORMAT, IN_IDS, IN_RANGES, RECORDS, RowSink, Transaction
 
 POINT_MARK = "\x02"
-# JSON text holds neither the delimiter nor the quote, so nothing is ever quoted or escaped.
-COPY_FORMAT = r"(FORMAT csv, DELIMITER E'\t', QUOTE E'\x01')"
-
-
-class Transaction(Protocol):
-    """What a query function needs of the connection it is given."""
-
-    def fetch_all(self, statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        """Return all rows of ``statement``."""
-
-    def copy_out(self, statement: str, parameters: Mapping[str, Any], sink: "RowSink") -> None:
-        """Run the COPY ``statement`` and give each row's bytes to ``sink``."""
-
-
-class RowSink(Protocol):
-    """Takes the rows of a COPY, one a call, line end included."""
-
-    def write(self, row: bytes, /) -> object:
-        """Take one row."""
-
-
-RECORDS = """
-    FROM training_performance
-    WHERE workload_uid = %(workload_uid)s
-    AND (%(data_source)s IS NULL OR data_source = %(data_source)s)
-"""
-
-# Comparisons with constants, so that an index serves; those that are not asked for are folded away. Days and seconds,
-# because an interval counts milliseconds as float64, which int64 outgrows.
-IN_RANGES = """(%(any_iteration)s OR iteration BETWEEN %(first_iteration)s AND %(last_iteration)s)
-    AND (%(any_time)s OR (
-        created_at >= (timestamp '1970-01-01' + make_interval(days => %(start_days)s, secs => %(start_seconds)s))
-            AT TIME ZONE 'UTC'
-        AND created_at <= (timestamp '1970-01-01' + make_interval(days => %(end_days)s, secs => %(end_seconds)s))
-            AT TIME ZONE 'UTC'
-    ))"""
-
-# Whether a record has become visible since a snapshot. Of the id of the transaction that wrote it, a record shows 32 of
-# 64 bits; the others are those of the latest transaction before which it fits.
-IS_NEW = """(%(any_age)s OR (
-        id > %(settled_id)s
-        AND NOT pg_visible_in_snapshot(
-            (latest_xid() - (latest_xid() - xmin::text::bigint & 4294967295))::text::xid8, %(snapshot)s::pg_snapshot
-        )
-    ))""".replace("latest_xid()", "pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
-
 IS_NOT_WANDB = f"data_source::text IS DISTINCT FROM '{WANDB}'"
 
 
@@ -120,7 +75,7 @@ COPY (
             END AS performance
         {RECORDS}
         AND {IN_RANGES}
-        AND {IS_NEW}
+        AND {IN_IDS}
         AND jsonb_typeof(performance) = 'object'
         AND (%(names)s IS NULL OR performance ?| %(names)s)
         ORDER BY created_at, id
@@ -152,7 +107,7 @@ COPY (
         SELECT created_at, id, {points}
         {records}
         AND {in_ranges}
-        AND {is_new}
+        AND {in_ids}
         AND ({any_point})
         ORDER BY created_at, id
     ) AS record
@@ -183,7 +138,7 @@ def name_points(selection: Selection, names: Sequence[str], notation: Notation) 
         points=", ".join(points),
         records=RECORDS,
         in_ranges=IN_RANGES,
-        is_new=IS_NEW,
+        in_ids=IN_IDS,
         any_point=" OR ".join(f"performance ? %(name_{index})s" for index in range(len(names))),
         copy_format=COPY_FORMAT,
     )
@@ -220,7 +175,7 @@ COPY (
         ORDER BY iteration, created_at, id
     ) AS record
     WHERE {in_ranges}
-    AND {is_new}
+    AND {in_ids}
     ORDER BY iteration
 ) TO STDOUT WITH {copy_format}
 """
@@ -236,7 +191,7 @@ def copy_iteration_times(transaction: Transaction, selection: Selection, notatio
         target_point=write_point("%(target_head)s", "target_iteration", notation),
         records=RECORDS,
         in_ranges=IN_RANGES,
-        is_new=IS_NEW,
+        in_ids=IN_IDS,
         copy_format=COPY_FORMAT,
     )
     heads = {

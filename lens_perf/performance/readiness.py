@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lens_perf.errors import ClusterSaturatedError, DeadlineExceededError, LensError
-from lens_perf.performance.queries import Transaction
+from lens_perf.performance.statements import Transaction
 
 # A dial may take two seconds.
 BOUND_SECONDS = 2.5

@@ -10,44 +10,33 @@ LAST_MILLISECOND = 106_762_940 * MILLISECONDS_PER_DAY - 1
 
 
 @dataclass(frozen=True)
-class Since:
-    """What a reader has seen: what was visible in ``snapshot``, of which all up to ``settled_id`` has come to rest."""
-
-    snapshot: str
-    settled_id: int
-
-
-@dataclass(frozen=True)
 class Selection:
     """Which records a question is about.
 
     ``time_range`` is inclusive, in milliseconds since 1970, and int64; records without a finite time are in none.
-    ``iteration_range`` is inclusive, too, and records without an iteration are in none. ``since`` leaves out what a
-    reader has seen.
+    ``iteration_range`` is inclusive, too, and records without an iteration are in none. ``ids`` leaves out all others.
     """
 
     workload_uid: str
     data_source: str | None = None
     time_range: tuple[int, int] | None = None
     iteration_range: tuple[int, int] | None = None
-    since: Since | None = None
+    ids: tuple[int, ...] | None = None
 
     def parameters(self) -> dict[str, Any]:
-        """Return the values that RECORDS, IN_RANGES and IS_NEW of the statements bind."""
+        """Return the values that RECORDS, IN_RANGES and IN_IDS of the statements bind."""
         start, end = _clamp(self.time_range or (0, 0))
         start_days, start_ms = divmod(start, MILLISECONDS_PER_DAY)
         end_days, end_ms = divmod(end, MILLISECONDS_PER_DAY)
         first, last = self.iteration_range or (0, 0)
-        since = self.since or Since("1:1:", 0)
         return {
             "workload_uid": self.workload_uid,
             "data_source": self.data_source,
             "any_iteration": self.iteration_range is None,
             "first_iteration": first,
             "last_iteration": last,
-            "any_age": self.since is None,
-            "settled_id": since.settled_id,
-            "snapshot": since.snapshot,
+            "any_id": self.ids is None,
+            "ids": list(self.ids or ()),
             "any_time": self.time_range is None,
             "start_days": start_days,
             "start_seconds": start_ms / 1000,

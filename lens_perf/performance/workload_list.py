@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from lens_perf.errors import DeadlineExceededError, InvalidParameterError, LensError
-from lens_perf.performance.queries import Transaction
+from lens_perf.performance.statements import Transaction
 from lens_perf.performance.workload_queries import select_activity, select_details
 
 # For all clusters together: nobody waits longer for a page because one of them hangs.

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
-from lens_perf.performance import freshness
-from lens_perf.performance.freshness import NotATokenError, Seen
-from lens_perf.performance.survey_queries import Survey
+
+
+
 from tests.conftest import Ask, Row, Store, at
 
 INSERT = """
@@ -224,55 +224,3 @@ def question_of(cursor: str) -> str:
     return str(json.loads(urlsafe_b64decode(cursor + "=="))[0])
 
 
-SEEN = st.builds(
-    Seen,
-    question=st.text("abc", max_size=3),
-    snapshot=st.sets(st.integers(1, 2**40), min_size=2, max_size=5).map(
-        lambda ids: f"{min(ids)}:{max(ids)}:{','.join(map(str, sorted(ids)[:-1]))}"
-    ),
-    latest_id=st.integers(0, 2**62),
-    settled_id=st.integers(0, 2**62),
-    records=st.integers(0, 2**62),
-)
-
-
-@given(seen=SEEN)
-def test_what_is_seen_is_read_again(seen: Seen) -> None:
-    assert Seen.parse(seen.encode(), seen.question) == seen
-    with pytest.raises(NotATokenError):
-        Seen.parse(seen.encode(), seen.question + "d")
-
-
-@given(
-    text=st.text()
-    | SEEN.map(lambda seen: seen.encode()[:-3])
-    | st.builds(lambda snapshot: Seen("", snapshot, 0, 0, 0).encode(), st.text("0123456789:,- ", max_size=12))
-    | st.builds(
-        lambda number: Seen("", "1:1:", number, 0, 0).encode(), st.integers(max_value=-1) | st.floats() | st.text()
-    )
-)
-def test_rubbish_is_refused(text: str) -> None:
-    try:
-        seen = Seen.parse(text, "")
-    except NotATokenError:
-        return
-    # What is let through is fit for PostgreSQL's own reader of snapshots.
-    oldest, next_one, at_work = seen.snapshot.split(":")
-    ids = [int(each) for each in at_work.split(",") if each]
-    assert 0 < int(oldest) <= int(next_one)
-    assert ids == sorted(ids)
-    assert all(int(oldest) <= each < int(next_one) for each in ids)
-
-
-def test_ids_settle_one_look_later_while_writers_are_at_work() -> None:
-    def look(snapshot: str, latest: int) -> Survey:
-        return Survey(1, None, None, snapshot, latest)
-
-    first = Seen.at("q", look("10:12:10", 50_000))
-    assert first.settled_id == 0
-    still = Seen.at("q", look("10:20:10", 60_000), first)
-    assert still.settled_id == 0
-    later = Seen.at("q", look("15:30:15", 70_000), first)
-    assert later.settled_id == 50_000 - freshness.UNSETTLED_IDS
-    calm = Seen.at("q", look("30:30:", 80_000), later)
-    assert calm.settled_id == 80_000 - freshness.UNSETTLED_IDS

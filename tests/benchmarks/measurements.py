@@ -17,8 +17,8 @@ from lens_perf.config import LimitSettings
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from lens_perf.performance import queries
 from lens_perf.performance.notations import JSON
-from lens_perf.performance.queries import Transaction
 from lens_perf.performance.selection import Selection
+from lens_perf.performance.statements import Transaction
 from tests.benchmarks import seed
 from tests.benchmarks.answer_reader import AnswerReader, open_reader
 from tests.benchmarks.bare_view import DSN_VARIABLE

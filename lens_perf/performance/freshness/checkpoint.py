@@ -1,0 +1,149 @@
+"""A checkpoint: up to where a reader has read a table, and whether its history still continues there."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from lens_perf.performance.freshness.statements import (
+    NewRecord,
+    Rewrites,
+    Snapshot,
+    select_new_records,
+    select_snapshot,
+    select_witness,
+)
+from lens_perf.performance.freshness.tokens import NotATokenError, digest, is_token_value
+from lens_perf.performance.selection import Selection
+from lens_perf.performance.statements import Transaction
+
+# Ids that a writer may take before its transaction has an id: COPY buffers 1,000 records, ORMs fetch blocks of ids.
+UNSETTLED_IDS = 10_000
+# Comparing so few records with a checkpoint takes a few milliseconds.
+SMALL_WORKLOAD = 10_000
+# Updates and removals in larger ones are noticed within so many seconds, and one more for each so many records.
+COMPARE_SECONDS = 5
+RECORDS_PER_COMPARE_SECOND = 50_000
+# Of the fields of a checkpoint, in their order.
+FIELD_TYPES = (int, int, int, int, str, str, int | None, int, str)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of a server when a reader read a workload, and the records that were not settled then.
+
+    ``unsettled`` is a digest of the visible records above ``settled_id`` whose transaction is at or above
+    ``oldest_xid``: while it is the same, none was added. ``rewrites`` is None where the server does not count them.
+    """
+
+    oldest_xid: int
+    next_xid: int
+    latest_id: int
+    settled_id: int
+    server: str
+    witness: str
+    rewrites: int | None
+    compared_at: int
+    unsettled: str
+
+    @classmethod
+    def parse(cls, values: Any) -> Self:
+        """Return the checkpoint that ``write`` wrote. Raises NotATokenError."""
+        if type(values) is not list or len(values) != len(FIELD_TYPES):
+            raise NotATokenError
+        if not all(is_token_value(value, kind) for value, kind in zip(values, FIELD_TYPES, strict=True)):
+            raise NotATokenError
+        return cls(*values)
+
+    def write(self) -> list[Any]:
+        """Return the fields for a token."""
+        return list(vars(self).values())
+
+    def is_quiet(self, snapshot: Snapshot) -> bool:
+        """Return whether the server has written nothing at all since: nothing was running, and nothing has begun."""
+        return self.server == snapshot.server and self.next_xid == self.oldest_xid == snapshot.oldest_xid == (
+            snapshot.next_xid
+        )
+
+    def continues(self, transaction: Transaction, snapshot: Snapshot) -> bool:
+        """Return whether the table has the history of the checkpoint, and not one restored or loaded since."""
+        return self.server == snapshot.server or select_witness(transaction, self.latest_id) == self.witness
+
+    def must_compare(self, records: int, rewrites: Rewrites, snapshot: Snapshot) -> bool:
+        """Return whether a workload of ``records`` records has to be searched for updates and removals."""
+        if records <= SMALL_WORKLOAD:
+            return True
+        if self.rewrites is not None and self.rewrites == rewrites.rewritten and self.server == rewrites.server:
+            return False
+        interval = COMPARE_SECONDS + records // RECORDS_PER_COMPARE_SECOND
+        return not 0 <= snapshot.seconds - self.compared_at < interval
+
+    def settle(self, snapshot: Snapshot) -> int:
+        """Return the settled id as of ``snapshot``."""
+        if snapshot.oldest_xid < self.next_xid:
+            return self.settled_id
+        return max(self.settled_id, self.latest_id - UNSETTLED_IDS)
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a reader reads: the count of rewrites before its snapshot, and the snapshot."""
+
+    rewrites: Rewrites
+    snapshot: Snapshot
+
+    def begin(self, unsettled: Iterable[NewRecord]) -> Checkpoint:
+        """Return the checkpoint of a reader that has read everything; ``unsettled`` are the records to list."""
+        return self._make(self.snapshot.oldest_xid, self.settled_id, unsettled, None)
+
+    @property
+    def settled_id(self) -> int:
+        """The settled id of a first checkpoint: known only where no transaction was running."""
+        quiet = self.snapshot.oldest_xid == self.snapshot.next_xid
+        return max(0, self.snapshot.latest_id - UNSETTLED_IDS) if quiet else 0
+
+    def advance(self, before: Checkpoint, found: Sequence[NewRecord], *, compared: bool) -> Checkpoint:
+        """Return the next checkpoint of a reader that has read ``found``, the new records since ``before``.
+
+        ``compared`` says whether updates and removals were searched for; if not, they still are to be.
+        """
+        # On a standby that lags, a reader knows more than the snapshot.
+        oldest_xid = max(before.oldest_xid, self.snapshot.oldest_xid)
+        settled_id = before.settle(self.snapshot)
+        unsettled = [each for each in found if each.xid >= oldest_xid and each.id > settled_id]
+        return self._make(oldest_xid, settled_id, unsettled, None if compared else before)
+
+    def _make(
+        self, oldest_xid: int, settled_id: int, unsettled: Iterable[NewRecord], before: Checkpoint | None
+    ) -> Checkpoint:
+        snapshot = self.snapshot
+        # Behind a balancer, the count may be another server's.
+        rewrites = self.rewrites.rewritten if self.rewrites.server == snapshot.server else None
+        return Checkpoint(
+            oldest_xid=oldest_xid,
+            next_xid=snapshot.next_xid,
+            latest_id=snapshot.latest_id,
+            settled_id=settled_id,
+            server=snapshot.server,
+            witness=snapshot.witness,
+            rewrites=rewrites if before is None else before.rewrites,
+            compared_at=snapshot.seconds if before is None else before.compared_at,
+            unsettled=digest_records(unsettled),
+        )
+
+
+def read_position(transaction: Transaction, rewrites: Rewrites) -> Position:
+    """Return the position of the transaction's snapshot; ``rewrites`` were counted before it."""
+    return Position(rewrites, select_snapshot(transaction))
+
+
+def read_unsettled(transaction: Transaction, selection: Selection, position: Position) -> list[NewRecord]:
+    """Return the records that the first checkpoint of a reader has to list, since they may be new to it again."""
+    snapshot = position.snapshot
+    if snapshot.oldest_xid == snapshot.next_xid:
+        return []
+    return select_new_records(transaction, selection, settled_id=0, oldest_xid=snapshot.oldest_xid)
+
+
+def digest_records(records: Iterable[NewRecord]) -> str:
+    """Return a text that is the same for the same records, each as written by the same transaction."""
+    return digest(sorted((each.id, each.xid) for each in records))

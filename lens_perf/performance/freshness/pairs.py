@@ -1,0 +1,89 @@
+"""Sets of (data source, iteration) pairs, kept as ranges of iterations, which is short for what training writes."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from lens_perf.performance.freshness.tokens import NotATokenError
+
+Pair = tuple[str | None, int | None]
+Range = tuple[int, int]
+INT32 = range(-(2**31), 2**31)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """A set of pairs: disjoint ranges of iterations by data source, and the data sources of records without one."""
+
+    ranges: Mapping[str | None, tuple[Range, ...]] = field(default_factory=dict)
+    without_iteration: frozenset[str | None] = frozenset()
+
+    @classmethod
+    def of(cls, pairs: Iterable[Pair]) -> Self:
+        """Return the set of ``pairs``."""
+        iterations: dict[str | None, list[Range]] = {}
+        without = set()
+        for source, iteration in pairs:
+            if iteration is None:
+                without.add(source)
+            else:
+                iterations.setdefault(source, []).append((iteration, iteration))
+        return cls({source: _merge(ranges) for source, ranges in iterations.items()}, frozenset(without))
+
+    @classmethod
+    def parse(cls, values: Any) -> Self | None:
+        """Return the set that ``write`` wrote, or None for None. Raises NotATokenError."""
+        if values is None:
+            return None
+        try:
+            ranges, without = values
+            pairs = cls(
+                {source: tuple((first, last) for first, last in each) for source, each in ranges}, frozenset(without)
+            )
+            ends = [end for each in pairs.ranges.values() for bounds in each for end in bounds]
+        except (TypeError, ValueError):
+            raise NotATokenError from None
+        if not all(type(end) is int and end in INT32 for end in ends):
+            raise NotATokenError
+        if not all(source is None or type(source) is str for source in pairs.sources):
+            raise NotATokenError
+        return pairs
+
+    def write(self) -> list[Any]:
+        """Return the set for a token."""
+        return [list(self.ranges.items()), sorted(self.without_iteration, key=str)]
+
+    def __or__(self, other: "Pairs") -> "Pairs":
+        sources = dict.fromkeys([*self.ranges, *other.ranges])
+        ranges = {source: _merge([*self.ranges.get(source, ()), *other.ranges.get(source, ())]) for source in sources}
+        return Pairs(ranges, self.without_iteration | other.without_iteration)
+
+    def __iter__(self) -> Iterator[Pair]:
+        for source, ranges in self.ranges.items():
+            for first, last in ranges:
+                yield from ((source, iteration) for iteration in range(first, last + 1))
+        yield from ((source, None) for source in self.without_iteration)
+
+    def __bool__(self) -> bool:
+        return bool(self.ranges or self.without_iteration)
+
+    @property
+    def sources(self) -> list[str | None]:
+        """The data sources that occur, each once."""
+        return list(dict.fromkeys([*self.ranges, *self.without_iteration]))
+
+    @property
+    def size(self) -> int:
+        """The number of pairs."""
+        spans = (last - first + 1 for ranges in self.ranges.values() for first, last in ranges)
+        return sum(spans) + len(self.without_iteration)
+
+
+def _merge(ranges: Iterable[Range]) -> tuple[Range, ...]:
+    merged: list[Range] = []
+    for first, last in sorted(ranges):
+        if merged and first <= merged[-1][1] + 1:
+            merged[-1] = merged[-1][0], max(last, merged[-1][1])
+        else:
+            merged.append((first, last))
+    return tuple(merged)

@@ -1,0 +1,241 @@
+"""The statements that find what is new, updated or removed in a workload, without reading its metrics."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from lens_perf.performance.selection import Selection
+from lens_perf.performance.statements import RECORDS, Transaction
+
+# More new records than this are no change but another workload: everything is read again.
+MOST_NEW_RECORDS = 50_000
+# As many of the newest records of the table identify its history.
+WITNESSES = 8
+# Longer values are left out of the witness, which is read for every checkpoint.
+LONGEST_WITNESS = 100_000
+
+# Of the server's process, the database and the table's file: while it is the same, no history was restored or loaded.
+SERVER = """md5(concat_ws('/',
+        extract(epoch FROM pg_postmaster_start_time()),
+        (SELECT oid FROM pg_database WHERE datname = current_database()),
+        'training_performance'::regclass::oid,
+        pg_relation_filenode('training_performance')
+    ))"""
+
+SELECT_REWRITES = f"""
+/* lens_perf: select_rewrites */
+SELECT {SERVER} AS server,
+    CASE
+        WHEN NOT pg_is_in_recovery() THEN pg_stat_get_tuples_updated('training_performance'::regclass)
+            + pg_stat_get_tuples_deleted('training_performance'::regclass)
+    END AS rewrites
+ORDER BY server
+"""
+
+
+class Rewrites(NamedTuple):
+    """How many records of the table were updated or deleted, as counted by ``server``; None on a standby."""
+
+    server: str
+    rewritten: int | None
+
+
+def select_rewrites(transaction: Transaction) -> Rewrites:
+    """Return the count of updates and deletions.
+
+    To be run in a transaction that ends before the snapshot of a checkpoint begins: what is counted by then is visible
+    in the snapshot.
+    """
+    (row,) = transaction.fetch_all(SELECT_REWRITES, {})
+    return Rewrites(*row)
+
+
+WITNESS = f"""(
+        SELECT md5(string_agg(
+            concat_ws('/', id, xmin, workload_uid, extract(epoch FROM created_at), CASE
+                WHEN pg_column_size(performance) < {LONGEST_WITNESS} THEN md5(performance::text)
+            END), ',' ORDER BY id
+        ))
+        FROM (
+            SELECT id, xmin, workload_uid, created_at, performance
+            FROM training_performance
+            WHERE id <= {{latest_id}}
+            ORDER BY id DESC
+            LIMIT {WITNESSES}
+        ) AS newest
+    )"""
+
+# Of the 64 bits of a transaction id, age() and xmin show 32; the others are those of the snapshot's upper bound.
+UPPER_XID = "pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+NEXT_XID = f"{UPPER_XID} + (age('3'::xid)::bigint + 3 - {UPPER_XID} & 4294967295)"
+RECORD_XID = f"({UPPER_XID} - ({UPPER_XID} - xmin::text::bigint & 4294967295))"
+
+SELECT_SNAPSHOT = f"""
+/* lens_perf: select_snapshot */
+SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest_xid, {NEXT_XID} AS next_xid, latest_id,
+    {SERVER} AS server, coalesce({WITNESS.format(latest_id="latest_id")}, '') AS witness,
+    extract(epoch FROM statement_timestamp())::bigint AS seconds
+FROM (SELECT coalesce(max(id), 0) AS latest_id FROM training_performance) AS newest
+ORDER BY latest_id
+"""
+
+
+class Snapshot(NamedTuple):
+    """The state of a server: the oldest running transaction, the next one, the newest id, and the server's clock."""
+
+    oldest_xid: int
+    next_xid: int
+    latest_id: int
+    server: str
+    witness: str
+    seconds: int
+
+
+def select_snapshot(transaction: Transaction) -> Snapshot:
+    """Return the state of the server in the transaction's snapshot."""
+    (row,) = transaction.fetch_all(SELECT_SNAPSHOT, {})
+    return Snapshot(*row)
+
+
+SELECT_WITNESS = f"""
+/* lens_perf: select_witness */
+SELECT coalesce({WITNESS.format(latest_id="%(latest_id)s")}, '') AS witness
+ORDER BY witness
+"""
+
+
+def select_witness(transaction: Transaction, latest_id: int) -> str:
+    """Return the digest of the newest records up to ``latest_id``."""
+    ((witness,),) = transaction.fetch_all(SELECT_WITNESS, {"latest_id": latest_id})
+    return str(witness)
+
+
+PAIR_HASH = """hashint8extended(coalesce(iteration::bigint, 4294967296),
+            hashtextextended(coalesce(data_source::text, E'\\x01'), 0))"""
+
+# OFFSET 0: the limit must not tempt the planner to search the whole table in the order of ids.
+SELECT_NEW_RECORDS = f"""
+/* lens_perf: select_new_records */
+SELECT id, xid, data_source, iteration, pair_hash
+FROM (
+    SELECT id, {RECORD_XID} AS xid, data_source::text AS data_source, iteration, {PAIR_HASH} AS pair_hash
+    {RECORDS}
+    AND id > %(settled_id)s
+    AND {RECORD_XID} >= %(oldest_xid)s
+    OFFSET 0
+) AS record
+ORDER BY id
+LIMIT {MOST_NEW_RECORDS + 1}
+"""
+
+
+class NewRecord(NamedTuple):
+    """A record that may be new to a reader; ``pair_hash`` is that of its data source and iteration."""
+
+    id: int
+    xid: int
+    data_source: str | None
+    iteration: int | None
+    pair_hash: int
+
+
+def select_new_records(
+    transaction: Transaction, selection: Selection, *, settled_id: int, oldest_xid: int
+) -> list[NewRecord]:
+    """Return the records of the selection's workload and data source from ``oldest_xid`` on, by id.
+
+    There are at most ``MOST_NEW_RECORDS + 1``, of which the last says that there are more.
+    """
+    parameters = {**selection.parameters(), "settled_id": settled_id, "oldest_xid": oldest_xid}
+    return [NewRecord(*row) for row in transaction.fetch_all(SELECT_NEW_RECORDS, parameters)]
+
+
+SELECT_OLD_RECORDS = f"""
+/* lens_perf: select_old_records */
+SELECT data_source::text AS data_source, count(*) AS records, bit_xor({PAIR_HASH}) AS pair_hashes,
+    max(iteration) AS last_iteration
+{RECORDS}
+AND {RECORD_XID} < %(oldest_xid)s
+GROUP BY data_source
+ORDER BY data_source::text
+"""
+
+
+class OldRecords(NamedTuple):
+    """The records of one data source that are older than a transaction: their number and the XOR of their pairs."""
+
+    data_source: str | None
+    records: int
+    pair_hashes: int
+    last_iteration: int | None
+
+
+def select_old_records(transaction: Transaction, selection: Selection, oldest_xid: int) -> list[OldRecords]:
+    """Return what there is before ``oldest_xid`` of the selection's workload and data source. Reads the heap."""
+    rows = transaction.fetch_all(SELECT_OLD_RECORDS, {**selection.parameters(), "oldest_xid": oldest_xid})
+    return [OldRecords(*row) for row in rows]
+
+
+SELECT_PAIR_HASHES = f"""
+/* lens_perf: select_pair_hashes */
+SELECT {PAIR_HASH} AS pair_hash
+FROM unnest(%(sources)s::text[], %(iterations)s::int[]) WITH ORDINALITY AS pair (data_source, iteration, place)
+ORDER BY place
+"""
+
+
+def select_pair_hashes(transaction: Transaction, pairs: Sequence[tuple[str | None, int | None]]) -> list[int]:
+    """Return the hashes of pairs of data source and iteration, in their order."""
+    parameters = {"sources": [source for source, _ in pairs], "iterations": [iteration for _, iteration in pairs]}
+    return [row[0] for row in transaction.fetch_all(SELECT_PAIR_HASHES, parameters)]
+
+
+# Answered by the index (workload_uid, data_source, iteration).
+SELECT_COUNT = f"""
+/* lens_perf: select_count */
+SELECT count(*) AS count
+{RECORDS}
+ORDER BY count
+"""
+
+
+def select_count(transaction: Transaction, selection: Selection) -> int:
+    """Return the number of records of the selection's workload and data source."""
+    ((count,),) = transaction.fetch_all(SELECT_COUNT, selection.parameters())
+    return int(count)
+
+
+SELECT_IDS = """
+/* lens_perf: select_ids */
+SELECT id
+FROM unnest(%(firsts)s::int[], %(lasts)s::int[]) AS asked (first, last)
+CROSS JOIN LATERAL (
+    SELECT id
+    FROM training_performance
+    WHERE workload_uid = %(workload_uid)s
+    AND {of_source}
+    AND iteration BETWEEN asked.first AND asked.last
+) AS record
+UNION ALL
+SELECT id
+FROM training_performance
+WHERE workload_uid = %(workload_uid)s
+AND {of_source}
+AND iteration IS NULL
+AND %(without_iteration)s
+ORDER BY id
+"""
+
+
+def select_ids(
+    transaction: Transaction, workload_uid: str, source: str | None, ranges: Sequence[tuple[int, int]], *, none: bool
+) -> list[int]:
+    """Return the ids of a data source's records with an iteration in ``ranges``, and with ``none`` of those without."""
+    parameters: dict[str, Any] = {
+        "workload_uid": workload_uid,
+        "source": source,
+        "firsts": [first for first, _ in ranges],
+        "lasts": [last for _, last in ranges],
+        "without_iteration": none,
+    }
+    of_source = "data_source IS NULL" if source is None else "data_source = %(source)s"
+    return [row[0] for row in transaction.fetch_all(SELECT_IDS.format(of_source=of_source), parameters)]

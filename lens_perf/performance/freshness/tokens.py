@@ -1,0 +1,43 @@
+"""Opaque texts that clients keep and send back: JSON arrays in URL-safe base64."""
+
+import hashlib
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Any
+
+# A cursor has its place in a request line, which gunicorn bounds at 8,190 bytes.
+LONGEST_TOKEN = 4_000
+
+
+class NotATokenError(ValueError):
+    """The text is not one of this service's tokens, or belongs to another query."""
+
+
+def write_token(*values: Any) -> str:
+    """Return a text for ``read_token``, of characters that need no escaping in a URL or an ETag."""
+    return urlsafe_b64encode(json.dumps(values, separators=(",", ":")).encode()).decode().rstrip("=")
+
+
+def read_token(text: str) -> list[Any]:
+    """Return the values in ``text``, which may be anything. Raises NotATokenError."""
+    try:
+        if len(text) > LONGEST_TOKEN or not text.isascii():
+            raise NotATokenError
+        values = json.loads(urlsafe_b64decode(text.encode() + b"=="))
+    except (ValueError, RecursionError):
+        raise NotATokenError from None
+    if type(values) is not list:
+        raise NotATokenError
+    return values
+
+
+def is_token_value(value: object, kind: object) -> bool:
+    """Return whether ``value`` is of ``kind``; a whole number also has to fit a bigint and not be negative."""
+    if type(value) is int:
+        return kind in (int, int | None) and 0 <= value < 2**63
+    return (value is None and kind == int | None) or (type(value) is str and kind is str)
+
+
+def digest(*query: object) -> str:
+    """Return a short text that tells queries apart."""
+    return hashlib.blake2b(json.dumps(query, default=str).encode(), digest_size=9).hexdigest()
