@@ -1,5 +1,6 @@
 """Asking again: nothing is read when nothing is new, and what is new comes whole, also what commits late."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -8,18 +9,17 @@ import psycopg2
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
-
-
-
 from tests.conftest import Ask, Row, Store, at
 
 INSERT = """
 INSERT INTO training_performance (workload_uid, performance, iteration, created_at)
 VALUES (%s, jsonb_build_object('loss', %s), %s, to_timestamp(%s))
+"""
+INSERT_NAN = """
+INSERT INTO training_performance (workload_uid, performance, iteration, created_at)
+VALUES (%s, '{"loss": "NaN"}', %s, to_timestamp(%s))
 """
 DELETE = "DELETE FROM training_performance WHERE workload_uid = %s AND iteration = %s"
 
@@ -60,13 +60,10 @@ def test_nothing_new(client: FlaskClient, store: Store, uid: str, question: str)
     assert ask_known(client, uid, etag, question).status_code == 304
 
 
-def test_data_are_not_read_to_tell(
-    client: FlaskClient, store: Store, uid: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_validation_reads_no_data(client: FlaskClient, store: Store, uid: str, monkeypatch: pytest.MonkeyPatch) -> None:
     store(uid, [Row({"loss": 1})])
     etag = get_etag(client, uid)
     monkeypatch.setattr("lens_perf.performance.point_reader.queries", None)
-    monkeypatch.setattr("lens_perf.performance.point_reader.select_survey", None)
     assert ask_known(client, uid, etag).status_code == 304
 
 
@@ -168,25 +165,50 @@ def test_no_late_commit_is_missed(ask: Ask, store: Store, uid: str, postgres: Em
         slow(INSERT, (uid, 3, 3, 3))
         commit_slow()
     points, cursor = follow(ask, cursor)
-    assert points == [(1, 1), (3, 3)]
+    # While a transaction is running, what was committed after it began is sent again when something is new.
+    assert points == [(1, 1), (2, 2), (3, 3)]
     assert follow(ask, cursor)[0] == []
 
 
-def test_a_late_commit_far_below_the_newest_id(
-    ask: Ask, store: Store, uid: str, postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+JUMP = """SELECT setval(pg_get_serial_sequence('training_performance', 'id'),
+    nextval(pg_get_serial_sequence('training_performance', 'id')) + 10100)"""
+
+
+def test_a_snapshot_without_gap_does_not_settle_ids(
+    ask: Ask, store: Store, uid: str, postgres: EmbeddedPostgres
 ) -> None:
-    """Ids settle only when all that was being written when they were the newest has ended."""
-    monkeypatch.setattr(freshness, "UNSETTLED_IDS", 0)
+    """The snapshot ``n:n:`` of an idle moment still has transaction n running, whose id is the next one's."""
     store(uid, [Row({"loss": 0}, 0)])
-    _, cursor = follow(ask, "")
-    with writing(postgres) as (slow, commit):
-        slow(INSERT, (uid, 1, 1, 1))
-        for index in range(2, 6):
-            store(uid, [Row({"loss": index}, index)])
-            points, cursor = follow(ask, cursor)
-            assert points == [(index, index)]
+    with writing(postgres) as (first, commit_first), writing(postgres) as (late, commit_late):
+        first(INSERT, (f"{uid}-other", 1, 1, 1))
+        late(INSERT, (uid, 1, 1, 1))
+        first(JUMP, ())
+        commit_first()
+        _, cursor = follow(ask, "")
+        for _ in range(2):
+            _, cursor = follow(ask, cursor)
+        commit_late()
+    assert (1, 1) in follow(ask, cursor)[0]
+
+
+def test_records_of_subtransactions_are_new(
+    client: FlaskClient, ask: Ask, store: Store, uid: str, postgres: EmbeddedPostgres
+) -> None:
+    store(uid, [Row({"loss": 0}, 0), Row({"loss": 4}, 4)])
+    with writing(postgres) as (execute, commit):
+        execute(INSERT, (uid, 1, 1, 1))
+        execute("SAVEPOINT s", ())
+        execute(INSERT, (uid, 2, 2, 2))
+        execute(DELETE, (uid, 4))
+        execute(INSERT, (uid, 4.5, 4, 4))
+        execute("RELEASE SAVEPOINT s", ())
+        store(uid, [Row({"loss": 3}, 3)])
+        _, cursor = follow(ask, "")
+        etag = get_etag(client, uid)
         commit()
-    assert follow(ask, cursor)[0] == [(1, 1)]
+    points, _ = follow(ask, cursor)
+    assert {(1, 1), (2, 2), (4, 4.5)} <= set(points)
+    assert ask_known(client, uid, etag).status_code == 200
 
 
 def test_an_aborted_writer_leaves_nothing(ask: Ask, store: Store, uid: str, postgres: EmbeddedPostgres) -> None:
@@ -197,30 +219,75 @@ def test_an_aborted_writer_leaves_nothing(ask: Ask, store: Store, uid: str, post
     assert follow(ask, cursor)[0] == []
 
 
-def test_a_cursor_stands_in_the_header_of_every_form(client: FlaskClient, store: Store, uid: str) -> None:
+def test_every_encoding_says_what_to_drop(client: FlaskClient, store: Store, uid: str) -> None:
     store(uid, [Row({"loss": 0}, 0)])
-    address = f"/lens/v1/workloads/{uid}/metrics/data?format=ndjson&after="
-    cursor = client.get(address).headers["X-Cursor"]
-    assert client.get(address + cursor).data == b""
+    address = f"/lens/v1/workloads/{uid}/metrics/data?after="
+    first = client.get(f"{address}&format=ndjson")
+    changes, point = map(json.loads, first.text.splitlines())
+    assert (changes["reset"], changes["changed"], point["value"]) == (True, [], 0)
+    cursor = changes["cursor"]
+    assert cursor == first.headers["X-Cursor"]
+    nothing = client.get(f"{address}{cursor}&format=ndjson").text.splitlines()
+    assert len(nothing) == 1
+    assert json.loads(nothing[0])["reset"] is False
     store(uid, [Row({"loss": 1}, 1)])
-    assert client.get(address + cursor).text.count("\n") == 1
+    changed = [{"data_source": "log", "iteration": 1}]
+    for query in ("", "&layout=columns"):
+        answer = client.get(f"{address}{cursor}{query}").get_json()
+        assert (answer["reset"], answer["changed"], answer["total_count"]) == (False, changed, 1)
+    lines = client.get(f"{address}{cursor}&format=ndjson").text.splitlines()
+    assert json.loads(lines[0])["changed"] == changed
+    assert json.loads(lines[1])["value"] == 1
+    refusal = client.get(f"{address}{cursor}&format=csv")
+    assert refusal.status_code == 400
+    assert "format=ndjson" in refusal.get_json()["message"]
+    assert client.get(f"{address}&format=csv").headers["X-Cursor"]
 
 
-def test_a_cursor_is_of_one_workload_and_history(app: Flask, ask: Ask, store: Store, uid: str) -> None:
+def test_a_delta_has_no_etag(client: FlaskClient, store: Store, uid: str) -> None:
+    """Its cursor does the same."""
+    store(uid, [Row({"loss": 0}, 0)])
+    assert "ETag" not in client.get(f"/lens/v1/workloads/{uid}/metrics/data?after=").headers
+
+
+def test_a_cursor_belongs_to_one_workload(app: Flask, ask: Ask, store: Store, uid: str) -> None:
     store(uid, [Row({"loss": 0}, 0)])
     cursor = ask("data", after="")["cursor"]
     client = app.test_client()
-    for path in (f"{uid}-other/metrics/data?after=", f"{uid}/metrics/data?cluster=beta&after="):
+    for path in (f"{uid}-other/metrics/data?after=", f"{uid}/metrics/data?cluster=beta&after=",
+                 f"{uid}/metrics/data?data_source=log&after="):  # fmt: skip
         assert client.get(f"/lens/v1/workloads/{path}{cursor}").status_code == 400
-    seen = Seen.parse(cursor, question_of(cursor))
-    ahead = Seen(seen.question, "999999999:999999999:", seen.latest_id, seen.settled_id, seen.records).encode()
-    assert client.get(f"/lens/v1/workloads/{uid}/metrics/data?after={ahead}").status_code == 400
+    assert client.get(f"/lens/v1/workloads/{uid}/metrics/iteration-times?after={cursor}").status_code == 200
 
 
-def question_of(cursor: str) -> str:
-    import json
-    from base64 import urlsafe_b64decode
+def test_a_correction_takes_a_metric_away(ask: Ask, store: Store, uid: str, postgres: EmbeddedPostgres) -> None:
+    store(uid, [Row({"loss": 5}, index) for index in range(3)])
+    _, cursor = follow(ask, "")
+    with writing(postgres) as (execute, commit):
+        execute(DELETE, (uid, 1))
+        execute(INSERT_NAN, (uid, 1, 1))
+        commit()
+    answer = ask("data", after=cursor)
+    assert (answer["data"], answer["reset"]) == ([], False)
+    assert answer["changed"] == [{"data_source": "log", "iteration": 1}]
 
-    return str(json.loads(urlsafe_b64decode(cursor + "=="))[0])
+
+def test_a_late_earlier_record_replaces_an_iteration_time(ask: Ask, store: Store, uid: str) -> None:
+    """An iteration has one time over all data sources: the pairs of all of them are sent again."""
+    store(uid, [Row({"loss": 5}, 1, at(2000), "wandb"), Row({"loss": 5}, 2, at(3000), "wandb")])
+    cursor = ask("iteration-times", after="")["cursor"]
+    store(uid, [Row({"loss": 5}, 1, at(1000), "log")])
+    answer = ask("iteration-times", after=cursor)
+    assert [(point["timestamp"], point["data_source"]) for point in answer["data"]] == [(1000, "log")]
+    assert {(pair["data_source"], pair["iteration"]) for pair in answer["changed"]} == {("log", 1), ("wandb", 1)}
 
 
+def test_a_removal_without_replacement_resets(ask: Ask, store: Store, uid: str, postgres: EmbeddedPostgres) -> None:
+    store(uid, [Row({"loss": index}, index) for index in range(5)])
+    _, cursor = follow(ask, "")
+    with writing(postgres) as (execute, commit):
+        execute(DELETE, (uid, 3))
+        commit()
+    answer = ask("data", after=cursor)
+    assert answer["reset"] is True
+    assert [point["iteration"] for point in answer["data"]] == [0, 1, 2, 4]

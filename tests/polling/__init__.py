@@ -1,0 +1,1 @@
+"""Schedules of writers and polling clients, and what must hold after each."""

@@ -1,0 +1,100 @@
+"""Clients that poll: each keeps a copy by the rule of docs/polling.rst, and the ETags of full answers."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+from flask.testing import FlaskClient
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "polling.rst"
+QUERIES = (
+    "data",
+    "data?format=ndjson",
+    "data?layout=columns",
+    "data?metrics=loss&data_source=log",
+    "data?non_finite=true&metrics=lr,loss",
+    "iteration-times",
+    "iteration-times?layout=columns",
+    "iteration-times?data_source=wandb&format=ndjson",
+)
+
+LABELS = ("metric_name", "data_source")
+FIELDS = ("iteration", "timestamp", "value")
+
+
+def load_rule() -> Callable[[list[dict[str, Any]], dict[str, Any]], str]:
+    """Return the function ``update`` as it is printed in docs/polling.rst."""
+    match = re.search(r"\.\. code-block:: python\n\n((?:    .*\n|\n)+)", DOCUMENT.read_text("utf-8"))
+    assert match
+    names: dict[str, Any] = {}
+    exec(dedent(match[1]), names)
+    update: Callable[[list[dict[str, Any]], dict[str, Any]], str] = names["update"]
+    return update
+
+
+def parse_answer(response: Any) -> dict[str, Any]:
+    """Return an answer of any encoding in the form of JSON points."""
+    if response.mimetype == "application/x-ndjson":
+        lines = [json.loads(line) for line in response.text.splitlines()]
+        changes = lines.pop(0) if lines and "cursor" in lines[0] else {}
+        return {"data": lines, **changes}
+    answer: dict[str, Any] = response.get_json()
+    if "series" in answer:
+        answer["data"] = [
+            {
+                "metric_name": each["metric_name"],
+                "data_source": each["data_source"],
+                **dict(zip(FIELDS, point, strict=True)),
+            }
+            for each in answer["series"]
+            for point in zip(each["iterations"], each["timestamps"], each["values"], strict=True)
+        ]
+    return answer
+
+
+def count_points(points: list[dict[str, Any]]) -> Counter[str]:
+    """Return points without their order, in which a client's copy is not kept."""
+    return Counter(json.dumps(point, sort_keys=True) for point in points)
+
+
+class PollingClient:
+    """One client of one query: its copy, its cursor, and the last full answer with its ETag."""
+
+    def __init__(self, client: FlaskClient, uid: str, query: str, update: Callable[[Any, Any], str]) -> None:
+        self._client = client
+        self._address = f"/lens/v1/workloads/{uid}/metrics/{query}{'&' if '?' in query else '?'}"
+        self._update = update
+        self._points: list[dict[str, Any]] = []
+        self._cursor = ""
+        self._etag = ""
+        self._body = b""
+        self.resets = 0
+
+    def poll(self) -> None:
+        """Ask for the changes."""
+        response = self._client.get(f"{self._address}after={self._cursor}")
+        assert response.status_code == 200, response.text
+        answer = parse_answer(response)
+        assert answer["cursor"] == response.headers["X-Cursor"]
+        self.resets += bool(self._cursor) and answer["reset"]
+        self._cursor = self._update(self._points, answer)
+
+    def validate(self) -> None:
+        """Ask with the ETag: 304 must mean that the answer is still the same."""
+        response = self._client.get(self._address, headers={"If-None-Match": self._etag} if self._etag else {})
+        full = self._client.get(self._address)
+        if response.status_code == 304:
+            assert full.data == self._body, f"304, but {self._body!r} has changed"
+        else:
+            assert response.status_code == 200
+            assert response.data == full.data
+        self._etag, self._body = full.headers["ETag"], full.data
+
+    def check(self) -> None:
+        """The copy must equal a full read."""
+        full = parse_answer(self._client.get(self._address))
+        assert count_points(self._points) == count_points(full["data"])
