@@ -11,6 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
+from lens_perf.performance.freshness import checkpoint
 from tests.conftest import Ask, Row, Store, at
 
 INSERT = """
@@ -174,6 +175,13 @@ JUMP = """SELECT setval(pg_get_serial_sequence('training_performance', 'id'),
     nextval(pg_get_serial_sequence('training_performance', 'id')) + 10100)"""
 
 
+@pytest.fixture
+def _large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Treat every workload as one too large to be compared at each poll."""
+    monkeypatch.setattr(checkpoint, "SMALL_WORKLOAD", -1)
+
+
+@pytest.mark.usefixtures("_large")
 def test_a_snapshot_without_gap_does_not_settle_ids(
     ask: Ask, store: Store, uid: str, postgres: EmbeddedPostgres
 ) -> None:
@@ -191,6 +199,7 @@ def test_a_snapshot_without_gap_does_not_settle_ids(
     assert (1, 1) in follow(ask, cursor)[0]
 
 
+@pytest.mark.usefixtures("_large")
 def test_records_of_subtransactions_are_new(
     client: FlaskClient, ask: Ask, store: Store, uid: str, postgres: EmbeddedPostgres
 ) -> None:
@@ -291,3 +300,45 @@ def test_a_removal_without_replacement_resets(ask: Ask, store: Store, uid: str, 
     answer = ask("data", after=cursor)
     assert answer["reset"] is True
     assert [point["iteration"] for point in answer["data"]] == [0, 1, 2, 4]
+
+
+def test_an_unsettled_record_is_removed(ask: Ask, store: Store, uid: str, postgres: EmbeddedPostgres) -> None:
+    """It was sent while a transaction that is older was running; no later record has its pair."""
+    store(uid, [Row({"loss": index}, index) for index in range(3)])
+    with writing(postgres) as (older, commit_older), writing(postgres) as (execute, commit):
+        older(INSERT, (f"{uid}-other", 1, 1, 1))
+        execute(INSERT, (uid, 3, 3, 3))
+        commit()
+        _, cursor = follow(ask, "")
+        execute(DELETE, (uid, 3))
+        commit()
+        answer = ask("data", after=cursor)
+        assert (answer["reset"], answer["data"]) == (False, [])
+        assert answer["changed"] == [{"data_source": "log", "iteration": 3}]
+        commit_older()
+
+
+@pytest.mark.usefixtures("_large")
+def test_corrections_of_a_large_workload_do_not_reset(
+    ask: Ask, store: Store, uid: str, postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Polls send the pairs of corrections; the comparison that follows later accounts for the removed records."""
+    monkeypatch.setattr(checkpoint, "COMPARE_SECONDS", 3600)
+    store(uid, [Row({"loss": index}, index) for index in range(40)])
+    _, cursor = follow(ask, "")
+    with writing(postgres) as (execute, commit):
+        for iteration in range(0, 30, 3):
+            execute(DELETE, (uid, iteration))
+            execute(INSERT, (uid, -1, iteration, iteration))
+            commit()
+            points, cursor = follow(ask, cursor)
+            assert points == [(iteration, -1)]
+        execute("SELECT pg_stat_force_next_flush()", ())
+        commit()
+        execute("SELECT 1", ())
+        commit()
+    monkeypatch.setattr(checkpoint, "COMPARE_SECONDS", 0)
+    answer = ask("data", after=cursor)
+    assert answer["reset"] is False
+    assert {pair["iteration"] for pair in answer["changed"]} == set(range(0, 30, 3))
+    assert follow(ask, answer["cursor"])[0] == []

@@ -46,6 +46,10 @@ class PostgresServer:
         """The data directory."""
         return self.directory / "data"
 
+    def copy_data(self, source: Path, target: Path) -> None:
+        """Copy the data directory of a server that does not run, as its owner."""
+        subprocess.run(["cp", "-a", str(source), str(target)], user=self.user, check=True)
+
     @contextmanager
     def started(self, *settings: str) -> Iterator["PostgresServer"]:
         """Run the server with ``settings`` for the length of the block."""
@@ -75,11 +79,11 @@ def open_server(bin_dir: Path, user: str) -> Iterator[PostgresServer]:
 
 
 @contextmanager
-def run_standby(primary: PostgresServer) -> Iterator[PostgresServer]:
+def run_standby(primary: PostgresServer, *settings: str) -> Iterator[PostgresServer]:
     """Run a hot standby that streams from ``primary``, which must be running."""
     with open_server(primary.bin_dir, primary.directory.owner()) as standby:
         standby.run("pg_basebackup", "-D", standby.data, "-R", "-X", "stream", "-c", "fast", "-d", primary.dsn())
-        with standby.started("hot_standby=on"):
+        with standby.started("hot_standby=on", *settings):
             yield standby
 
 
