@@ -113,8 +113,9 @@ class PointsQuery(TimeRangeQuery):
         load_default=absent,
         validate=ma.validate.Regexp(r"\A[A-Za-z0-9_-]*\Z", error="after must be the cursor of an earlier answer"),
         metadata={
-            "description": "The `cursor` of an earlier answer: only the data points of records that were added or "
-            "corrected since. Empty: all, and a cursor to begin with.",
+            "description": "The `cursor` of an earlier answer: returns the changes since. `changed` lists the pairs of "
+            "data source and iteration whose points to drop before adding `data`; `reset` says to drop all. Empty: "
+            "returns everything and a first cursor.",
             "example": "",
             "pattern": "^[A-Za-z0-9_-]*$",
         },
@@ -128,7 +129,7 @@ class PointsQuery(TimeRangeQuery):
         if data.get("max_points") is not None and data.get("maxDataPoints") is not None:
             raise ma.ValidationError("max_points and maxDataPoints mean the same; give one", "maxDataPoints")
         if data.get("after") and choose_max_points(data) is not None:
-            raise ma.ValidationError("after tells every data point that is new; leave max_points away", "after")
+            raise ma.ValidationError("after returns every change; remove max_points", "after")
         if data.get("layout") == "columns" and data.get("format") in {"csv", "ndjson"}:
             raise ma.ValidationError("layout is for format json", "layout")
 

@@ -114,6 +114,15 @@ class SamplingInfo(ma.Schema):
     points_returned = ma.fields.Integer(required=True, metadata={"description": "Data points in the answer"})
 
 
+class ChangedPair(ma.Schema):
+    """A data source and an iteration whose points have changed."""
+
+    data_source = ma.fields.String(required=True, allow_none=True, metadata={"description": "Their data source"})
+    iteration = ma.fields.Integer(
+        required=True, allow_none=True, metadata={"description": "Their iteration; null for those without one"}
+    )
+
+
 class MetricsData(ma.Schema):
     """Data points of a workload. Documentation alone: the body is written as its points come in."""
 
@@ -131,7 +140,14 @@ class MetricsData(ma.Schema):
         SamplingInfo, metadata={"description": "How the data points were chosen, with `max_points` only"}
     )
     cursor = ma.fields.String(
-        metadata={"description": "What to ask `after` to get only what is new by then, where `after` was given"}
+        metadata={"description": "Value of `after` for the next request, which returns the changes since; with `after`"}
+    )
+    reset = ma.fields.Boolean(
+        metadata={"description": "Whether to drop all points of earlier answers, as this one holds all; with `after`"}
+    )
+    changed = ma.fields.List(
+        ma.fields.Nested(ChangedPair),
+        metadata={"description": "Pairs whose points to drop before adding those of this answer; with `after`"},
     )
 
 

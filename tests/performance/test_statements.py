@@ -18,17 +18,18 @@ from lens_perf.performance import (
     survey_queries,
     workload_queries,
 )
+from lens_perf.performance.freshness import statements
 from lens_perf.performance.notations import COLUMNS, CSV, JSON
 from lens_perf.performance.sampled_points_queries import copy_sampled_points
 from lens_perf.performance.sampled_times_queries import copy_sampled_times
 from lens_perf.performance.sampling import Sampling
-from lens_perf.performance.selection import Selection, Since
+from lens_perf.performance.selection import Selection
 
 SELECTIONS = [
     Selection("w"),
     Selection("w", "wandb"),
     Selection("w", None, (0, 1000)),
-    Selection("w", "log", (-(2**63), 2**63 - 1), (-(2**63), 2**63 - 1), Since("5:7:5", 9)),
+    Selection("w", "log", (-(2**63), 2**63 - 1), (-(2**63), 2**63 - 1)),
 ]
 
 
@@ -66,9 +67,17 @@ def record(ask: Any) -> Recorder:
 STATEMENTS = {
     "sources": lambda to, selection: queries.select_sources(to, selection.workload_uid),
     "available": lambda to, selection: queries.select_available(to, selection.workload_uid, selection.data_source),
-    "snapshot": lambda to, _selection: survey_queries.select_snapshot(to),
+    "rewrites": lambda to, _selection: statements.select_rewrites(to),
+    "snapshot": lambda to, _selection: statements.select_snapshot(to),
+    "witness": lambda to, _selection: statements.select_witness(to, 9),
+    "pair hashes": lambda to, _selection: statements.select_pair_hashes(to, [("log", 1), (None, None)]),
+    "new records": lambda to, selection: statements.select_new_records(to, selection, settled_id=0, oldest_xid=9),
+    "old records": lambda to, selection: statements.select_old_records(to, selection, 9),
+    "count": statements.select_count,
+    "ids": lambda to, selection: statements.select_ids(
+        to, selection.workload_uid, selection.data_source or "log", [(1, 2)], none=True
+    ),
     "survey": survey_queries.select_survey,
-    "has new": lambda to, selection: survey_queries.select_has_new(to, selection, Since("5:7:5", 9)),
     "sampled points": lambda to, selection: copy_sampled_points(
         to, selection, ["loss", "step", "%s", "'"], Sampling(10, "time", True), notation=JSON, sink=None
     ),
@@ -104,7 +113,7 @@ def _many_workloads(postgres: EmbeddedPostgres) -> None:
             cursor.execute("ANALYZE training_performance")
 
 
-NO_WORKLOAD = {"snapshot", "activity", "details"}
+NO_WORKLOAD = {"rewrites", "snapshot", "witness", "pair hashes", "activity", "details"}
 
 
 @pytest.mark.parametrize("selection", SELECTIONS, ids=["all", "source", "range", "both"])
@@ -117,20 +126,33 @@ def test_explain(registry: ClusterRegistry, cluster: str, name: str, selection: 
             f"SET LOCAL enable_seqscan = off; EXPLAIN {recorder.statement}", recorder.parameters
         )
     text = "\n".join(line for (line,) in plan)
-    assert "SubPlan" not in text or name in {"activity", "details", "progress"}
+    assert "SubPlan" not in text or name in {"activity", "details", "progress", "snapshot"}
     assert "Seq Scan on training_performance" not in text
     if name not in NO_WORKLOAD:
         assert re.search(r"Index Cond: \(.*workload_uid.* = 'w'::text", text), text
+    if name == "ids":
+        return
     # What is not asked for is folded away, not evaluated for every row.
     assert (re.search(r"data_source\)?(?:::text)? = '", text) is not None) == (
         selection.data_source is not None and name not in {"sources", *NO_WORKLOAD}
     ), text
 
 
+@pytest.mark.parametrize("name", ["one point", "objects", "iteration times"])
+def test_records_of_a_delta_are_found_by_id(registry: ClusterRegistry, cluster: str, name: str) -> None:
+    recorder = record(lambda to: STATEMENTS[name](to, Selection("w", ids=(3, 4))))
+    with registry.read(cluster) as transaction:
+        plan = transaction.fetch_all(
+            f"SET LOCAL enable_seqscan = off; EXPLAIN {recorder.statement}", recorder.parameters
+        )
+    assert "= ANY ('{3,4}'" in "\n".join(line for (line,) in plan)
+
+
 def test_every_statement_is_explained() -> None:
     modules = (
         queries,
         survey_queries,
+        statements,
         glance_queries,
         sampled_points_queries,
         sampled_times_queries,

@@ -80,5 +80,5 @@ export function glance(workload, range, maxPoints, signal) {
   ], signal);
 }
 
-/** What is new since `cursor`. */
-export const readNew = (workload, metrics, cursor, signal) => points(workload, metrics, [["after", cursor]], signal);
+/** The changes since `cursor`. */
+export const readChanges = (workload, metrics, cursor, signal) => points(workload, metrics, [["after", cursor]], signal);

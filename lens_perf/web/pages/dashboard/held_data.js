@@ -1,6 +1,6 @@
 // What is known of the workloads in view: their metrics and their series, from a first glance to the latest point.
 
-import { glance, listMetrics, readNew, readSeries } from "./api_client.js";
+import { glance, listMetrics, readChanges, readSeries } from "./api_client.js";
 import { Series } from "./series.js";
 import { isSame } from "./view_state.js";
 
@@ -46,21 +46,25 @@ export class HeldData {
     if (!signal.aborted) this.held = workloads.map((workload, index) => hold(workload, index, answers[index]));
   }
 
-  /** Add what is new, and only ask for that; call `onNew` with each workload that has something. */
-  async follow(metrics, signal, onNew) {
+  /** Apply the changes since the last poll by the rule of docs/polling.rst; call `onChange` with each workload that has
+   * any. Return whether everything has to be read again. */
+  async follow(metrics, signal, onChange) {
     for (const each of this.held) {
       if (!each.cursor) continue;
-      const answer = await readNew(each.workload, metrics, each.cursor, signal);
-      if (signal.aborted) return;
+      const answer = await readChanges(each.workload, metrics, each.cursor, signal);
+      if (signal.aborted) return false;
+      if (answer.reset) return true;
       each.cursor = answer.cursor;
-      if (!answer.total_count) continue;
-      for (const told of answer.series) {
-        const one = each.series.find(({ metric, source }) => metric === told.metric_name && source === told.data_source);
-        if (one) one.take(told);
-        else each.series.push(hold(each.workload, each.index, { series: [told] }).series[0]);
+      if (!answer.changed.length) continue;
+      for (const one of each.series) one.drop(answer.changed);
+      for (const added of answer.series) {
+        const one = each.series.find(({ metric, source }) => metric === added.metric_name && source === added.data_source);
+        if (one) one.take(added);
+        else each.series.push(hold(each.workload, each.index, { series: [added] }).series[0]);
       }
-      await onNew(each.workload);
+      await onChange(each.workload);
     }
+    return false;
   }
 
   /** Ask what metrics there are, which a glance does not tell for certain, and now and then which came since. */

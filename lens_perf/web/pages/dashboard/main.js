@@ -136,17 +136,17 @@ function showChoices() {
     change({ metrics: isChosen ? [...view.metrics, name] : view.metrics.filter((each) => each !== name) }));
 }
 
-/** Show what is new; after trouble, and until there is a metric, everything again. */
+/** Show the changes; after an error, and until there is a metric, read everything again. */
 async function follow() {
   if (document.hidden || !view.workloads.length || find("#charts").getAttribute("aria-busy") === "true") return;
   if (!isWell("view") || !view.metrics.length) return show();
   try {
-    await data.follow(view.metrics, reading?.signal, async (workload) => {
+    const isReset = await data.follow(view.metrics, reading?.signal, async (workload) => {
       drawCharts();
       await cards.load(workload);
     });
-    // Thin the lines out again, before they become heavy.
-    if (data.isHeavy(8 * Math.max(400, find("#charts").clientWidth))) await show();
+    // Sample the series again before they become slow to draw.
+    if (isReset || data.isHeavy(8 * Math.max(400, find("#charts").clientWidth))) await show();
   } catch (error) {
     if (error.name !== "AbortError") tellTrouble("view", error, show);
   }

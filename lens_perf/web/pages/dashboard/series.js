@@ -23,6 +23,12 @@ export class Series {
     return values.length;
   }
 
+  /** Drop the points of pairs of data source and iteration. */
+  drop(pairs) {
+    const iterations = new Set(pairs.filter((pair) => pair.data_source === this.source).map((pair) => pair.iteration));
+    for (const [key, point] of this.points) if (iterations.has(point.iteration)) this.points.delete(key);
+  }
+
   /** What a chart draws along `axis`: segments of finite points, and where there are restarts and other values. */
   cut(axis) {
     const along = axis === "time" ? "time" : "iteration";

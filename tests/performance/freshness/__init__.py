@@ -1,0 +1,1 @@
+"""Tests of checkpoints, cursors and ETags without a database."""
