@@ -12,8 +12,11 @@ from playwright.sync_api import Locator, Page, Route, expect
 from lens_perf.access.tokens import create_token
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from tests.conftest import READER, Row, Store, at, two_clusters
+from tests.front.programs import needs
 from tests.test_serving import behind_a_prefix, gunicorn, on_one_version
 from tests.web_browser import open_page
+
+pytestmark = needs("chromium")
 
 WEB = Path(__file__).parent.parent / "lens_perf" / "web"
 AXE = WEB / "npm" / "node_modules" / "axe-core" / "axe.min.js"

@@ -1,7 +1,6 @@
 """The faults, each a function that makes one for real, again and again, and tells what it did to the service."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +18,7 @@ from tests.chaos.namespace import find_obstacle
 from tests.chaos.world import LARGE, METRICS, MIDDLE, SMALL, SOURCES, UID, Answer, World, settle
 from tests.faults import FORWARD, SILENT, TRICKLE, frozen, wait_until
 from tests.front.nginx import run_nginx
+from tests.front.programs import locate_program
 
 DEADLINE = 3.0
 USUAL_DEADLINE = 30.0
@@ -158,8 +158,8 @@ WITHOUT_LIMITS = {"rate=50r/s": "rate=99999r/s", "burst=200": "burst=99999"}
 def roll(world: World) -> Finding:
     """Restart two instances behind nginx, one after the other, under load: no request may fail."""
     finding = Finding("rolling restart behind nginx", LATE)
-    if shutil.which("nginx") is None:
-        finding.skipped = "nginx is not installed"
+    if not (locate_program("nginx") and locate_program("openssl")):
+        finding.skipped = "nginx or openssl is not installed"
         return finding
     variables = {"LENS_PERF_CONFIG": str(world.settings)}
     with ExitStack() as stack:
