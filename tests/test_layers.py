@@ -11,10 +11,12 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # What may import what, top to bottom: each part may import the parts listed for it, and itself where that is a package.
 ALLOWED = {
-    "cli": {"commands", "app", "demo", "ingest", "clusters", "performance.schema", "config", "errors"},
+    "__main__": {"cli", "interruption"},
+    "cli": {"commands", "app", "demo", "ingest", "clusters", "performance.schema", "config", "errors",
+            "interruption"},
     "commands": {"commands", "access.tokens", "ingest", "clusters.registry", "performance.service",
                  "performance.point_questions", "performance.sampling", "performance.selection",
-                 "performance.workload_list", "config", "errors"},
+                 "performance.workload_list", "config", "errors", "interruption"},
     "wsgi": {"app", "errors"},
     "app": {"api", "web", "caller", "clusters.registry", "performance.service", "performance.listing",
             "performance.readiness", "config", "errors"},
@@ -71,6 +73,7 @@ ALLOWED = {
     "caller": set(),
     "config": {"errors"},
     "errors": set(),
+    "interruption": set(),
 }  # fmt: skip
 FLASK = {"flask", "flask_smorest", "flask_swagger_ui", "webargs", "marshmallow", "werkzeug"}
 PLACES = {
