@@ -101,6 +101,20 @@ def test_first_view_and_picking(address: str, workloads: list[str], uid: str) ->
 
 
 @on_one_version
+def test_a_uid_of_any_characters(address: str, store: Store, uid: str) -> None:
+    hard = f"{uid}/a//b %2F?#&=+"
+    store(hard, [Row({"loss": 1 / index}, index, at(BEGAN + 1000 * index)) for index in range(1, 50)])
+    with open_page() as page:
+        open_dashboard(page, address, uid)
+        pick(page, uid)
+        expect(page.locator(".card h2")).to_contain_text(hard)
+        expect(page.locator(".card")).to_contain_text("iteration 49")
+        expect(charts(page).first).to_be_visible()
+        page.reload()
+        expect(page.locator(".card")).to_contain_text("iteration 49")
+
+
+@on_one_version
 def test_two_are_overlaid_and_the_address_tells_the_view(address: str, workloads: list[str], uid: str) -> None:
     with open_page() as page:
         open_dashboard(page, address, uid)

@@ -12,6 +12,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psycopg2
 import pytest
@@ -116,8 +117,10 @@ def test_the_same_answers_as_gunicorns(front: Front, store: Store, uid: str, met
 def test_paths_arrive_as_they_were_written(front: Front) -> None:
     message = check_error(*ask(front.nginx, "/lens/v1/workloads//metrics/sources"), 400)
     assert message == "workload_uid is required"
-    check_error(*ask(front.nginx, "/lens/v1/workloads/a%2Fb/metrics/sources"), 404)
-    assert ask(front.nginx, "/lens/v1/workloads/a%252Fb/metrics/sources")[0] == 200
+    for uid in ("a/b", "a//b", "a%2Fb", "/a/", "a/../b", "é?#/;\ue000"):
+        status, _, body = ask(front.nginx, f"/lens/v1/workloads/{quote(uid, safe='')}/metrics/sources")
+        assert (status, strict_json(body.decode())["workload_uid"]) == (200, uid)
+    check_error(*ask(front.nginx, "/lens/v1/workloads/a/b/metrics/sources"), 404)
 
 
 @on_one_version
