@@ -79,7 +79,9 @@ class Workloads(ma.Schema):
     workloads = ma.fields.List(
         ma.fields.Nested(WorkloadInfo), required=True, metadata=_about("The latest active first")
     )
-    total_count = ma.fields.Integer(required=True, metadata=_about("Number of workloads on this page"))
+    total_count = ma.fields.Integer(
+        required=True, metadata=_about("Number of workloads on all pages, of the clusters that answered")
+    )
     next_page_token = ma.fields.String(
         required=True,
         allow_none=True,
