@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from lens_perf.errors import DeadlineExceededError, InvalidParameterError, LensError
+from lens_perf.performance.source_names import name_source
 from lens_perf.performance.statements import Transaction
 from lens_perf.performance.workload_queries import select_activity, select_details
 
@@ -188,7 +189,7 @@ def _describe_workload(activity: Activity, row: tuple[Any, ...]) -> dict[str, An
     return {
         "cluster": activity.cluster,
         "workload_uid": uid,
-        "data_sources": data_sources or [],
+        "data_sources": list(dict.fromkeys(map(name_source, data_sources or []))),
         "records": records,
         "first_timestamp": first_timestamp,
         "last_timestamp": activity.last_timestamp,

@@ -78,11 +78,11 @@ def test_a_workload(client: FlaskClient, store: Store, uid: str, cluster: str) -
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
-        ([Row({}, None, None, None)], ([None], 1, None, None, None)),
+        ([Row({}, None, None, None)], ([""], 1, None, None, None)),
         ([Row({}, None, at(5), "wandb"), Row({}, None, at(5), "wandb")], (["wandb"], 2, 5, 5, None)),
         ([Row({}, 3, "infinity"), Row({}, 2, at(7)), Row({}, 1, "-infinity")], (["log"], 3, 7, 7, 3)),
-        ([Row({}, 9, at(1), None), Row({}, 2, at(2))], (["log", None], 2, 1, 2, 9)),
-        ([Row({}, 9, at(2), None), Row({}, 2, at(1))], (["log", None], 2, 1, 2, 9)),
+        ([Row({}, 9, at(1), None), Row({}, 2, at(2))], (["log", ""], 2, 1, 2, 9)),
+        ([Row({}, 9, at(2), None), Row({}, 2, at(1))], (["log", ""], 2, 1, 2, 9)),
         # Restarted: it trains below its highest iteration.
         ([Row({}, 100, at(10)), Row({}, 50, at(20))], (["log"], 2, 10, 20, 100)),
     ],
