@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask, Request, request
+from werkzeug.routing import MapAdapter
 
 from lens_perf import __version__
 from lens_perf.api import progress_views  # noqa: F401 - adds its view to the blueprint of the metrics
 from lens_perf.api.access_check import install_access_check
 from lens_perf.api.compression import install_compression
+from lens_perf.api.encoded_slashes import mark_encoded_slashes, restore_slashes
 from lens_perf.api.endpoints import SegmentConverter
 from lens_perf.api.error_responses import LensApi
 from lens_perf.api.headers import install_headers
@@ -36,11 +38,18 @@ DESCRIPTION = "Which data sources and metrics a training workload has, their dat
 
 
 class LensFlask(Flask):
-    """Flask for functions that are all synchronous, of which it asks otherwise at each call."""
+    """Flask for functions that are all synchronous, and for paths whose segments hold slashes."""
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Return ``func``: there is nothing to adapt. This spares each request twenty looks at a function's flags."""
+        """Return ``func``: there is nothing to adapt. This spares each request twenty checks of a function's flags."""
         return func
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Return what matches the path, for which an encoded slash is no slash."""
+        adapter = super().create_url_adapter(request)
+        if adapter is not None and request is not None:
+            mark_encoded_slashes(adapter, request)
+        return adapter
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -61,6 +70,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     # A missing uid is an empty segment, which werkzeug would otherwise merge away with a redirect.
     app.url_map.merge_slashes = False
     app.url_map.converters["segment"] = SegmentConverter
+    app.url_value_preprocessor(restore_slashes)
     # gunicorn tells a request's socket, by which it is noticed that nobody waits for the answer any more.
     app.before_request(lambda: set_client_socket(request.environ.get("gunicorn.socket")))
     install_access_check(app, settings)

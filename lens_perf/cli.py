@@ -14,6 +14,7 @@ from lens_perf.commands.reading_commands import export, list_workloads, show
 from lens_perf.commands.token_command import token_group
 from lens_perf.config import load_settings
 from lens_perf.errors import LensError
+from lens_perf.interruption import INTERRUPTION
 from lens_perf.performance.schema import can_read_table, create_schema, find_missing_indexes, has_table
 
 
@@ -96,8 +97,6 @@ def demo(port: int, directory: Path, gunicorn_config: Path | None, data: Sequenc
     """Serve a live demonstration on an embedded PostgreSQL, with the logs DATA as further workloads."""
     from lens_perf.demo.server import run_demo  # noqa: PLC0415 - needs the demo extra, which a deployment has not
 
-    return run_demo(directory, port, data, gunicorn_config)
-
-
-if __name__ == "__main__":
-    main()
+    # It has handlers of its own: what it has started is to be stopped.
+    with INTERRUPTION.replaced_by(lambda: None):
+        return run_demo(directory, port, data, gunicorn_config)

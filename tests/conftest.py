@@ -22,6 +22,7 @@ from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.config import load_settings
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres, run_embedded_postgres
 from lens_perf.performance.schema import create_schema
+from tests.front.programs import BARE, check_bare, skip_without_programs
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 READER = "lens_reader"
@@ -32,8 +33,22 @@ GRANTS = f"GRANT SELECT ON training_performance TO {READER}"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that puts PgBouncer between the service and its databases."""
+    """Add the options of the suite."""
+    parser.addoption(BARE, action="store_true", help="expect that none of the programs that tests start is installed")
     parser.addoption(THROUGH_PGBOUNCER, action="store_true", help="let the service reach PostgreSQL through PgBouncer")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the suite's mark, and hold the machine to ``--bare``."""
+    config.addinivalue_line("markers", "needs(*programs): skip the test where one of the programs is not installed")
+    if config.getoption(BARE):
+        check_bare()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Decide before any fixture: what a fixture opened ahead of a skip would be left open."""
+    skip_without_programs(item)
 
 
 @pytest.fixture(scope="session")

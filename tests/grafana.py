@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import pytest
-
 from tests.conftest import strict_json
+from tests.front.programs import skip_outside_ci
 
 ROOT = Path(__file__).parent.parent
 NPM = ROOT / "lens_perf" / "web" / "npm"
@@ -39,7 +38,7 @@ def evaluate(questions: Sequence[tuple[str, str, Any]]) -> list[list[Any]]:
     """Return what each selector finds: (language, selector, JSON)."""
     node = shutil.which("node", path=f"{os.environ['PATH']}{os.pathsep}{Path(sys.executable).parent}")
     if node is None or not (NPM / "node_modules" / "jsonata").exists():
-        pytest.skip("needs node and what `make test` fetches with npm")
+        skip_outside_ci("needs node and what `make test` fetches with npm")
     asked = json.dumps([dict(zip(("language", "selector", "json"), each, strict=True)) for each in questions])
     script = [node, str(Path(__file__).with_name("selectors.mjs")), str(NPM)]
     done = subprocess.run(script, input=asked, capture_output=True, text=True, check=True)

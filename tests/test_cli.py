@@ -1,5 +1,9 @@
 """The ``lens-perf`` command, as a user types it."""
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -175,3 +179,14 @@ def test_import_of_what_is_no_log(run: Run, settings: Path, tmp_path: Path) -> N
     assert result.exit_code == 2
     assert "Traceback" not in result.output
     assert run("import", "log", tmp_path / "nowhere", "--workload", "w", "--config", settings).exit_code == 2
+
+
+def test_interrupted(tmp_path: Path) -> None:
+    """Any command: here one that waits for what it reads its settings from."""
+    pipe = tmp_path / "settings.toml"
+    os.mkfifo(pipe)
+    command = [sys.executable, "-m", "lens_perf", "check-config", str(pipe)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process, pipe.open("w"):
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors.decode()) == (130, "lens-perf: interrupted\n")

@@ -12,8 +12,11 @@ from playwright.sync_api import Locator, Page, Route, expect
 from lens_perf.access.tokens import create_token
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from tests.conftest import READER, Row, Store, at, two_clusters
+from tests.front.programs import needs
 from tests.test_serving import behind_a_prefix, gunicorn, on_one_version
 from tests.web_browser import open_page
+
+pytestmark = needs("chromium")
 
 WEB = Path(__file__).parent.parent / "lens_perf" / "web"
 AXE = WEB / "npm" / "node_modules" / "axe-core" / "axe.min.js"
@@ -95,6 +98,20 @@ def test_first_view_and_picking(address: str, workloads: list[str], uid: str) ->
         expect(page.locator(".notes").first).to_contain_text("1 \u00d7 NaN")
         expect(page.locator(".notes").first).to_contain_text("1 restart")
         check_access(page)
+
+
+@on_one_version
+def test_a_uid_of_any_characters(address: str, store: Store, uid: str) -> None:
+    hard = f"{uid}/a//b %2F?#&=+"
+    store(hard, [Row({"loss": 1 / index}, index, at(BEGAN + 1000 * index)) for index in range(1, 50)])
+    with open_page() as page:
+        open_dashboard(page, address, uid)
+        pick(page, uid)
+        expect(page.locator(".card h2")).to_contain_text(hard)
+        expect(page.locator(".card")).to_contain_text("iteration 49")
+        expect(charts(page).first).to_be_visible()
+        page.reload()
+        expect(page.locator(".card")).to_contain_text("iteration 49")
 
 
 @on_one_version

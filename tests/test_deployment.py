@@ -15,7 +15,7 @@ import pytest
 
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from tests.conftest import Row, Store, running_app
-from tests.front.programs import find_program
+from tests.front.programs import find_program, needs
 
 CONFIG = Path(__file__).parent.parent / "config"
 PASSWORD = 'it\'s "hunter2"'
@@ -118,8 +118,9 @@ def test_what_everybody_may_is_told(postgres: EmbeddedPostgres, role: str) -> No
     assert "create tables in public" not in run_roles(postgres, role)
 
 
+@needs("systemd-analyze")
 def test_the_unit_is_accepted_and_tight(tmp_path: Path) -> None:
-    program = find_program("systemd-analyze", "systemd")
+    program = find_program("systemd-analyze")
     text = (CONFIG / "lens_perf@.service").read_text("utf-8")
     gunicorn = Path(sys.executable).with_name("gunicorn")
     assert text.count("/usr/local/lib/lens_perf/.venv/bin/gunicorn") == 1

@@ -11,10 +11,12 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # What may import what, top to bottom: each part may import the parts listed for it, and itself where that is a package.
 ALLOWED = {
-    "cli": {"commands", "app", "demo", "ingest", "clusters", "performance.schema", "config", "errors"},
+    "__main__": {"cli", "interruption"},
+    "cli": {"commands", "app", "demo", "ingest", "clusters", "performance.schema", "config", "errors",
+            "interruption"},
     "commands": {"commands", "access.tokens", "ingest", "clusters.registry", "performance.service",
                  "performance.point_questions", "performance.sampling", "performance.selection",
-                 "performance.workload_list", "config", "errors"},
+                 "performance.workload_list", "config", "errors", "interruption"},
     "wsgi": {"app", "errors"},
     "app": {"api", "web", "caller", "clusters.registry", "performance.service", "performance.listing",
             "performance.readiness", "config", "errors"},
@@ -26,6 +28,7 @@ ALLOWED = {
     "ingest": {"ingest", "errors"},
     "performance.service": {"performance.queries", "performance.statements", "performance.point_questions",
                             "performance.point_reader", "performance.progress_reader", "performance.selection",
+                            "performance.source_names",
                             "config", "errors"},
     "performance.progress_reader": {"performance.freshness", "performance.point_reader", "performance.progress",
                                     "performance.progress_queries", "performance.queries", "performance.statements",
@@ -44,7 +47,7 @@ ALLOWED = {
     "performance.listing": {"performance.queries", "performance.statements", "performance.readiness",
                             "performance.workload_list"},
     "performance.workload_list": {"performance.queries", "performance.statements", "performance.workload_queries",
-                                  "errors"},
+                                  "performance.source_names", "errors"},
     "performance.workload_queries": {"performance.queries", "performance.statements", "performance.notations"},
     "performance.readiness": {"performance.queries", "performance.statements", "errors"},
     "performance.heavy_questions": set(),
@@ -72,6 +75,7 @@ ALLOWED = {
     "performance.notations": {"performance.metric_fields"},
     "performance.selection": set(),
     "performance.metric_fields": set(),
+    "performance.source_names": set(),
     "performance.schema": {"errors"},
     "access": {"access", "config", "errors"},
     "clusters": {"clusters", "caller", "instrumentation", "config", "errors"},
@@ -79,6 +83,7 @@ ALLOWED = {
     "caller": set(),
     "config": {"errors"},
     "errors": set(),
+    "interruption": set(),
 }  # fmt: skip
 FLASK = {"flask", "flask_smorest", "flask_swagger_ui", "webargs", "marshmallow", "werkzeug"}
 PLACES = {

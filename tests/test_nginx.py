@@ -12,18 +12,21 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psycopg2
 import pytest
 import requests
 from flask import request
-from werkzeug.serving import make_server
 
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from tests.conftest import Row, Store, at, running_app, strict_json, two_clusters
 from tests.faults import wait_until
 from tests.front.nginx import Nginx, run_nginx
-from tests.test_serving import METRICS, free_port, gunicorn, on_one_version
+from tests.front.programs import needs
+from tests.test_serving import METRICS, free_port, gunicorn, on_one_version, serve
+
+pytestmark = needs("nginx", "openssl")
 
 BEHIND_ONE = "\n[http]\ntrusted_proxies = 1\n"
 
@@ -114,8 +117,10 @@ def test_the_same_answers_as_gunicorns(front: Front, store: Store, uid: str, met
 def test_paths_arrive_as_they_were_written(front: Front) -> None:
     message = check_error(*ask(front.nginx, "/lens/v1/workloads//metrics/sources"), 400)
     assert message == "workload_uid is required"
-    check_error(*ask(front.nginx, "/lens/v1/workloads/a%2Fb/metrics/sources"), 404)
-    assert ask(front.nginx, "/lens/v1/workloads/a%252Fb/metrics/sources")[0] == 200
+    for uid in ("a/b", "a//b", "a%2Fb", "/a/", "a/../b", "é?#/;\ue000"):
+        status, _, body = ask(front.nginx, f"/lens/v1/workloads/{quote(uid, safe='')}/metrics/sources")
+        assert (status, strict_json(body.decode())["workload_uid"]) == (200, uid)
+    check_error(*ask(front.nginx, "/lens/v1/workloads/a/b/metrics/sources"), 404)
 
 
 @on_one_version
@@ -188,13 +193,12 @@ def test_nobody_behind() -> None:
 
 
 def test_a_service_that_never_answers() -> None:
-    silent = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-    ports = [each.getsockname()[1] for each in silent]
-    with run_nginx(ports, {"proxy_read_timeout 40s": "proxy_read_timeout 1s"}) as nginx:
+    with ExitStack() as stack:
+        silent = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
+        ports = [each.getsockname()[1] for each in silent]
+        nginx = stack.enter_context(run_nginx(ports, {"proxy_read_timeout 40s": "proxy_read_timeout 1s"}))
         status, headers, body = ask(nginx, "/lens/openapi.json")
         assert "in time" in check_error(status, headers, body, 504)
-    for each in silent:
-        each.close()
 
 
 def test_too_many_requests_of_one_address(session: requests.Session) -> None:
@@ -249,13 +253,15 @@ def test_slow_clients_hold_no_thread(front: Front, store: Store, uid: str, sessi
 
 def open_slowly(nginx: Nginx, target: str) -> ssl.SSLSocket:
     """Ask, and read nothing; with a small window, so that the kernel reads little by itself."""
-    plain = socket.socket()
-    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    plain.settimeout(60)
-    plain.connect(("127.0.0.1", nginx.port))
-    context = ssl.create_default_context(cafile=nginx.authority)
-    secure = context.wrap_socket(plain, server_hostname="127.0.0.1")
-    secure.sendall(f"GET {target} HTTP/1.1\r\nHost: lens\r\nConnection: close\r\n\r\n".encode())
+    with ExitStack() as opened:
+        plain = opened.enter_context(socket.socket())
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        plain.settimeout(60)
+        plain.connect(("127.0.0.1", nginx.port))
+        context = ssl.create_default_context(cafile=nginx.authority)
+        secure = opened.enter_context(context.wrap_socket(plain, server_hostname="127.0.0.1"))
+        secure.sendall(f"GET {target} HTTP/1.1\r\nHost: lens\r\nConnection: close\r\n\r\n".encode())
+        opened.pop_all()
     return secure
 
 
@@ -308,16 +314,8 @@ def test_forwarded_headers(write_settings: Callable[[str], Path], count: int, ex
     path = write_settings(f'[clusters.alpha]\ndsn = "host=/nonexistent"\n[http]\ntrusted_proxies = {count}')
     with running_app(path) as app:
         app.add_url_rule("/lens/seen", "seen", lambda: [request.remote_addr, request.url, dict(request.headers)])
-        server = make_server("127.0.0.1", 0, app, threaded=True)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            with run_nginx([server.server_port, free_port()]) as nginx:
-                *seen, headers = json.loads(ask(nginx, "/lens/seen", headers=FORGED)[2])
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
+        with serve(app) as address, run_nginx([port_of(address), free_port()]) as nginx:
+            *seen, headers = json.loads(ask(nginx, "/lens/seen", headers=FORGED)[2])
     assert seen == expected
     assert not {"Forwarded", "X-Forwarded-Port", "X-Forwarded-Prefix"} & set(headers)
 

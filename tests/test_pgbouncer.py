@@ -15,8 +15,10 @@ from flask import Flask
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from tests.conftest import READER, THROUGH_PGBOUNCER, Row, Store, running_app
 from tests.front.pgbouncer import BehindPgBouncer, run_pgbouncer
-from tests.front.programs import find_program
+from tests.front.programs import needs
 from tests.test_serving import on_one_version
+
+pytestmark = needs("pgbouncer")
 
 ROOT = Path(__file__).parent.parent
 SETTINGS = """
@@ -96,7 +98,6 @@ def test_the_whole_api_suite(pytestconfig: pytest.Config) -> None:
     """Each of its tests that asks PostgreSQL, of one version."""
     if pytestconfig.getoption(THROUGH_PGBOUNCER):
         pytest.skip("everything goes through PgBouncer as it is")
-    find_program("pgbouncer", "pgbouncer")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", THROUGH_PGBOUNCER]
     ended = subprocess.run(
         [*command, "-k", "postgres18", "tests/api"], cwd=ROOT, capture_output=True, text=True, timeout=600, check=False

@@ -3,7 +3,6 @@
 import http.client
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -13,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -22,6 +22,7 @@ from werkzeug.serving import make_server
 
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from tests.conftest import READER, Row, Store, at, running_app, two_clusters
+from tests.front.programs import needs
 from tests.web_browser import open_page
 
 ROOT = Path(__file__).parent.parent
@@ -143,21 +144,28 @@ def test_bad_settings_end_in_one_line(write_settings: Callable[[str], Path]) -> 
 
 
 @contextmanager
+def serve(app: Callable[..., Any]) -> Iterator[str]:
+    """Serve a WSGI application from a thread of the test's own process, and return the address."""
+    with make_server("127.0.0.1", 0, app, threaded=True) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
 def behind_a_prefix(settings: Path, prefix: str) -> Iterator[str]:
     """Serve the application under a path prefix, as a proxy would."""
     with running_app(settings) as app:
         app.wsgi_app = DispatcherMiddleware(lambda *_: [], {prefix: app.wsgi_app}) if prefix else app.wsgi_app  # type: ignore[method-assign]
-        server = make_server("127.0.0.1", 0, app, threaded=True)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}{prefix}"
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
+        with serve(app) as address:
+            yield f"{address}{prefix}"
 
 
+@needs("chromium")
 @on_one_version
 @pytest.mark.parametrize("prefix", ["", "/behind/a/proxy"])
 def test_docs_page_in_chromium(settings: Path, store: Store, uid: str, prefix: str) -> None:
@@ -200,8 +208,3 @@ def test_the_reader_role_may_not_write(postgres18: EmbeddedPostgres) -> None:
         [*psql, "INSERT INTO training_performance DEFAULT VALUES"], capture_output=True, text=True, check=False
     )
     assert "permission denied" in ended.stderr
-
-
-def test_chromium_is_there_in_ci() -> None:
-    if os.environ.get("CI"):
-        assert shutil.which("chromium") or shutil.which("chromium-browser")

@@ -10,7 +10,10 @@ from flask import Flask
 
 from tests.conftest import INSERT, Row, running_app
 from tests.faults import frozen
+from tests.front.programs import needs
 from tests.front.tls_postgres import TlsPostgres, run_tls_postgres
+
+pytestmark = needs("postgres", "openssl")
 
 WriteSettings = Callable[[str], Path]
 PATH = "/lens/v1/workloads/w/metrics"

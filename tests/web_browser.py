@@ -1,12 +1,11 @@
 """A real Chromium for the tests of pages."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
 from playwright.sync_api import Page, sync_playwright
+
+from tests.front.programs import find_program
 
 # No sandbox, because root may have none; the rest keeps the browser from calling its maker.
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -19,11 +18,7 @@ def open_page(tolerated: str | None = None) -> Iterator[Page]:
 
     An error that begins with ``tolerated`` is one that the test is about.
     """
-    executable = shutil.which("chromium") or shutil.which("chromium-browser")
-    if executable is None:
-        if os.environ.get("CI"):
-            pytest.fail("chromium is not installed")
-        pytest.skip("chromium is not installed: apt-get install chromium")
+    executable = find_program("chromium")
     faults: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)

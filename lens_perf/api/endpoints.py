@@ -39,7 +39,7 @@ UID_PARAMETER = {
     "name": "uid",
     "in": "path",
     "required": True,
-    "description": "The unique identifier of the workload",
+    "description": "The unique identifier of the workload; a slash in it is written `%2F`",
     "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_UID, "pattern": UID_PATTERN},
     "example": schemas.EXAMPLE_UID,
 }

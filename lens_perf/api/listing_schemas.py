@@ -52,7 +52,7 @@ class WorkloadInfo(ma.Schema):
     cluster = ma.fields.String(required=True, metadata=_about("The cluster that has it"))
     workload_uid = ma.fields.String(required=True, metadata=_about("The workload unique identifier"))
     data_sources = ma.fields.List(
-        ma.fields.String(allow_none=True), required=True, metadata=_about("Its data sources; null where none is stored")
+        ma.fields.String(), required=True, metadata=_about("Its data sources; an empty name where none is stored")
     )
     records = ma.fields.Integer(required=True, metadata=_about("Number of its records"))
     first_timestamp = ma.fields.Integer(
@@ -79,7 +79,9 @@ class Workloads(ma.Schema):
     workloads = ma.fields.List(
         ma.fields.Nested(WorkloadInfo), required=True, metadata=_about("The latest active first")
     )
-    total_count = ma.fields.Integer(required=True, metadata=_about("Number of workloads on this page"))
+    total_count = ma.fields.Integer(
+        required=True, metadata=_about("Number of workloads on all pages, of the clusters that answered")
+    )
     next_page_token = ma.fields.String(
         required=True,
         allow_none=True,

@@ -14,8 +14,7 @@ class DataSourceInfo(ma.Schema):
 
     name = ma.fields.String(
         required=True,
-        allow_none=True,
-        metadata={"description": 'Data source name (e.g., "log", "wandb", "tensorflow"); null where none is stored'},
+        metadata={"description": 'Data source name (e.g., "log", "wandb", "tensorflow"); empty where none is stored'},
     )
     count = ma.fields.Integer(required=True, metadata={"description": "Number of records of this data source"})
 
@@ -37,7 +36,7 @@ class MetricInfo(ma.Schema):
 
     name = ma.fields.String(required=True, metadata={"description": "Metric name"})
     data_source = ma.fields.List(
-        ma.fields.String(allow_none=True),
+        ma.fields.String(),
         required=True,
         metadata={"description": "List of data sources that contain this metric, most data points first"},
     )

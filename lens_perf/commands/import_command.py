@@ -1,10 +1,9 @@
 """``lens-perf import``: brings what training frameworks write into a cluster. Status 3 tells of damaged input."""
 
 import json
-import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -22,8 +21,8 @@ from lens_perf.ingest.logs.reader import LogOptions
 from lens_perf.ingest.recognition import Kind
 from lens_perf.ingest.source_files import Progress
 from lens_perf.ingest.stores import Connect
+from lens_perf.interruption import INTERRUPTION
 
-INTERRUPTED = 130
 AUTO = "auto"
 LONGEST_UID = 256
 
@@ -89,21 +88,19 @@ def import_files(
 
     KIND auto looks at the content. A PATH may be a file, a gzipped file, a directory, or - for a log on standard
     input. Importing again stores only what is new or corrected. Exit status 2: nothing could be imported; 3: the
-    input is damaged, what is whole was imported.
+    input is damaged, what is whole was imported; 130 or 143: interrupted by Ctrl-C or SIGTERM.
     """
     start = start_time.replace(tzinfo=timezone) if start_time else None
     files = [Path(path) for path in paths]
     connect = None if dry_run else _find_cluster(config, cluster)
-    try:
-        with _stop_signals(wait=follow or "-" in paths) as stopped, _progress(files, hidden=follow) as on_progress:
-            options = SourceOptions(
-                LogOptions(timezone, start, logging_steps), step_metric, follow, stopped, on_progress
-            )
-            job = ImportJob(files, uid, None if kind == AUTO else Kind(kind), serial, options)
-            report = run_import(job, connect, warn=lambda sentence: print(f"lens-perf: {sentence}", file=sys.stderr))
-    except KeyboardInterrupt:
-        print("lens-perf: interrupted; what is stored is whole, import again to complete it", file=sys.stderr)
-        return INTERRUPTED
+    with (
+        INTERRUPTION.advising("what is stored is whole, import again to complete it"),
+        _stop_signals(wait=follow or "-" in paths) as stopped,
+        _progress(files, hidden=follow) as on_progress,
+    ):
+        options = SourceOptions(LogOptions(timezone, start, logging_steps), step_metric, follow, stopped, on_progress)
+        job = ImportJob(files, uid, None if kind == AUTO else Kind(kind), serial, options)
+        report = run_import(job, connect, warn=lambda sentence: print(f"lens-perf: {sentence}", file=sys.stderr))
     _tell(report, uid, as_json=as_json)
     return report.status
 
@@ -126,13 +123,8 @@ def _tell(report: ImportReport, uid: str, *, as_json: bool) -> None:
 def _stop_signals(*, wait: bool) -> Iterator[Event]:
     """Let SIGINT and SIGTERM set the event if there is something to ``wait`` for: what was read is stored first."""
     stopped = Event()
-    numbers = (signal.SIGINT, signal.SIGTERM) if wait else ()
-    previous = {number: signal.signal(number, lambda *_: stopped.set()) for number in numbers}
-    try:
+    with INTERRUPTION.replaced_by(stopped.set) if wait else nullcontext():
         yield stopped
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

@@ -50,7 +50,8 @@ def list_workloads(cluster: str | None, search: str, as_json: bool, config: Path
     else:
         _print_table(answer["workloads"])
         if answer["next_page_token"] is not None:
-            print(f"lens-perf: the latest active {MOST_LISTED:,} of more; --search finds others", file=sys.stderr)
+            shown = f"{len(answer['workloads']):,} of {answer['total_count']:,}"
+            print(f"lens-perf: the latest active {shown}; --search finds others", file=sys.stderr)
         for warning in answer["warnings"]:
             print(f"lens-perf: {warning['message']}", file=sys.stderr)
     return 1 if answer["warnings"] else 0

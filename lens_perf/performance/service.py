@@ -10,6 +10,7 @@ from lens_perf.performance.point_questions import PointAnswer, PointQuestion
 from lens_perf.performance.point_reader import Clusters, PointReader
 from lens_perf.performance.progress_reader import ProgressReader
 from lens_perf.performance.selection import Selection
+from lens_perf.performance.source_names import count_by_source
 
 
 class PerformanceService:
@@ -24,16 +25,20 @@ class PerformanceService:
         """Return the data sources of a workload with their numbers of records, most records first."""
         with self._clusters.read(cluster) as transaction:
             rows = queries.select_sources(transaction, workload_uid)
-        sources = [{"name": name, "count": count} for name, count in rows]
+        sources = [{"name": name, "count": count} for name, count in count_by_source(rows)]
         return {"workload_uid": workload_uid, "data_sources": sources, "total_count": len(sources)}
 
     def list_available(self, cluster: str | None, workload_uid: str, data_source: str | None) -> dict[str, Any]:
         """Return the metrics of a workload by name, with their sources and numbers of data points."""
         with self._clusters.read(cluster) as transaction:
             rows = queries.select_available(transaction, workload_uid, data_source)
+        by_metric = (
+            (name, count_by_source((source, count) for _, source, count in group))
+            for name, group in groupby(rows, key=itemgetter(0))
+        )
         metrics = [
-            {"name": name, "data_source": [row[1] for row in group], "count": sum(row[2] for row in group)}
-            for name, group in ((name, list(each)) for name, each in groupby(rows, key=itemgetter(0)))
+            {"name": name, "data_source": [source for source, _ in counts], "count": sum(count for _, count in counts)}
+            for name, counts in by_metric
         ]
         return {"workload_uid": workload_uid, "metrics": metrics, "total_count": len(metrics)}
 

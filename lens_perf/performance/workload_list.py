@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from lens_perf.errors import DeadlineExceededError, InvalidParameterError, LensError
+from lens_perf.performance.source_names import name_source
 from lens_perf.performance.statements import Transaction
 from lens_perf.performance.workload_queries import select_activity, select_details
 
@@ -23,6 +24,8 @@ HANGS = "Cluster {name} did not answer in time"
 NOT_A_TOKEN = "page_token must be the next_page_token of an earlier answer to the same question"  # noqa: S105 - none
 
 Key = tuple[int, str, str]
+# Of a cluster that did not answer for the first page, a later one shows what there is by then.
+LATEST = 2**63 - 1
 Found = TypeVar("Found")
 
 
@@ -35,7 +38,7 @@ class Clusters(Protocol):
 
 @dataclass(frozen=True)
 class ListQuestion:
-    """Which workloads are wanted: of ``clusters``, with ``search`` in the uid, so many, behind those of a token."""
+    """Which workloads are wanted: of ``clusters``, with ``search`` in the uid, so many, after those of a token."""
 
     clusters: tuple[str, ...]
     search: str
@@ -61,33 +64,55 @@ class Activity:
         return newest_first, self.cluster, self.workload_uid
 
 
+@dataclass(frozen=True)
+class Position:
+    """Where a page begins: after ``key``, in the workloads as they were up to an id of each cluster."""
+
+    key: Key | None
+    as_of: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class ClusterActivity:
+    """The workloads of a cluster up to the record ``as_of``, read at ``read_at`` of the monotonic clock."""
+
+    read_at: float
+    as_of: int
+    workloads: Sequence[Activity]
+
+    def serves(self, as_of: int) -> bool:
+        """Return whether this is young enough, and what ``as_of`` asks for."""
+        return as_of in (self.as_of, LATEST) and time.monotonic() <= self.read_at + FRESH_SECONDS
+
+
 class WorkloadLister:
     """Answers ListQuestions. Safe to use from several threads."""
 
     def __init__(self, clusters: Clusters) -> None:
         self._clusters = clusters
-        self._known: dict[str, tuple[float, Sequence[Activity]]] = {}
+        self._known: dict[str, ClusterActivity] = {}
         self._locks: dict[str, threading.Lock] = {}
 
     def list(self, question: ListQuestion, *, must_answer: bool) -> dict[str, Any]:
-        """Return one page, and warnings of the clusters that could not tell.
+        """Return one page, the number of workloads of all pages, and warnings of the clusters that could not tell.
 
+        The order is that of the first page: what is written meanwhile moves no workload to a page that is read already.
         With ``must_answer``, the LensError of a cluster is raised instead. Raises InvalidParameterError for a token
         that is none.
         """
-        after = _parse_token(question)
-        activities, failures = self._ask_all(question.clusters, self._find_activity)
-        wanted = question.search.lower()
-        found = sorted(
-            (
-                each
-                for activity in activities.values()
-                for each in activity
-                if wanted in each.workload_uid.lower() and (after is None or each.key() > after)
-            ),
-            key=Activity.key,
+        start = _parse_token(question)
+        activities, failures = self._ask_all(
+            question.clusters, lambda name: self._find_activity(name, start.as_of.get(name, LATEST))
         )
-        page, rest = found[: question.page_size], found[question.page_size :]
+        wanted = question.search.lower()
+        found = [
+            each
+            for activity in activities.values()
+            for each in activity.workloads
+            if wanted in each.workload_uid.lower()
+        ]
+        left = sorted((each for each in found if start.key is None or each.key() > start.key), key=Activity.key)
+        page, rest = left[: question.page_size], left[question.page_size :]
         asked = {name: [each.workload_uid for each in page if each.cluster == name] for name in activities}
         busy = [name for name in asked if asked[name]]
         details, later = self._ask_all(busy, lambda name: self._describe(name, asked[name]))
@@ -100,22 +125,31 @@ class WorkloadLister:
                 for each in page
                 if each.workload_uid in details.get(each.cluster, {})
             ],
-            "total_count": len(page),
-            "next_page_token": _write_token(question, page[-1]) if rest else None,
+            "total_count": len(found),
+            "next_page_token": _write_token(question, page[-1], activities) if rest else None,
             "warnings": [{"cluster": name, "message": failures[name].message} for name in sorted(failures)],
         }
 
-    def _find_activity(self, name: str) -> Sequence[Activity]:
+    def _find_activity(self, name: str, as_of: int) -> ClusterActivity:
         lock = self._locks.setdefault(name, threading.Lock())
         if not lock.acquire(timeout=BOUND_SECONDS):
             raise DeadlineExceededError(HANGS.format(name=name))
         try:
             known = self._known.get(name)
-            if known is None or time.monotonic() > known[0] + FRESH_SECONDS:
-                with self._clusters.read(name, BOUND_SECONDS) as transaction:
-                    rows = select_activity(transaction)
-                known = self._known[name] = time.monotonic(), [Activity(name, uid, last) for uid, last in rows]
-            return known[1]
+            if (
+                known is not None
+                and as_of in (known.as_of, LATEST)
+                and time.monotonic() <= known.read_at + FRESH_SECONDS
+            ):
+                return known
+            with self._clusters.read(name, BOUND_SECONDS) as transaction:
+                rows = select_activity(transaction, as_of)
+            latest_id = rows[0][2] if rows else 0
+            workloads = [Activity(name, uid, last) for uid, last, _ in rows]
+            found = ClusterActivity(time.monotonic(), min(as_of, latest_id), workloads)
+            if as_of == LATEST:
+                self._known[name] = found
+            return found
         finally:
             lock.release()
 
@@ -155,7 +189,7 @@ def _describe_workload(activity: Activity, row: tuple[Any, ...]) -> dict[str, An
     return {
         "cluster": activity.cluster,
         "workload_uid": uid,
-        "data_sources": data_sources or [],
+        "data_sources": list(dict.fromkeys(map(name_source, data_sources or []))),
         "records": records,
         "first_timestamp": first_timestamp,
         "last_timestamp": activity.last_timestamp,
@@ -163,19 +197,26 @@ def _describe_workload(activity: Activity, row: tuple[Any, ...]) -> dict[str, An
     }
 
 
-def _write_token(question: ListQuestion, last: Activity) -> str:
-    return urlsafe_b64encode(json.dumps([question.digest(), *last.key()]).encode()).decode().rstrip("=")
+def _write_token(question: ListQuestion, last: Activity, activities: Mapping[str, ClusterActivity]) -> str:
+    as_of = [activities[name].as_of if name in activities else LATEST for name in question.clusters]
+    return urlsafe_b64encode(json.dumps([question.digest(), last.key(), as_of]).encode()).decode().rstrip("=")
 
 
-def _parse_token(question: ListQuestion) -> Key | None:
-    """Return what the page begins behind. Raises InvalidParameterError."""
+def _parse_token(question: ListQuestion) -> Position:
+    """Return where the page begins. Raises InvalidParameterError."""
     if question.page_token is None:
-        return None
+        return Position(None, {})
     try:
-        digest, *key = json.loads(urlsafe_b64decode(question.page_token.encode() + b"=="))
+        digest, (newest_first, cluster, uid), as_of = json.loads(
+            urlsafe_b64decode(question.page_token.encode() + b"==")
+        )
     except (ValueError, TypeError, RecursionError):
-        digest, key = None, []
-    if digest != question.digest() or [type(each) for each in key] != [int, str, str]:
+        digest, newest_first, cluster, uid, as_of = None, 0, "", "", []
+    is_whole = [type(each) for each in (newest_first, cluster, uid, as_of)] == [int, str, str, list]
+    if digest != question.digest() or not is_whole or not _are_ids(as_of, len(question.clusters)):
         raise InvalidParameterError(NOT_A_TOKEN, {"query": {"page_token": [NOT_A_TOKEN]}})
-    newest_first, cluster, uid = key
-    return newest_first, cluster, uid
+    return Position((newest_first, cluster, uid), dict(zip(question.clusters, as_of, strict=True)))
+
+
+def _are_ids(values: Sequence[Any], count: int) -> bool:
+    return len(values) == count and all(type(each) is int and 0 <= each <= LATEST for each in values)

@@ -73,52 +73,55 @@ SOURCES = """
     ) AS next"""
 
 
-def _at_iteration(order: str) -> str:
-    """Return the SQL for the time of the record of a source at one end of its iterations."""
-    return f"""(
-            SELECT created_at
-            FROM training_performance
-            WHERE training_performance.workload_uid = {{uid}}
-            AND training_performance.data_source = source.data_source
-            AND iteration IS NOT NULL
-            AND isfinite(created_at)
-            ORDER BY iteration {order}
-            LIMIT 1
-        )"""
+def _at_end(column: str, order: str, further: str = "") -> str:
+    """Return the SQL for a column of the record at one end of the iterations of a source, also of NULL."""
+
+    def select(of_source: str) -> str:
+        return f"""(
+                SELECT {column}
+                FROM training_performance
+                WHERE training_performance.workload_uid = {{uid}}
+                AND training_performance.data_source {of_source}
+                AND iteration IS NOT NULL{further}
+                ORDER BY iteration {order}
+                LIMIT 1
+            )"""
+
+    return f"""CASE
+            WHEN source.data_source IS NULL THEN {select("IS NULL")}
+            ELSE {select("= source.data_source")}
+        END"""
 
 
-def _at_time(order: str) -> str:
+FINITE = """
+                AND isfinite(created_at)"""
+# Of a listing that goes on: its later pages show what was when the first was read.
+AS_OF = """
+                AND id <= %(as_of)s"""
+
+
+def _at_time(order: str, further: str = "") -> str:
     return f"""(
         SELECT created_at
         FROM training_performance
         WHERE training_performance.workload_uid = {{uid}}
         AND created_at > '-infinity'
-        AND created_at < 'infinity'
+        AND created_at < 'infinity'{further}
         ORDER BY created_at {order}
         LIMIT 1
     )"""
 
 
-def _last_iteration(of_source: str) -> str:
+def _any_time(further: str = "") -> str:
+    """Return the SQL for the time of any record, for a workload without iterations."""
     return f"""(
-                    SELECT iteration
-                    FROM training_performance
-                    WHERE training_performance.workload_uid = {{uid}}
-                    AND training_performance.data_source {of_source}
-                    AND iteration IS NOT NULL
-                    ORDER BY iteration DESC
-                    LIMIT 1
-                )"""
-
-
-# Of a workload without iterations, any of its records.
-ANY_TIME = """(
         SELECT created_at
         FROM training_performance
-        WHERE training_performance.workload_uid = {uid}
-        AND isfinite(created_at)
+        WHERE training_performance.workload_uid = {{uid}}
+        AND isfinite(created_at){further}
         LIMIT 1
     )"""
+
 
 SELECT_ACTIVITY = f"""
 /* lens_perf: select_activity */
@@ -129,23 +132,24 @@ newest AS (
     FROM (
         SELECT workload_uid, created_at
         FROM training_performance
+        WHERE id <= %(as_of)s
         ORDER BY id DESC
         LIMIT {NEWEST_RECORDS}
     ) AS record
     WHERE isfinite(created_at)
     GROUP BY workload_uid
 )
-SELECT workload_uid, {TIMESTAMP} AS last_timestamp
+SELECT workload_uid, {TIMESTAMP} AS last_timestamp, (SELECT max(id) FROM training_performance) AS latest_id
 FROM (
     SELECT workload_uid, CASE
-        WHEN (SELECT has_time_index FROM probe) THEN {_at_time("DESC")}
+        WHEN (SELECT has_time_index FROM probe) THEN {_at_time("DESC", AS_OF)}
         ELSE coalesce(
             newest.created_at,
             (
                 WITH RECURSIVE source AS ({SOURCES})
-                SELECT max({_at_iteration("DESC")}) FROM source
+                SELECT max({_at_end("created_at", "DESC", FINITE + AS_OF)}) FROM source
             ),
-            {ANY_TIME}
+            {_any_time(AS_OF)}
         )
     END AS created_at
     FROM workload
@@ -156,9 +160,12 @@ ORDER BY last_timestamp DESC NULLS LAST, workload_uid COLLATE "C"
 """.format(uid="workload.workload_uid")
 
 
-def select_activity(transaction: Transaction) -> list[tuple[str, int | None]]:
-    """Return each workload's uid and when it was last written, in milliseconds, the latest first."""
-    return transaction.fetch_all(SELECT_ACTIVITY, {})
+def select_activity(transaction: Transaction, as_of: int) -> list[tuple[str, int | None, int]]:
+    """Return (uid, when it was last written in milliseconds, the table's latest id) of each workload, the latest first.
+
+    Records with an id above ``as_of`` do not count as written. A workload that has no others comes last.
+    """
+    return transaction.fetch_all(SELECT_ACTIVITY, {"as_of": as_of})
 
 
 SELECT_DETAILS = f"""
@@ -172,17 +179,14 @@ FROM (
         ) AS records,
         CASE
             WHEN (SELECT has_time_index FROM probe) THEN {_at_time("ASC")}
-            ELSE coalesce(found.created_at, {ANY_TIME})
+            ELSE coalesce(found.created_at, {_any_time()})
         END AS created_at
     FROM unnest(%(workload_uids)s::text[]) WITH ORDINALITY AS asked (workload_uid, place)
     CROSS JOIN LATERAL (
         WITH RECURSIVE source AS ({SOURCES})
         SELECT array_agg(data_source::text ORDER BY data_source) AS data_sources,
-            max(CASE
-                WHEN source.data_source IS NULL THEN {_last_iteration("IS NULL")}
-                ELSE {_last_iteration("= source.data_source")}
-            END) AS last_iteration,
-            min({_at_iteration("ASC")}) AS created_at
+            max({_at_end("iteration", "DESC")}) AS last_iteration,
+            min({_at_end("created_at", "ASC", FINITE)}) AS created_at
         FROM source
     ) AS found
     OFFSET 0

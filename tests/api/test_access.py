@@ -20,6 +20,7 @@ from lens_perf.cli import main
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from tests.conftest import running_app, two_clusters
 from tests.faults import wait_until
+from tests.front.programs import needs
 from tests.test_serving import ROOT, gunicorn, try_out
 from tests.web_browser import open_page
 
@@ -180,6 +181,7 @@ def test_other_addresses_need_tokens(
     assert "Traceback" not in errors
 
 
+@needs("chromium")
 def test_the_docs_page_sends_a_token(settings: Path, limited: str) -> None:
     with gunicorn(settings) as address, open_page() as page:
         page.goto(f"{address}/lens/docs")

@@ -171,7 +171,8 @@ def test_wrong_method(client: FlaskClient, method: str, path: str) -> None:
 
 @pytest.mark.parametrize(
     "path", ["/", "/lens/v1", "/lens/v1/workloads/w", "/lens/v1/workloads/w/metrics", f"{DATA}/", f"/{DATA}",
-             "/lens/v1/workloads/a/b/metrics/data", "/lens/v1/workloads/a%2Fb/metrics/data", "/lens//docs"]
+             "/lens/v1/workloads/a/b/metrics/data", "/lens/v1/workloads/a%2Fmetrics%2Fdata", "/lens//docs",
+             "/lens/v1/workloads%2Fw/metrics/data", "/lens/v1/workloads/w%2F/x/metrics/data"]
 )  # fmt: skip
 def test_no_such_path(client: FlaskClient, path: str) -> None:
     response = client.get(path)

@@ -46,8 +46,8 @@ def test_row_of_nulls(ask: Ask, store: Store, uid: str) -> None:
         "iteration": None,
         "data_source": None,
     }
-    assert ask("sources")["data_sources"] == [{"name": "log", "count": 2}, {"name": None, "count": 1}]
-    assert ask("available")["metrics"][0] == {"name": "loss", "data_source": ["log", None], "count": 3}
+    assert ask("sources")["data_sources"] == [{"name": "log", "count": 2}, {"name": "", "count": 1}]
+    assert ask("available")["metrics"][0] == {"name": "loss", "data_source": ["log", ""], "count": 3}
     assert len(ask("iteration-times")["data"]) == 2
 
 

@@ -1,7 +1,6 @@
 """The headers of every answer, whose pages may read it, and which proxies are believed; in Chromium where it counts."""
 
 import re
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,10 +10,11 @@ import pytest
 from flask import Flask, request
 from flask.testing import FlaskClient
 from playwright.sync_api import Page, expect
-from werkzeug.serving import make_server
 
 from lens_perf.errors import ConfigError
 from tests.conftest import running_app
+from tests.front.programs import needs
+from tests.test_serving import serve
 from tests.web_browser import open_page
 
 SOURCES = "/lens/v1/workloads/w/metrics/sources?cluster=nobody"
@@ -162,19 +162,6 @@ def test_proxies_are_believed_by_their_number(make_app: MakeApp, count: int, exp
     assert seen == [expected]
 
 
-@contextmanager
-def serve(app: Callable[..., Any]) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 ASK = """async (url) => {
     try { return (await fetch(url, {headers: {Authorization: "Bearer x"}})).status } catch (error) { return error.name }
 }"""
@@ -192,6 +179,7 @@ def page_of_another_origin(address: str) -> Iterator[Page]:
         yield page
 
 
+@needs("chromium")
 def test_chromium_lets_only_the_origins_read(make_app: MakeApp, app: Flask) -> None:
     with serve(bare_page) as elsewhere:
         shared = make_app(f'cors_origins = ["{elsewhere}"]')
@@ -210,6 +198,7 @@ PROBE = """() => new Promise((resolve) => {
 })"""
 
 
+@needs("chromium")
 def test_chromium_shows_the_whole_page_within_its_policy(app: Flask) -> None:
     """Whatever the policy refused would be an error on the page's console."""
     with serve(app) as address, open_page() as page:
@@ -222,6 +211,7 @@ def test_chromium_shows_the_whole_page_within_its_policy(app: Flask) -> None:
         expect(page.locator(".opblock.is-open .responses-table").last).to_be_visible()
 
 
+@needs("chromium")
 def test_chromium_runs_no_inline_script_on_the_page(app: Flask) -> None:
     """The page itself, without any violation, is tried out in tests/test_serving.py."""
     refused = pytest.raises(AssertionError, match=r"violates .*Content Security Policy directive")

@@ -1,26 +1,29 @@
 """What there is to ask about: clusters and workloads, also while a cluster is away, and only what one may know."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import psycopg2
+import psycopg2.extras
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, named in lower case by the driver
 
 from lens_perf.access.tokens import create_token
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from lens_perf.performance import workload_list
 from lens_perf.performance.schema import RECOMMENDED_INDEXES, create_schema
-from tests.conftest import GRANTS, READER, Row, Store, at, running_app, two_clusters
+from tests.conftest import GRANTS, INSERT, READER, Row, Store, at, running_app, two_clusters
 
 CLUSTERS, WORKLOADS = "/lens/v1/clusters", "/lens/v1/workloads"
 NUMBER = count()
+DROP_TIME_INDEX = f"DROP INDEX IF EXISTS {RECOMMENDED_INDEXES[-1].name}"
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +36,8 @@ def list_workloads(client: FlaskClient, **query: Any) -> Any:
     assert response.status_code == 200, response.text
     answer = response.json
     assert answer
-    assert answer["total_count"] == len(answer["workloads"])
+    if answer["next_page_token"] is None and "page_token" not in query:
+        assert answer["total_count"] == len(answer["workloads"])
     return answer
 
 
@@ -74,14 +78,15 @@ def test_a_workload(client: FlaskClient, store: Store, uid: str, cluster: str) -
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
-        ([Row({}, None, None, None)], ([None], 1, None, None, None)),
+        ([Row({}, None, None, None)], ([""], 1, None, None, None)),
         ([Row({}, None, at(5), "wandb"), Row({}, None, at(5), "wandb")], (["wandb"], 2, 5, 5, None)),
         ([Row({}, 3, "infinity"), Row({}, 2, at(7)), Row({}, 1, "-infinity")], (["log"], 3, 7, 7, 3)),
-        ([Row({}, 9, at(1), None), Row({}, 2, at(2))], (["log", None], 2, 1, 2, 9)),
+        ([Row({}, 9, at(1), None), Row({}, 2, at(2))], (["log", ""], 2, 1, 2, 9)),
+        ([Row({}, 9, at(2), None), Row({}, 2, at(1))], (["log", ""], 2, 1, 2, 9)),
         # Restarted: it trains below its highest iteration.
         ([Row({}, 100, at(10)), Row({}, 50, at(20))], (["log"], 2, 10, 20, 100)),
     ],
-    ids=["nothing known", "no iteration", "infinite times", "no source", "restarted"],
+    ids=["nothing known", "no iteration", "infinite times", "no source", "no source, later", "restarted"],
 )
 def test_odd_records(client: FlaskClient, store: Store, uid: str, rows: list[Row], expected: tuple[Any, ...]) -> None:
     store(uid, rows)
@@ -91,8 +96,8 @@ def test_odd_records(client: FlaskClient, store: Store, uid: str, rows: list[Row
 
 
 @pytest.fixture
-def bare_app(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[Flask]:
-    """An application over a database that has only the indexes that every cluster has."""
+def bare_name(postgres: EmbeddedPostgres) -> str:
+    """A database that has only the indexes that every cluster has."""
     name = f"bare_{next(NUMBER)}"
     with closing(psycopg2.connect(postgres.dsn("postgres"))) as connection, connection.cursor() as cursor:
         connection.autocommit = True
@@ -100,27 +105,63 @@ def bare_app(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[Flask]:
     with closing(psycopg2.connect(postgres.dsn(name))) as connection, connection.cursor() as cursor:
         create_schema(connection)
         cursor.execute(GRANTS)
-        cursor.execute(f"DROP INDEX {RECOMMENDED_INDEXES[-1].name}")
+        cursor.execute(DROP_TIME_INDEX)
+    return name
+
+
+@pytest.fixture
+def bare_connection(postgres: EmbeddedPostgres, bare_name: str) -> Iterator[Connection]:
+    with closing(psycopg2.connect(postgres.dsn(bare_name))) as connection:
+        yield connection
+
+
+@pytest.fixture
+def bare_app(postgres: EmbeddedPostgres, bare_name: str, tmp_path: Path) -> Iterator[Flask]:
+    (tmp_path / "bare.toml").write_text(f'[clusters.bare]\ndsn = "{postgres.dsn(bare_name, READER)}"\n', "utf-8")
+    with running_app(tmp_path / "bare.toml") as app:
+        yield app
+
+
+@pytest.fixture(params=[0, 5000])
+def newest(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let so many of the newest records say when workloads were last active."""
+    statement = workload_list.select_activity.__globals__["SELECT_ACTIVITY"]
+    assert "LIMIT 5000" in statement
+    changed = statement.replace("LIMIT 5000", f"LIMIT {request.param}")
+    monkeypatch.setitem(workload_list.select_activity.__globals__, "SELECT_ACTIVITY", changed)
+
+
+@pytest.mark.usefixtures("newest")
+def test_with_the_indexes_that_every_cluster_has(bare_app: Flask, bare_connection: Connection) -> None:
+    with bare_connection, bare_connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO training_performance (workload_uid, iteration, created_at, data_source)"
             " SELECT 'w' || i % 7, i / 7, to_timestamp(i), 'log' FROM generate_series(0, 699) AS i"
         )
         cursor.execute("INSERT INTO training_performance (workload_uid, created_at) VALUES ('w7', to_timestamp(9))")
-    (tmp_path / "bare.toml").write_text(f'[clusters.bare]\ndsn = "{postgres.dsn(name, READER)}"\n', "utf-8")
-    with running_app(tmp_path / "bare.toml") as app:
-        yield app
-
-
-@pytest.mark.parametrize("newest", [0, 5000])
-def test_with_the_indexes_that_every_cluster_has(bare_app: Flask, newest: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    statement = workload_list.select_activity.__globals__["SELECT_ACTIVITY"].replace("LIMIT 5000", f"LIMIT {newest}")
-    monkeypatch.setitem(workload_list.select_activity.__globals__, "SELECT_ACTIVITY", statement)
     found = list_workloads(bare_app.test_client())["workloads"]
     assert [each["workload_uid"] for each in found] == ["w6", "w5", "w4", "w3", "w2", "w1", "w0", "w7"]
     assert [each["last_timestamp"] for each in found] == [*range(699_000, 692_000, -1000), 9000]
     assert [each["first_timestamp"] for each in found] == [*range(6000, -1000, -1000), 9000]
     assert [each["records"] for each in found] == [100] * 7 + [1]
     assert [each["last_iteration"] for each in found] == [99] * 7 + [None]
+
+
+@pytest.mark.usefixtures("newest")
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@given(records=st.lists(st.tuples(st.sampled_from([None, "log", "wandb"]), st.integers(0, 99)), min_size=1, max_size=6))
+def test_times_of_all_sources_without_the_time_index(
+    bare_app: Flask, bare_connection: Connection, records: list[tuple[str | None, int]]
+) -> None:
+    """Where times rise with iterations, they are those of the first and the last record, also of no source."""
+    name = f"timed-{next(NUMBER)}"
+    rows = [Row({}, iteration, at(iteration), source).values(name) for source, iteration in records]
+    with bare_connection, bare_connection.cursor() as cursor:
+        psycopg2.extras.execute_values(cursor, INSERT, rows)
+    found = find(bare_app.test_client(), name)
+    iterations = [iteration for _, iteration in records]
+    assert (found["first_timestamp"], found["last_timestamp"]) == (min(iterations), max(iterations))
+    assert found["last_iteration"] == max(iterations)
 
 
 def test_all_clusters_but_the_one_that_is_away(client: FlaskClient, store: Store, uid: str) -> None:
@@ -148,6 +189,7 @@ def test_pages_show_every_workload_once(app: Flask, store: Store, times: list[in
     while token is not None:
         answer = list_workloads(client, search=prefix, page_size=page_size, page_token=token)
         assert len(answer["workloads"]) <= page_size
+        assert answer["total_count"] == len(times)
         seen += answer["workloads"]
         token = answer["next_page_token"]
     order = [
@@ -156,6 +198,42 @@ def test_pages_show_every_workload_once(app: Flask, store: Store, times: list[in
     ]
     assert order == sorted(order)
     assert sorted(each["workload_uid"] for each in seen) == sorted(f"{prefix}{index}" for index in range(len(times)))
+
+
+WRITES = st.lists(st.tuples(st.integers(0, 7), st.none() | st.integers(0, 9)), max_size=4)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(times=st.lists(st.none() | st.integers(0, 9), min_size=1, max_size=8), between=st.lists(WRITES, max_size=6),
+       has_index=st.booleans())  # fmt: skip
+def test_what_is_written_meanwhile_moves_no_workload(
+    bare_app: Flask, bare_connection: Connection, times: list[int | None], between: list[Any], has_index: bool
+) -> None:
+    """Neither to a page that is read already nor from one; what appears meanwhile comes last."""
+    client, prefix = bare_app.test_client(), f"moving-{next(NUMBER)}-"
+    with bare_connection, bare_connection.cursor() as cursor:
+        cursor.execute(DROP_TIME_INDEX)
+    if has_index:
+        create_schema(bare_connection)
+
+    def write(writes: Sequence[tuple[int, int | None]]) -> None:
+        rows = [Row({}, name % 3 or None, time if time is None else at(time)) for name, time in writes]
+        values = [row.values(f"{prefix}{name}") for row, (name, _) in zip(rows, writes, strict=True)]
+        if values:
+            with bare_connection, bare_connection.cursor() as cursor:
+                psycopg2.extras.execute_values(cursor, INSERT, values)
+
+    write(list(enumerate(times)))
+    expected = [each["workload_uid"] for each in list_workloads(client, search=prefix)["workloads"]]
+    seen, token, writes = [], "", iter(between)
+    while token is not None:
+        answer = list_workloads(client, search=prefix, page_size=1, page_token=token)
+        seen += [each["workload_uid"] for each in answer["workloads"]]
+        token = answer["next_page_token"]
+        write(next(writes, []))
+    appeared = {f"{prefix}{name}" for each in between for name, _ in each} - set(expected)
+    assert seen[: len(expected)] == expected
+    assert set(seen[len(expected) :]) <= appeared
 
 
 @pytest.mark.parametrize("part", ["%", "_", "\\", "'", '"', "É", "/", " ", "é"])

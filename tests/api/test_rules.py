@@ -3,6 +3,7 @@
 import json
 import math
 import uuid
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -126,8 +127,23 @@ def test_counts_add_up(
     assert [metric["name"].encode() for metric in available] == sorted(metric["name"].encode() for metric in available)
     sources = workload.ask("sources")["data_sources"]
     assert sum(source["count"] for source in sources) == len(rows)
-    keys = [(-source["count"], source["name"] or "￿") for source in sources]
+    keys = [(-source["count"], source["name"]) for source in sources]
     assert keys == sorted(keys)
+
+
+@with_database
+@given(
+    rows=st.lists(
+        st.builds(Row, st.just({"loss": 1}), data_source=st.sampled_from(["log", "wandb", None, ""])), max_size=8
+    )
+)
+def test_every_list_names_the_same_sources_in_strings(client: FlaskClient, store: Store, rows: list[Row]) -> None:
+    """Also where the column is text, and an empty name and none are stored."""
+    workload = Workload(client, store, "beta", rows)
+    expected = sorted(Counter(row.data_source or "" for row in rows).items(), key=lambda each: (-each[1], each[0]))
+    assert [(each["name"], each["count"]) for each in workload.ask("sources")["data_sources"]] == expected
+    listed = [each["data_source"] for each in workload.ask("available")["metrics"]]
+    assert listed == ([[name for name, _ in expected]] if rows else [])
 
 
 @with_database
@@ -190,4 +206,4 @@ def test_iteration_times_name_each_iteration_once(
 def test_the_empty_workload(client: FlaskClient, store: Store, cluster: str, data_source: str | None) -> None:
     workload = Workload(client, store, cluster, [Row("null", None, None, data_source)])
     assert workload.ask("data")["data"] == []
-    assert workload.ask("sources")["data_sources"] == [{"name": data_source, "count": 1}]
+    assert workload.ask("sources")["data_sources"] == [{"name": data_source or "", "count": 1}]

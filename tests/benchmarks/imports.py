@@ -85,7 +85,7 @@ def measure_log_reading(bench: Bench, *, name: str) -> Outcome:
 def measure_log_memory(bench: Bench, *, name: str) -> Outcome:
     """Measure the peak memory of importing a log of a gigabyte, by the command and into PostgreSQL."""
     path = write_log(bench.files, LARGE_LOG)
-    command = [sys.executable, "-m", "lens_perf.cli", "import", "log", str(path), "--workload", UID]
+    command = [sys.executable, "-m", "lens_perf", "import", "log", str(path), "--workload", UID]
     environment = {**os.environ, **bench.service_variables}
     peak = 0
     with (

@@ -1,10 +1,10 @@
 """The faults, each a function that makes one for real, again and again, and tells what it did to the service."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -19,6 +19,8 @@ from tests.chaos.namespace import find_obstacle
 from tests.chaos.world import LARGE, METRICS, MIDDLE, SMALL, SOURCES, UID, Answer, World, settle
 from tests.faults import FORWARD, SILENT, TRICKLE, frozen, wait_until
 from tests.front.nginx import run_nginx
+from tests.front.programs import locate_program
+from tests.ingest.interrupting import Interrupter, write_log
 
 DEADLINE = 3.0
 USUAL_DEADLINE = 30.0
@@ -158,8 +160,8 @@ WITHOUT_LIMITS = {"rate=50r/s": "rate=99999r/s", "burst=200": "burst=99999"}
 def roll(world: World) -> Finding:
     """Restart two instances behind nginx, one after the other, under load: no request may fail."""
     finding = Finding("rolling restart behind nginx", LATE)
-    if shutil.which("nginx") is None:
-        finding.skipped = "nginx is not installed"
+    if not (locate_program("nginx") and locate_program("openssl")):
+        finding.skipped = "nginx or openssl is not installed"
         return finding
     variables = {"LENS_PERF_CONFIG": str(world.settings)}
     with ExitStack() as stack:
@@ -314,6 +316,25 @@ def _count_waiting(world: World) -> int:
         return int(cursor.fetchall()[0][0])
 
 
+def interrupt_imports(world: World) -> Finding:
+    """Interrupt 200 imports, each at some instant: each leaves whole batches and ends as a signal ends a command."""
+    finding = Finding("interrupted imports", 2.0)
+
+    def count(uid: str) -> int:
+        with world.superuser() as cursor:
+            cursor.execute("SELECT count(*) FROM training_performance WHERE workload_uid = %s", (uid,))
+            return int(cursor.fetchall()[0][0])
+
+    with tempfile.TemporaryDirectory() as directory:
+        log = write_log(Path(directory))
+        for ended in Interrupter(log, world.settings, "interrupted", count).interrupt_often(200):
+            finding.tried += ended.number is not None
+            finding.worst = max(finding.worst, ended.seconds)
+            finding.failures += ended.list_faults()
+    finding.notes = ["worst is from the signal to the end of the process"]
+    return finding
+
+
 SCENARIOS: Mapping[str, Callable[[World], Finding]] = {
     "frozen-backend": freeze_backends,
     "frozen-postmaster": freeze_postmaster,
@@ -328,6 +349,7 @@ SCENARIOS: Mapping[str, Callable[[World], Finding]] = {
     "rolling-restart": roll,
     "ten-million-points": send_ten_million,
     "leaving-callers": leave,
+    "interrupted-imports": interrupt_imports,
 }
 # What needs the usual deadline: answers that take long without any fault.
 UNHURRIED = {"heavy-reads", "killed-backends", "ten-million-points"}

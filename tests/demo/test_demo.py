@@ -33,7 +33,7 @@ class RunningDemo:
         self.port = port or find_free_port()
         self.directory = directory
         self.output_file = directory.parent / f"{directory.name}.out"
-        command = [sys.executable, "-m", "lens_perf.cli", "demo", "--port", str(self.port)]
+        command = [sys.executable, "-m", "lens_perf", "demo", "--port", str(self.port)]
         with self.output_file.open("wb") as output:
             self.process = subprocess.Popen(
                 [*command, "--directory", str(directory), *map(str, data)],

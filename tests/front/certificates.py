@@ -39,4 +39,4 @@ def _request(name: str) -> tuple[str, ...]:
 
 
 def _openssl(*arguments: str | Path) -> None:
-    subprocess.run([find_program("openssl", "openssl"), *arguments], check=True, capture_output=True)
+    subprocess.run([find_program("openssl"), *arguments], check=True, capture_output=True)

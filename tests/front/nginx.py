@@ -45,7 +45,7 @@ class Nginx:
 @contextmanager
 def run_nginx(instances: Sequence[int], further: Mapping[str, str] | None = None) -> Iterator[Nginx]:
     """Run nginx before the two ``instances``, ports of this machine; ``further`` replaces more texts."""
-    program = find_program("nginx", "nginx-light")
+    program = find_program("nginx")
     with open_directory() as directory:
         nginx = Nginx(free_port(), directory)
         authority = make_authority(directory, "authority")

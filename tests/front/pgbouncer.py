@@ -48,7 +48,7 @@ class BehindPgBouncer(EmbeddedPostgres):
 @contextmanager
 def run_pgbouncer(postgres: EmbeddedPostgres, pool_size: int = 20) -> Iterator[BehindPgBouncer]:
     """Run PgBouncer with at most ``pool_size`` connections to each database."""
-    program = find_program("pgbouncer", "pgbouncer")
+    program = find_program("pgbouncer")
     # It refuses to be root, and the directory with the server's socket is closed to all but its owner.
     user = postgres.socket_dir.owner()
     with open_directory(user) as directory:

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg2
-import pytest
 
 from lens_perf.performance.schema import create_schema
 from tests.front.certificates import Certificate, make_authority, make_certificate
-from tests.front.programs import open_directory
+from tests.front.programs import find_program, open_directory
 from tests.test_serving import free_port, wait_for
 
 # It refuses to be root.
@@ -57,7 +56,7 @@ class TlsPostgres:
 @contextmanager
 def run_tls_postgres() -> Iterator[TlsPostgres]:
     """Run a server that has the table, until the block ends."""
-    programs = _find_programs()
+    programs = Path(find_program("postgres")).parent
     user = USER if os.geteuid() == 0 else None
     with open_directory(user) as directory:
         authority, stranger = make_authority(directory, "authority"), make_authority(directory, "stranger")
@@ -80,13 +79,6 @@ def run_tls_postgres() -> Iterator[TlsPostgres]:
             finally:
                 process.send_signal(signal.SIGINT)
                 process.wait(timeout=20)
-
-
-def _find_programs() -> Path:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
-    if not found:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("no PostgreSQL with TLS: apt-get install postgresql")
-    return found[-1].parent
 
 
 def _give(server: Certificate, user: str | None) -> None:

@@ -28,7 +28,7 @@ def line(iteration: int) -> str:
 @contextmanager
 def following(importer: Importer, *arguments: str, end: signal.Signals = signal.SIGTERM) -> Iterator[dict[str, object]]:
     """Run an import that follows, and end it by a signal; what it reports is there afterwards."""
-    command = [sys.executable, "-m", "lens_perf.cli", "import", *arguments, *importer.arguments, "--follow", "--json"]
+    command = [sys.executable, "-m", "lens_perf", "import", *arguments, *importer.arguments, "--follow", "--json"]
     report: dict[str, object] = {}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         try:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from lens_perf.instrumentation import metrics
 from tests.conftest import strict_json
+from tests.front.programs import find_program, needs
 
 ROOT = Path(__file__).parent.parent.parent
 ALERTS = ROOT / "config/prometheus-alerts.yml"
@@ -104,10 +104,8 @@ def test_the_dashboard_lets_choose() -> None:
     assert re.findall(r'"uid": "(?!\$\{datasource\}|lens-perf-operators)', json.dumps(DASHBOARD)) == []
 
 
+@needs("promtool")
 @pytest.mark.parametrize("command", [("check", "rules", ALERTS), ("test", "rules", ALERTS.with_suffix(".test.yml"))])
 def test_promtool_agrees(command: tuple[str, str, Path]) -> None:
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        pytest.skip("promtool is not installed: Debian's package prometheus has it")
-    ended = subprocess.run([promtool, *command], capture_output=True, text=True, check=False)
+    ended = subprocess.run([find_program("promtool"), *command], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr

@@ -86,7 +86,7 @@ STATEMENTS = {
     "progress source": progress_queries.select_progress_source,
     "progress": progress_queries.select_progress,
     "target": progress_queries.select_target,
-    "activity": lambda to, _selection: workload_queries.select_activity(to),
+    "activity": lambda to, _selection: workload_queries.select_activity(to, 10**9),
     "details": lambda to, selection: workload_queries.select_details(to, [selection.workload_uid]),
     "objects": lambda to, selection: queries.copy_objects(to, selection, None, None),
     "objects named": lambda to, selection: queries.copy_objects(to, selection, ["a", "b"], None),

@@ -1,0 +1,17 @@
+"""What lists of data sources call that of records without one: the contract types them as strings."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+
+def name_source(stored: str | None) -> str:
+    """Return the name of a data source, empty for NULL. No data source of the contract has an empty name."""
+    return "" if stored is None else stored
+
+
+def count_by_source(counts: Iterable[tuple[str | None, int]]) -> list[tuple[str, int]]:
+    """Return (name of the data source, sum of its counts), the highest first, then by name."""
+    sums: Counter[str] = Counter()
+    for source, count in counts:
+        sums[name_source(source)] += count
+    return sorted(sums.items(), key=lambda item: (-item[1], item[0]))
