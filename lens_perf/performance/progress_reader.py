@@ -5,19 +5,19 @@ import time
 from collections import OrderedDict
 from typing import Any
 
-from lens_perf.performance.freshness.checkpoint import read_position
-from lens_perf.performance.freshness.entity_tag import EntityTag, read_entity_tag
-from lens_perf.performance.freshness.statements import select_rewrites
+from lens_perf.performance.freshness import Seen, find_unchanged
 from lens_perf.performance.point_reader import Clusters
-from lens_perf.performance.progress import judge_progress
-from lens_perf.performance.progress_queries import ProgressFacts, select_progress, select_progress_source
+from lens_perf.performance.progress.facts import ProgressFacts
+from lens_perf.performance.progress.rules import judge_progress
+from lens_perf.performance.progress_queries import select_progress_records
+from lens_perf.performance.queries import Transaction
 from lens_perf.performance.selection import Selection
-from lens_perf.performance.statements import Transaction
+from lens_perf.performance.survey_queries import select_survey
 
 MOST_REMEMBERED = 512
 
 Key = tuple[str, str, str | None]
-Found = tuple[EntityTag, str | None, ProgressFacts | None]
+Found = tuple[Seen, ProgressFacts]
 
 
 class ProgressReader:
@@ -32,27 +32,44 @@ class ProgressReader:
         """Return the progress at ``now_seconds``, by default now. Raises the LensError of what keeps it from that."""
         key = self._clusters.resolve(cluster), selection.workload_uid, selection.data_source
         with self._clusters.read(cluster) as transaction:
-            rewrites = select_rewrites(transaction)
-            with transaction.snapshot():
-                position = read_position(transaction, rewrites)
-                known = self._remembered.get(key)
-                if known is None or not known[0].is_current(transaction, selection, position):
-                    tag = read_entity_tag(transaction, selection, position, "")
-                    known = self._read_facts(transaction, key, selection, tag)
-        _tag, source, facts = known
+            known = self._remembered.get(key)
+            if known is None or find_unchanged(transaction, selection, [known[0]]) is None:
+                known = self._read_anew(transaction, key, selection)
+        _seen, facts = known
         labels = {"workload_uid": selection.workload_uid}
         if selection.data_source is not None:
             labels["data_source"] = selection.data_source
-        return labels | judge_progress(source, facts, time.time() if now_seconds is None else now_seconds)
+        return labels | judge_progress(facts, time.time() if now_seconds is None else now_seconds)
 
-    def _read_facts(self, transaction: Transaction, key: Key, selection: Selection, tag: EntityTag) -> Found:
-        source = selection.data_source or select_progress_source(transaction, selection)
-        facts = None
-        if source is not None:
-            facts = select_progress(transaction, Selection(selection.workload_uid, source))
+    def _read_anew(self, transaction: Transaction, key: Key, selection: Selection) -> Found:
+        # What is seen is noted first: what comes while it is being read is then read again.
+        seen = Seen.at("", select_survey(transaction, selection))
+        facts = _compute(transaction, selection)
         with self._lock:
-            self._remembered[key] = tag, source, facts
+            self._remembered[key] = seen, facts
             self._remembered.move_to_end(key)
             if len(self._remembered) > MOST_REMEMBERED:
                 self._remembered.popitem(last=False)
-        return tag, source, facts
+        return seen, facts
+
+
+def _compute(transaction: Transaction, selection: Selection) -> ProgressFacts:
+    import polars as pl  # noqa: PLC0415 - its threads must start in the worker, not before it is forked
+
+    from lens_perf.performance.progress.compute import compute_facts  # noqa: PLC0415 - imports polars
+    from lens_perf.performance.progress.record_blocks import (  # noqa: PLC0415 - likewise
+        choose_source,
+        count_by_source,
+        read_record_blocks,
+    )
+
+    columns = {"id": pl.Int64, "created_at": pl.Int64, "iteration": pl.Int32, "serial": pl.Int32}
+    schema = {**columns, "data_source": pl.String, "t:target_iteration": pl.String}
+    rows = select_progress_records(transaction, selection)
+    frame = pl.DataFrame(rows, schema=schema, orient="row").with_columns(
+        pl.col("t:target_iteration").cast(pl.Float64).alias("v:target_iteration")
+    )
+    source = selection.data_source or choose_source(count_by_source([frame]))
+    return (
+        ProgressFacts() if source is None else compute_facts(lambda: read_record_blocks([frame], source), source=source)
+    )

@@ -48,6 +48,7 @@ def test_the_worked_example(app: Flask, store: Store, uid: str) -> None:
         "workload_uid": uid,
         "source": "log",
         "state": "running",
+        "health": {"status": "ok", "reasons": []},
         "current_iteration": 20,
         "target_iteration": 100,
         "share_done": 0.2,
@@ -62,7 +63,18 @@ def test_the_worked_example(app: Flask, store: Store, uid: str) -> None:
             "restarts and pauses left out",
         },
         "restarts": 1,
+        "attempts": [
+            {
+                "number": 1, "serial": None, "first_iteration": 1, "last_iteration": 10, "first_timestamp": 0,
+                "last_timestamp": 90_000, "records": 10, "discarded_from": 6,
+            },
+            {
+                "number": 2, "serial": None, "first_iteration": 6, "last_iteration": 20, "first_timestamp": 150_000,
+                "last_timestamp": 380_000, "records": 15, "discarded_from": None,
+            },
+        ],
         "iterations_repeated": 5,
+        "non_finite": [],
         "seconds_wall": 380,
         "seconds_lost_to_restarts": 100,
         "seconds_paused": 90,
@@ -71,12 +83,15 @@ def test_the_worked_example(app: Flask, store: Store, uid: str) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("now", "state"), [(380, "running"), (530, "running"), (531, "stalled"), (10**6, "stalled")])
+@pytest.mark.parametrize(
+    ("now", "state"), [(380, "running"), (530, "running"), (531, "stalled"), (86_780, "stalled"), (86_781, "ended")]
+)
 def test_a_silence_is_judged_by_the_longest_wait(app: Flask, store: Store, uid: str, now: float, state: str) -> None:
     put(store, uid, EXAMPLE)
     found = read(app, uid, now)
     assert found["state"] == state
-    assert (found["eta"] is None) == (state == "stalled")
+    assert (found["eta"] is None) == (state != "running")
+    assert found["health"]["reasons"] == {"stalled": ["stalled"], "ended": ["ended_before_target"]}.get(state, [])
 
 
 def summary(found: Any) -> tuple[Any, ...]:
@@ -168,7 +183,11 @@ def test_what_is_not_known_is_null(client: FlaskClient, store: Store, uid: str) 
     for name in (uid, f"{uid}-text"):
         answer = client.get(f"/lens/v1/workloads/{name}/progress")
         assert answer.status_code == 200
-        assert {value for field, value in (answer.json or {}).items() if field != "workload_uid"} == {None}
+        found = answer.json
+        assert found
+        assert (found.pop("workload_uid"), found.pop("health")) == (name, {"status": "ok", "reasons": []})
+        assert (found.pop("attempts"), found.pop("non_finite")) == ([], [])
+        assert set(found.values()) == {None}
         store(f"{uid}-text", [Row('"text"', None, None), Row("[1]", None, at(1))])
 
 

@@ -1,18 +1,25 @@
-"""How a workload is getting on: what its records tell, judged by the clock. docs/progress.rst defines every number."""
+"""The rules that judge a workload's facts by the clock. docs/progress.rst defines every number."""
 
+from dataclasses import asdict
 from typing import Any
 
-from lens_perf.performance.progress_queries import ProgressFacts
+from lens_perf.performance.progress.facts import ProgressFacts
+from lens_perf.performance.progress.metric_names import is_loss
 
 # A workload is given so much more time than it usually takes before it counts as stalled.
 SPACING_FACTOR = 10
 WAIT_FACTOR = 1.5
 LEAST_SILENCE_SECONDS = 60
-# Of one record, no pace can be told: it has this long to write another.
+# One record has no pace: another may take so long.
 FIRST_SILENCE_SECONDS = 600
+# A stalled workload has ended when it is silent for so much longer still: a night's outage is not the end.
+ENDED_FACTOR = 10
+LEAST_ENDED_SECONDS = 86_400
+# 9999-12-31T23:59:59.999Z in milliseconds since 1970: the last instant of ISO 8601 and of Python's datetime.
+LAST_TIMESTAMP = 253_402_300_799_999
 
 TIME_FIELDS = ("seconds_wall", "seconds_lost_to_restarts", "seconds_paused", "seconds_productive", "goodput")
-NOTHING: dict[str, Any] = {
+NO_RECORDS: dict[str, Any] = {
     "source": None,
     "state": None,
     "current_iteration": None,
@@ -24,18 +31,21 @@ NOTHING: dict[str, Any] = {
     "eta": None,
     "restarts": None,
     "iterations_repeated": None,
+    "attempts": [],
     **dict.fromkeys(TIME_FIELDS),
 }
 
 
-def judge_progress(source: str | None, facts: ProgressFacts | None, now_seconds: float) -> dict[str, Any]:
-    """Return the progress of a workload at ``now_seconds`` since 1970; every number is None where no record says."""
-    if facts is None or facts.current_iteration is None or facts.last_timestamp is None:
-        return dict(NOTHING)
+def judge_progress(facts: ProgressFacts, now_seconds: float) -> dict[str, Any]:
+    """Return the progress of a workload at ``now_seconds`` since 1970; a number that no record gives is None."""
+    non_finite = [asdict(metric) for metric in facts.non_finite]
+    if facts.current_iteration is None or facts.last_timestamp is None:
+        return NO_RECORDS | {"health": judge_health(facts, None), "non_finite": non_finite}
     state = judge_state(facts, now_seconds)
     return {
-        "source": source,
+        "source": facts.source,
         "state": state,
+        "health": judge_health(facts, state),
         "current_iteration": facts.current_iteration,
         "target_iteration": facts.target_iteration,
         "share_done": _share_done(facts),
@@ -44,22 +54,50 @@ def judge_progress(source: str | None, facts: ProgressFacts | None, now_seconds:
         "seconds_per_iteration": _describe_pace(facts),
         "eta": _estimate_end(facts, now_seconds) if state == "running" else None,
         "restarts": facts.restarts,
+        "attempts": [asdict(attempt) for attempt in facts.attempts],
         "iterations_repeated": facts.iterations_repeated,
+        "non_finite": non_finite,
         **_divide_time(facts),
     }
 
 
 def judge_state(facts: ProgressFacts, now_seconds: float) -> str:
-    """Return ``finished``, ``stalled`` or ``running``, by the workload's own pace."""
+    """Return ``finished``, ``ended``, ``stalled`` or ``running``, by the workload's own pace."""
     if _remaining(facts) == 0:
         return "finished"
     silence = now_seconds - (facts.last_timestamp or 0) / 1000
-    patience = float(LEAST_SILENCE_SECONDS)
-    if facts.spacing_seconds is None:
-        patience = FIRST_SILENCE_SECONDS
-    else:
-        patience = max(patience, SPACING_FACTOR * facts.spacing_seconds, WAIT_FACTOR * (facts.longest_wait or 0))
+    patience = measure_patience(facts)
+    if silence > max(LEAST_ENDED_SECONDS, ENDED_FACTOR * patience):
+        return "ended"
     return "stalled" if silence > patience else "running"
+
+
+def measure_patience(facts: ProgressFacts) -> float:
+    """Return the seconds without a record after which the workload counts as stalled."""
+    if facts.spacing_seconds is None:
+        return float(FIRST_SILENCE_SECONDS)
+    return max(
+        float(LEAST_SILENCE_SECONDS), SPACING_FACTOR * facts.spacing_seconds, WAIT_FACTOR * (facts.longest_wait or 0)
+    )
+
+
+def judge_health(facts: ProgressFacts, state: str | None) -> dict[str, Any]:
+    """Return whether somebody should look at the workload, and why.
+
+    ``critical``: it is stalled, or a loss is not finite. ``warning``: it ended before its target, or another metric is
+    not finite. Else ``ok``. A workload of which nothing is known is ``ok`` unless a metric is not finite.
+    """
+    critical, warning = [], []
+    if state == "stalled":
+        critical.append("stalled")
+    if any(is_loss(metric.metric_name) for metric in facts.non_finite):
+        critical.append("non_finite_loss")
+    if any(not is_loss(metric.metric_name) for metric in facts.non_finite):
+        warning.append("non_finite_metric")
+    if state == "ended" and facts.target_iteration is not None:
+        warning.append("ended_before_target")
+    status = "critical" if critical else "warning" if warning else "ok"
+    return {"status": status, "reasons": critical + warning}
 
 
 def _remaining(facts: ProgressFacts) -> int | None:
@@ -89,10 +127,13 @@ def _describe_pace(facts: ProgressFacts) -> dict[str, Any] | None:
 
 
 def _estimate_end(facts: ProgressFacts, now_seconds: float) -> dict[str, Any] | None:
+    """Return when the target will be reached; None if that cannot be known, or lies beyond LAST_TIMESTAMP."""
     remaining = _remaining(facts)
     if remaining is None or facts.pace is None or facts.last_timestamp is None:
         return None
-    earliest, expected, latest = (facts.last_timestamp + round(remaining * pace * 1000) for pace in facts.pace)
+    earliest, expected, latest = (_add_milliseconds(facts.last_timestamp, remaining * pace) for pace in facts.pace)
+    if expected is None:
+        return None
     return {
         "timestamp": expected,
         "earliest": earliest,
@@ -101,6 +142,11 @@ def _estimate_end(facts: ProgressFacts, now_seconds: float) -> dict[str, Any] | 
         "basis": f"{remaining} iterations at the median pace of {facts.intervals} intervals, "
         f"iterations {facts.first_recent} to {facts.last_recent}, restarts and pauses left out",
     }
+
+
+def _add_milliseconds(timestamp: int, seconds: float) -> int | None:
+    result = timestamp + round(seconds * 1000)
+    return result if result <= LAST_TIMESTAMP else None
 
 
 def _divide_time(facts: ProgressFacts) -> dict[str, float | None]:

@@ -1,0 +1,77 @@
+"""What the records of a workload say of its progress, without the clock; written as JSON beside the columnar copy."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt: what lies between two restarts. Times in milliseconds since 1970; ``number`` counts from 1.
+
+    ``discarded_from`` is the lowest iteration that a later attempt trained again, or None if none was.
+    """
+
+    number: int
+    serial: int | None
+    first_iteration: int
+    last_iteration: int
+    first_timestamp: int
+    last_timestamp: int
+    records: int
+    discarded_from: int | None = None
+
+
+@dataclass(frozen=True)
+class NonFiniteMetric:
+    """A metric whose values have been NaN or infinite since an iteration and a time, in milliseconds since 1970."""
+
+    metric_name: str
+    data_source: str | None
+    since_iteration: int | None
+    since_timestamp: int | None
+
+
+@dataclass(frozen=True)
+class ProgressFacts:
+    """What the records of one data source say. Times in milliseconds since 1970, spans in seconds.
+
+    ``pace`` is (10th percentile, median, 90th percentile) of the seconds per iteration of the latest intervals;
+    ``spacing_seconds`` the median of the time between their records, ``longest_wait`` the longest time between two of
+    the latest records, restarts aside. ``attempts`` holds the latest of them.
+    """
+
+    source: str | None = None
+    records: int = 0
+    current_iteration: int | None = None
+    target_iteration: int | None = None
+    first_timestamp: int | None = None
+    last_timestamp: int | None = None
+    restarts: int = 0
+    iterations_repeated: int = 0
+    seconds_wall: float | None = None
+    seconds_lost: float = 0.0
+    seconds_paused: float = 0.0
+    intervals: int = 0
+    first_recent: int | None = None
+    last_recent: int | None = None
+    pace: tuple[float, float, float] | None = None
+    spacing_seconds: float | None = None
+    longest_wait: float | None = None
+    attempts: tuple[Attempt, ...] = ()
+    non_finite: tuple[NonFiniteMetric, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the facts as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, written: Mapping[str, Any]) -> "ProgressFacts":
+        """Return the facts that ``to_json`` wrote. Raises TypeError or KeyError for anything else."""
+        pace = written["pace"]
+        return replace(
+            cls(**written),
+            pace=None if pace is None else tuple(pace),
+            attempts=tuple(Attempt(**each) for each in written["attempts"]),
+            non_finite=tuple(NonFiniteMetric(**each) for each in written["non_finite"]),
+        )

@@ -1,0 +1,58 @@
+"""Which metrics of a workload are not finite any more, by the statistics of its columnar copy."""
+
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+from lens_perf.performance.progress.attempts import to_timestamp
+from lens_perf.performance.progress.facts import NonFiniteMetric
+from lens_perf.performance.progress.record_blocks import INFINITIES
+
+MOST_LISTED = 100
+
+
+class Where(Protocol):
+    """Where a record is: its iteration, and its time in microseconds since 2000."""
+
+    @property
+    def iteration(self) -> int | None:
+        """The iteration, or None."""
+
+    @property
+    def created_us(self) -> int | None:
+        """The time, or None."""
+
+
+class FieldStats(Protocol):
+    """What is known of one field of one data source."""
+
+    @property
+    def non_finite_since(self) -> Where | None:
+        """The first record of those, up to the last, whose values are not finite; None if the last value is."""
+
+
+def list_non_finite(
+    fields: Mapping[tuple[str | None, str], FieldStats], data_source: str | None = None
+) -> tuple[NonFiniteMetric, ...]:
+    """Return at most MOST_LISTED metrics of all data sources, or one, whose values are not finite any more.
+
+    The earliest come first; those of which it is not known since when, last.
+    """
+    found = sorted(_find(fields, data_source), key=_age)
+    return tuple(found[:MOST_LISTED])
+
+
+def _find(fields: Mapping[tuple[str | None, str], FieldStats], data_source: str | None) -> Iterator[NonFiniteMetric]:
+    for (source, name), stats in fields.items():
+        since = stats.non_finite_since
+        if since is not None and data_source in {None, source}:
+            time = None if since.created_us in INFINITIES else since.created_us
+            yield NonFiniteMetric(name, source, since.iteration, None if time is None else to_timestamp(time))
+
+
+def _age(metric: NonFiniteMetric) -> tuple[bool, int, str, str]:
+    return (
+        metric.since_timestamp is None,
+        metric.since_timestamp or 0,
+        metric.metric_name,
+        metric.data_source or "",
+    )

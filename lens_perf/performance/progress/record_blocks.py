@@ -1,0 +1,132 @@
+"""The records that progress is computed from, as arrays, read from blocks of the columnar copy."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Booleans = NDArray[np.bool_]
+
+TARGET = "target_iteration"
+COLUMNS = ("id", "created_at", "iteration", "serial", "data_source")
+# How a record without a serial is marked; any real serial is an int32.
+NO_SERIAL = -(2**40)
+INFINITIES = (-(2**63), 2**63 - 1)
+WHOLE_NUMBER = r"^[0-9]+(\.0*)?$"
+LARGEST_FLOAT_TARGET = 2.0**63
+
+
+class Records(NamedTuple):
+    """Records of one data source that have an iteration and a finite time; all arrays have the same length.
+
+    ``times`` are microseconds since 2000-01-01 UTC; ``serials`` are NO_SERIAL where the record has none.
+    """
+
+    ids: Integers
+    times: Integers
+    iterations: Integers
+    serials: Integers
+
+    def take(self, rows: slice | Integers) -> "Records":
+        """Return the records at ``rows``."""
+        return Records(*(column[rows] for column in self))
+
+
+class RecordBlock(NamedTuple):
+    """Records in the order (time, id), and the target of the last of those with the highest iteration that have one."""
+
+    records: Records
+    target_at: int | None = None
+    target: int | None = None
+
+
+def concatenate(parts: Iterable[Records]) -> Records:
+    """Return all records of ``parts``, one after another."""
+    parts = tuple(parts)
+    return parts[0] if len(parts) == 1 else Records(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def rank_serials(serials: Integers) -> Integers:
+    """Return the serials as they compare: a record without one counts as an attempt 0."""
+    return np.where(serials == NO_SERIAL, 0, serials)
+
+
+def read_record_blocks(frames: Iterable[pl.DataFrame], source: str) -> Iterator[RecordBlock]:
+    """Yield the records of one data source, block by block; records without an iteration or a finite time are left out.
+
+    ``frames`` hold COLUMNS and, where a record has one, ``v:target_iteration`` (and ``t:``), by (time, id).
+    """
+    for frame in frames:
+        kept = _select_counted(frame, source)
+        if kept.height:
+            records = Records(
+                kept["id"].to_numpy(),
+                kept["created_at"].to_numpy(),
+                kept["iteration"].to_numpy().astype(np.int64),
+                _fill(kept["serial"], NO_SERIAL),
+            )
+            yield RecordBlock(records, *_find_target(kept))
+
+
+def _select_counted(frame: pl.DataFrame, source: str) -> pl.DataFrame:
+    """Return the rows of a source that have an iteration and a finite time; nearly always all, which copies nothing."""
+    times, is_source = frame["created_at"], frame["data_source"] == source
+    if times.null_count() or frame["iteration"].null_count() or not is_source.all(ignore_nulls=False):
+        frame = frame.filter(is_source & times.is_not_null() & frame["iteration"].is_not_null())
+        times = frame["created_at"]
+    if frame.height and (times[0] == INFINITIES[0] or times[-1] == INFINITIES[1]):
+        frame = frame.filter(~times.is_in(INFINITIES))
+    return frame
+
+
+def _find_target(frame: pl.DataFrame) -> tuple[int | None, int | None]:
+    """Return the highest iteration whose record has a positive whole target that an int64 holds, and that target."""
+    if f"v:{TARGET}" not in frame.columns:
+        return None, None
+    targets = _whole_targets(frame)
+    rows = np.flatnonzero(targets > 0)
+    if not len(rows):
+        return None, None
+    iterations = frame["iteration"].to_numpy()[rows]
+    row = rows[len(rows) - 1 - int(np.argmax(iterations[::-1]))]
+    return int(frame["iteration"][int(row)]), int(targets[row])
+
+
+def _whole_targets(frame: pl.DataFrame) -> Integers:
+    """Return the targets as int64, exactly as stored; 0 where one is no whole number or too large."""
+    if f"t:{TARGET}" in frame.columns:
+        text = frame[f"t:{TARGET}"]
+        whole = text.set(~text.str.contains(WHOLE_NUMBER), None)
+        return _fill(whole.str.replace(r"\..*$", "").cast(pl.Int64, strict=False), 0)
+    target = frame[f"v:{TARGET}"]
+    if target.dtype.is_integer():
+        return _fill(target, 0)
+    floats = target.fill_null(0.0).to_numpy()
+    fits = (floats == np.floor(floats)) & (floats < LARGEST_FLOAT_TARGET) & (floats > 0)
+    return np.where(fits, floats, 0.0).astype(np.int64)
+
+
+def _fill(numbers: pl.Series, instead: int) -> Integers:
+    """Return whole numbers as int64, with ``instead`` for null."""
+    if numbers.null_count():
+        numbers = numbers.cast(pl.Int64).fill_null(instead)
+    return numbers.to_numpy().astype(np.int64)
+
+
+def count_by_source(frames: Iterable[pl.DataFrame]) -> dict[str, int]:
+    """Return how many records with an iteration each data source has; NULL is none."""
+    counts: dict[str, int] = {}
+    for frame in frames:
+        kept = frame.filter(pl.col("iteration").is_not_null() & pl.col("data_source").is_not_null())
+        for source, count in kept.group_by("data_source").len().iter_rows():
+            counts[source] = counts.get(source, 0) + count
+    return counts
+
+
+def choose_source(counts: dict[str, int]) -> str | None:
+    """Return the data source with the most records; of equals the first by name; None where there is none."""
+    return min(counts, key=lambda source: (-counts[source], source), default=None)

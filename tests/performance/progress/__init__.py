@@ -1,0 +1,1 @@
+"""Tests of a workload's progress, from arrays of records to judged states."""
