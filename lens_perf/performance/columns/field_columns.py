@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import polars as pl
 
-from lens_perf.performance.columns.number_text import NON_FINITE_CODES, gives_back, parse_numbers, render
+from lens_perf.performance.columns.number_text import NON_FINITE_CODES, render
 from lens_perf.performance.metric_fields import WANDB, WANDB_METADATA_FIELDS
 
 FIXED = {
@@ -17,6 +17,9 @@ FIXED = {
 # Of a field NAME: v:NAME its numbers, t:NAME their stored texts where they are not rendered alike, n:NAME the codes of
 # NaN and the infinities, o:NAME true where it has any other value.
 VALUE, TEXT, NON_FINITE, OTHER = "v:", "t:", "n:", "o:"
+FIRST_LOOK = 64
+# Bytes of a text that Arrow keeps in the column itself; of a longer one, it keeps a reference to a buffer.
+LONGEST_INLINE = 12
 
 
 def list_fields(columns: Iterable[str]) -> list[str]:
@@ -24,35 +27,73 @@ def list_fields(columns: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(column[2:] for column in columns if column not in FIXED))
 
 
-def build_field(name: str, texts: pl.Series, data_sources: pl.Series) -> list[pl.Series]:
-    """Return the columns of the field ``name`` from ``texts``, the JSON texts of its values; null where it has none.
+def build_columns(frame: pl.DataFrame, data_sources: pl.Series) -> list[pl.Series]:
+    """Return the columns of fields from ``frame``: its ``t:`` are JSON texts of any values, its ``v:`` their numbers.
 
     The metadata that W&B's integration stores beside the metrics is hidden.
     """
-    if name in WANDB_METADATA_FIELDS:
-        texts = _choose(texts, data_sources.ne_missing(pl.Series([WANDB])))
-    columns = []
-    values = parse_numbers(texts)
-    if values.null_count() < len(values):
-        columns.append(values.alias(VALUE + name))
-        numbers = _choose(texts, values.is_not_null())
-        if not gives_back(values, numbers):
-            columns.append(numbers.alias(TEXT + name))
-    if values.null_count() > texts.null_count():
-        codes = texts.replace_strict(NON_FINITE_CODES, default=None, return_dtype=pl.UInt8)
-        others = texts.is_not_null() & values.is_null() & codes.is_null()
-        if codes.null_count() < len(codes):
-            columns.append(codes.alias(NON_FINITE + name))
-        if others.any():
-            columns.append(others.alias(OTHER + name))
-    return columns
+    names = list_fields(frame.columns)
+    hidden = [kind + name for name in names if name in WANDB_METADATA_FIELDS for kind in (TEXT, VALUE)]
+    if hidden:
+        is_shown = data_sources.ne_missing(pl.Series([WANDB]))
+        frame = frame.with_columns(pl.when(is_shown).then(pl.col(hidden)))
+    frame = drop_infinite(frame)
+    nulls = frame.null_count().row(0, named=True)
+    numeric = [name for name in names if nulls[VALUE + name] < len(frame)]
+    odd = [name for name in names if nulls[VALUE + name] > nulls[TEXT + name]]
+    others = [series for name in odd for series in _build_others(name, frame[TEXT + name], frame[VALUE + name])]
+    numbers = frame.select([kind + name for name in numeric for kind in (VALUE, TEXT)]).with_columns(
+        pl.when(pl.col(VALUE + name).is_not_null()).then(pl.col(TEXT + name)) for name in set(odd) & set(numeric)
+    )
+    numbers = use_integers(numbers, numeric)
+    return [*copy_long_texts(numbers.drop(list_rendered(numbers, numeric))).iter_columns(), *others]
 
 
-def _choose(texts: pl.Series, mask: pl.Series) -> pl.Series:
-    """Return ``texts`` with null where ``mask`` is false."""
-    if mask.all():
-        return texts
-    return pl.select(pl.when(mask).then(texts)).to_series()
+def _build_others(name: str, texts: pl.Series, values: pl.Series) -> list[pl.Series]:
+    """Return the columns for the values that are no data points."""
+    codes = texts.replace_strict(NON_FINITE_CODES, default=None, return_dtype=pl.UInt8)
+    others = texts.is_not_null() & values.is_null() & codes.is_null()
+    return ([codes.alias(NON_FINITE + name)] if codes.null_count() < len(codes) else []) + (
+        [others.alias(OTHER + name)] if others.any() else []
+    )
+
+
+def drop_infinite(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return ``frame`` with null for the numbers that float64 cannot hold."""
+    columns = [name for name in frame.columns if name.startswith(VALUE)]
+    found = frame.select(pl.col(columns).is_infinite().any()).row(0, named=True) if columns else {}
+    infinite = [name for name in columns if found[name]]
+    return frame.with_columns(pl.when(pl.col(infinite).is_finite()).then(pl.col(infinite))) if infinite else frame
+
+
+def use_integers(numbers: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """Return ``numbers`` with Int64 for the fields whose every number is an int64."""
+    firsts = numbers.select(pl.col(TEXT + name).drop_nulls().first() for name in names).row(0) if names else ()
+    whole = [name for name, first in zip(names, firsts, strict=True) if "." not in first]
+    integers = numbers.select(pl.col(TEXT + name).cast(pl.Int64, strict=False).alias(VALUE + name) for name in whole)
+    return numbers.with_columns(
+        each for each in integers.iter_columns() if each.null_count() == numbers[each.name].null_count()
+    )
+
+
+def list_rendered(numbers: pl.DataFrame, names: Sequence[str]) -> list[str]:
+    """Return the ``t:`` columns that the rendering of ``v:`` gives back exactly."""
+    names = list(names)
+    # Most columns with trailing zeros show one within the first values.
+    for part in (numbers.head(FIRST_LOOK), numbers):
+        if not names:
+            break
+        same = part.select(render(pl.col(VALUE + name)).eq(pl.col(TEXT + name)).all().alias(name) for name in names)
+        names = [name for name, alike in same.row(0, named=True).items() if alike]
+    return [TEXT + name for name in names]
+
+
+def copy_long_texts(numbers: pl.DataFrame) -> pl.DataFrame:
+    """Return ``numbers`` with texts that do not keep in memory what they were cut from; short ones never do."""
+    columns = [name for name in numbers.columns if name.startswith(TEXT)]
+    lengths = numbers.select(pl.col(columns).str.len_bytes().max()).row(0, named=True) if columns else {}
+    long = [name for name in columns if lengths[name] > LONGEST_INLINE]
+    return numbers.with_columns(pl.concat_str(name, pl.lit("")).alias(name) for name in long)
 
 
 def join(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
@@ -67,7 +108,7 @@ def join(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
         VALUE + name.removeprefix(TEXT) for name in names if name.startswith(TEXT) and name not in FIXED
     } | floats
     adapted = [_adapt(frame, floats, with_text) for frame in frames]
-    return pl.concat(adapted, how="diagonal").rechunk()
+    return pl.concat(adapted, how="diagonal")
 
 
 def _type(frame: pl.DataFrame, name: str) -> pl.DataType | None:

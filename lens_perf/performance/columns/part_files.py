@@ -46,7 +46,7 @@ def encode_part(frame: pl.DataFrame, statistics: bytes) -> Iterator[bytes]:
     sections: list[list[int]] = []
     columns: dict[str, int] = {}
     for number, names in enumerate(_group_columns(frame)):
-        content = _encode_columns(frame.select(names))
+        content = _encode_columns(frame.select(names).rechunk())
         columns |= dict.fromkeys(names, number)
         sections.append(Section(offset, len(content), google_crc32c.value(content)).as_list())
         offset += len(content)

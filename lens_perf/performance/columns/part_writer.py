@@ -13,10 +13,10 @@ from lens_perf.performance.columns.manifest import Part, Place, parse_fields, pl
 from lens_perf.performance.columns.part_files import PartFile, encode_part
 from lens_perf.performance.columns.stores import Store
 
-MOST_RECORDS = 65_536
+MOST_RECORDS = 32_768
 # Records times fields of a part, and the bytes of its texts: each is in memory as a whole while it is written.
-MOST_CELLS = 2_000_000
-MOST_TEXT_BYTES = 24 * 1024 * 1024
+MOST_CELLS = 1_000_000
+MOST_TEXT_BYTES = 16 * 1024 * 1024
 # With more attempts than this in one part, their statistics are computed when they are asked for.
 MOST_ATTEMPTS = 64
 

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from lens_perf.performance.columns.field_columns import FIXED, build_field
+from lens_perf.performance.columns.field_columns import FIXED, TEXT, VALUE, build_columns, list_fields
 from lens_perf.performance.columns.members import read_members
 from lens_perf.performance.columns.shapes import MOST_SHAPES, SEPARATOR, WIDEST_SHAPE, Shape
 from lens_perf.performance.metric_fields import DATA_SOURCES
@@ -13,7 +14,7 @@ from lens_perf.performance.metric_fields import DATA_SOURCES
 ROW = {**FIXED, "performance": pl.String()}
 # Records of one frame, and the most records times fields of it: what bounds the memory, with sparse records too.
 MOST_RECORDS = 16_384
-MOST_CELLS = 1_000_000
+MOST_CELLS = 500_000
 # With so many tries that explain fewer than so many records each, the records of a block have no common shapes.
 FUTILE_TRIES = 8
 FUTILE_RECORDS = 16
@@ -49,26 +50,21 @@ class RecordReader:
     def _read_rows(self, rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
         self._check()
         fields = self._read_fields(rows["performance"])
-        pieces = -(-len(rows) * len(fields) // MOST_CELLS)
+        pieces = -(-len(rows) * fields.width // 2 // MOST_CELLS)
         if pieces > 1 and len(rows) > 1:
             size = -(-len(rows) // pieces)
             for start in range(0, len(rows), size):
                 yield from self._read_rows(rows.slice(start, size))
             return
         fixed = rows.select(*FIXED)
-        sources = fixed["data_source"]
-        columns = []
-        for name, texts in fields.items():
-            self._check()
-            columns += build_field(name, texts, sources)
-        yield fixed.hstack(columns)
+        yield fixed.hstack(build_columns(fields, fixed["data_source"])) if fields.width else fixed
 
-    def _read_fields(self, objects: pl.Series) -> Mapping[str, pl.Series]:
-        """Return the JSON texts of the values of each field, as long as ``objects``."""
-        work = pl.DataFrame({"row": np.arange(len(objects), dtype=np.int32), "text": objects})
-        work = work.filter(pl.col("text").str.starts_with('{"'))
-        work = work.with_columns(count=pl.col("text").str.count_matches(SEPARATOR, literal=True))
-        found: list[tuple[Shape, pl.DataFrame]] = []
+    def _read_fields(self, objects: pl.Series) -> pl.DataFrame:
+        """Return the JSON text and the number of the value of each field, as long as ``objects``."""
+        rows = pl.DataFrame({"row": np.arange(len(objects), dtype=np.int32), "text": objects}).lazy()
+        rows = rows.filter(pl.col("text").str.starts_with('{"'))
+        work = rows.with_columns(separators=pl.col("text").str.count_matches(SEPARATOR, literal=True)).collect()
+        found: list[pl.DataFrame] = []
         for shape in list(self._shapes):
             work = self._apply(shape, work, found)
         slow: dict[str, Values] = {}
@@ -83,7 +79,9 @@ class RecordReader:
                 work = work.slice(1)
             tries += before - len(work) < FUTILE_RECORDS
         self._read_slowly(work, slow)
-        return self._gather(len(objects), found, slow)
+        if slow:
+            found.append(self._collect(slow))
+        return self._arrange(len(objects), found)
 
     def _learn(self, text: str) -> Shape | None:
         """Return the shape of an object, and remember it; None where it has too many keys."""
@@ -95,20 +93,17 @@ class RecordReader:
             self._shapes.append(shape)
         return shape
 
-    def _apply(self, shape: Shape, work: pl.DataFrame, found: list[tuple[Shape, pl.DataFrame]]) -> pl.DataFrame:
-        """Add to ``found`` the records of ``work`` that ``shape`` fits, and return the others."""
+    def _apply(self, shape: Shape, work: pl.DataFrame, found: list[pl.DataFrame]) -> pl.DataFrame:
+        """Add to ``found`` the records of ``work`` that have the shape, and return the others."""
         self._check()
-        candidates = work.filter(pl.col("count") == shape.separators)
-        if not len(candidates):
+        candidates = work.filter(pl.col("separators") == shape.separators)
+        read = shape.read(candidates) if len(candidates) else candidates
+        if not len(read):
             return work
-        split = shape.split(candidates["text"]).insert_column(0, candidates["row"])
-        fits = split["fits"]
-        if not fits.any():
-            return work
-        found.append((shape, split if fits.all() else split.filter(fits)))
-        if fits.all() and len(candidates) == len(work):
+        found.append(read)
+        if len(read) == len(work):
             return work.clear()
-        return work.join(found[-1][1].select("row"), on="row", how="anti", maintain_order="left")
+        return work.join(read.select("row"), on="row", how="anti", maintain_order="left")
 
     def _read_slowly(self, work: pl.DataFrame, slow: dict[str, Values]) -> None:
         for row, text in work.select("row", "text").iter_rows():
@@ -117,30 +112,31 @@ class RecordReader:
                 rows.append(row)
                 values.append(value)
 
-    def _gather(
-        self, length: int, found: list[tuple[Shape, pl.DataFrame]], slow: Mapping[str, Values]
-    ) -> Mapping[str, pl.Series]:
-        """Return the texts of each field in the order of the records."""
-        parts: dict[str, list[tuple[pl.Series, pl.Series]]] = {}
-        for shape, split in found:
-            for index, name in enumerate(shape.names):
-                parts.setdefault(name, []).append((split["row"], split[str(index)]))
-        for name, (rows, values) in slow.items():
-            parts.setdefault(name, []).append((pl.Series(rows, dtype=pl.Int32), pl.Series(values, dtype=pl.String)))
-        return {name: self._scatter(length, each) for name, each in parts.items() if self._admits(name)}
+    def _collect(self, slow: Mapping[str, Values]) -> pl.DataFrame:
+        """Return the texts and numbers of the fields in ``slow``, with the rows that have any."""
+        rows = np.unique(np.concatenate([np.array(each, dtype=np.int32) for each, _ in slow.values()]))
+        columns = [pl.Series("row", rows)]
+        for name, (own, values) in slow.items():
+            self._check()
+            texts = pl.Series(TEXT + name, values, dtype=pl.String)
+            if len(own) < len(rows):
+                places = np.full(len(rows), -1, dtype=np.int32)
+                places[np.searchsorted(rows, own)] = np.arange(len(own), dtype=np.int32)
+                texts = texts.gather(_make_index(places))
+            columns += [texts, texts.cast(pl.Float64, strict=False).alias(VALUE + name)]
+        return pl.DataFrame(columns)
 
-    def _scatter(self, length: int, parts: list[tuple[pl.Series, pl.Series]]) -> pl.Series:
-        self._check()
-        if len(parts) == 1 and len(parts[0][0]) == length:
-            return parts[0][1]
+    def _arrange(self, length: int, found: list[pl.DataFrame]) -> pl.DataFrame:
+        """Return the fields of all rows in their order, without those beyond the limit."""
+        if not found:
+            return pl.DataFrame(height=length)
+        fields = found[0] if len(found) == 1 else pl.concat(found, how="diagonal")
+        # Also where the order is right already: what is gathered no longer keeps the whole text of the rows in memory.
         places = np.full(length, -1, dtype=np.int32)
-        start = 0
-        for rows, _ in parts:
-            places[rows.to_numpy()] = np.arange(start, start + len(rows), dtype=np.int32)
-            start += len(rows)
-        texts = pl.concat([text.alias("") for _, text in parts])
-        index = pl.Series(places)
-        return texts.gather(index.set(index < 0, None))
+        places[fields["row"].to_numpy()] = np.arange(len(fields), dtype=np.int32)
+        fields = fields.select(pl.all().gather(_make_index(places)))
+        left_out = [name for name in list_fields(fields.columns[1:]) if not self._admits(name)]
+        return fields.drop("row", *[kind + name for name in left_out for kind in (TEXT, VALUE)])
 
     def _admits(self, name: str) -> bool:
         if name in self._fields:
@@ -150,6 +146,12 @@ class RecordReader:
             return False
         self._fields.add(name)
         return True
+
+
+def _make_index(places: npt.NDArray[np.int32]) -> pl.Series:
+    """Return ``places`` for gathering, where -1 gathers a null."""
+    index = pl.Series(places)
+    return index.set(index < 0, None) if index.min() == -1 else index
 
 
 def _read_sources(texts: pl.Series) -> pl.Series:
