@@ -77,6 +77,18 @@ class LimitSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ColumnSettings:
+    """``[columns]``: the columnar copies of workloads, from which whole workloads are answered."""
+
+    enabled: bool = setting("whether copies are kept in the directory; if not, each process makes its own", True)
+    directory: str | None = setting("directory of the copies, relative to the settings file; none: the cache", None)
+    max_gib: float = setting("size of all copies, in GiB, beyond which those used least recently go", 20.0, minimum=0)
+    build_seconds: float = setting("longest time the reading of a whole workload may take", 600.0, minimum=1)
+    max_fields: int = setting("most fields of a workload; further ones are left out, and reported", 20_000, minimum=1)
+    private_mib: int = setting("size of a process's own copies while the directory cannot be used", 1024, minimum=0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """Every setting of the service; ``path`` is the file they come from."""
 
@@ -88,6 +100,7 @@ class Settings:
     access: AccessSettings = field(default_factory=AccessSettings)
     pool: PoolSettings = field(default_factory=PoolSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
+    columns: ColumnSettings = field(default_factory=ColumnSettings)
 
     @property
     def fallback_cluster(self) -> str:
@@ -95,22 +108,17 @@ class Settings:
         return self.default_cluster or self.current_cluster or next(iter(self.clusters))
 
 
-SECTIONS: Mapping[str, type[HttpSettings | AccessSettings | PoolSettings | LimitSettings]] = {
+SECTIONS: Mapping[str, type[HttpSettings | AccessSettings | PoolSettings | LimitSettings | ColumnSettings]] = {
     "http": HttpSettings,
     "access": AccessSettings,
     "pool": PoolSettings,
     "limits": LimitSettings,
+    "columns": ColumnSettings,
 }
 TOP_KEYS = tuple(each for each in fields(Settings) if each.name in {"default_cluster", "current_cluster"})
 CLUSTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
-TYPE_WORDS = {
-    str: "a text",
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    tuple: "a list of texts",
-}
+TYPE_WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", tuple: "a list of texts"}
 TRUTHS = {"true": True, "false": False}
 Section = TypeVar("Section")
 
@@ -129,6 +137,7 @@ def load_settings(path: Path | None = None, environment: Mapping[str, str] = os.
         for name, section in SECTIONS.items()
     }
     sections["access"] = _anchor(sections["access"], "token_file", path.parent)
+    sections["columns"] = _anchor(sections["columns"], "directory", path.parent)
     settings = Settings(
         path=path,
         **_read_keys(TOP_KEYS, own_keys, f"{path}: ", environment, VARIABLE_PREFIX),

@@ -44,6 +44,14 @@ class ResultTooLargeError(LensError):
     """The answer would pass the configured cap; the message names the parameters that make it fit."""
 
 
+class CopyNotReadyError(LensError):
+    """The columnar copy of the workload is still being built; ``share`` of it, 0 to 1, is done, if that is known."""
+
+    def __init__(self, message: str, share: float | None = None) -> None:
+        super().__init__(message)
+        self.share = share
+
+
 class DeadlineExceededError(LensError):
     """The query ran past its deadline."""
 

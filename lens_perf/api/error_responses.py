@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from lens_perf.errors import (
     ClientLeftError,
     ClusterError,
+    CopyNotReadyError,
     DeadlineExceededError,
     ForbiddenError,
     InvalidParameterError,
@@ -26,6 +27,7 @@ STATUSES: dict[type[BaseException], HTTPStatus] = {
     ForbiddenError: HTTPStatus.FORBIDDEN,
     ResultTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     ClusterError: HTTPStatus.SERVICE_UNAVAILABLE,
+    CopyNotReadyError: HTTPStatus.SERVICE_UNAVAILABLE,
     DeadlineExceededError: HTTPStatus.GATEWAY_TIMEOUT,
     # Nobody reads this answer; it is no fault of the service's own.
     ClientLeftError: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -34,6 +34,7 @@ OUTCOMES = {True: "ok", False: "failed"}
 
 # From an answer out of the index to the default deadline; and from an idle connection to the default wait.
 REQUEST_BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+COPY_BUILD_BUCKETS = (0.05, 0.25, 1, 5, 15, 60, 300, 900)
 POOL_WAIT_BUCKETS = (0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
 
@@ -93,6 +94,24 @@ DEADLINE_EXCEEDED = Counter(
 CLIENT_LEFT = Counter(
     "lens_perf_client_left_total", "Queries ended because their client had left", ["cluster"], registry=_local
 )
+
+COPY_HITS = Counter("lens_perf_copy_hits_total", "Copies found to be up to date", ["cluster"], registry=_local)
+COPY_REFRESH_SECONDS = Histogram(
+    "lens_perf_copy_refresh_seconds",
+    "Time to bring a copy up to date with a few new records",
+    ["cluster"],
+    buckets=REQUEST_BUCKETS,
+    registry=_local,
+)
+COPY_BUILD_SECONDS = Histogram(
+    "lens_perf_copy_build_seconds",
+    "Time to read a workload whole",
+    ["cluster", "outcome"],
+    buckets=COPY_BUILD_BUCKETS,
+    registry=_local,
+)
+COPY_BYTES = Gauge("lens_perf_copy_bytes", "Size of all copies", multiprocess_mode="mostrecent", registry=_local)
+COPY_EVICTIONS = Counter("lens_perf_copy_evictions_total", "Copies removed to make room", registry=_local)
 
 
 def declare_clusters(names: Iterable[str]) -> None:
@@ -181,6 +200,31 @@ def count_deadline(cluster: str) -> None:
 def count_client_left(cluster: str) -> None:
     """Count a query that was ended because nobody waited for it any more."""
     CLIENT_LEFT.labels(cluster_label(cluster)).inc()
+
+
+def count_copy_hit(cluster: str) -> None:
+    """Count a copy that had everything."""
+    COPY_HITS.labels(cluster_label(cluster)).inc()
+
+
+def count_copy_refresh(cluster: str, seconds: float) -> None:
+    """Count a copy that was brought up to date with a few new records."""
+    COPY_REFRESH_SECONDS.labels(cluster_label(cluster)).observe(seconds)
+
+
+def count_copy_build(cluster: str, ok: bool, seconds: float) -> None:
+    """Count a workload that was read whole, or could not be."""
+    COPY_BUILD_SECONDS.labels(cluster_label(cluster), OUTCOMES[ok]).observe(seconds)
+
+
+def set_copy_bytes(size: int) -> None:
+    """Set the size of all copies in the directory."""
+    COPY_BYTES.set(size)
+
+
+def count_copy_eviction() -> None:
+    """Count a copy that was removed to make room."""
+    COPY_EVICTIONS.inc()
 
 
 def expose() -> bytes:

@@ -1,0 +1,51 @@
+"""Which records of a frame a copy has already, exactly as they are."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from lens_perf.performance.columns.field_columns import FIXED, NON_FINITE, OTHER, TEXT, VALUE, list_fields
+from lens_perf.performance.columns.number_text import render
+from lens_perf.performance.columns.part_list import Ids, PartList
+
+# Of more records that might be the same, all are taken for changed, which costs only time.
+MOST_COMPARED = 2_000
+
+
+def find_identical(parts: PartList, frame: pl.DataFrame, ids: Ids) -> Ids:
+    """Return those of ``ids``, the sorted ids of ``frame``, whose records are the same in ``parts``."""
+    identical = [ids[:0]]
+    for part, found in parts.find(ids):
+        if len(found) > MOST_COMPARED:
+            continue
+        old = parts.open(part).read()
+        old_records = _describe(old.filter(np.isin(old["id"].to_numpy(), found)))
+        new_records = _describe(frame.filter(np.isin(frame["id"].to_numpy(), found)))
+        same = [id_ for id_, record in new_records.items() if old_records[id_] == record]
+        identical.append(np.array(same, dtype=np.int64))
+    return np.concatenate(identical)
+
+
+def _describe(frame: pl.DataFrame) -> Mapping[int, Any]:
+    """Return the records of ``frame`` by id, in values that do not depend on how the columns keep them."""
+    records: dict[int, tuple[Any, set[Any]]] = {row[0]: (row, set()) for row in frame.select(*FIXED).iter_rows()}
+    fields = list(records.values())
+    for name in list_fields(frame.columns):
+        for number, described in enumerate(zip(*_describe_field(frame, name), strict=True)):
+            if any(described):
+                fields[number][1].add((name, *described))
+    return records
+
+
+def _describe_field(frame: pl.DataFrame, name: str) -> list[list[Any]]:
+    nothing = [None] * len(frame)
+    texts = nothing
+    if TEXT + name in frame.columns:
+        texts = frame[TEXT + name].to_list()
+    elif VALUE + name in frame.columns:
+        texts = render(frame[VALUE + name]).to_list()
+    codes = frame[NON_FINITE + name].to_list() if NON_FINITE + name in frame.columns else nothing
+    others = frame[OTHER + name].to_list() if OTHER + name in frame.columns else nothing
+    return [texts, codes, [each or None for each in others]]

@@ -1,0 +1,161 @@
+"""The copies of all workloads: opened up to date, listed, verified, dropped."""
+
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from lens_perf.config import ColumnSettings
+from lens_perf.performance.columns.builds import Builds
+from lens_perf.performance.columns.directory_store import MANIFEST, DirectoryStore, is_own_directory
+from lens_perf.performance.columns.freshening import Freshener
+from lens_perf.performance.columns.manifest import CopyKey, Manifest
+from lens_perf.performance.columns.manifest_cache import ManifestCache
+from lens_perf.performance.columns.part_files import DamagedPartError
+from lens_perf.performance.columns.private_copies import PrivateCopies
+from lens_perf.performance.columns.source import Source
+from lens_perf.performance.columns.stores import Store
+from lens_perf.performance.columns.usage import Evictor, list_uses, remove_copy
+from lens_perf.performance.columns.workload_copy import WorkloadCopy
+
+logger = logging.getLogger(__name__)
+
+GIBIBYTE = 1024**3
+# A directory that could not be used is tried again after so many seconds.
+PAUSE_SECONDS = 10.0
+TRIES = 3
+# Under the directory of the settings, or the user's cache.
+OWN_NAME = "lens_perf/columns"
+Answer = TypeVar("Answer")
+
+
+class CopyInfo(NamedTuple):
+    """A copy in the directory; ``records`` is None where the copy is damaged or of another version."""
+
+    directory: Path
+    key: CopyKey | None
+    records: int | None
+    size: int
+    used_at: float
+
+
+class Columns:
+    """The columnar copies of the workloads. One for a process, made in the process that uses it."""
+
+    def __init__(self, settings: ColumnSettings) -> None:
+        self._settings = settings
+        self.root = find_directory(settings.directory)
+        self._cache = ManifestCache()
+        self._private = PrivateCopies(settings.private_mib)
+        self._freshener = Freshener(Builds(), settings.max_fields, settings.build_seconds)
+        self._evictor = Evictor(self.root, int(settings.max_gib * GIBIBYTE))
+        self._unusable_until = float("-inf") if settings.enabled else float("inf")
+
+    def answer(self, key: CopyKey, source: Source, deadline: float, read: Callable[[WorkloadCopy], Answer]) -> Answer:
+        """Return ``read`` of the copy, up to date; a copy that proves damaged is built again, once.
+
+        ``deadline`` is a time of ``time.monotonic``. Raises CopyNotReadyError where the copy is not built by then, and
+        what ``source`` and ``read`` raise.
+        """
+        with self.open(key, source, deadline) as copy:
+            try:
+                return read(copy)
+            except DamagedPartError:
+                self._drop_damaged(self._choose_store(key), key, (copy.history, copy.generation))
+        with self.open(key, source, deadline) as copy:
+            return read(copy)
+
+    @contextmanager
+    def open(self, key: CopyKey, source: Source, deadline: float, *, build: bool = True) -> Iterator[WorkloadCopy]:
+        """Open the copy, with everything that was committed before this call.
+
+        With ``build`` false, CopyNotReadyError is raised at once where all records would have to be read.
+        """
+        yield self._open(key, source, deadline, build=build)
+
+    def peek(self, key: CopyKey) -> WorkloadCopy | None:
+        """Return the copy as it is, without asking the cluster for news; None if there is none."""
+        store = self._choose_store(key)
+        manifest = store.load()
+        with suppress(DamagedPartError, OSError):
+            return None if manifest is None else self._open_parts(store, manifest)
+        return None
+
+    def list(self) -> Iterator[CopyInfo]:
+        """Yield the copies in the directory. Raises OSError."""
+        if not is_own_directory(self.root):
+            return
+        for use in list_uses(self.root):
+            manifest = self._cache.load(use.path / MANIFEST)
+            key, records = (manifest.key, manifest.records) if manifest else (None, None)
+            yield CopyInfo(use.path, key, records, use.size, use.used_at)
+
+    def drop(self, key: CopyKey) -> bool:
+        """Remove a copy; return whether there was one that nobody was writing to."""
+        self._private.drop(key)
+        return is_own_directory(self.root) and remove_copy(self.root / key.digest)
+
+    def _open(self, key: CopyKey, source: Source, deadline: float, *, build: bool) -> WorkloadCopy:
+        for attempt in range(TRIES):
+            store = self._choose_store(key)
+            manifest = store.load()
+            try:
+                manifest = self._freshener.bring_up_to_date(store, key, source, deadline, build=build)
+                return self._open_parts(store, manifest)
+            except DamagedPartError:
+                # Also a part that a newer state has replaced: then that is opened.
+                if manifest is not None:
+                    self._drop_damaged(store, key, (manifest.history, manifest.generation))
+            except OSError as error:
+                self._report_unusable(error)
+                if attempt == TRIES - 1 or not isinstance(store, DirectoryStore):
+                    raise
+        raise DamagedPartError
+
+    def _choose_store(self, key: CopyKey) -> Store:
+        if time.monotonic() >= self._unusable_until:
+            if not self.root.exists() or is_own_directory(self.root):
+                return DirectoryStore(self.root, key, self._cache, self._evictor.reserve)
+            self._report_unusable(PermissionError(0, "it is not a directory of this user"))
+        return self._private.get(key)
+
+    def _open_parts(self, store: Store, manifest: Manifest) -> WorkloadCopy:
+        files = [store.open_part(part) for part in manifest.parts]
+        if isinstance(store, DirectoryStore):
+            store.touch()
+        return WorkloadCopy(manifest, files)
+
+    def _drop_damaged(self, store: Store, key: CopyKey, state: tuple[str, int]) -> None:
+        """Remove the copy unless it has been replaced meanwhile."""
+        with store.hold(time.monotonic() + 1.0) as held:
+            manifest = store.load()
+            if held and manifest is not None and (manifest.history, manifest.generation) == state:
+                logger.warning("The copy of workload %s of cluster %s is damaged: it is built again", key[1], key[0])
+                store.remove()
+
+    def _report_unusable(self, error: OSError) -> None:
+        """Do without the directory for a while; the message has no text but the system's."""
+        if self._unusable_until < time.monotonic() + PAUSE_SECONDS:
+            self._unusable_until = time.monotonic() + PAUSE_SECONDS
+            logger.warning(
+                "The directory of copies %s cannot be used (%s): each process makes its own, of at most %d MiB",
+                self.root, error.strerror, self._settings.private_mib,
+            )  # fmt: skip
+
+
+def find_directory(configured: str | None, environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the directory of the copies: the configured one, else in systemd's or the user's cache, else in TMPDIR."""
+    if configured is not None:
+        return Path(configured)
+    # systemd names the directories of CacheDirectory=, with colons between them.
+    given = environment.get("CACHE_DIRECTORY", "").partition(":")[0] or environment.get("XDG_CACHE_HOME")
+    if given:
+        return Path(given) / OWN_NAME
+    home = environment.get("HOME")
+    if home and os.access(home, os.W_OK):
+        return Path(home) / ".cache" / OWN_NAME
+    return Path(tempfile.gettempdir()) / f"lens_perf-{os.geteuid()}" / "columns"

@@ -1,0 +1,160 @@
+"""A copy in a directory that all processes of the host share."""
+
+import errno
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from lens_perf.performance.columns.locks import hold_lock
+from lens_perf.performance.columns.manifest import CopyKey, Manifest, Part
+from lens_perf.performance.columns.manifest_cache import ManifestCache
+from lens_perf.performance.columns.part_files import DamagedPartError, PartFile
+
+MANIFEST = "manifest"
+LOCK = "lock"
+# Its size is that of the copy, which takes no space in it, and its time of change that of the last use: one call tells
+# both, however many parts there are.
+USED = "used"
+PART = ".part"
+
+
+class DirectoryStore:
+    """The directory of the copy ``key`` under ``root``. ``reserve`` is told the bytes that are going to be written."""
+
+    def __init__(self, root: Path, key: CopyKey, cache: ManifestCache, reserve: Callable[[int], None]) -> None:
+        self.key = key
+        self._root = root
+        self.path = root / key.digest
+        self._cache = cache
+        self._reserve = reserve
+        self._lock: int | None = None
+        self._written = 0
+
+    @contextmanager
+    def hold(self, wait_until: float) -> Iterator[bool]:
+        """Keep all others from writing; yields False where one of them still does at ``wait_until``."""
+        prepare_directory(self._root)
+        with hold_lock(self.path / LOCK, wait_until) as lock:
+            if lock is None:
+                yield False
+                return
+            self._lock = lock
+            self._written = 0
+            try:
+                yield True
+            finally:
+                self._lock = None
+                with suppress(OSError):
+                    os.ftruncate(lock, 0)
+
+    def load(self) -> Manifest | None:
+        """Return the newest manifest, None where there is none that can be read."""
+        manifest = self._cache.load(self.path / MANIFEST)
+        return manifest if manifest is not None and manifest.key == self.key else None
+
+    def touch(self) -> None:
+        """Note that the copy is in use."""
+        with suppress(OSError):
+            os.utime(self.path / USED)
+
+    def open_part(self, part: Part) -> PartFile:
+        """Open a part. Raises DamagedPartError."""
+        try:
+            descriptor = os.open(self.path / part.name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            raise DamagedPartError from None
+        return PartFile(descriptor, 0, part.size)
+
+    def write_part(self, chunks: Iterable[bytes]) -> tuple[str, int]:
+        """Write a part, and return its name and size. What is not named in the manifest later is removed."""
+        name = secrets.token_hex(8) + PART
+        with (self.path / name).open("xb", buffering=0) as file:
+            for chunk in chunks:
+                write_all(file.fileno(), chunk)
+            os.fdatasync(file.fileno())
+            size = file.tell()
+        self._written += size
+        self._set_size(self._written)
+        self._reserve(size)
+        return name, size
+
+    def publish(self, manifest: Manifest) -> None:
+        """Replace the manifest, and remove what it does not name."""
+        content = manifest.encode()
+        temporary = self.path / f"{MANIFEST}.{secrets.token_hex(8)}"
+        with temporary.open("xb", buffering=0) as file:
+            write_all(file.fileno(), content)
+            os.fdatasync(file.fileno())
+        temporary.replace(self.path / MANIFEST)
+        self._cache.store(self.path / MANIFEST, manifest)
+        self._set_size(manifest.size + len(content))
+        self._sweep({part.name for part in manifest.parts} | {MANIFEST, LOCK, USED})
+
+    def discard(self, parts: Iterable[str]) -> None:
+        """Remove parts that no manifest names."""
+        for name in parts:
+            with suppress(OSError):
+                (self.path / name).unlink()
+
+    def write_progress(self, share: float) -> None:
+        """Show others which share of a build is done."""
+        if self._lock is not None:
+            with suppress(OSError):
+                os.pwrite(self._lock, b"%.4f" % share, 0)
+
+    def read_progress(self) -> float | None:
+        """Return the share of the build under way that is done, if it is known."""
+        try:
+            return float((self.path / LOCK).read_bytes()[:6])
+        except (OSError, ValueError):
+            return None
+
+    def remove(self) -> None:
+        """Remove the copy: first the manifest, so that nobody begins to read what is half removed."""
+        with suppress(OSError):
+            (self.path / MANIFEST).unlink()
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def _set_size(self, size: int) -> None:
+        descriptor = os.open(self.path / USED, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            os.ftruncate(descriptor, size)
+            os.utime(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _sweep(self, kept: set[str]) -> None:
+        with os.scandir(self.path) as entries:
+            for entry in entries:
+                if entry.name not in kept:
+                    with suppress(OSError):
+                        Path(entry.path).unlink()
+
+
+def write_all(descriptor: int, content: bytes) -> None:
+    """Write ``content`` to a file. Raises OSError."""
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def is_own_directory(path: Path) -> bool:
+    """Return whether ``path`` is a directory of this user, to which nobody else could have written."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
+
+
+def prepare_directory(path: Path) -> None:
+    """Make the directory of all copies, or see that it is this user's own. Raises OSError."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not is_own_directory(path):
+        raise PermissionError(errno.EPERM, "others may write to it")
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o700)

@@ -1,0 +1,127 @@
+"""From the JSON texts of a field's values to its columns ``v:``, ``t:``, ``n:`` and ``o:``, and such columns joined."""
+
+from collections.abc import Iterable, Sequence
+
+import polars as pl
+
+from lens_perf.performance.columns.number_text import NON_FINITE_CODES, render
+from lens_perf.performance.metric_fields import WANDB, WANDB_METADATA_FIELDS
+
+FIXED = {
+    "id": pl.Int64(),
+    "created_at": pl.Int64(),
+    "iteration": pl.Int32(),
+    "serial": pl.Int32(),
+    "data_source": pl.String(),
+}
+# Of a field NAME: v:NAME its numbers, t:NAME their stored texts where they are not rendered alike, n:NAME the codes of
+# NaN and the infinities, o:NAME true where it has any other value.
+VALUE, TEXT, NON_FINITE, OTHER = "v:", "t:", "n:", "o:"
+FIRST_LOOK = 64
+# Bytes of a text that Arrow keeps in the column itself; of a longer one, it keeps a reference to a buffer.
+LONGEST_INLINE = 12
+
+
+def list_fields(columns: Iterable[str]) -> list[str]:
+    """Return the fields that ``columns`` are of, each once, in the order of their first column."""
+    return list(dict.fromkeys(column[2:] for column in columns if column not in FIXED))
+
+
+def build_columns(frame: pl.DataFrame, data_sources: pl.Series) -> list[pl.Series]:
+    """Return the columns of fields from ``frame``: its ``t:`` are JSON texts of any values, its ``v:`` their numbers.
+
+    The metadata that W&B's integration stores beside the metrics is hidden.
+    """
+    names = list_fields(frame.columns)
+    hidden = [kind + name for name in names if name in WANDB_METADATA_FIELDS for kind in (TEXT, VALUE)]
+    if hidden:
+        is_shown = data_sources.ne_missing(pl.Series([WANDB]))
+        frame = frame.with_columns(pl.when(is_shown).then(pl.col(hidden)))
+    frame = drop_infinite(frame)
+    nulls = frame.null_count().row(0, named=True)
+    numeric = [name for name in names if nulls[VALUE + name] < len(frame)]
+    odd = [name for name in names if nulls[VALUE + name] > nulls[TEXT + name]]
+    others = [series for name in odd for series in _build_others(name, frame[TEXT + name], frame[VALUE + name])]
+    numbers = frame.select([kind + name for name in numeric for kind in (VALUE, TEXT)]).with_columns(
+        pl.when(pl.col(VALUE + name).is_not_null()).then(pl.col(TEXT + name)) for name in set(odd) & set(numeric)
+    )
+    numbers = use_integers(numbers, numeric)
+    return [*copy_long_texts(numbers.drop(list_rendered(numbers, numeric))).iter_columns(), *others]
+
+
+def _build_others(name: str, texts: pl.Series, values: pl.Series) -> list[pl.Series]:
+    """Return the columns for the values that are no data points."""
+    codes = texts.replace_strict(NON_FINITE_CODES, default=None, return_dtype=pl.UInt8)
+    others = texts.is_not_null() & values.is_null() & codes.is_null()
+    return ([codes.alias(NON_FINITE + name)] if codes.null_count() < len(codes) else []) + (
+        [others.alias(OTHER + name)] if others.any() else []
+    )
+
+
+def drop_infinite(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return ``frame`` with null for the numbers that float64 cannot hold."""
+    columns = [name for name in frame.columns if name.startswith(VALUE)]
+    found = frame.select(pl.col(columns).is_infinite().any()).row(0, named=True) if columns else {}
+    infinite = [name for name in columns if found[name]]
+    return frame.with_columns(pl.when(pl.col(infinite).is_finite()).then(pl.col(infinite))) if infinite else frame
+
+
+def use_integers(numbers: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """Return ``numbers`` with Int64 for the fields whose every number is an int64."""
+    firsts = numbers.select(pl.col(TEXT + name).drop_nulls().first() for name in names).row(0) if names else ()
+    whole = [name for name, first in zip(names, firsts, strict=True) if "." not in first]
+    integers = numbers.select(pl.col(TEXT + name).cast(pl.Int64, strict=False).alias(VALUE + name) for name in whole)
+    return numbers.with_columns(
+        each for each in integers.iter_columns() if each.null_count() == numbers[each.name].null_count()
+    )
+
+
+def list_rendered(numbers: pl.DataFrame, names: Sequence[str]) -> list[str]:
+    """Return the ``t:`` columns that the rendering of ``v:`` gives back exactly."""
+    names = list(names)
+    # Most columns with trailing zeros show one within the first values.
+    for part in (numbers.head(FIRST_LOOK), numbers):
+        if not names:
+            break
+        same = part.select(render(pl.col(VALUE + name)).eq(pl.col(TEXT + name)).all().alias(name) for name in names)
+        names = [name for name, alike in same.row(0, named=True).items() if alike]
+    return [TEXT + name for name in names]
+
+
+def copy_long_texts(numbers: pl.DataFrame) -> pl.DataFrame:
+    """Return ``numbers`` with texts that do not keep in memory what they were cut from; short ones never do."""
+    columns = [name for name in numbers.columns if name.startswith(TEXT)]
+    lengths = numbers.select(pl.col(columns).str.len_bytes().max()).row(0, named=True) if columns else {}
+    long = [name for name in columns if lengths[name] > LONGEST_INLINE]
+    return numbers.with_columns(pl.concat_str(name, pl.lit("")).alias(name) for name in long)
+
+
+def join(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Return the records of ``frames`` one below the other, each field with one type: Float64 unless all are Int64."""
+    if len(frames) == 1:
+        return frames[0]
+    names = dict.fromkeys(name for frame in frames for name in frame.columns)
+    floats = {
+        name for name in names if name.startswith(VALUE) and len({_type(each, name) for each in frames} - {None}) > 1
+    }
+    with_text = {
+        VALUE + name.removeprefix(TEXT) for name in names if name.startswith(TEXT) and name not in FIXED
+    } | floats
+    adapted = [_adapt(frame, floats, with_text) for frame in frames]
+    return pl.concat(adapted, how="diagonal")
+
+
+def _type(frame: pl.DataFrame, name: str) -> pl.DataType | None:
+    return frame.schema.get(name)
+
+
+def _adapt(frame: pl.DataFrame, floats: set[str], with_text: set[str]) -> pl.DataFrame:
+    """Return ``frame`` with the columns ``floats`` as Float64 and texts for all of ``with_text``."""
+    changed: list[pl.Series] = []
+    for name in with_text & set(frame.columns):
+        text = TEXT + name.removeprefix(VALUE)
+        if text not in frame.columns:
+            changed.append(render(frame[name]).alias(text))
+        if name in floats and frame.schema[name] == pl.Int64:
+            changed.append(frame[name].cast(pl.Float64))
+    return frame.with_columns(changed) if changed else frame

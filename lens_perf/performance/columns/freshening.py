@@ -1,0 +1,129 @@
+"""Brings a copy up to date when a request needs it: a little in its own thread, much in the background."""
+
+import time
+from dataclasses import dataclass, replace
+
+from lens_perf.errors import DeadlineExceededError
+from lens_perf.instrumentation import metrics
+from lens_perf.performance.columns.builds import Builds, make_not_ready
+from lens_perf.performance.columns.manifest import CopyKey, Manifest
+from lens_perf.performance.columns.refresh import Refresher
+from lens_perf.performance.columns.source import Changes, Source, SourceSnapshot
+from lens_perf.performance.columns.stores import Store
+
+# More new records than this are read in the background, as a first build is.
+MOST_INLINE = 5_000
+# A checkpoint without changes is written so often at most.
+CHECKPOINT_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Freshener:
+    """Finds out what is new, and has it read; builds take at most ``build_seconds``."""
+
+    builds: Builds
+    max_fields: int
+    build_seconds: float
+
+    def bring_up_to_date(self, store: Store, key: CopyKey, source: Source, deadline: float, *, build: bool) -> Manifest:
+        """Return a manifest with everything that was committed before this call.
+
+        Raises CopyNotReadyError where that takes longer than until ``deadline`` (or, without ``build``, where all
+        records would have to be read), OSError, DamagedPartError, and what ``source`` raises.
+        """
+        while True:
+            known = store.load()
+            small = False
+            if known is not None:
+                with source.open_snapshot(deadline, heavy=False) as snapshot:
+                    changes = snapshot.find_changes(known.checkpoint)
+                    if changes.unchanged:
+                        metrics.count_copy_hit(key.cluster)
+                        return self._keep_checkpoint(store, known, changes)
+                    small = is_small(changes)
+                    refresher = self.make_refresher(store, key, deadline)
+                    refreshed = self._refresh(refresher, snapshot, known, changes) if small else None
+                    if refreshed is not None:
+                        return refreshed
+            if small:
+                self._wait(store, deadline)
+            elif build:
+                work = _Build(self, store, key, source)
+                self.builds.run(key, work.run, deadline, store.read_progress)
+            else:
+                raise make_not_ready(None)
+
+    def make_refresher(self, store: Store, key: CopyKey, deadline: float) -> Refresher:
+        """Return a refresher that ends with DeadlineExceededError at ``deadline``."""
+        return Refresher(store, key, self.max_fields, lambda: check_deadline(deadline))
+
+    def _refresh(
+        self, refresher: Refresher, snapshot: SourceSnapshot, known: Manifest, changes: Changes
+    ) -> Manifest | None:
+        """Apply a few changes; return None where somebody else does so."""
+        with refresher.store.hold(0.0) as held:
+            current = refresher.store.load() if held else None
+            if current is None or (current.history, current.generation) != (known.history, known.generation):
+                return None
+            started = time.monotonic()
+            manifest = refresher.refresh(snapshot, known, changes)
+            metrics.count_copy_refresh(refresher.key.cluster, time.monotonic() - started)
+            return manifest
+
+    def _keep_checkpoint(self, store: Store, known: Manifest, changes: Changes) -> Manifest:
+        """Write the newer checkpoint now and then: so the search for changes does not begin ever farther back."""
+        if changes.checkpoint == known.checkpoint or time.time() - known.written_at < CHECKPOINT_SECONDS:
+            return known
+        with store.hold(0.0) as held:
+            if held and store.load() is known:
+                known = replace(known, checkpoint=changes.checkpoint, written_at=time.time())
+                store.publish(known)
+        return known
+
+    def _wait(self, store: Store, deadline: float) -> None:
+        with store.hold(deadline) as held:
+            if not held:
+                raise make_not_ready(store.read_progress())
+
+
+@dataclass(frozen=True)
+class _Build:
+    """Reads everything, or much, in a background thread."""
+
+    freshener: Freshener
+    store: Store
+    key: CopyKey
+    source: Source
+
+    def run(self) -> None:
+        """Build the copy, unless another process has done so meanwhile."""
+        started = time.monotonic()
+        deadline = started + self.freshener.build_seconds
+        is_good = False
+        try:
+            with self.store.hold(deadline) as held:
+                check_deadline(deadline if held else started)
+                is_good = self._build(deadline)
+        finally:
+            metrics.count_copy_build(self.key.cluster, is_good, time.monotonic() - started)
+
+    def _build(self, deadline: float) -> bool:
+        known = self.store.load()
+        with self.source.open_snapshot(deadline, heavy=True) as snapshot:
+            changes = snapshot.find_changes(known.checkpoint if known else None)
+            if known is None:
+                changes = replace(changes, reset=True, unchanged=False)
+            if not (changes.unchanged or is_small(changes)):
+                self.freshener.make_refresher(self.store, self.key, deadline).refresh(snapshot, known, changes)
+        return True
+
+
+def is_small(changes: Changes) -> bool:
+    """Return whether a request applies ``changes`` itself."""
+    return not changes.reset and len(changes.ids) <= MOST_INLINE
+
+
+def check_deadline(deadline: float) -> None:
+    """Raise DeadlineExceededError at ``deadline``, a time of ``time.monotonic``."""
+    if time.monotonic() >= deadline:
+        raise DeadlineExceededError("Reading the workload took longer than it may: raise columns.build_seconds")

@@ -1,0 +1,83 @@
+"""Reads the members of one JSONB object from its text, exactly, whatever it holds."""
+
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterator
+
+# Of an object as JSONB writes it. Possessive: no part is ever given back, so the time is linear.
+NAME = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)": ')
+SCALAR = re.compile(r"[^,}\]\[{\"]++")
+BRACKET = re.compile(r'["\[\]{}]')
+# Stands for the value of a member that is neither a number nor one of the texts for NaN and the infinities.
+OTHER = "null"
+LONGEST_KEPT = len('"-Infinity"')
+MEMBERS_PER_CHECK = 1_000
+
+
+def read_members(text: str, check: Callable[[], None]) -> Iterator[tuple[str, str]]:
+    """Yield the name and the value of each member of ``text``, an object as JSONB writes it.
+
+    A value is the text of a number or of a short string; any other is ``OTHER``. ``check`` is called now and then.
+    """
+    position, count = 1, 0
+    while name := NAME.match(text, position):
+        start = name.end()
+        end = _find_end(text, start, check)
+        escaped = name.group(1)
+        yield (json.loads(f'"{escaped}"') if "\\" in escaped else escaped), _keep(text, start, end)
+        position = end + len(", ")
+        count += 1
+        if count % MEMBERS_PER_CHECK == 0:
+            check()
+
+
+def _keep(text: str, start: int, end: int) -> str:
+    first = text[start]
+    if first in "{[":
+        return OTHER
+    return text[start:end] if first != '"' or end - start <= LONGEST_KEPT else OTHER
+
+
+def _find_end(text: str, start: int, check: Callable[[], None]) -> int:
+    """Return where the value that begins at ``start`` ends."""
+    first = text[start]
+    if first == '"':
+        return _find_string_end(text, start, check)
+    if first not in "{[":
+        return _search(SCALAR, text, start).end()
+    depth, position, count = 0, start, 0
+    while True:
+        bracket = _search(BRACKET, text, position)
+        position = bracket.end()
+        if bracket.group() == '"':
+            position = _find_string_end(text, position - 1, check)
+        else:
+            depth += 1 if bracket.group() in "{[" else -1
+        if depth == 0:
+            return position
+        count += 1
+        if count % MEMBERS_PER_CHECK == 0:
+            check()
+
+
+def _search(pattern: re.Pattern[str], text: str, start: int) -> re.Match[str]:
+    match = pattern.search(text, start)
+    if match is None:
+        raise ValueError("JSONB text is always balanced")
+    return match
+
+
+def _find_string_end(text: str, start: int, check: Callable[[], None]) -> int:
+    """Return where the string ends whose opening quote is at ``start``."""
+    position = start
+    for count in itertools.count(1):
+        if count % MEMBERS_PER_CHECK == 0:
+            check()
+        position = text.index('"', position + 1)
+        before = position
+        while text[before - 1] == "\\":
+            before -= 1
+        if (position - before) % 2 == 0:
+            break
+    return position + 1

@@ -1,0 +1,158 @@
+"""The parts of a copy while it is refreshed: records taken out and put in, in order, few of them written again."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from lens_perf.performance.columns.field_columns import join, list_fields
+from lens_perf.performance.columns.manifest import Part, Place
+from lens_perf.performance.columns.part_files import PartFile
+from lens_perf.performance.columns.part_writer import (
+    MOST_CELLS,
+    Statistics,
+    compute_statistics,
+    drop_empty_columns,
+    fits_part,
+    get_place,
+    split,
+    write_part,
+)
+from lens_perf.performance.columns.stores import Store
+
+Ids = npt.NDArray[np.int64]
+# A part is merged with the one before it, unless that has more than so many times its records: so a record is written
+# again only as often as the logarithm of what follows it, and the parts are few.
+TIER = 2
+
+
+class PartList:
+    """The parts, in order. ``appended`` are the statistics of records added at the end; None once others changed.
+
+    ``written`` are the names of all parts written.
+    """
+
+    def __init__(self, store: Store, parts: Sequence[Part], check: Callable[[], None]) -> None:
+        self._store = store
+        self._check = check
+        self.parts = list(parts)
+        self.appended: list[Statistics] | None = []
+        self.written: list[str] = []
+
+    def find(self, ids: Ids) -> Iterator[tuple[Part, Ids]]:
+        """Yield each part that has any of the sorted ``ids``, with those that it has."""
+        for part in list(self.parts):
+            start, end = np.searchsorted(ids, [part.least_id, part.greatest_id + 1])
+            if start < end:
+                self._check()
+                own = self.open(part).read(["id"])["id"].to_numpy()
+                found = own[np.isin(own, ids[start:end])]
+                if len(found):
+                    yield part, found
+
+    def list_missing(self, ids: Ids) -> Ids:
+        """Return the ids of records that are not among the sorted ``ids``."""
+        missing = [np.empty(0, dtype=np.int64)]
+        for part in self.parts:
+            self._check()
+            own = self.open(part).read(["id"])["id"].to_numpy()
+            places = np.minimum(np.searchsorted(ids, own), max(0, len(ids) - 1))
+            missing.append(own[ids[places] != own] if len(ids) else own)
+        return np.sort(np.concatenate(missing))
+
+    def open(self, part: Part) -> PartFile:
+        """Open a part. Raises DamagedPartError."""
+        return self._store.open_part(part)
+
+    def remove(self, ids: Ids) -> None:
+        """Take the records with ``ids``, sorted, out."""
+        for part, found in self.find(ids):
+            frame = self.open(part).read()
+            kept = drop_empty_columns(frame.filter(~np.isin(frame["id"].to_numpy(), found)))
+            self._replace(part, split(kept) if len(kept) else ())
+
+    def insert(self, frame: pl.DataFrame) -> None:
+        """Put the records of ``frame`` in, which are in order and have ids that no part has."""
+        timed = frame["created_at"].is_not_null()
+        for mask, is_untimed in ((timed, False), (~timed, True)):
+            if mask.any():
+                self._insert(frame if mask.all() else drop_empty_columns(frame.filter(mask)), is_untimed)
+
+    def _insert(self, frame: pl.DataFrame, is_untimed: bool) -> None:
+        for part in [part for part in self.parts if part.last[0] == is_untimed]:
+            earlier, frame = cut(frame, part.last)
+            if len(earlier):
+                self._check()
+                self._replace(part, merge(self.open(part).read(), earlier))
+        if len(frame):
+            self._append(frame, is_untimed)
+
+    def _replace(self, part: Part, frames: Iterable[pl.DataFrame]) -> None:
+        self.appended = None
+        index = self.parts.index(part)
+        self.parts[index : index + 1] = [self._write(frame)[0] for frame in frames]
+
+    def _append(self, frame: pl.DataFrame, is_untimed: bool) -> None:
+        index = len(self.parts) if is_untimed else sum(not part.last[0] for part in self.parts)
+        if index < len(self.parts):
+            self.appended = None  # the untimed records come later
+        start, merged = index, [frame]
+        records, fields = len(frame), len(list_fields(frame.columns))
+        while (
+            start
+            and self.parts[start - 1].last[0] == is_untimed
+            and is_mergeable(self.parts[start - 1], records, fields)
+        ):
+            start -= 1
+            records += self.parts[start].records
+            fields = max(fields, self.parts[start].fields)
+            merged.insert(0, self.open(self.parts[start]).read())
+        written = [self._write(each) for each in split(join(merged))]
+        self.parts[start:index] = [part for part, _ in written]
+        if self.appended is not None:
+            is_new_alone = len(merged) == len(written) == 1
+            self.appended.append(written[0][1] if is_new_alone else compute_statistics(frame, self._check))
+
+    def _write(self, frame: pl.DataFrame) -> tuple[Part, Statistics]:
+        self._check()
+        written = write_part(self._store, frame, self._check)
+        self.written.append(written[0].name)
+        return written
+
+
+def is_mergeable(part: Part, records: int, fields: int) -> bool:
+    """Return whether ``part`` is to be written again together with the records after it, which have so many fields."""
+    together = part.records + records
+    return (
+        part.records <= TIER * records
+        and fits_part(together, max(part.fields, fields), 0)
+        and together * (part.fields + fields) <= 2 * MOST_CELLS
+    )
+
+
+def cut(frame: pl.DataFrame, last: Place) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the records up to the place ``last`` and those after it; all are timed as ``last`` is, or not."""
+    is_untimed, created_us, id_ = last
+    created, ids = pl.col("created_at"), pl.col("id")
+    is_earlier = ids <= id_ if is_untimed else (created < created_us) | ((created == created_us) & (ids <= id_))
+    count = frame.select(is_earlier.sum()).item()
+    if count in {0, len(frame)}:
+        return frame.slice(0, count), frame.slice(count)
+    return drop_empty_columns(frame.slice(0, count)), drop_empty_columns(frame.slice(count))
+
+
+def merge(one: pl.DataFrame, other: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Yield the records of both in order, in frames that are fit to be parts."""
+    if not len(one) or not len(other):
+        yield from split(one if len(one) else other)
+        return
+    fields = len({*list_fields(one.columns), *list_fields(other.columns)})
+    records = len(one) + len(other)
+    if records * fields <= 2 * MOST_CELLS or records == 2:  # noqa: PLR2004 - one each
+        yield from split(join([one, other]).sort("created_at", "id"))
+        return
+    larger = max(one, other, key=len)
+    middle = get_place(larger, len(larger) // 2 - 1)
+    for halves in zip(cut(one, middle), cut(other, middle), strict=True):
+        yield from merge(*halves)

@@ -1,0 +1,159 @@
+"""Collects frames of records into parts, within what bounds a part, and computes the statistics of each."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import polars as pl
+
+from lens_perf.performance.columns.field_columns import FIXED, join, list_fields
+from lens_perf.performance.columns.field_stats import FieldStats, compute_fields, merge_fields
+from lens_perf.performance.columns.manifest import Part, Place, parse_fields, place, write_fields
+from lens_perf.performance.columns.part_files import PartFile, encode_part
+from lens_perf.performance.columns.stores import Store
+
+MOST_RECORDS = 32_768
+# Records times fields of a part, and the bytes of its texts: each is in memory as a whole while it is written.
+MOST_CELLS = 1_000_000
+MOST_TEXT_BYTES = 16 * 1024 * 1024
+# With more attempts than this in one part, their statistics are computed when they are asked for.
+MOST_ATTEMPTS = 64
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Of the records of a part, or of all: their number by data source, and of each field.
+
+    ``attempts`` are those by (data source, field, serial); None where there are too many attempts.
+    """
+
+    sources: Mapping[str | None, int] = field(default_factory=dict)
+    fields: Mapping[tuple[Any, ...], FieldStats] = field(default_factory=dict)
+    attempts: Mapping[tuple[Any, ...], FieldStats] | None = field(default_factory=dict)
+
+    def encode(self) -> bytes:
+        """Return the bytes that ``parse`` reads."""
+        attempts = None if self.attempts is None else write_fields(self.attempts)
+        return orjson.dumps([list(self.sources.items()), write_fields(self.fields), attempts], default=tuple)
+
+    @classmethod
+    def parse(cls, content: bytes) -> "Statistics":
+        """Return what ``encode`` wrote."""
+        sources, fields, attempts = orjson.loads(content)
+        return cls(dict(sources), parse_fields(fields), None if attempts is None else parse_fields(attempts))
+
+
+def merge_statistics(parts: Iterable[Statistics]) -> Statistics:
+    """Return the statistics of parts that follow one another, but for those of attempts."""
+    sources: dict[str | None, int] = {}
+    fields: dict[tuple[Any, ...], FieldStats] = {}
+    for part in parts:
+        for source, count in part.sources.items():
+            sources[source] = sources.get(source, 0) + count
+        fields = merge_fields([fields, part.fields])
+    return Statistics(sources, fields, None)
+
+
+def compute_statistics(frame: pl.DataFrame, check: Callable[[], None]) -> Statistics:
+    """Return the statistics of the records of ``frame``."""
+    sources = dict(frame.group_by("data_source", maintain_order=True).len().iter_rows())
+    fields = compute_fields(frame, check)
+    serials = frame["serial"].unique()
+    attempts: dict[tuple[Any, ...], FieldStats] | None
+    if len(serials) == 1:
+        attempts = {(*key, serials[0]): stats for key, stats in fields.items()}
+    elif len(serials) <= MOST_ATTEMPTS:
+        attempts = compute_fields(frame, check, by_serial=True)
+    else:
+        attempts = None
+    return Statistics(sources, fields, attempts)
+
+
+class PartBuilder:
+    """Joins frames to ones that are fit to be a part, as large as may be."""
+
+    def __init__(self) -> None:
+        self._clear()
+
+    def _clear(self) -> None:
+        self._frames: list[pl.DataFrame] = []
+        self._records = self._text_bytes = 0
+        self._fields: set[str] = set()
+
+    def add(self, frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+        """Take ``frame``, and yield what was taken before if they do not fit together."""
+        text_bytes, fields = _count_text_bytes(frame), set(list_fields(frame.columns))
+        if not fits_part(self._records + len(frame), len(self._fields | fields), self._text_bytes + text_bytes):
+            yield from self.finish()
+        self._frames.append(frame)
+        self._records += len(frame)
+        self._text_bytes += text_bytes
+        self._fields |= fields
+
+    def finish(self) -> Iterator[pl.DataFrame]:
+        """Yield what is left."""
+        if self._frames:
+            frames = self._frames
+            self._clear()
+            yield join(frames)
+
+
+def fits_part(records: int, fields: int, text_bytes: int) -> bool:
+    """Return whether one part may hold so much."""
+    return records <= MOST_RECORDS and records * fields <= MOST_CELLS and text_bytes <= MOST_TEXT_BYTES
+
+
+def _count_text_bytes(frame: pl.DataFrame) -> int:
+    return sum(int(series.estimated_size()) for series in frame.iter_columns() if series.dtype == pl.String)
+
+
+def split(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Yield the records of ``frame`` in as many equal frames as make them fit to be parts, of their own fields each."""
+    fields = len(list_fields(frame.columns))
+    if fits_part(len(frame), fields, _count_text_bytes(frame)) or len(frame) == 1:
+        yield frame
+        return
+    middle = len(frame) // 2
+    for half in (frame.slice(0, middle), frame.slice(middle)):
+        yield from split(drop_empty_columns(half))
+
+
+def drop_empty_columns(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return ``frame`` without the columns of fields that hold nothing."""
+    empty = [
+        series.name
+        for series in frame.iter_columns()
+        if series.name not in FIXED
+        and (series.null_count() == len(series) or (series.dtype == pl.Boolean and not series.any()))
+    ]
+    return frame.drop(empty)
+
+
+def write_part(store: Store, frame: pl.DataFrame, check: Callable[[], None]) -> tuple[Part, Statistics]:
+    """Write the records of ``frame``, which are in order and either all timed or none. Raises OSError."""
+    statistics = compute_statistics(frame, check)
+    name, size = store.write_part(encode_part(frame, statistics.encode()))
+    iterations = frame["iteration"].min(), frame["iteration"].max()
+    part = Part(
+        name=name,
+        size=size,
+        records=len(frame),
+        fields=len(list_fields(frame.columns)),
+        first=get_place(frame, 0),
+        last=get_place(frame, len(frame) - 1),
+        least_id=int(frame["id"].min()),  # type: ignore[arg-type]
+        greatest_id=int(frame["id"].max()),  # type: ignore[arg-type]
+        iterations=None if iterations[0] is None else iterations,  # type: ignore[arg-type]
+    )
+    return part, statistics
+
+
+def get_place(frame: pl.DataFrame, row: int) -> Place:
+    """Return the place of the record in ``row``."""
+    return place(frame["created_at"][row], frame["id"][row])
+
+
+def read_statistics(file: PartFile) -> Statistics:
+    """Return the statistics of a part. Raises DamagedPartError."""
+    return Statistics.parse(file.read_statistics())

@@ -1,0 +1,152 @@
+"""Brings a copy up to date with one snapshot of its source; to apply the same changes twice changes nothing."""
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from lens_perf.performance.columns.change_log import ChangeLog
+from lens_perf.performance.columns.changed_records import find_identical
+from lens_perf.performance.columns.manifest import MOST_NAMES_LEFT_OUT, CopyKey, Manifest
+from lens_perf.performance.columns.part_list import Ids, PartList
+from lens_perf.performance.columns.part_writer import PartBuilder, Statistics, merge_statistics, read_statistics
+from lens_perf.performance.columns.record_reader import RecordReader
+from lens_perf.performance.columns.row_blocks import RowBlocks
+from lens_perf.performance.columns.source import Changes, SourceSnapshot
+from lens_perf.performance.columns.stores import Store
+from lens_perf.performance.freshness.pairs import Pair, Pairs
+
+# More pairs than this are not listed in the log of changes.
+MOST_PAIRS = 5_000
+
+
+@dataclass(frozen=True)
+class Refresher:
+    """Refreshes the copy ``key`` in ``store``, which the caller holds.
+
+    ``check`` is called again and again; what it raises ends the refresh and leaves the copy as it was.
+    """
+
+    store: Store
+    key: CopyKey
+    most_fields: int
+    check: Callable[[], None]
+
+    def refresh(self, snapshot: SourceSnapshot, known: Manifest | None, changes: Changes) -> Manifest:
+        """Return the manifest after ``changes``, found since the checkpoint of ``known``, and publish it.
+
+        Raises OSError, DamagedPartError, and what the source and ``check`` raise.
+        """
+        before = None if changes.reset else known
+        work = _Work(self, before, changes.records)
+        try:
+            if before is None:
+                work.copy(snapshot, None)
+            else:
+                work.apply(snapshot, changes)
+            manifest = work.finish(known, changes.checkpoint)
+            self.store.publish(manifest)
+        except BaseException:
+            kept = {part.name for part in known.parts} if known else set()
+            self.store.discard([name for name in work.parts.written if name not in kept])
+            raise
+        return manifest
+
+
+class _Work:
+    """One refresh: the parts as they change, and which pairs of data source and iteration changed."""
+
+    def __init__(self, refresher: Refresher, before: Manifest | None, records: int | None) -> None:
+        self._refresher = refresher
+        self._before = before
+        self._records = records
+        self.parts = PartList(refresher.store, before.parts if before else (), refresher.check)
+        known = {name for _, name in before.fields} if before else set()
+        self._reader = RecordReader(refresher.check, refresher.most_fields, known)
+        self._builder = PartBuilder()
+        self._seen: list[Ids] = []
+        self._pairs: set[Pair] | None = set() if before else None
+        self._rows = 0
+
+    def copy(self, snapshot: SourceSnapshot, ids: Sequence[int] | None) -> None:
+        """Put in the records with ``ids``, or all; of those that are there already, the ones that differ."""
+        with RowBlocks(self._take) as rows:
+            snapshot.copy_records(ids, rows)
+        for frame in self._builder.finish():
+            self._put(frame)
+
+    def _take(self, block: bytes) -> None:
+        for frame in self._reader.read(block):
+            for whole in self._builder.add(frame):
+                self._put(whole)
+            self._rows += len(frame)
+        if self._records:
+            self._refresher.store.write_progress(min(1.0, self._rows / self._records))
+
+    def _put(self, frame: pl.DataFrame) -> None:
+        if self._before is not None:
+            ids = np.sort(frame["id"].to_numpy())
+            self._seen.append(ids)
+            identical = find_identical(self.parts, frame, ids)
+            if len(identical):
+                frame = frame.filter(~np.isin(frame["id"].to_numpy(), identical))
+            self._take_out(np.setdiff1d(ids, identical))
+            self._note(frame)
+        if len(frame):
+            self.parts.insert(frame)
+
+    def apply(self, snapshot: SourceSnapshot, changes: Changes) -> None:
+        """Put in what is new, and take out what is gone."""
+        ids = np.unique(np.asarray(changes.ids, dtype=np.int64))
+        if len(ids):
+            self.copy(snapshot, ids.tolist())
+        self._take_out(np.setdiff1d(ids, np.concatenate([*self._seen, ids[:0]])))
+        if changes.must_compare_ids:
+            present = np.sort(np.frombuffer(snapshot.list_ids(), dtype=np.int64))
+            self._take_out(self.parts.list_missing(present))
+
+    def _take_out(self, ids: Ids) -> None:
+        for part, found in self.parts.find(ids):
+            if self._pairs is not None:
+                rows = self.parts.open(part).read(["id", "data_source", "iteration"])
+                self._note(rows.filter(np.isin(rows["id"].to_numpy(), found)))
+        self.parts.remove(ids)
+
+    def _note(self, frame: pl.DataFrame) -> None:
+        if self._pairs is not None:
+            changed = frame.select("data_source", "iteration").unique().head(MOST_PAIRS + 1)
+            self._pairs |= set(changed.iter_rows())
+            if len(self._pairs) > MOST_PAIRS:
+                self._pairs = None
+
+    def finish(self, known: Manifest | None, checkpoint: str) -> Manifest:
+        """Return the manifest."""
+        before = self._before
+        if before is not None and self._pairs is not None and not self._pairs:
+            return replace(before, checkpoint=checkpoint, written_at=time.time())
+        generation = known.generation + 1 if known else 1
+        statistics = self._merge()
+        changes = ChangeLog() if before is None else before.changes
+        left_out = {*(before.left_out if before else ()), *self._reader.left_out}
+        return Manifest(
+            key=self._refresher.key,
+            history=before.history if before else secrets.token_hex(8),
+            generation=generation,
+            checkpoint=checkpoint,
+            parts=self.parts.parts,
+            sources=statistics.sources,
+            fields=statistics.fields,
+            left_out=sorted(left_out)[:MOST_NAMES_LEFT_OUT],
+            changes=changes.add(generation, None if self._pairs is None else Pairs.of(self._pairs)),
+            written_at=time.time(),
+        )
+
+    def _merge(self) -> Statistics:
+        """Return the statistics of all records; of the parts only where records were not just added at the end."""
+        if self.parts.appended is not None:
+            before = [Statistics(self._before.sources, self._before.fields)] if self._before else []
+            return merge_statistics([*before, *self.parts.appended])
+        return merge_statistics(read_statistics(self.parts.open(part)) for part in self.parts.parts)

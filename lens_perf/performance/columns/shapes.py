@@ -1,0 +1,65 @@
+"""Takes the values out of whole columns of JSONB objects that have the same keys, with vector operations."""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from lens_perf.performance.columns.field_columns import TEXT, VALUE
+from lens_perf.performance.columns.members import LONGEST_KEPT, OTHER
+from lens_perf.performance.metric_fields import encode_name
+
+SEPARATOR = ', "'
+# Wider objects are as fast member by member, and an expression for each key would take long to build.
+WIDEST_SHAPE = 512
+# More shapes than this are a sign that shapes do not repeat: then learning them costs more than it saves.
+MOST_SHAPES = 64
+LITERALS = ["null", "true", "false"]
+
+
+class Shape:
+    """The keys of an object, in stored order."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.separators = len(names) - 1
+        self._texts = [TEXT + name for name in names]
+        pieces = [pl.col(f"field_{index}") for index in range(len(names))]
+        # The first key of a text begins with the quote, which the separator takes from the others.
+        texts = [(encode_name(name) + ": ")[min(index, 1) :] for index, name in enumerate(names)]
+        heads = list(zip(pieces, texts, strict=True))
+        body = pl.col("text").str.strip_prefix("{").str.strip_suffix("}").str.splitn(SEPARATOR, len(names))
+        fits = pl.all_horizontal([piece.str.starts_with(head) for piece, head in heads])
+        values = [piece.str.strip_prefix(head) for piece, head in heads]
+        self._steps: tuple[list[pl.Expr], list[pl.Expr], list[pl.Expr]] = (
+            [pl.col("row"), body.alias("body")],
+            [pl.col("row"), fits.fill_null(value=False).alias("fits"), *map(pl.Expr.alias, values, self._texts)],
+            [pl.col(text).cast(pl.Float64, strict=False).alias(VALUE + text[len(TEXT) :]) for text in self._texts],
+        )
+
+    def read(self, objects: pl.DataFrame) -> pl.DataFrame:
+        """Return the ``row`` of those of the ``objects`` that fit, and the ``t:`` and ``v:`` of each field.
+
+        An object has the shape if it is the keys with values that are numbers, literals or strings without quote and
+        backslash; joined again these are the whole text, so no other reading of it is possible.
+        """
+        body, texts, numbers = self._steps
+        read = objects.lazy().select(body).unnest("body").select(texts).with_columns(numbers).collect()
+        if not read["fits"].all():
+            read = read.filter("fits")
+        nulls = read.null_count().row(0, named=True)
+        odd = [text for text in self._texts if nulls[VALUE + text[len(TEXT) :]]]
+        return (_settle(read, odd) if odd else read).drop("fits")
+
+
+def _settle(read: pl.DataFrame, odd: Sequence[str]) -> pl.DataFrame:
+    """Drop the rows where any column of ``odd`` has an object, an array or a string that is not simple."""
+    columns = [pl.col(name) for name in odd]
+    simple = [
+        column.str.contains("^-?[0-9]") | column.is_in(LITERALS) | column.str.contains(r'^"[^"\\]*"$')
+        for column in columns
+    ]
+    is_long = [column.str.starts_with('"') & (column.str.len_bytes() > LONGEST_KEPT) for column in columns]
+    short = [
+        pl.when(long).then(pl.lit(OTHER)).otherwise(column).alias(name)
+        for long, column, name in zip(is_long, columns, odd, strict=True)
+    ]
+    return read.filter(pl.all_horizontal(simple)).with_columns(short)

@@ -1,0 +1,78 @@
+"""An opened copy: one state of a workload's records, read block by block, and their statistics."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import polars as pl
+
+from lens_perf.performance.columns.field_columns import FIXED, NON_FINITE, OTHER, TEXT, VALUE
+from lens_perf.performance.columns.field_stats import FieldStats, compute_fields, merge_fields
+from lens_perf.performance.columns.manifest import Manifest
+from lens_perf.performance.columns.part_files import PartFile
+from lens_perf.performance.columns.part_writer import read_statistics
+from lens_perf.performance.freshness.pairs import Pairs
+
+
+class WorkloadCopy:
+    """One consistent state of a copy; its parts stay readable for as long as it is there.
+
+    ``history`` names the copy since it was built, ``generation`` counts its states. Times are in microseconds since
+    2000-01-01 UTC. What reads parts may raise DamagedPartError: ``Columns.answer`` builds the copy again then.
+    """
+
+    def __init__(self, manifest: Manifest, files: Sequence[PartFile]) -> None:
+        self._manifest = manifest
+        self._files = files
+        self.history = manifest.history
+        self.generation = manifest.generation
+        self.records = manifest.records
+        self.size = manifest.size
+        self.sources: Mapping[str | None, int] = manifest.sources
+        self.fields = cast("Mapping[tuple[str | None, str], FieldStats]", manifest.fields)
+        self.left_out = manifest.left_out
+
+    @property
+    def first_created_us(self) -> int | None:
+        """The time of the first record that has one."""
+        return next((part.first[1] for part in self._manifest.parts if not part.first[0]), None)
+
+    @property
+    def last_created_us(self) -> int | None:
+        """The time of the last record that has one."""
+        return next((part.last[1] for part in reversed(self._manifest.parts) if not part.last[0]), None)
+
+    @property
+    def iterations(self) -> tuple[int, int] | None:
+        """The least and the greatest iteration, None where no record has one."""
+        bounds = [part.iterations for part in self._manifest.parts if part.iterations]
+        return (min(each[0] for each in bounds), max(each[1] for each in bounds)) if bounds else None
+
+    def changes_since(self, generation: int, history: str) -> Pairs | None:
+        """Return the pairs (data source, iteration) that changed since an earlier state; None where that is unknown."""
+        if history != self.history:
+            return None
+        return self._manifest.changes.since(generation, self.generation)
+
+    def read_attempts(self) -> Mapping[tuple[str | None, str, int | None], FieldStats]:
+        """Return the statistics by (data source, field, serial), from what each part knows of its attempts."""
+        parts = []
+        for file in self._files:
+            attempts = read_statistics(file).attempts
+            if attempts is None:
+                attempts = compute_fields(file.read(), lambda: None, by_serial=True)
+            parts.append(attempts)
+        return cast("Mapping[tuple[str | None, str, int | None], FieldStats]", merge_fields(parts))
+
+    def blocks(self, fields: Sequence[str] | None, *, columns: Sequence[str] = tuple(FIXED)) -> Iterator[pl.DataFrame]:
+        """Yield the records in the order of created_at and id, NULL times last, at most 65,536 in a block.
+
+        A block has the fixed ``columns`` asked for, and of each of ``fields`` (None: all) those of ``v:``, ``t:`` and
+        ``n:`` that it has values for. One block is in memory at a time.
+        """
+        for file in self._files:
+            yield file.read([*columns, *self._choose(file, fields)])
+
+    def _choose(self, file: PartFile, fields: Sequence[str] | None) -> Sequence[Any]:
+        if fields is None:
+            return [name for name in file.columns if name not in FIXED and not name.startswith(OTHER)]
+        return [kind + name for name in dict.fromkeys(fields) for kind in (VALUE, TEXT, NON_FINITE)]

@@ -1,0 +1,164 @@
+"""A copy says exactly what the table does, after whatever has happened to the table."""
+
+import string
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lens_perf.config import ColumnSettings
+from lens_perf.performance.columns import part_list, part_writer, record_reader, row_blocks
+from lens_perf.performance.columns.columns import Columns
+from lens_perf.performance.columns.field_columns import FIXED, list_fields
+from lens_perf.performance.columns.manifest import CopyKey
+from lens_perf.performance.columns.number_text import render
+from lens_perf.performance.columns.workload_copy import WorkloadCopy
+from tests.performance.columns.fake_source import (
+    FakeSource,
+    Record,
+    Value,
+    encode,
+    expect_fields,
+    expect_records,
+)
+
+KEY = CopyKey("alpha", "w")
+DEADLINE = 30.0
+
+
+def read_blocks(copy: WorkloadCopy, fields: Sequence[str] | None = None) -> list[Any]:
+    """The records of all blocks, as ``expect_records`` has them."""
+    return [record for block in copy.blocks(fields) for record in read_block(block)]
+
+
+def read_block(block: pl.DataFrame) -> Iterator[Any]:
+    rows = list(block.select(*FIXED).iter_rows())
+    fields: list[dict[str, Value]] = [{} for _ in rows]
+    for name in list_fields(block.columns):
+        values = block["v:" + name] if "v:" + name in block.columns else None
+        texts: Any = [None] * len(rows)
+        if "t:" + name in block.columns:
+            assert values is not None
+            texts = block["t:" + name]
+            assert (texts.is_null() == values.is_null()).all()
+            assert texts.cast(pl.Float64).equals(values.cast(pl.Float64).alias("t:" + name), null_equal=True)
+        elif values is not None:
+            texts = render(values)
+        codes = block["n:" + name] if "n:" + name in block.columns else [None] * len(rows)
+        for number, value in enumerate(map(Value, texts, codes)):
+            if value != (None, None):
+                fields[number][name] = value
+    return zip(rows, fields, strict=True)
+
+
+def check(columns: Columns, source: FakeSource) -> None:
+    with columns.open(KEY, source, time.monotonic() + DEADLINE) as copy:
+        assert read_blocks(copy) == expect_records(source)
+        assert {key: plain(stats) for key, stats in copy.fields.items()} == expect_fields(source)
+        attempts = {key: plain(stats) for key, stats in copy.read_attempts().items()}
+        assert attempts == expect_fields(source, by_serial=True)
+        counts: dict[str | None, int] = {}
+        for record in source.records.values():
+            counts[record.data_source] = counts.get(record.data_source, 0) + 1
+        assert copy.sources == counts
+        times = [record.created_us for record in source.records.values() if record.created_us is not None]
+        assert (copy.first_created_us, copy.last_created_us) == ((min(times), max(times)) if times else (None, None))
+        iterations = [record.iteration for record in source.records.values() if record.iteration is not None]
+        assert copy.iterations == ((min(iterations), max(iterations)) if iterations else None)
+
+
+def plain(stats: Any) -> list[Any]:
+    return [tuple(each) if isinstance(each, tuple) else each for each in stats.write()]
+
+
+ODD_NAMES = [
+    "",
+    "a",
+    "b",
+    "a\tb",
+    'say "x"',
+    ', "',
+    '": ',
+    "\\",
+    "é\n",
+    "step",
+    "run_id",
+    "NaN",
+    "{",
+    "v:a",
+    "loss/train",
+    "🙂",
+]
+NAMES = st.sampled_from(ODD_NAMES) | st.text(
+    st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=5
+)
+INTEGERS = st.integers(-(2**65), 2**65).map(str)
+DECIMALS = st.decimals(allow_nan=False, allow_infinity=False, places=4).map("{:f}".format)
+FLOATS = (
+    st.floats(allow_nan=False, allow_infinity=False).map(lambda number: f"{number:.17g}").filter(lambda t: "e" not in t)
+)
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=6).map(encode)
+HOSTILE = st.sampled_from([
+    "null", "true", "false", '"NaN"', '"Infinity"', '"-Infinity"', '"NaN "', '"inf"', '"1.0"', "[]", "{}", '[{"a, ": "], "}]',
+    '{"a": 1, "b": {"c": "}"}}', '"x, \\"b\\": 1"', '"x, "', '"\\\\"', '"a\\"b"', '", "', "0", "0.0", "0.10", "1e400"[:1] + "0" * 400,
+    "-1" + "0" * 400, "1" + "0" * 308, str(2**1024 - 2**970), str(2**1024 - 2**970 - 1), "0." + "0" * 400 + "1",
+    "123456789012345678901234567890.123456789012345678901234567890", "9223372036854775807", "9223372036854775808",
+    "-9223372036854775808", "9007199254740993", "0.1", "0.1" + "0" * 20, "100000000000000000000000",
+])  # fmt: skip
+VALUES = st.one_of(INTEGERS, DECIMALS, FLOATS, TEXTS, HOSTILE, HOSTILE)
+OBJECTS = st.one_of(
+    st.dictionaries(NAMES, VALUES, max_size=4),
+    st.sampled_from([{"a": "1", "b": "2.5"}, {"a": "1", "b": "2.50"}, {"a": "2", "b": '"NaN"'}, {"a": "3"}]),
+    st.sampled_from([None, "null", "[]", '"x"', "1", "{}", '["a", "b"]']),
+)
+TIMES = st.sampled_from([None, 0, 1, 2, 3, 50, -(2**63), 2**63 - 1]) | st.integers(-(2**62), 2**62)
+RECORDS = st.builds(
+    Record,
+    id=st.integers(1, 60),
+    created_us=TIMES,
+    iteration=st.none() | st.integers(-3, 30) | st.sampled_from([2**31 - 1, -(2**31)]),
+    serial=st.none() | st.integers(0, 2),
+    data_source=st.sampled_from(["log", "wandb", "tensorflow", None, "null", 'te"xt', "", "log "]),
+    members=OBJECTS,
+)
+STEPS = st.lists(
+    st.tuples(st.lists(RECORDS, max_size=8), st.lists(st.integers(1, 60), max_size=4)), min_size=1, max_size=5
+)
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts, frames and blocks so small that a few records need many of them."""
+    monkeypatch.setattr(part_writer, "MOST_RECORDS", 8)
+    monkeypatch.setattr(part_writer, "MOST_CELLS", 40)
+    monkeypatch.setattr(part_list, "MOST_CELLS", 40)
+    monkeypatch.setattr(record_reader, "MOST_RECORDS", 5)
+    monkeypatch.setattr(record_reader, "MOST_CELLS", 12)
+    monkeypatch.setattr(row_blocks, "BLOCK_BYTES", 300)
+
+
+@pytest.fixture
+def columns(tmp_path: Path) -> Columns:
+    return Columns(ColumnSettings(directory=str(tmp_path / "columns")))
+
+
+@pytest.mark.usefixtures("tiny")
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS, unsettled=st.lists(st.integers(1, 60), max_size=3), history_changes=st.booleans())
+def test_any_sequence_of_changes(
+    columns: Columns, steps: list[Any], unsettled: list[int], history_changes: bool
+) -> None:
+    columns.drop(KEY)
+    source = FakeSource(unsettled=unsettled)
+    for written, removed in steps:
+        source.change(written, removed)
+        check(columns, source)
+        check(columns, source)
+    if history_changes:
+        source.history = "two"
+        check(columns, source)
