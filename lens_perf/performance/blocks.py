@@ -99,25 +99,33 @@ def select_records(selection: Selection, serials: Sequence[int] = ()) -> pl.Expr
     if selection.data_source is not None:
         conditions.append(pl.col("data_source") == selection.data_source)
     if selection.time_range is not None:
-        conditions.append(to_milliseconds().is_between(*(pl.lit(each, pl.Int64) for each in selection.time_range)))
+        start, end = (pl.lit(each, pl.Int64) for each in selection.time_range)
+        conditions.append(to_milliseconds().is_between(start, end))
     if selection.iteration_range is not None:
         first, last = selection.iteration_range
-        bounds = pl.lit(max(first, INT32[0]), pl.Int64), pl.lit(min(last, INT32[1]), pl.Int64)
-        conditions.append(pl.col("iteration").is_between(*bounds))
+        least, most = pl.lit(max(first, INT32[0]), pl.Int64), pl.lit(min(last, INT32[1]), pl.Int64)
+        conditions.append(pl.col("iteration").is_between(least, most))
     if serials:
         conditions.append(pl.col("serial").is_in([each for each in serials if INT32[0] <= each <= INT32[1]]))
     return pl.all_horizontal(conditions) if conditions else None
 
 
 def read_blocks(
-    copy: Copy, fields: Sequence[str], reading: "Reading", columns: Sequence[str] = RECORD_COLUMNS
+    copy: Copy,
+    fields: Sequence[str],
+    reading: Reading,
+    place: Callable[[pl.DataFrame], pl.DataFrame] = lambda frame: frame,
 ) -> Iterator["Block"]:
-    """Yield the records that are asked for, those that have no field included. Calls ``reading.check`` for each block."""
+    """Yield the records that are asked for, with ``fields``, in order; ``reading.check`` is called for each block.
+
+    ``place`` adds to all records of the workload, which it gets in order of time, what else they are to have.
+    """
     known = {field for _source, field in copy.fields}
     condition = select_records(reading.selection, reading.serials)
-    for frame in copy.blocks([field for field in fields if field in known], columns=columns):
+    for frame in copy.blocks([field for field in fields if field in known], columns=RECORD_COLUMNS):
         reading.check()
-        kept = frame if condition is None else frame.filter(condition)
+        placed = place(frame)
+        kept = placed if condition is None else placed.filter(condition)
         if kept.height:
             yield Block(kept, non_finite=reading.non_finite)
 
@@ -139,7 +147,9 @@ class Block:
 
     def count_points(self, fields: Sequence[str]) -> dict[str, int]:
         """Return the numbers of data points of those of ``fields`` that have any, in the order given."""
-        counts = ((field, sum(self.height - column.null_count() for column in self._carriers(field))) for field in fields)
+        counts = (
+            (field, sum(self.height - column.null_count() for column in self._carriers(field))) for field in fields
+        )
         return {field: count for field, count in counts if count}
 
     def is_sparse(self, counts: Mapping[str, int]) -> bool:

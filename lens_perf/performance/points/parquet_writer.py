@@ -5,7 +5,7 @@ whole range that PostgreSQL can hold, which not every reader's timestamp type ca
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import IO, Any, cast
+from typing import Any
 
 import polars as pl
 from polars.io.plugins import register_io_source
@@ -17,14 +17,14 @@ from lens_perf.performance.points.spool import PointBody, Spool
 
 # Rows of a frame on its way to the file.
 ROWS = 2**17
-SCHEMA = {
+SCHEMA: Mapping[str, type[pl.DataType]] = {
     "metric_name": pl.String,
     "value": pl.Float64,
     "timestamp": pl.Int64,
     "iteration": pl.Int32,
     "data_source": pl.String,
 }
-EXTRA = {"serial": pl.Int32, "axis_value": pl.Float64}
+EXTRA: Mapping[str, type[pl.DataType]] = {"serial": pl.Int32, "axis_value": pl.Float64}
 
 
 def sink_parquet(frames: Iterable[pl.DataFrame], schema: Mapping[str, Any], spool: Spool) -> None:
@@ -36,7 +36,7 @@ def sink_parquet(frames: Iterable[pl.DataFrame], schema: Mapping[str, Any], spoo
         yield from frames
 
     source = register_io_source(read, schema=pl.Schema(schema))
-    source.sink_parquet(cast("IO[bytes]", spool.move_to_file()), compression="zstd", compression_level=1)
+    source.sink_parquet(spool.move_to_file(), compression="zstd", compression_level=1)
 
 
 class ParquetWriter:
@@ -45,7 +45,7 @@ class ParquetWriter:
     def __init__(self, spool: Spool, count: PointCount, *, extra: Sequence[str] = ()) -> None:
         self._spool = spool
         self.count = count
-        self._schema = SCHEMA | {name: EXTRA[name] for name in extra}
+        self._schema = {**SCHEMA, **{name: EXTRA[name] for name in extra}}
 
     def write_blocks(self, blocks: Iterable[Block], fields: Sequence[str]) -> None:
         """Write the data points of ``fields``, record by record."""
@@ -63,17 +63,25 @@ class ParquetWriter:
 
     def _list_rows(self, blocks: Iterable[Block], fields: Sequence[str]) -> Iterator[pl.DataFrame]:
         for block in blocks:
-            counts = block.count_points(fields)
-            present = list(counts)
+            present = list(block.count_points(fields))
             names = pl.Series(present, dtype=pl.String)
-            for piece in block.slices(max(1, ROWS // max(1, len(present)))) if present else ():
-                index = piece.find_points(present)
-                if len(index.records):
-                    values = index.gather(lambda field, records: piece.read_values(present[field], records))
-                    rows = piece.frame[index.records]
-                    yield self._shape(rows.with_columns(field=index.fields, value=values), names)
+            for piece in block.slices(max(1, ROWS // max(1, len(present)))):
+                points = _list_values(piece, present)
+                if points.height:
+                    yield self._shape(points, names)
 
     def _shape(self, points: pl.DataFrame, names: pl.Series) -> pl.DataFrame:
         self.count.add(points.height)
-        columns = {"metric_name": names.gather(points["field"]), "timestamp": to_milliseconds()}
-        return points.with_columns(**columns).select(self._schema).cast(self._schema)
+        named = points.with_columns(
+            names.gather(points["field"]).alias("metric_name"), to_milliseconds().alias("timestamp")
+        )
+        return named.select(pl.col(name).cast(dtype) for name, dtype in self._schema.items())
+
+
+def _list_values(block: Block, fields: Sequence[str]) -> pl.DataFrame:
+    """Return a row for each data point, as ``list_points`` does, with ``value`` for ``text``."""
+    index = block.find_points(fields)
+    if not len(index.records):
+        return pl.DataFrame()
+    values = index.gather(lambda field, records: block.read_values(fields[field], records))
+    return block.frame[index.records].with_columns(values.alias("value"), pl.Series("field", index.fields))

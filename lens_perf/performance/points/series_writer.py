@@ -7,7 +7,6 @@ array are put behind each other.
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from tempfile import TemporaryFile
 from typing import IO, Any
 
 import orjson
@@ -108,8 +107,6 @@ class SeriesWriter:
             write(b"}")
         end = b'],"total_count":%d' % self.count.value
         write(end + (b"," + orjson.dumps(extra)[1:] if extra else b"}") + b"\n")
-        if self._file is not None:
-            self._file.close()
         return self._spool.finish()
 
     def add(self, key: Key, texts: Mapping[str, bytes], count: int) -> None:
@@ -138,8 +135,10 @@ class SeriesWriter:
                 if missing == records.height:
                     continue
                 present = texts.is_not_null()
-                joined = whole if not missing else {title: _join(each.filter(present)) for title, each in shared.items()}
-                begin = records["record"][present.arg_max()], place
+                joined = (
+                    whole if not missing else {title: _join(each.filter(present)) for title, each in shared.items()}
+                )
+                begin = records["record"].filter(present).first(), place
                 series = name, key[0], key[1] if self._split else None
                 found.append((begin, series, joined | {"value": _join(texts)}, records.height - missing))
         for _begin, series, joined, count in sorted(found, key=lambda each: each[0]):
@@ -158,7 +157,7 @@ class SeriesWriter:
             self.add((fields[place], source, serial), joined | {"value": value.encode()}, 1)
 
     def _move_to_file(self) -> None:
-        self._file = self._file or TemporaryFile()  # noqa: SIM115 - closed by finish, or with the writer
+        self._file = self._file or self._spool.open_scratch()
         self._file.seek(0, 2)
         for arrays in self._series.values():
             for array in arrays.values():
@@ -168,7 +167,9 @@ class SeriesWriter:
 
 def write_shared(titles: Iterable[str]) -> list[pl.Expr]:
     """Return the JSON texts of the fields of a record, each as ``text:FIELD``."""
-    fields = {title: to_milliseconds() if title == "timestamp" else pl.col(title) for title in titles if title != "value"}
+    fields = {
+        title: to_milliseconds() if title == "timestamp" else pl.col(title) for title in titles if title != "value"
+    }
     return [value.cast(pl.String).fill_null("null").alias(f"text:{title}") for title, value in fields.items()]
 
 

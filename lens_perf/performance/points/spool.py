@@ -5,6 +5,7 @@ holds no connection to the database.
 """
 
 import io
+from contextlib import ExitStack
 from dataclasses import dataclass
 from tempfile import TemporaryFile
 from typing import IO, Self, cast
@@ -29,6 +30,7 @@ class Spool:
     def __init__(self, memory_bytes: int) -> None:
         self._memory_bytes = memory_bytes
         self._file: IO[bytes] = io.BytesIO()
+        self._scratch = ExitStack()
 
     def __enter__(self) -> Self:
         return self
@@ -59,12 +61,18 @@ class Spool:
         self._file.seek(-size, io.SEEK_CUR)
         self._file.truncate()
 
+    def open_scratch(self) -> IO[bytes]:
+        """Open a temporary file for what is not yet in order; it is closed with the body."""
+        return self._scratch.enter_context(TemporaryFile())
+
     def close(self) -> None:
         """Give the body up."""
+        self._scratch.close()
         self._file.close()
 
     def finish(self) -> PointBody:
         """Return the body, which is complete."""
+        self._scratch.close()
         size = self._file.tell()
         if isinstance(self._file, io.BytesIO):
             with self._file:

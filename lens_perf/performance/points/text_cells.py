@@ -17,7 +17,7 @@ COMMA = ","
 
 def write_tail(encoding: TextEncoding, fields: Sequence[str], frame: pl.DataFrame) -> pl.Expr:
     """Return the cell that all points of a record end with: its ``fields``."""
-    pieces = []
+    pieces: list[pl.Expr] = []
     for field in fields:
         comma = COMMA if pieces else ""
         pieces += [pl.lit(comma + encoding.write_label(field)), _write_field(encoding, field, frame)]

@@ -35,11 +35,11 @@ class TextWriter:
         spool: Spool,
         count: PointCount,
         *,
-        extra: tuple[str, ...] = (),
+        extra: Sequence[str] = (),
     ) -> None:
         self._encoding = encoding
         self._spool = spool
-        self._fields = SHARED_FIELDS + extra
+        self._fields = (*SHARED_FIELDS, *extra)
         self.count = count
         self._is_object = encoding is JSON
         spool.write(orjson.dumps(labels)[:-1] + b',"data":[' if self._is_object else b"")
@@ -98,7 +98,7 @@ class TextWriter:
         heads = pl.Series([self._encoding.write_head(field) for field in fields], dtype=pl.String)
         names = heads.gather(points["field"])
         text = pl.concat_str(names, "text", pl.lit(","), write_tail(self._encoding, self._fields, points))
-        self._write_frame(points.select(text), points.height * POINT_BYTES + names.str.len_bytes().sum())
+        self._write_frame(points.select(text), points.height * POINT_BYTES + int(names.str.len_bytes().sum()))
 
     def _write_frame(self, frame: pl.DataFrame, size: int) -> None:
         frame.write_csv(

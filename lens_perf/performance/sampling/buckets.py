@@ -1,4 +1,4 @@
-"""The buckets into which series are cut along an axis: so wide that an answer has few enough, and always where they were.
+"""The buckets into which series are cut along an axis: as wide as needed, and always where they were.
 
 A bucket is a power of two wide and begins at a multiple of it. All series of an answer have the same. While the axis
 grows, buckets become too many only by doubling their width, so that each holds two whole ones of before.
@@ -25,8 +25,8 @@ class Buckets:
         """Return the number of the bucket of each value of ``axis``."""
         if self.exponent is None:
             return np.zeros_like(axis)
-        if axis.dtype == np.int64:
-            return axis >> self.exponent
+        if np.issubdtype(axis.dtype, np.integer):
+            return np.right_shift(axis.astype(np.int64), self.exponent)
         with np.errstate(over="ignore", under="ignore"):
             scaled = np.floor(np.ldexp(axis, -self.exponent))
         # A number so small that scaling took it to zero keeps its sign.

@@ -33,9 +33,7 @@ def find_ends(axis: Numbers, starts: Starts) -> tuple[Indices, Indices]:
     return find_extremes(axis, starts, np.maximum), find_extremes(axis, starts, np.minimum)
 
 
-def choose(
-    ends: tuple[Indices, Indices], values: NDArray[np.float64], starts: Starts, roles: int
-) -> Indices:
+def choose(ends: tuple[Indices, Indices], values: NDArray[np.float64], starts: Starts, roles: int) -> Indices:
     """Return the indices of the points chosen of each group, sorted, each once.
 
     ``ends`` are the last and the first point of each group. ``values`` that are not finite have no other role than

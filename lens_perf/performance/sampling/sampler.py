@@ -65,6 +65,8 @@ class Sampler:
         self._position += block.height
         placed = Block(numbered.filter(pl.col(AXIS).is_not_null()), non_finite=block.non_finite)
         counts = placed.count_points(self._fields)
+        if counts and max(counts.values()) < placed.height:
+            placed = placed.having_points(list(counts))
         if counts:
             self._keep(placed, self._choose_records(placed, counts))
 
@@ -80,22 +82,24 @@ class Sampler:
         index = block.find_points(rare)
         listed = PointIndex(index.records, np.array([places[field] for field in rare], np.int64)[index.fields])
         records = _Records(block.frame[AXIS].to_numpy(), self._number_groups(block.frame))
-        masks = {field: block.has_point(field) for field in counts if field not in set(rare)}
-        present = np.zeros(block.height, np.bool_)
-        present[listed.records] = True
-        self._widen(records.axis[np.logical_or.reduce([present, *masks.values()])])
+        self._widen(records.axis)
         records.sort_into(self._buckets)
         self._count(records.groups[listed.records] * len(self._fields) + listed.fields)
         found = [listed]
-        for field, mask in masks.items():
+        for field in counts.keys() - set(rare):
+            mask = block.has_point(field)
             chosen = self._choose_field(records, places[field], mask, block.read_values(field).to_numpy())
             found.append(PointIndex(chosen, np.full(len(chosen), places[field])))
-        return PointIndex(np.concatenate([each.records for each in found]), np.concatenate([each.fields for each in found]))
+        return PointIndex(
+            np.concatenate([each.records for each in found]), np.concatenate([each.fields for each in found])
+        )
 
     def _choose_field(self, records: "_Records", place: int, mask: Mask, values: NDArray[np.float64]) -> Indices:
         whole = bool(mask.all())
         self._count_groups(np.bincount(records.groups if whole else records.groups[mask]), place)
-        small = [group for group in self._groups.values() if self._counts[self._series(group, place)] <= self._max_points]
+        small = [
+            group for group in self._groups.values() if self._counts[self._series(group, place)] <= self._max_points
+        ]
         chosen = records.choose(values, None if whole else mask, self._roles)
         if small:
             chosen = np.union1d(chosen, np.flatnonzero(mask & np.isin(records.groups, small)))
@@ -121,7 +125,9 @@ class Sampler:
         if len(numbers) == 1:
             return np.full(frame.height, numbers[0])
         numbered = distinct.with_columns(group=pl.Series(numbers, dtype=pl.Int64))
-        return keys.join(numbered, on=self._keys, how="left", nulls_equal=True, maintain_order="left")["group"].to_numpy()
+        return keys.join(numbered, on=self._keys, how="left", nulls_equal=True, maintain_order="left")[
+            "group"
+        ].to_numpy()
 
     def _widen(self, axis: Axis) -> None:
         """Let the buckets hold ``axis``, too."""
@@ -184,8 +190,7 @@ class _Records:
     def sort_into(self, buckets: Buckets) -> None:
         """Sort the records by group, then by bucket, else as they are."""
         numbers = buckets.index(self.axis)
-        # Of a record without a point, the bucket may be any.
-        numbers = np.clip((numbers - numbers.min()), 0, None).astype(np.int64)
+        numbers = (numbers - numbers.min()).astype(np.int64)
         keys = self.groups * (numbers.max() + 1) + numbers
         # Numpy sorts small integers in linear time.
         keys = keys.astype(np.uint16) if keys.max() < 2**16 else keys
