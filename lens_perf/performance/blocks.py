@@ -122,7 +122,8 @@ def read_blocks(
     """
     known = {field for _source, field in copy.fields}
     condition = select_records(reading.selection, reading.serials)
-    for frame in copy.blocks([field for field in fields if field in known], columns=RECORD_COLUMNS):
+    wanted = [field for field in fields if field in known]
+    for frame in copy.blocks(None if len(wanted) == len(known) else wanted, columns=RECORD_COLUMNS):
         reading.check()
         placed = place(frame)
         kept = placed if condition is None else placed.filter(condition)

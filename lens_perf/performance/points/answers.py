@@ -126,8 +126,11 @@ def _write_sampled(
         by_source=not is_times,
         by_serial=query.split == "serial",
     )
-    read = fields if not isinstance(place, AlongMetric) else list(dict.fromkeys([*fields, place.name]))
-    blocks = read_iteration_times(copy, reading, place) if is_times else read_blocks(copy, read, reading, place)
+    axis = [place.name] if isinstance(place, AlongMetric) else []
+    if is_times:
+        blocks = read_iteration_times(copy, reading, place, axis)
+    else:
+        blocks = read_blocks(copy, list(dict.fromkeys([*fields, *axis])), reading, place)
     for block in blocks:
         sampler.take(block)
     writer.write_points([sampler.finish()], fields)

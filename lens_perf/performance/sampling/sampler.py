@@ -11,6 +11,7 @@ from lens_perf.errors import ResultTooLargeError
 from lens_perf.performance.blocks import RECORD_COLUMNS, Block, Indices, PointIndex
 from lens_perf.performance.sampling.axes import AXIS, AXIS_VALUE
 from lens_perf.performance.sampling.buckets import Axis, Buckets, choose_buckets
+from lens_perf.performance.sampling.groups import Groups
 from lens_perf.performance.sampling.m4 import choose, find_ends, find_starts
 
 # What is chosen is in memory, about 100 bytes a point.
@@ -20,7 +21,7 @@ MOST_GATHERED = 2**17
 # A field with fewer points than one in so many records has its points gathered at once.
 SPARSE = 8
 KEYS = ("data_source", "serial")
-KEPT = ("position", AXIS, AXIS_VALUE, *RECORD_COLUMNS)
+KEPT = (AXIS, AXIS_VALUE, *RECORD_COLUMNS)
 
 Mask = NDArray[np.bool_]
 
@@ -44,8 +45,7 @@ class Sampler:
         self._max_points = max_points
         self._roles = min(max_points, 5 if non_finite else 4)
         self._most_buckets = max(1, min(max_points, MOST_CHOSEN) // self._roles)
-        self._keys = [key for key, wanted in zip(KEYS, (by_source, by_serial), strict=True) if wanted]
-        self._groups: dict[tuple[object, ...], int] = {}
+        self._groups = Groups([key for key, wanted in zip(KEYS, (by_source, by_serial), strict=True) if wanted])
         self._range: tuple[float, float] | None = None
         self._buckets = Buckets(0)
         self._counts: Counter[int] = Counter()
@@ -61,48 +61,52 @@ class Sampler:
 
     def take(self, block: Block) -> None:
         """Take the points of records that follow those of the calls before; they have the column AXIS."""
-        numbered = block.frame.with_row_index("position", self._position)
-        self._position += block.height
-        placed = Block(numbered.filter(pl.col(AXIS).is_not_null()), non_finite=block.non_finite)
-        counts = placed.count_points(self._fields)
-        if counts and max(counts.values()) < placed.height:
-            placed = placed.having_points(list(counts))
+        height = block.height
+        if block.columns[AXIS].has_nulls():
+            # The order within what is left is all that counts.
+            block = Block(block.frame.filter(pl.col(AXIS).is_not_null()), non_finite=block.non_finite)
+        counts = block.count_points(self._fields)
+        if counts and max(counts.values()) < block.height:
+            block = block.having_points(list(counts))
         if counts:
-            self._keep(placed, self._choose_records(placed, counts))
+            records = _Records(block.columns[AXIS].to_numpy(), self._groups.number(block.frame))
+            index = self._choose_records(block, counts, records)
+            self._keep(block, index, records.groups[index.records])
+        self._position += height
 
     def finish(self) -> pl.DataFrame:
         """Return the points chosen, record by record, as ``list_points`` does, with ``value`` beside ``text``."""
         self._reduce()
         return self._chosen[0].sort("position", "field") if self._chosen else pl.DataFrame()
 
-    def _choose_records(self, block: Block, counts: Mapping[str, int]) -> PointIndex:
+    def _choose_records(self, block: Block, counts: Mapping[str, int], records: "_Records") -> PointIndex:
         """Return the points of a block that may be chosen, and count them all."""
         places = {field: place for place, field in enumerate(self._fields)}
         rare = [field for field, count in counts.items() if count * SPARSE < block.height]
         index = block.find_points(rare)
         listed = PointIndex(index.records, np.array([places[field] for field in rare], np.int64)[index.fields])
-        records = _Records(block.frame[AXIS].to_numpy(), self._number_groups(block.frame))
         self._widen(records.axis)
         records.sort_into(self._buckets)
         self._count(records.groups[listed.records] * len(self._fields) + listed.fields)
         found = [listed]
         for field in counts.keys() - set(rare):
-            mask = block.has_point(field)
+            mask = None if counts[field] == block.height else block.has_point(field)
             chosen = self._choose_field(records, places[field], mask, block.read_values(field).to_numpy())
             found.append(PointIndex(chosen, np.full(len(chosen), places[field])))
         return PointIndex(
             np.concatenate([each.records for each in found]), np.concatenate([each.fields for each in found])
         )
 
-    def _choose_field(self, records: "_Records", place: int, mask: Mask, values: NDArray[np.float64]) -> Indices:
-        whole = bool(mask.all())
-        self._count_groups(np.bincount(records.groups if whole else records.groups[mask]), place)
+    def _choose_field(self, records: "_Records", place: int, mask: Mask | None, values: NDArray[np.float64]) -> Indices:
+        groups = records.groups if mask is None else records.groups[mask]
+        self._count_groups(np.bincount(groups), place)
         small = [
-            group for group in self._groups.values() if self._counts[self._series(group, place)] <= self._max_points
+            group for group in range(self._groups.count) if self._counts[self._series(group, place)] <= self._max_points
         ]
-        chosen = records.choose(values, None if whole else mask, self._roles)
+        chosen = records.choose(values, mask, self._roles)
         if small:
-            chosen = np.union1d(chosen, np.flatnonzero(mask & np.isin(records.groups, small)))
+            of_small = np.isin(records.groups, small)
+            chosen = np.union1d(chosen, np.flatnonzero(of_small if mask is None else of_small & mask))
         return chosen
 
     def _series(self, group: int, place: int) -> int:
@@ -114,21 +118,6 @@ class Sampler:
     def _count_groups(self, counts: Indices, place: int) -> None:
         self._counts.update({self._series(group, place): count for group, count in enumerate(counts.tolist()) if count})
 
-    def _number_groups(self, frame: pl.DataFrame) -> Indices:
-        """Return the number of each record's group: its data source, attempt, or both."""
-        if not self._keys:
-            self._groups.setdefault((), 0)
-            return np.zeros(frame.height, np.int64)
-        keys = frame.select(self._keys)
-        distinct = keys.unique(maintain_order=True)
-        numbers = [self._groups.setdefault(key, len(self._groups)) for key in distinct.rows()]
-        if len(numbers) == 1:
-            return np.full(frame.height, numbers[0])
-        numbered = distinct.with_columns(group=pl.Series(numbers, dtype=pl.Int64))
-        return keys.join(numbered, on=self._keys, how="left", nulls_equal=True, maintain_order="left")[
-            "group"
-        ].to_numpy()
-
     def _widen(self, axis: Axis) -> None:
         """Let the buckets hold ``axis``, too."""
         low, high = axis.min().item(), axis.max().item()
@@ -138,17 +127,18 @@ class Sampler:
             self._range = low, high
             self._buckets = choose_buckets(low, high, self._most_buckets)
 
-    def _keep(self, block: Block, index: PointIndex) -> None:
+    def _keep(self, block: Block, index: PointIndex, groups: Indices) -> None:
         """Keep the points of ``index``, and choose among all that are kept when they have become many."""
         fields = self._fields
-        groups = self._number_groups(block.frame)[index.records]
-        columns = [name for name in KEPT if name in block.columns]
-        points = block.frame.select(columns)[index.records].with_columns(
-            field=index.fields,
-            series=groups * len(fields) + index.fields,
-            value=index.gather(lambda field, records: block.read_values(fields[field], records)),
-            text=index.gather(lambda field, records: block.read_texts(fields[field], records)),
-        )
+        columns = {
+            "position": self._position + index.records,
+            "field": index.fields,
+            "series": groups * len(fields) + index.fields,
+            "value": index.gather(lambda field, records: block.read_values(fields[field], records)),
+            "text": index.gather(lambda field, records: block.read_texts(fields[field], records)),
+        }
+        kept = {name: block.columns[name].gather(index.records) for name in KEPT if name in block.columns}
+        points = pl.DataFrame(columns | kept)
         self._chosen.append(points)
         self._held += points.height
         if self._held > 2 * self._left + MOST_GATHERED:
