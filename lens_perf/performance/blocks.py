@@ -43,8 +43,28 @@ class Reading:
     check: Callable[[], None] = lambda: None
 
 
+class Where(Protocol):
+    """Where a record is."""
+
+    @property
+    def iteration(self) -> int | None:
+        """Its iteration."""
+
+    @property
+    def created_us(self) -> int | None:
+        """Its time in microseconds since 2000-01-01."""
+
+
+class Point(Where, Protocol):
+    """A data point."""
+
+    @property
+    def text(self) -> str:
+        """The JSON text of its value."""
+
+
 class Stats(Protocol):
-    """What is needed of what a copy knows of a field of a data source."""
+    """What a copy knows of a field of a data source, or of an attempt in one."""
 
     @property
     def count(self) -> int:
@@ -53,6 +73,26 @@ class Stats(Protocol):
     @property
     def non_finite(self) -> int:
         """The number of texts for NaN and infinity."""
+
+    @property
+    def first(self) -> Point | None:
+        """The first data point by (created_at, id)."""
+
+    @property
+    def last(self) -> Point | None:
+        """The last one."""
+
+    @property
+    def least(self) -> Point | None:
+        """The first of those with the least value."""
+
+    @property
+    def greatest(self) -> Point | None:
+        """The first of those with the greatest value."""
+
+    @property
+    def non_finite_since(self) -> Where | None:
+        """The first record of the trailing run of NaN and infinity, if the last value is one."""
 
 
 class Copy(Protocol):
@@ -69,6 +109,9 @@ class Copy(Protocol):
     @property
     def fields(self) -> Mapping[tuple[str | None, str], Stats]:
         """What is known of each field of each data source."""
+
+    def read_attempts(self) -> Mapping[tuple[str | None, str, int | None], Stats]:
+        """Return what is known of each field of each attempt of each data source."""
 
     def blocks(self, fields: Sequence[str] | None, *, columns: Sequence[str] = ...) -> Iterator[pl.DataFrame]:
         """Yield the records in order of (created_at, id), a block at a time."""
@@ -91,6 +134,11 @@ def to_milliseconds(column: str = "created_at") -> pl.Expr:
     """Return the times of ``column`` as floored milliseconds since 1970; null where there is no finite time."""
     finite = pl.col(column).is_in(INFINITIES).not_()
     return pl.when(finite).then(pl.col(column) // 1000 + MILLISECONDS_TO_2000)
+
+
+def read_milliseconds(created_us: int | None) -> int | None:
+    """Return a time as floored milliseconds since 1970; None where there is no finite time."""
+    return None if created_us is None or created_us in INFINITIES else created_us // 1000 + MILLISECONDS_TO_2000
 
 
 def select_records(selection: Selection, serials: Sequence[int] = ()) -> pl.Expr | None:
@@ -180,7 +228,7 @@ class Block:
         return [self.columns[name] for name in names if name in self.columns]
 
     def read_texts(self, field: str, records: Indices | None = None) -> pl.Series:
-        """Return the JSON texts of the data points of ``field``, null where a record has none; of ``records`` or all."""
+        """Return the JSON texts of the data points of ``field`` in ``records``, or in all; null where there is none."""
         values, stored = self._read(f"v:{field}", pl.String, records), self._find(f"t:{field}", records)
         if stored is not None:
             whole = stored.null_count() == values.null_count()
@@ -188,7 +236,7 @@ class Block:
         return self._add_non_finite(values, field, NON_FINITE_TEXTS, records)
 
     def read_values(self, field: str, records: Indices | None = None) -> pl.Series:
-        """Return the data points of ``field`` as float64, null where a record has none; of ``records`` or all."""
+        """Return the data points of ``field`` in ``records``, or in all, as float64; null where there is none."""
         return self._add_non_finite(self._read(f"v:{field}", pl.Float64, records), field, NON_FINITE_VALUES, records)
 
     def _find(self, name: str, records: Indices | None) -> pl.Series | None:

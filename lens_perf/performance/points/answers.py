@@ -1,21 +1,16 @@
 """Answers a query for data points from a columnar copy, in the encoding asked for and in flat memory."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-import polars as pl
-
-from lens_perf.performance.blocks import Block, Copy, Reading, list_fields, read_blocks
+from lens_perf.performance.blocks import Copy, Reading, list_fields, read_blocks
 from lens_perf.performance.points.iteration_times import FIELDS as ITERATION_TIMES
 from lens_perf.performance.points.iteration_times import read_iteration_times
-from lens_perf.performance.points.parquet_writer import ParquetWriter
 from lens_perf.performance.points.point_count import PointCount
 from lens_perf.performance.points.query import PointQuery, Sampling
-from lens_perf.performance.points.series_writer import SeriesWriter
 from lens_perf.performance.points.spool import PointBody, Spool
-from lens_perf.performance.points.text_encodings import CSV, JSON, NDJSON
-from lens_perf.performance.points.text_writer import TextWriter
 from lens_perf.performance.points.wide import WideTable, write_wide_csv, write_wide_parquet
+from lens_perf.performance.points.writers import Writer, open_writer
 from lens_perf.performance.sampling.axes import (
     AlongMetric,
     AlongRelativeTime,
@@ -25,38 +20,10 @@ from lens_perf.performance.sampling.axes import (
 )
 from lens_perf.performance.sampling.sampler import Sampler
 
-TEXT_ENCODINGS = {"json": JSON, "ndjson": NDJSON, "csv": CSV}
-
-
-class Writer(Protocol):
-    """Writes a body out of data points."""
-
-    count: PointCount
-
-    def write_blocks(self, blocks: Iterable[Block], fields: Sequence[str], /) -> None:
-        """Write the data points of ``fields`` in ``blocks``, record by record."""
-
-    def write_points(self, points: Iterable[pl.DataFrame], fields: Sequence[str], /) -> None:
-        """Write the points of frames such as ``list_points`` returns, with a column ``value``."""
-
-    def finish(self, extra: Mapping[str, Any], /) -> PointBody:
-        """Complete the body, with the fields ``extra`` if it has a place for them, and return it."""
-
-
-def open_writer(query: PointQuery, spool: Spool, count: PointCount, memory_bytes: int) -> Writer:
-    """Return what writes the points of ``query``, unless they are to be a wide table, in its encoding."""
-    selection, split = query.selection, query.split == "serial"
-    labels = {"workload_uid": selection.workload_uid}
-    if selection.data_source is not None:
-        labels["data_source"] = selection.data_source
-    extra = ["serial"] if query.include_serial or split else []
-    if query.sampling is not None and query.sampling.axis in {"relative_time", "metric"}:
-        extra.append("axis_value")
-    if query.encoding == "columns":
-        return SeriesWriter(labels, spool, count, memory_bytes, extra=extra, split=split)
-    if query.encoding == "parquet":
-        return ParquetWriter(spool, count, extra=extra)
-    return TextWriter(TEXT_ENCODINGS[query.encoding], labels, spool, count, extra=extra)
+WIDE: Mapping[str, Callable[[WideTable, Spool, PointCount], PointBody]] = {
+    "wide-csv": write_wide_csv,
+    "wide-parquet": write_wide_parquet,
+}
 
 
 def answer_from_copy(
@@ -69,17 +36,16 @@ def answer_from_copy(
     check: Callable[[], None],
     extra: Mapping[str, Any],
 ) -> PointBody:
-    """Return the body of the answer to ``query``; ``extra`` are fields that it is to have, where it has a place for them.
+    """Return the body of the answer to ``query``. Raises ResultTooLargeError.
 
-    ``check`` is called often, and may raise. Raises ResultTooLargeError.
+    ``extra`` are fields that it has, where there is a place for them. ``check`` is called often, and may raise.
     """
     reading = Reading(query.selection, query.serials, query.non_finite, check)
-    if query.encoding == "wide-csv" or query.encoding == "wide-parquet":
+    if query.encoding in WIDE:
         fields = list(ITERATION_TIMES) if query.kind == "iteration-times" else list_fields(copy, query.metrics)
         table = WideTable(copy, reading, fields, by_serial=query.include_serial)
-        write = write_wide_csv if query.encoding == "wide-csv" else write_wide_parquet
-        return write(table, spool, count)
-    writer = open_writer(query, spool, count, memory_bytes)
+        return WIDE[query.encoding](table, spool, count)
+    writer = open_writer(query, spool, count, memory_bytes, extra)
     if query.sampling is None:
         _write_all(copy, query, reading, writer)
         return writer.finish(extra)

@@ -26,6 +26,7 @@ class TextWriter:
     """Writes points in ``encoding``: JSON within an object that begins with ``labels``, others by lines.
 
     ``extra`` are the fields of a record that each point has beside SHARED_FIELDS: ``serial``, ``axis_value``.
+    ``first_line`` is ahead of all lines.
     """
 
     def __init__(
@@ -36,14 +37,15 @@ class TextWriter:
         count: PointCount,
         *,
         extra: Sequence[str] = (),
+        first_line: bytes = b"",
     ) -> None:
-        self._encoding = encoding
+        self.encoding = encoding
         self._spool = spool
-        self._fields = (*SHARED_FIELDS, *extra)
+        self.fields = (*SHARED_FIELDS, *extra)
         self.count = count
         self._is_object = encoding is JSON
-        spool.write(orjson.dumps(labels)[:-1] + b',"data":[' if self._is_object else b"")
-        spool.write(encoding.write_header(self._fields).encode())
+        spool.write(orjson.dumps(labels)[:-1] + b',"data":[' if self._is_object else first_line)
+        spool.write(encoding.write_header(self.fields).encode())
 
     def write_blocks(self, blocks: Iterable[Block], fields: Sequence[str]) -> None:
         """Write the data points of ``fields``, record by record."""
@@ -70,7 +72,7 @@ class TextWriter:
         note_rows(self.count.value)
         if self._is_object:
             if self.count.value:
-                self._spool.drop_last(len(self._encoding.separator))
+                self._spool.drop_last(len(self.encoding.separator))
             end = b'],"total_count":%d' % self.count.value
             self._spool.write(end + (b"," + orjson.dumps(extra)[1:] if extra else b"}") + b"\n")
         return self._spool.finish()
@@ -83,11 +85,11 @@ class TextWriter:
         if not counts:
             return
         self.count.add(sum(counts.values()))
-        tail = block.frame.select(write_tail(self._encoding, self._fields, block.frame).alias("tail"))["tail"]
+        tail = block.frame.select(write_tail(self.encoding, self.fields, block.frame).alias("tail"))["tail"]
         frame = block.frame.with_columns(tail)
         names = sum(len(field.encode()) for field in counts)
         self._write_frame(
-            frame.select(write_cells(self._encoding, block, counts)),
+            frame.select(write_cells(self.encoding, block, counts)),
             sum(counts.values()) * POINT_BYTES + names * block.height,
         )
 
@@ -95,9 +97,9 @@ class TextWriter:
         if points.is_empty():
             return
         self.count.add(points.height)
-        heads = pl.Series([self._encoding.write_head(field) for field in fields], dtype=pl.String)
+        heads = pl.Series([self.encoding.write_head(field) for field in fields], dtype=pl.String)
         names = heads.gather(points["field"])
-        text = pl.concat_str(names, "text", pl.lit(","), write_tail(self._encoding, self._fields, points))
+        text = pl.concat_str(names, "text", pl.lit(","), write_tail(self.encoding, self.fields, points))
         self._write_frame(points.select(text), points.height * POINT_BYTES + int(names.str.len_bytes().sum()))
 
     def _write_frame(self, frame: pl.DataFrame, size: int) -> None:
@@ -105,5 +107,5 @@ class TextWriter:
             self._spool.reserve(size),
             include_header=False,
             quote_style="never",
-            line_terminator=self._encoding.separator,
+            line_terminator=self.encoding.separator,
         )

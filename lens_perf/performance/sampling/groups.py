@@ -45,7 +45,7 @@ class Groups:
         for (value,), number in self._numbers.items():
             mask = column.is_null() if value is None else column == value
             mask = mask.fill_null(value=False) if mask.has_nulls() else mask
-            rest -= mask.sum()
+            rest -= int(mask.sum())
             groups[mask.to_numpy()] = number
             if not rest:
                 return groups
