@@ -1,0 +1,307 @@
+"""How data points are read out of the blocks of a columnar copy: which records, which values, in which order.
+
+A block is a polars DataFrame of records in order of (created_at, id), with a column ``v:NAME`` of the values of each
+metric, ``t:NAME`` of their stored texts where these are not what the values render to, and ``n:NAME`` of the codes of
+the texts for NaN and infinity. Columns that a block has no value for may be absent.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from lens_perf.performance.metric_fields import NON_FINITE
+from lens_perf.performance.selection import Selection
+
+# Times are microseconds since 2000-01-01; both infinities have sentinels.
+INFINITIES = (-(2**63), 2**63 - 1)
+MILLISECONDS_TO_2000 = 946_684_800_000
+# What the codes 1 to 3 of non-finite values mean, as JSON texts and as numbers.
+NON_FINITE_TEXTS = tuple(f'"{word}"' for word in NON_FINITE)
+NON_FINITE_VALUES = (np.nan, np.inf, -np.inf)
+INT32 = -(2**31), 2**31 - 1
+RECORD_COLUMNS = ("created_at", "iteration", "serial", "data_source")
+# Of a block with fewer points than one in so many cells, the points are listed one by one.
+SPARSE = 8
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Which records are read, and what counts as a data point; ``check`` raises when nobody waits any longer.
+
+    ``serials`` are the attempts wanted, empty for all.
+    """
+
+    selection: Selection
+    serials: tuple[int, ...] = ()
+    non_finite: bool = False
+    check: Callable[[], None] = lambda: None
+
+
+class Where(Protocol):
+    """Where a record is."""
+
+    @property
+    def iteration(self) -> int | None:
+        """Its iteration."""
+
+    @property
+    def created_us(self) -> int | None:
+        """Its time in microseconds since 2000-01-01."""
+
+
+class Point(Where, Protocol):
+    """A data point."""
+
+    @property
+    def text(self) -> str:
+        """The JSON text of its value."""
+
+
+class Stats(Protocol):
+    """What a copy knows of a field of a data source, or of an attempt in one."""
+
+    @property
+    def count(self) -> int:
+        """The number of data points."""
+
+    @property
+    def non_finite(self) -> int:
+        """The number of texts for NaN and infinity."""
+
+    @property
+    def first(self) -> Point | None:
+        """The first data point by (created_at, id)."""
+
+    @property
+    def last(self) -> Point | None:
+        """The last one."""
+
+    @property
+    def least(self) -> Point | None:
+        """The first of those with the least value."""
+
+    @property
+    def greatest(self) -> Point | None:
+        """The first of those with the greatest value."""
+
+    @property
+    def non_finite_since(self) -> Where | None:
+        """The first record of the trailing run of NaN and infinity, if the last value is one."""
+
+
+class Copy(Protocol):
+    """What is needed of an opened columnar copy."""
+
+    @property
+    def records(self) -> int:
+        """The number of records."""
+
+    @property
+    def sources(self) -> Mapping[str | None, int]:
+        """The number of records of each data source."""
+
+    @property
+    def fields(self) -> Mapping[tuple[str | None, str], Stats]:
+        """What is known of each field of each data source."""
+
+    def read_attempts(self) -> Mapping[tuple[str | None, str, int | None], Stats]:
+        """Return what is known of each field of each attempt of each data source."""
+
+    def blocks(self, fields: Sequence[str] | None, *, columns: Sequence[str] = ...) -> Iterator[pl.DataFrame]:
+        """Yield the records in order of (created_at, id), a block at a time."""
+
+
+def list_fields(copy: Copy, names: Sequence[str] | None) -> list[str]:
+    """Return the metrics wanted: ``names``, None for all in the order in which JSONB stores them."""
+    if names is not None:
+        return list(names)
+    return sorted({field for _source, field in copy.fields}, key=order_as_stored)
+
+
+def order_as_stored(name: str) -> tuple[int, bytes]:
+    """Return the key by which JSONB orders names: length, then bytes."""
+    text = name.encode()
+    return len(text), text
+
+
+def to_milliseconds(column: str = "created_at") -> pl.Expr:
+    """Return the times of ``column`` as floored milliseconds since 1970; null where there is no finite time."""
+    finite = pl.col(column).is_in(INFINITIES).not_()
+    return pl.when(finite).then(pl.col(column) // 1000 + MILLISECONDS_TO_2000)
+
+
+def read_milliseconds(created_us: int | None) -> int | None:
+    """Return a time as floored milliseconds since 1970; None where there is no finite time."""
+    return None if created_us is None or created_us in INFINITIES else created_us // 1000 + MILLISECONDS_TO_2000
+
+
+def select_records(selection: Selection, serials: Sequence[int] = ()) -> pl.Expr | None:
+    """Return the condition of the records that are asked for, None for all. Bounds are clamped, never overflow."""
+    conditions = []
+    if selection.data_source is not None:
+        conditions.append(pl.col("data_source") == selection.data_source)
+    if selection.time_range is not None:
+        start, end = (pl.lit(each, pl.Int64) for each in selection.time_range)
+        conditions.append(to_milliseconds().is_between(start, end))
+    if selection.iteration_range is not None:
+        first, last = selection.iteration_range
+        least, most = pl.lit(max(first, INT32[0]), pl.Int64), pl.lit(min(last, INT32[1]), pl.Int64)
+        conditions.append(pl.col("iteration").is_between(least, most))
+    if serials:
+        conditions.append(pl.col("serial").is_in([each for each in serials if INT32[0] <= each <= INT32[1]]))
+    return pl.all_horizontal(conditions) if conditions else None
+
+
+def read_blocks(
+    copy: Copy,
+    fields: Sequence[str],
+    reading: Reading,
+    place: Callable[[pl.DataFrame], pl.DataFrame] = lambda frame: frame,
+) -> Iterator["Block"]:
+    """Yield the records that are asked for, with ``fields``, in order; ``reading.check`` is called for each block.
+
+    ``place`` adds to all records of the workload, which it gets in order of time, what else they are to have.
+    """
+    known = {field for _source, field in copy.fields}
+    condition = select_records(reading.selection, reading.serials)
+    wanted = [field for field in fields if field in known]
+    for frame in copy.blocks(None if len(wanted) == len(known) else wanted, columns=RECORD_COLUMNS):
+        reading.check()
+        placed = place(frame)
+        kept = placed if condition is None else placed.filter(condition)
+        if kept.height:
+            yield Block(kept, non_finite=reading.non_finite)
+
+
+class Block:
+    """Records of a copy, and the data points in them; ``non_finite`` admits the texts for NaN and infinity."""
+
+    def __init__(self, frame: pl.DataFrame, *, non_finite: bool = False) -> None:
+        self.frame = frame
+        self.height = frame.height
+        self.non_finite = non_finite
+        # Looked up here, as a frame searches all of its columns for a name.
+        self.columns = {column.name: column for column in frame.get_columns()}
+
+    def slices(self, rows: int) -> Iterator["Block"]:
+        """Yield the block in pieces of so many records."""
+        for start in range(0, self.height, rows):
+            yield Block(self.frame.slice(start, rows), non_finite=self.non_finite)
+
+    def count_points(self, fields: Sequence[str]) -> dict[str, int]:
+        """Return the numbers of data points of those of ``fields`` that have any, in the order given."""
+        counts = (
+            (field, sum(self.height - column.null_count() for column in self._carriers(field))) for field in fields
+        )
+        return {field: count for field, count in counts if count}
+
+    def is_sparse(self, counts: Mapping[str, int]) -> bool:
+        """Tell whether the fields of ``counts`` have few points, so that listing them is cheaper than columns."""
+        return sum(counts.values()) * SPARSE < self.height * len(counts)
+
+    def having_points(self, fields: Sequence[str]) -> "Block":
+        """Return the block without the records that have no data point of ``fields``."""
+        carriers = [pl.col(column.name) for field in fields for column in self._carriers(field)]
+        kept = self.frame.filter(pl.any_horizontal(each.is_not_null() for each in carriers))
+        return Block(kept, non_finite=self.non_finite)
+
+    def express_text(self, field: str) -> pl.Expr:
+        """Return ``read_texts`` as an expression: what the engine can compute by itself it does in parallel."""
+        values, stored = self.columns.get(f"v:{field}"), self.columns.get(f"t:{field}")
+        if values is None or (self.non_finite and f"n:{field}" in self.columns):
+            return pl.lit(self.read_texts(field))
+        if stored is None:
+            return pl.col(values.name).cast(pl.String)
+        if stored.null_count() == values.null_count():
+            return pl.col(stored.name)
+        return pl.coalesce(stored.name, pl.col(values.name).cast(pl.String))
+
+    def _carriers(self, field: str) -> list[pl.Series]:
+        """Return the columns that say where the data points of ``field`` are."""
+        names = (f"v:{field}", f"n:{field}") if self.non_finite else (f"v:{field}",)
+        return [self.columns[name] for name in names if name in self.columns]
+
+    def read_texts(self, field: str, records: Indices | None = None) -> pl.Series:
+        """Return the JSON texts of the data points of ``field`` in ``records``, or in all; null where there is none."""
+        values, stored = self._read(f"v:{field}", pl.String, records), self._find(f"t:{field}", records)
+        if stored is not None:
+            whole = stored.null_count() == values.null_count()
+            values = stored if whole else stored.zip_with(stored.is_not_null(), values)
+        return self._add_non_finite(values, field, NON_FINITE_TEXTS, records)
+
+    def read_values(self, field: str, records: Indices | None = None) -> pl.Series:
+        """Return the data points of ``field`` in ``records``, or in all, as float64; null where there is none."""
+        return self._add_non_finite(self._read(f"v:{field}", pl.Float64, records), field, NON_FINITE_VALUES, records)
+
+    def _find(self, name: str, records: Indices | None) -> pl.Series | None:
+        column = self.columns.get(name)
+        return column if column is None or records is None else column.gather(records)
+
+    def _read(self, name: str, dtype: type[pl.DataType], records: Indices | None) -> pl.Series:
+        column = self._find(name, records)
+        if column is None:
+            return pl.Series([None], dtype=dtype).new_from_index(0, self.height if records is None else len(records))
+        return column.cast(dtype)
+
+    def _add_non_finite(
+        self, values: pl.Series, field: str, meanings: Sequence[str] | Sequence[float], records: Indices | None
+    ) -> pl.Series:
+        codes = self._find(f"n:{field}", records) if self.non_finite else None
+        if codes is None:
+            return values
+        others = codes.replace_strict([1, 2, 3], meanings, return_dtype=values.dtype)
+        return others.zip_with(codes.is_not_null(), values)
+
+    def has_point(self, field: str) -> NDArray[np.bool_]:
+        """Return which records have a data point of ``field``."""
+        masks = [carrier.is_not_null().to_numpy() for carrier in self._carriers(field)]
+        return np.logical_or.reduce(masks) if masks else np.zeros(self.height, np.bool_)
+
+    def find_points(self, fields: Sequence[str]) -> "PointIndex":
+        """Return where the data points of ``fields`` are, record by record, then in the order of ``fields``."""
+        places = {field: place for place, field in enumerate(fields)}
+        present = list(self.count_points(fields))
+        if not present:
+            return PointIndex(np.empty(0, np.int64), np.empty(0, np.int64))
+        mask = np.empty((self.height, len(present)), np.bool_)
+        for column, field in enumerate(present):
+            mask[:, column] = self.has_point(field)
+        records, columns = np.nonzero(mask)
+        return PointIndex(records, np.array([places[field] for field in present])[columns])
+
+
+@dataclass(frozen=True)
+class PointIndex:
+    """Where data points are in a block: pairs of a record and a field, as indices."""
+
+    records: Indices
+    fields: Indices
+
+    def gather(self, read: Callable[[int, Indices], pl.Series]) -> pl.Series:
+        """Return the value of each point, given what reads those of a field in some records."""
+        order = np.argsort(self.fields, kind="stable")
+        present, starts = np.unique(self.fields[order], return_index=True)
+        groups = np.split(self.records[order], starts[1:])
+        values = pl.concat([read(int(field), group) for field, group in zip(present, groups, strict=True)])
+        places = np.empty_like(order)
+        places[order] = np.arange(len(order))
+        return values.gather(places)
+
+
+def list_points(block: Block, fields: Sequence[str], index: PointIndex | None = None) -> pl.DataFrame:
+    """Return a row for each data point: ``field`` (an index into ``fields``), ``text`` and the columns of its record.
+
+    ``index`` are the points wanted, None for all.
+    """
+    index = block.find_points(fields) if index is None else index
+    if not len(index.records):
+        return pl.DataFrame()
+    columns = [block.columns[name].gather(index.records) for name in RECORD_COLUMNS if name in block.columns]
+    texts = index.gather(lambda field, records: block.read_texts(fields[field], records).alias("text"))
+    return pl.DataFrame([pl.Series("field", index.fields), texts, *columns])

@@ -1,0 +1,111 @@
+"""Answers a query for data points from a columnar copy, in the encoding asked for and in flat memory."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from lens_perf.performance.blocks import Copy, Reading, list_fields, read_blocks
+from lens_perf.performance.points.iteration_times import FIELDS as ITERATION_TIMES
+from lens_perf.performance.points.iteration_times import read_iteration_times
+from lens_perf.performance.points.point_count import PointCount
+from lens_perf.performance.points.query import PointQuery, Sampling
+from lens_perf.performance.points.spool import PointBody, Spool
+from lens_perf.performance.points.wide import WideTable, write_wide_csv, write_wide_parquet
+from lens_perf.performance.points.writers import Writer, open_writer
+from lens_perf.performance.sampling.axes import (
+    AlongMetric,
+    AlongRelativeTime,
+    Place,
+    along_iterations,
+    along_time,
+)
+from lens_perf.performance.sampling.sampler import Sampler
+
+WIDE: Mapping[str, Callable[[WideTable, Spool, PointCount], PointBody]] = {
+    "wide-csv": write_wide_csv,
+    "wide-parquet": write_wide_parquet,
+}
+
+
+def answer_from_copy(
+    copy: Copy,
+    query: PointQuery,
+    spool: Spool,
+    count: PointCount,
+    *,
+    memory_bytes: int,
+    check: Callable[[], None],
+    extra: Mapping[str, Any],
+) -> PointBody:
+    """Return the body of the answer to ``query``. Raises ResultTooLargeError.
+
+    ``extra`` are fields that it has, where there is a place for them. ``check`` is called often, and may raise.
+    """
+    reading = Reading(query.selection, query.serials, query.non_finite, check)
+    if query.encoding in WIDE:
+        fields = list(ITERATION_TIMES) if query.kind == "iteration-times" else list_fields(copy, query.metrics)
+        table = WideTable(copy, reading, fields, by_serial=query.include_serial)
+        return WIDE[query.encoding](table, spool, count)
+    writer = open_writer(query, spool, count, memory_bytes, extra)
+    if query.sampling is None:
+        _write_all(copy, query, reading, writer)
+        return writer.finish(extra)
+    return writer.finish({"sampling": _write_sampled(copy, query, query.sampling, reading, writer), **extra})
+
+
+def _write_all(copy: Copy, query: PointQuery, reading: Reading, writer: Writer) -> None:
+    if query.kind == "iteration-times":
+        writer.write_blocks(read_iteration_times(copy, reading), ITERATION_TIMES)
+        return
+    fields = list_fields(copy, query.metrics)
+    writer.count.expect(count_known(copy, query, fields))
+    writer.write_blocks(read_blocks(copy, fields, reading), fields)
+
+
+def count_known(copy: Copy, query: PointQuery, fields: Sequence[str]) -> int:
+    """Return the number of data points where the copy knows it without reading: 0 where ranges or attempts choose."""
+    selection = query.selection
+    if selection.time_range is not None or selection.iteration_range is not None or query.serials:
+        return 0
+    wanted = set(fields)
+    return sum(
+        stats.count + (stats.non_finite if query.non_finite else 0)
+        for (source, field), stats in copy.fields.items()
+        if field in wanted and selection.data_source in {None, source}
+    )
+
+
+def _write_sampled(
+    copy: Copy, query: PointQuery, sampling: Sampling, reading: Reading, writer: Writer
+) -> dict[str, Any]:
+    place = _choose_axis(query, sampling)
+    source = query.selection.data_source
+    records = copy.records if source is None else copy.sources.get(source, 0)
+    if records <= sampling.max_points and sampling.axis in {"iteration", "time"}:
+        _write_all(copy, query, reading, writer)
+        return {"method": "none", "points_total": writer.count.value, "points_returned": writer.count.value}
+    is_times = query.kind == "iteration-times"
+    fields = list(ITERATION_TIMES) if is_times else list_fields(copy, query.metrics)
+    sampler = Sampler(
+        fields,
+        sampling.max_points,
+        non_finite=query.non_finite,
+        by_source=not is_times,
+        by_serial=query.split == "serial",
+    )
+    axis = [place.name] if isinstance(place, AlongMetric) else []
+    if is_times:
+        blocks = read_iteration_times(copy, reading, place, axis)
+    else:
+        blocks = read_blocks(copy, list(dict.fromkeys([*fields, *axis])), reading, place)
+    for block in blocks:
+        sampler.take(block)
+    writer.write_points([sampler.finish()], fields)
+    return {"method": "m4", "points_total": sampler.total, "points_returned": writer.count.value}
+
+
+def _choose_axis(query: PointQuery, sampling: Sampling) -> Place:
+    if sampling.axis == "metric":
+        return AlongMetric(str(sampling.axis_metric))
+    if sampling.axis == "relative_time":
+        return AlongRelativeTime(split=query.split == "serial")
+    return along_time if sampling.axis == "time" else along_iterations

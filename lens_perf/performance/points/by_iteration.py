@@ -1,0 +1,138 @@
+"""Puts records, which come in order of time, in order of iterations, in flat memory.
+
+Where iterations rise, as they do while a workload trains, a record goes on as soon as none that comes later can be
+before it. What has to wait beyond a limit (after a restart from far back) goes to a temporary file in sorted runs,
+which are merged at the end.
+"""
+
+import io
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate
+from tempfile import TemporaryFile
+from typing import IO, Any
+
+import polars as pl
+
+from lens_perf.performance.blocks import Copy, Reading, select_records
+
+# Cells of a frame that may wait in memory: some 32 MB.
+CELLS = 2**22
+# Pieces of a run, of which one each is in memory while runs are merged.
+PIECES = 64
+
+# Leaves of records, which are in order of time, what counts of each iteration; applied to what it left, it changes
+# nothing, and it may be applied to parts first.
+Reduce = Callable[[pl.DataFrame], pl.DataFrame]
+
+
+class LeastLater:
+    """The least iteration of all records that come later, for each number of records that have come.
+
+    ``records`` is the number of those that are asked for, ``has_null`` whether one of them has no iteration.
+    """
+
+    def __init__(self, copy: Copy, reading: Reading) -> None:
+        ends: list[int] = []
+        least: list[Any] = []
+        condition = select_records(reading.selection, reading.serials)
+        self.has_null = False
+        self.records = end = 0
+        for frame in copy.blocks([], columns=("created_at", "iteration", "serial", "data_source")):
+            reading.check()
+            end += frame.height
+            kept = frame if condition is None else frame.filter(condition)
+            self.records += kept.height
+            ends.append(end)
+            least.append(kept["iteration"].min())
+            self.has_null = self.has_null or kept["iteration"].has_nulls()
+        self._ends = ends
+        self._least = list(accumulate(reversed(least), _choose_lesser))[::-1]
+
+    def after(self, records: int) -> int | None:
+        """Return the least iteration of the records after so many; None where none has one."""
+        block = bisect_right(self._ends, records)
+        return self._least[block] if block < len(self._least) else None
+
+
+def _choose_lesser(one: int | None, other: int | None) -> int | None:
+    return one if other is None else other if one is None else min(one, other)
+
+
+def order_by_iteration(
+    frames: Iterable[tuple[int, pl.DataFrame]], later: LeastLater, reduce: Reduce
+) -> Iterator[pl.DataFrame]:
+    """Yield the records of ``frames`` in order of iterations, those of an iteration in one frame, reduced.
+
+    Each frame comes with the number of records up to its end; all its records have an iteration.
+    """
+    with _Runs() as runs:
+        waiting: pl.DataFrame | None = None
+        for records, frame in frames:
+            waiting = frame if waiting is None else pl.concat([waiting, frame])
+            least = later.after(records)
+            if not runs:
+                ready = waiting if least is None else waiting.filter(pl.col("iteration") < least)
+                waiting = waiting.clear() if least is None else waiting.filter(pl.col("iteration") >= least)
+                if ready.height:
+                    yield reduce(ready)
+            if waiting.height * waiting.width > CELLS:
+                waiting = reduce(waiting)
+                if waiting.height * waiting.width > CELLS // 2:
+                    runs.add(waiting)
+                    waiting = waiting.clear()
+        if waiting is not None and waiting.height:
+            runs.add(reduce(waiting))
+        yield from map(reduce, runs.merge())
+
+
+class _Runs:
+    """Sorted runs of records in a temporary file. Used as a context manager, it closes the file."""
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] | None = None
+        self._runs: list[list[tuple[int, int]]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._runs)
+
+    def __enter__(self) -> "_Runs":
+        return self
+
+    def __exit__(self, *_failure: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, run: pl.DataFrame) -> None:
+        """Store a run, sorted by iteration, piece by piece."""
+        self._file = self._file or TemporaryFile()  # noqa: SIM115 - closed with the runs
+        pieces = []
+        rows = max(1, CELLS // run.width // PIECES)
+        for piece in run.iter_slices(rows):
+            content = io.BytesIO()
+            piece.write_ipc(content)
+            pieces.append((self._file.seek(0, 2), self._file.write(content.getbuffer())))
+        self._runs.append(pieces)
+
+    def merge(self) -> Iterator[pl.DataFrame]:
+        """Yield the records of all runs in order of iterations, those of earlier runs first."""
+        heads = [self._read(pieces[0]) for pieces in self._runs]
+        tails = [pieces[:0:-1] for pieces in self._runs]
+        while heads:
+            # What a run goes on with begins no earlier than at its last iteration so far.
+            cut = min((head["iteration"][-1] for head, tail in zip(heads, tails, strict=True) if tail), default=None)
+            if cut is None:
+                yield pl.concat(heads)
+                return
+            ready = [head.filter(pl.col("iteration") < cut) for head in heads]
+            if any(frame.height for frame in ready):
+                yield pl.concat(ready)
+                heads = [head.filter(pl.col("iteration") >= cut) for head in heads]
+            for place, tail in enumerate(tails):
+                if tail and heads[place]["iteration"][-1] == cut:
+                    heads[place] = pl.concat([heads[place], self._read(tail.pop())])
+
+    def _read(self, piece: tuple[int, int]) -> pl.DataFrame:
+        assert self._file is not None  # noqa: S101 - where there are pieces, there is their file
+        self._file.seek(piece[0])
+        return pl.read_ipc(io.BytesIO(self._file.read(piece[1])))

@@ -1,0 +1,55 @@
+"""The records that tell when each iteration was reached: of each the earliest, in order of iterations."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import polars as pl
+
+from lens_perf.performance.blocks import Block, Copy, Reading, select_records
+from lens_perf.performance.points.by_iteration import LeastLater, order_by_iteration
+from lens_perf.performance.selection import Selection
+
+ITERATION, TARGET = "iteration", "target_iteration"
+FIELDS = (ITERATION, TARGET)
+COLUMNS = ("created_at", "iteration", "serial", "data_source")
+
+
+def read_iteration_times(
+    copy: Copy,
+    reading: Reading,
+    place: Callable[[pl.DataFrame], pl.DataFrame] = lambda frame: frame,
+    fields: Sequence[str] = (),
+) -> Iterator[Block]:
+    """Yield, by iteration, the earliest record of each; its iteration and its target are the fields FIELDS.
+
+    Earliest is by time, then id. The ranges of ``reading`` choose among these records. ``place`` adds to all records of
+    the workload, which it gets in order of time and with ``fields``, what else they are to have.
+    """
+    of_source = replace(reading, selection=Selection(reading.selection.workload_uid, reading.selection.data_source))
+    in_ranges = select_records(replace(reading.selection, data_source=None))
+    later = LeastLater(copy, of_source)
+    for frame in order_by_iteration(_list_records(copy, of_source, place, fields), later, _keep_earliest):
+        kept = frame if in_ranges is None else frame.filter(in_ranges)
+        if kept.height:
+            yield Block(kept.with_columns(pl.col("iteration").cast(pl.Int64).alias(f"v:{ITERATION}")))
+
+
+def _list_records(
+    copy: Copy, reading: Reading, place: Callable[[pl.DataFrame], pl.DataFrame], fields: Sequence[str]
+) -> Iterator[tuple[int, pl.DataFrame]]:
+    """Yield the records that have an iteration, and how many records of any kind there were up to them."""
+    condition = select_records(reading.selection, reading.serials)
+    records = 0
+    for frame in copy.blocks(list(dict.fromkeys([TARGET, *fields])), columns=COLUMNS):
+        reading.check()
+        records += frame.height
+        block = Block(frame)
+        value, text = block.read_values(TARGET).alias(f"v:{TARGET}"), block.read_texts(TARGET).alias(f"t:{TARGET}")
+        placed = place(frame).select(*COLUMNS, pl.exclude(frame.columns), value, text)
+        kept = placed.filter(pl.col("iteration").is_not_null())
+        yield records, kept if condition is None else kept.filter(condition)
+
+
+def _keep_earliest(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the first record of each iteration, by iteration."""
+    return frame.unique("iteration", keep="first", maintain_order=True).sort("iteration")

@@ -1,0 +1,87 @@
+"""Writes data points, or a wide table, as a Parquet file, in flat memory.
+
+Texts for NaN and infinity are NaN and infinity there. Times are int64 milliseconds, as in every other encoding: the
+whole range that PostgreSQL can hold, which not every reader's timestamp type can.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+from polars.io.plugins import register_io_source
+
+from lens_perf.instrumentation.timing import note_rows
+from lens_perf.performance.blocks import Block, to_milliseconds
+from lens_perf.performance.points.point_count import PointCount
+from lens_perf.performance.points.spool import PointBody, Spool
+
+# Rows of a frame on its way to the file.
+ROWS = 2**17
+SCHEMA: Mapping[str, type[pl.DataType]] = {
+    "metric_name": pl.String,
+    "value": pl.Float64,
+    "timestamp": pl.Int64,
+    "iteration": pl.Int32,
+    "data_source": pl.String,
+}
+EXTRA: Mapping[str, type[pl.DataType]] = {"serial": pl.Int32, "axis_value": pl.Float64}
+
+
+def sink_parquet(frames: Iterable[pl.DataFrame], schema: Mapping[str, Any], spool: Spool) -> None:
+    """Write ``frames``, all of ``schema``, as one Parquet file; what their iterator raises is raised here."""
+
+    def read(
+        _columns: list[str] | None, _predicate: pl.Expr | None, _rows: int | None, _batch_size: int | None
+    ) -> Iterator[pl.DataFrame]:
+        yield from frames
+
+    source = register_io_source(read, schema=pl.Schema(schema))
+    source.sink_parquet(spool.move_to_file(), compression="zstd", compression_level=1)
+
+
+class ParquetWriter:
+    """Writes a row for each data point: SCHEMA and the ``extra`` fields of its record."""
+
+    def __init__(self, spool: Spool, count: PointCount, *, extra: Sequence[str] = ()) -> None:
+        self._spool = spool
+        self.count = count
+        self._schema = {**SCHEMA, **{name: EXTRA[name] for name in extra}}
+
+    def write_blocks(self, blocks: Iterable[Block], fields: Sequence[str]) -> None:
+        """Write the data points of ``fields``, record by record."""
+        sink_parquet(self._list_rows(blocks, fields), self._schema, self._spool)
+
+    def write_points(self, points: Iterable[pl.DataFrame], fields: Sequence[str]) -> None:
+        """Write the points of frames such as ``list_points`` returns, with a column ``value``."""
+        names = pl.Series(fields, dtype=pl.String)
+        sink_parquet((self._shape(frame, names) for frame in points if frame.height), self._schema, self._spool)
+
+    def finish(self, _extra: Mapping[str, Any]) -> PointBody:
+        """Return the file; it has no place for fields of the answer."""
+        note_rows(self.count.value)
+        return self._spool.finish()
+
+    def _list_rows(self, blocks: Iterable[Block], fields: Sequence[str]) -> Iterator[pl.DataFrame]:
+        for block in blocks:
+            present = list(block.count_points(fields))
+            names = pl.Series(present, dtype=pl.String)
+            for piece in block.slices(max(1, ROWS // max(1, len(present)))):
+                points = _list_values(piece, present)
+                if points.height:
+                    yield self._shape(points, names)
+
+    def _shape(self, points: pl.DataFrame, names: pl.Series) -> pl.DataFrame:
+        self.count.add(points.height)
+        named = points.with_columns(
+            names.gather(points["field"]).alias("metric_name"), to_milliseconds().alias("timestamp")
+        )
+        return named.select(pl.col(name).cast(dtype) for name, dtype in self._schema.items())
+
+
+def _list_values(block: Block, fields: Sequence[str]) -> pl.DataFrame:
+    """Return a row for each data point, as ``list_points`` does, with ``value`` for ``text``."""
+    index = block.find_points(fields)
+    if not len(index.records):
+        return pl.DataFrame()
+    values = index.gather(lambda field, records: block.read_values(fields[field], records))
+    return block.frame[index.records].with_columns(values.alias("value"), pl.Series("field", index.fields))

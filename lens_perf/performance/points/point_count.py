@@ -1,0 +1,38 @@
+"""Counts the data points of an answer, and bounds them."""
+
+from collections.abc import Callable
+
+from lens_perf.errors import ResultTooLargeError
+
+# What takes longer than some ten milliseconds to write: from there on a read counts as heavy.
+HEAVY_POINTS = 50_000
+
+
+class PointCount:
+    """The number of data points of an answer so far.
+
+    Calls ``on_heavy`` once, when there are more than HEAVY_POINTS; what it raises ends the reading. Raises
+    ResultTooLargeError as soon as there are more than ``max_points``.
+    """
+
+    def __init__(self, max_points: int, on_heavy: Callable[[], None] | None = None) -> None:
+        self._max_points = max_points
+        self._on_heavy = on_heavy
+        self.value = 0
+
+    def add(self, count: int) -> None:
+        """Count ``count`` more data points."""
+        self.value += count
+        self.expect(0)
+
+    def expect(self, count: int) -> None:
+        """Judge now what ``count`` more data points would be, before anything is spent on them."""
+        total = self.value + count
+        if self._on_heavy is not None and total > HEAVY_POINTS:
+            self._on_heavy()
+            self._on_heavy = None
+        if total > self._max_points:
+            raise ResultTooLargeError(
+                f"The result has more than {self._max_points} data points; "
+                "ask for fewer with metrics, data_source, start and end, or max_points"
+            )

@@ -1,0 +1,63 @@
+"""The query objects of data points: which points are wanted, how many of them, and in which encoding.
+
+They are plain values. Parsing a request into one is the work of ``api``; choosing how to answer it that of the plan.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lens_perf.performance.points.spool import PointBody
+from lens_perf.performance.selection import Selection
+
+Kind = Literal["data", "iteration-times"]
+# ``wide-csv`` and ``wide-parquet`` have a row for each iteration and source, the others a row for each data point.
+Encoding = Literal["json", "ndjson", "csv", "columns", "parquet", "wide-csv", "wide-parquet"]
+Method = Literal["m4", "stride"]
+Split = Literal["serial"]
+Axis = Literal["iteration", "time", "relative_time", "metric"]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How series are downsampled: each to ``max_points`` at most, by buckets along ``axis``.
+
+    ``axis_metric`` is the name of the metric that is the axis ``"metric"``. The method ``"stride"`` is the preview: the
+    points of evenly spaced iterations, and nothing is promised of what lies between.
+    """
+
+    max_points: int
+    axis: Axis = "iteration"
+    axis_metric: str | None = None
+    method: Method = "m4"
+
+
+@dataclass(frozen=True)
+class PointQuery:
+    """Which data points are wanted, and how they are returned.
+
+    ``metrics`` are the names in the order wanted, None for all; iteration times have none. ``serials`` are the
+    attempts wanted, empty for all. ``split`` makes each attempt a series of its own. ``after`` is a cursor, "" to get
+    one, None for neither. ``known`` are the ETags of the answers that the caller has.
+    """
+
+    cluster: str | None
+    selection: Selection
+    kind: Kind = "data"
+    metrics: tuple[str, ...] | None = None
+    encoding: Encoding = "json"
+    sampling: Sampling | None = None
+    non_finite: bool = False
+    include_serial: bool = False
+    serials: tuple[int, ...] = ()
+    split: Split | None = None
+    after: str | None = None
+    known: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PointAnswer:
+    """The body, None if the caller has it already, its ETag, and the cursor of what comes later, if it is wanted."""
+
+    body: PointBody | None
+    etag: str
+    cursor: str | None = None

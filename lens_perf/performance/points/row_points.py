@@ -1,0 +1,89 @@
+"""Takes rows of PostgreSQL that hold the pieces of data points, and gives the points to a writer.
+
+A row is a record: the JSON text of each metric's value, then the timestamp in milliseconds, the iteration, the data
+source as JSON text and, where it is asked for, the serial. They are the columns of a COPY, empty where they are NULL.
+"""
+
+import json
+from collections.abc import Sequence
+
+import polars as pl
+
+from lens_perf.performance.blocks import MILLISECONDS_TO_2000, NON_FINITE_TEXTS, Block
+from lens_perf.performance.metric_fields import is_finite_number
+from lens_perf.performance.points.text_writer import TextWriter
+from lens_perf.performance.points.writers import Writer
+
+NUMBER_STARTS = frozenset(b"-0123456789")
+CODES = {text.encode(): code for code, text in enumerate(NON_FINITE_TEXTS, start=1)}
+Rows = Sequence[Sequence[bytes]]
+
+
+class RowPoints:
+    """Gives ``writer`` the points of the metrics ``names``, one value in a row for each."""
+
+    def __init__(
+        self, names: Sequence[str], writer: Writer, *, has_serial: bool = False, non_finite: bool = False
+    ) -> None:
+        self._names = names
+        self._writer = writer
+        self._shared = ["timestamp", "iteration", "data_source", *(["serial"] if has_serial else [])]
+        self._non_finite = non_finite
+        self._heads: list[bytes] = []
+        self._tails: dict[bytes, bytes] = {}
+        if isinstance(writer, TextWriter):
+            self._heads = [writer.encoding.write_head(name).encode() for name in names]
+
+    def take(self, block: bytes) -> None:
+        """Take a block of whole rows."""
+        rows = [row.split(b"\t") for row in block.split(b"\n")[:-1]]
+        if isinstance(self._writer, TextWriter):
+            self._write_text(self._writer, rows)
+        elif rows:
+            self._writer.write_blocks([self._build_block(rows)], self._names)
+
+    def _write_text(self, writer: TextWriter, rows: Rows) -> None:
+        """Write the points here: a small answer is done before a vectorised writer has begun."""
+        count, null, points = len(self._names), writer.encoding.null.encode(), []
+        for row in rows:
+            timestamp, iteration, source, *serial = row[count:]
+            tail = self._tails.get(source) or self._learn_tail(writer, source)
+            shared = tail % tuple([each or null for each in (timestamp, iteration, *serial)])
+            points += [
+                head + value + shared
+                for head, value in zip(self._heads, row, strict=False)
+                if value and self._is_point(value)
+            ]
+        writer.write_text(b"".join(points), len(points))
+
+    def _learn_tail(self, writer: TextWriter, source: bytes) -> bytes:
+        """Return what follows the value of a point of a data source, with ``%b`` for what differs."""
+        texts = dict.fromkeys(self._shared, "%b")
+        texts["data_source"] = writer.encoding.write_source(json.loads(source)).replace("%", "%%")
+        self._tails[source] = (writer.encoding.write_tail(texts) + writer.encoding.separator).encode()
+        return self._tails[source]
+
+    def _is_point(self, value: bytes) -> bool:
+        return is_finite_number(value) if value[0] in NUMBER_STARTS else self._non_finite and value in CODES
+
+    def _build_block(self, rows: Rows) -> Block:
+        values = list(zip(*rows, strict=True))
+        shared = dict(zip(self._shared, values[len(self._names) :], strict=True))
+        times = [(int(each) - MILLISECONDS_TO_2000) * 1000 if each else None for each in shared["timestamp"]]
+        columns = [
+            pl.Series("created_at", times, pl.Int64),
+            pl.Series("data_source", [json.loads(each) for each in shared["data_source"]], pl.String),
+            *(
+                pl.Series(name, [int(each) if each else None for each in shared[name]], pl.Int32)
+                for name in ("iteration", "serial")
+                if name in shared
+            ),
+        ]
+        for name, texts in zip(self._names, values, strict=False):
+            numbers = [text.decode() if text and text not in CODES and self._is_point(text) else None for text in texts]
+            columns += [
+                pl.Series(f"v:{name}", numbers, pl.String).cast(pl.Float64),
+                pl.Series(f"t:{name}", numbers, pl.String),
+                pl.Series(f"n:{name}", [CODES.get(text) for text in texts], pl.UInt8),
+            ]
+        return Block(pl.DataFrame(columns), non_finite=self._non_finite)

@@ -1,0 +1,184 @@
+"""Writes data points as arrays, a set for each series: the layout ``columns`` of JSON, in flat memory.
+
+What the arrays hold beyond the limit goes to a temporary file, piece by piece; when all is there, the pieces of each
+array are put behind each other.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+import orjson
+import polars as pl
+
+from lens_perf.instrumentation.timing import note_rows
+from lens_perf.performance.blocks import Block, list_points, to_milliseconds
+from lens_perf.performance.points.point_count import PointCount
+from lens_perf.performance.points.spool import PointBody, Spool
+
+ARRAYS = {"iteration": "iterations", "timestamp": "timestamps", "value": "values"}
+EXTRA_ARRAYS = {"serial": "serials", "axis_value": "axis_values"}
+PIECE = 2**20
+# What an object costs beside its text.
+OVERHEAD = 80
+
+# Metric, data source, and the attempt where each is a series of its own.
+Key = tuple[str, str | None, int | None]
+
+
+@dataclass(slots=True)
+class Array:
+    """The values of one field of a series as texts: some in memory, the earlier ones in pieces of a file."""
+
+    texts: list[bytes] = field(default_factory=list)
+    pieces: list[tuple[int, int]] = field(default_factory=list)
+
+    def move_to(self, file: IO[bytes]) -> None:
+        """Move what is in memory to the end of ``file``."""
+        if self.texts:
+            self.pieces.append((file.tell(), file.write(b"," + b",".join(self.texts))))
+            self.texts.clear()
+
+    def write_to(self, write: Callable[[bytes], object], file: IO[bytes] | None) -> None:
+        """Write all values, with commas between them only."""
+        skipped = 1  # the comma ahead of the very first value
+        for start, size in self.pieces:
+            assert file is not None  # noqa: S101 - where there are pieces, there is their file
+            file.seek(start + skipped)
+            _copy(file, write, size - skipped)
+            skipped = 0
+        if self.texts:
+            write((b"" if skipped else b",") + b",".join(self.texts))
+
+
+class SeriesWriter:
+    """Writes series in the order in which they begin, within an object that begins with ``labels``.
+
+    ``extra`` are the fields of a record that become arrays, too; with ``split``, each attempt is a series of its own.
+    """
+
+    def __init__(
+        self,
+        labels: Mapping[str, str],
+        spool: Spool,
+        count: PointCount,
+        memory_bytes: int,
+        *,
+        extra: Sequence[str] = (),
+        split: bool = False,
+    ) -> None:
+        self._labels = labels
+        self._spool = spool
+        self.count = count
+        self._memory_bytes = memory_bytes
+        self._held = 0
+        self._file: IO[bytes] | None = None
+        self._split = split
+        self._arrays = ARRAYS | {name: EXTRA_ARRAYS[name] for name in extra if not (split and name == "serial")}
+        self._series: dict[Key, dict[str, Array]] = {}
+
+    def write_blocks(self, blocks: Iterable[Block], fields: Sequence[str]) -> None:
+        """Take the data points of ``fields``."""
+        for block in blocks:
+            counts = block.count_points(fields)
+            if block.is_sparse(counts):
+                self._take_list(list_points(block, list(counts)), list(counts))
+            elif counts:
+                self._take_records(block, list(counts))
+
+    def write_points(self, points: Iterable[pl.DataFrame], fields: Sequence[str]) -> None:
+        """Take the points of frames such as ``list_points`` returns."""
+        for frame in points:
+            self._take_list(frame, fields)
+
+    def finish(self, extra: Mapping[str, Any]) -> PointBody:
+        """Write the object, with the fields ``extra`` at its end, and return it."""
+        note_rows(self.count.value)
+        write = self._spool.write
+        write(orjson.dumps(self._labels)[:-1] + b',"series":[')
+        for index, ((name, source, serial), arrays) in enumerate(self._series.items()):
+            head = {"metric_name": name, "data_source": source, **({"serial": serial} if self._split else {})}
+            write((b"," if index else b"") + json.dumps(head, ensure_ascii=False, separators=(",", ":")).encode()[:-1])
+            for title, array in arrays.items():
+                write(b',"%b":[' % self._arrays[title].encode())
+                array.write_to(write, self._file)
+                write(b"]")
+            write(b"}")
+        end = b'],"total_count":%d' % self.count.value
+        write(end + (b"," + orjson.dumps(extra)[1:] if extra else b"}") + b"\n")
+        return self._spool.finish()
+
+    def add(self, key: Key, texts: Mapping[str, bytes], count: int) -> None:
+        """Take ``count`` points of a series: for each field their texts, joined by commas."""
+        arrays = self._series.get(key)
+        if arrays is None:
+            arrays = self._series[key] = {title: Array() for title in self._arrays}
+        for title, array in arrays.items():
+            array.texts.append(texts[title])
+            self._held += len(texts[title]) + OVERHEAD
+        self.count.add(count)
+        if self._held > self._memory_bytes:
+            self._move_to_file()
+
+    def _take_records(self, block: Block, fields: Sequence[str]) -> None:
+        keys = ["data_source", "serial"] if self._split else ["data_source"]
+        frame = block.frame.with_columns(write_shared(self._arrays)).with_row_index("record")
+        found = []
+        for key, records in frame.partition_by(keys, as_dict=True, maintain_order=True).items():
+            part = Block(records, non_finite=block.non_finite)
+            shared = {title: records[f"text:{title}"] for title in self._arrays if title != "value"}
+            whole = {title: _join(texts) for title, texts in shared.items()}
+            for place, name in enumerate(fields):
+                texts = part.read_texts(name)
+                missing = texts.null_count()
+                if missing == records.height:
+                    continue
+                present = texts.is_not_null()
+                joined = (
+                    whole if not missing else {title: _join(each.filter(present)) for title, each in shared.items()}
+                )
+                begin = records["record"].filter(present).first(), place
+                series = name, key[0], key[1] if self._split else None
+                found.append((begin, series, joined | {"value": _join(texts)}, records.height - missing))
+        for _begin, series, joined, count in sorted(found, key=lambda each: each[0]):
+            self.add(series, joined, count)
+
+    def _take_list(self, points: pl.DataFrame, fields: Sequence[str]) -> None:
+        if points.is_empty():
+            return
+        texts = points.with_columns(write_shared(self._arrays))
+        shared = [texts[f"text:{title}"].to_list() for title in self._arrays if title != "value"]
+        titles = [title for title in self._arrays if title != "value"]
+        serials = points["serial"].to_list() if self._split else [None] * points.height
+        rows = zip(points["field"], points["data_source"], serials, points["text"], *shared, strict=True)
+        for place, source, serial, value, *others in rows:
+            joined = {title: text.encode() for title, text in zip(titles, others, strict=True)}
+            self.add((fields[place], source, serial), joined | {"value": value.encode()}, 1)
+
+    def _move_to_file(self) -> None:
+        self._file = self._file or self._spool.open_scratch()
+        self._file.seek(0, 2)
+        for arrays in self._series.values():
+            for array in arrays.values():
+                array.move_to(self._file)
+        self._held = 0
+
+
+def write_shared(titles: Iterable[str]) -> list[pl.Expr]:
+    """Return the JSON texts of the fields of a record, each as ``text:FIELD``."""
+    fields = {
+        title: to_milliseconds() if title == "timestamp" else pl.col(title) for title in titles if title != "value"
+    }
+    return [value.cast(pl.String).fill_null("null").alias(f"text:{title}") for title, value in fields.items()]
+
+
+def _join(texts: pl.Series) -> bytes:
+    return str(texts.str.join(",").item()).encode()
+
+
+def _copy(file: IO[bytes], write: Callable[[bytes], object], size: int) -> None:
+    while size > 0:
+        piece = file.read(min(PIECE, size))
+        write(piece)
+        size -= len(piece)

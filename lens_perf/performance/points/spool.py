@@ -1,0 +1,88 @@
+"""The body of an answer as it grows: in memory up to a limit, in an unnamed temporary file beyond.
+
+It is finished before the first byte is sent: its length is exact, a failure is an honest status, and a slow client
+holds no connection to the database.
+"""
+
+import io
+from contextlib import ExitStack
+from dataclasses import dataclass
+from tempfile import TemporaryFile
+from typing import IO, Self, cast
+
+
+@dataclass(frozen=True)
+class PointBody:
+    """A finished body of ``size`` bytes: in ``file``, at its start, or, if it was small, in ``content``."""
+
+    size: int
+    content: bytes | None
+    file: IO[bytes] | None
+
+
+class Spool:
+    """A file of bytes. Used as a context manager, it closes itself when the block fails.
+
+    tempfile's SpooledTemporaryFile moves to a file only after a write went beyond its limit; here a writer of large
+    blocks says so beforehand, and gets the file itself, for libraries that write to a file descriptor.
+    """
+
+    def __init__(self, memory_bytes: int) -> None:
+        self._memory_bytes = memory_bytes
+        self._file: IO[bytes] = io.BytesIO()
+        self._scratch = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, failure: type[BaseException] | None, *_rest: object) -> None:
+        if failure is not None:
+            self.close()
+
+    def write(self, content: bytes) -> None:
+        """Append ``content``."""
+        _write_all(self.reserve(len(content)), content)
+
+    def reserve(self, size: int) -> IO[bytes]:
+        """Return the file to which about ``size`` bytes can be appended now; it is unbuffered, or in memory."""
+        return self.move_to_file() if self._file.tell() + size > self._memory_bytes else self._file
+
+    def move_to_file(self) -> IO[bytes]:
+        """Return the temporary file, to which all goes from now on."""
+        if isinstance(self._file, io.BytesIO):
+            held = self._file
+            # Unbuffered files are raw, which the annotations of the standard library know as another type.
+            self._file = cast("IO[bytes]", TemporaryFile(buffering=0))  # noqa: SIM115 - outlives the method
+            _write_all(self._file, held.getbuffer())
+        return self._file
+
+    def drop_last(self, size: int) -> None:
+        """Take the last ``size`` bytes back."""
+        self._file.seek(-size, io.SEEK_CUR)
+        self._file.truncate()
+
+    def open_scratch(self) -> IO[bytes]:
+        """Open a temporary file for what is not yet in order; it is closed with the body."""
+        return self._scratch.enter_context(TemporaryFile())
+
+    def close(self) -> None:
+        """Give the body up."""
+        self._scratch.close()
+        self._file.close()
+
+    def finish(self) -> PointBody:
+        """Return the body, which is complete."""
+        self._scratch.close()
+        size = self._file.tell()
+        if isinstance(self._file, io.BytesIO):
+            with self._file:
+                return PointBody(size, self._file.getvalue(), None)
+        self._file.seek(0)
+        return PointBody(size, None, self._file)
+
+
+def _write_all(file: IO[bytes], content: bytes | memoryview) -> None:
+    """Write all of ``content``: an unbuffered file may take less at once."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[file.write(rest) :]

@@ -1,0 +1,93 @@
+"""What a workload has, from the statistics of its columnar copy: its data sources, its metrics, and their extremes."""
+
+from collections.abc import Collection, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import orjson
+
+from lens_perf.performance.blocks import Copy, Point, Stats, Where, read_milliseconds
+
+
+def list_sources(copy: Copy) -> list[tuple[str | None, int]]:
+    """Return (data source, number of records), most records first, then by name."""
+    return sorted(copy.sources.items(), key=lambda each: (-each[1], *_rank(each[0])))
+
+
+def list_available(copy: Copy, data_source: str | None = None) -> list[tuple[str, list[str | None], int]]:
+    """Return (metric, its data sources, number of data points) by name; most data points first within a metric."""
+    fields = _list_fields(copy.fields, None, data_source)
+    by_name = ((name, list(each)) for name, each in groupby(fields, key=lambda each: each[0][1]))
+    return [(name, [key[0] for key, _ in each], sum(stats.count for _, stats in each)) for name, each in by_name]
+
+
+def summarize(
+    copy: Copy,
+    names: Sequence[str] | None = None,
+    data_source: str | None = None,
+    *,
+    by_attempt: bool = False,
+    serials: Collection[int] = (),
+) -> list[dict[str, Any]]:
+    """Return what is known of each metric in each data source, for orjson to write.
+
+    By name, or in the order of ``names``; most data points first within a metric. ``by_attempt`` tells attempts apart,
+    which ``serials`` chooses among; empty is all.
+    """
+    if by_attempt or serials:
+        attempts = _list_fields(copy.read_attempts(), names, data_source)
+        return [_describe(key, stats) for key, stats in attempts if not serials or key[2] in serials]
+    return [_describe(key, stats) for key, stats in _list_fields(copy.fields, names, data_source)]
+
+
+def _list_fields(
+    fields: Mapping[Any, Stats], names: Sequence[str] | None, data_source: str | None
+) -> list[tuple[Any, Stats]]:
+    places = None if names is None else {name: place for place, name in enumerate(names)}
+    wanted = [
+        (key, stats)
+        for key, stats in fields.items()
+        if (places is None or key[1] in places) and data_source in {None, key[0]}
+    ]
+
+    def order(each: tuple[Any, Stats]) -> tuple[Any, ...]:
+        (source, name, *serial), stats = each
+        attempt = [serial[0] is None, serial[0] or 0] if serial else []
+        # Attempts of a data source stay together, in order.
+        return name if places is None else places[name], *([] if serial else [-stats.count]), *_rank(source), *attempt
+
+    return sorted(wanted, key=order)
+
+
+def _rank(source: str | None) -> tuple[bool, str]:
+    """Return the key that sorts data sources by name, a missing one last."""
+    return source is None, source or ""
+
+
+def _describe(key: tuple[Any, ...], stats: Stats) -> dict[str, Any]:
+    source, name, *serial = key
+    return {
+        "metric_name": name,
+        "data_source": source,
+        **({"serial": serial[0]} if serial else {}),
+        "count": stats.count,
+        "non_finite_count": stats.non_finite,
+        "first": _describe_point(stats.first),
+        "last": _describe_point(stats.last),
+        "least": _describe_point(stats.least),
+        "greatest": _describe_point(stats.greatest),
+        "non_finite_since": _describe_place(stats.non_finite_since),
+    }
+
+
+def _describe_point(point: Point | None) -> dict[str, Any] | None:
+    """Return a point with its value as it is stored."""
+    return None if point is None else {"value": orjson.Fragment(point.text), **_locate(point)}
+
+
+def _describe_place(where: Where | None) -> dict[str, Any] | None:
+    return None if where is None else _locate(where)
+
+
+def _locate(where: Where) -> dict[str, Any]:
+    return {"iteration": where.iteration, "timestamp": read_milliseconds(where.created_us)}

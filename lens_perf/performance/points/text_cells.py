@@ -1,0 +1,68 @@
+"""The points of a block of records as cells of CSV, for a vectorised writer of CSV to write.
+
+A record becomes one line. Its cells are parts of its points, and the comma between cells is the one that stands between
+these parts anyway: so the texts that all points of a record or all points of a metric share are written without being
+put together before.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from lens_perf.performance.blocks import Block, to_milliseconds
+from lens_perf.performance.points.text_encodings import TextEncoding
+
+COMMA = ","
+
+
+def write_tail(encoding: TextEncoding, fields: Sequence[str], frame: pl.DataFrame) -> pl.Expr:
+    """Return the cell that all points of a record end with: its ``fields``."""
+    pieces: list[pl.Expr] = []
+    for field in fields:
+        comma = COMMA if pieces else ""
+        pieces += [pl.lit(comma + encoding.write_label(field)), _write_field(encoding, field, frame)]
+    return pl.concat_str([*pieces, pl.lit(encoding.end)])
+
+
+def _write_field(encoding: TextEncoding, field: str, frame: pl.DataFrame) -> pl.Expr:
+    if field == "data_source":
+        sources = frame["data_source"].unique().to_list()
+        texts = [encoding.write_source(source) for source in sources]
+        return pl.col("data_source").replace_strict(sources, texts, return_dtype=pl.String)
+    value = to_milliseconds() if field == "timestamp" else pl.col(field)
+    return value.cast(pl.String).fill_null(encoding.null)
+
+
+def write_cells(encoding: TextEncoding, block: Block, counts: Mapping[str, int]) -> list[pl.Expr]:
+    """Return the cells of a line for each record of ``block``, whose column ``tail`` is the last cell of each point.
+
+    ``counts`` are the numbers of data points of each field. The points of a field that only some records have are whole
+    texts within the cell before them, or ahead of the first name.
+    """
+    separator = encoding.separator
+    if max(counts.values()) < block.height:
+        points = [_write_point(encoding, block, field) for field in counts]
+        return [pl.concat_str(points, separator=separator, ignore_nulls=True)]
+    cells: list[list[pl.Expr]] = [[]]
+    for field, count in counts.items():
+        begun = len(cells) > 1
+        if count < block.height:
+            ahead, behind = (separator, "") if begun else ("", separator)
+            cells[-1].append(_write_point(encoding, block, field, ahead, behind))
+            continue
+        if begun and separator == COMMA:
+            cells.append([])
+        elif begun:
+            cells[-1].append(pl.lit(separator))
+        cells[-1].append(pl.lit(encoding.write_name(field)))
+        cells += [[pl.lit(encoding.write_label("value")), block.express_text(field)], [pl.col("tail")]]
+    return [
+        (pl.concat_str(pieces, ignore_nulls=True) if len(pieces) > 1 else pieces[0]).alias(str(index))
+        for index, pieces in enumerate(cells)
+    ]
+
+
+def _write_point(encoding: TextEncoding, block: Block, field: str, ahead: str = "", behind: str = "") -> pl.Expr:
+    """Return the whole text of a point between two other texts; null where there is no point."""
+    head = pl.lit(ahead + encoding.write_head(field))
+    return pl.concat_str(head, block.express_text(field), pl.lit(COMMA), "tail", pl.lit(behind))

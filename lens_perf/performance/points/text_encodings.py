@@ -1,0 +1,79 @@
+"""How a data point is written as text: JSON, NDJSON and CSV. The one place that knows how names and sources are quoted.
+
+A point is a row of cells that commas join: its name, its value, and what all points of its record share. The columnar
+copy hands these cells to a vectorised writer; rows of PostgreSQL are put together here.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from lens_perf.performance.metric_fields import encode_name
+
+# What all points of a record share, in this order.
+SHARED_FIELDS = ("timestamp", "iteration", "data_source")
+# What spreadsheets take for a formula: https://owasp.org/www-community/attacks/CSV_Injection
+FORMULA = ("=", "+", "-", "@")
+# Written as JSON has it, or a line would end within a name.
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+QUOTED = re.compile("[\",' ]")
+
+
+@dataclass(frozen=True)
+class TextEncoding:
+    """One way to write a data point as text.
+
+    ``separator`` is what stands between points: one byte. ``write_label`` writes what is ahead of a field's value,
+    ``write_text`` a name or a source; ``null`` stands for a time, an iteration or a source that is not there. ``begin``
+    and ``end`` enclose a point.
+    """
+
+    separator: str
+    begin: str
+    end: str
+    null: str
+    write_label: Callable[[str], str]
+    write_text: Callable[[str], str]
+    has_header: bool = False
+
+    def write_source(self, source: str | None) -> str:
+        """Return the text of a data source."""
+        return self.null if source is None else self.write_text(source)
+
+    def write_name(self, name: str) -> str:
+        """Return the first cell of the points of the metric ``name``."""
+        return self.begin + self.write_label("metric_name") + self.write_text(name)
+
+    def write_head(self, name: str) -> str:
+        """Return what is ahead of the value of a point of the metric ``name``."""
+        return f"{self.write_name(name)},{self.write_label('value')}"
+
+    def write_tail(self, shared: Mapping[str, str]) -> str:
+        """Return what follows the value of each point of a record, given the texts of its fields."""
+        return "".join(f",{self.write_label(field)}{text}" for field, text in shared.items()) + self.end
+
+    def write_header(self, fields: Sequence[str]) -> str:
+        """Return the line ahead of all points, if there is one."""
+        return ",".join(("metric_name", "value", *fields)) + "\n" if self.has_header else ""
+
+
+def _write_json_label(field: str) -> str:
+    return f'"{field}":'
+
+
+def _write_no_label(_field: str) -> str:
+    return ""
+
+
+def write_csv_text(text: str) -> str:
+    """Return ``text`` as a field of CSV that no spreadsheet takes for a formula."""
+    text = CONTROL.sub(lambda match: json.dumps(match.group())[1:-1], text)
+    if text.startswith(FORMULA):
+        text = "'" + text
+    return '"' + text.replace('"', '""') + '"' if QUOTED.search(text) or not text else text
+
+
+JSON = TextEncoding(",", "{", "}", "null", _write_json_label, encode_name)
+NDJSON = TextEncoding("\n", "{", "}", "null", _write_json_label, encode_name)
+CSV = TextEncoding("\n", "", "", "", _write_no_label, write_csv_text, has_header=True)

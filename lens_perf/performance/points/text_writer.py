@@ -1,0 +1,111 @@
+"""Writes data points as text, in the encodings JSON, NDJSON and CSV.
+
+It takes blocks of a columnar copy (the points of a record at once), lists of points, and text that is finished.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+import polars as pl
+
+from lens_perf.instrumentation.timing import note_rows
+from lens_perf.performance.blocks import Block, list_points
+from lens_perf.performance.points.point_count import PointCount
+from lens_perf.performance.points.spool import PointBody, Spool
+from lens_perf.performance.points.text_cells import write_cells, write_tail
+from lens_perf.performance.points.text_encodings import JSON, SHARED_FIELDS, TextEncoding
+
+# Bounds the texts that are in memory at once, to some 20 MB.
+CELLS = 2**18
+# A generous size of what follows a name.
+POINT_BYTES = 100
+
+
+class TextWriter:
+    """Writes points in ``encoding``: JSON within an object that begins with ``labels``, others by lines.
+
+    ``extra`` are the fields of a record that each point has beside SHARED_FIELDS: ``serial``, ``axis_value``.
+    ``first_line`` is ahead of all lines.
+    """
+
+    def __init__(
+        self,
+        encoding: TextEncoding,
+        labels: Mapping[str, str],
+        spool: Spool,
+        count: PointCount,
+        *,
+        extra: Sequence[str] = (),
+        first_line: bytes = b"",
+    ) -> None:
+        self.encoding = encoding
+        self._spool = spool
+        self.fields = (*SHARED_FIELDS, *extra)
+        self.count = count
+        self._is_object = encoding is JSON
+        spool.write(orjson.dumps(labels)[:-1] + b',"data":[' if self._is_object else first_line)
+        spool.write(encoding.write_header(self.fields).encode())
+
+    def write_blocks(self, blocks: Iterable[Block], fields: Sequence[str]) -> None:
+        """Write the data points of ``fields``, record by record."""
+        for block in blocks:
+            counts = block.count_points(fields)
+            if block.is_sparse(counts):
+                self._write_list(list_points(block, list(counts)), list(counts))
+            elif counts:
+                for piece in block.slices(max(1, CELLS // len(counts))):
+                    self._write_records(piece, list(counts))
+
+    def write_points(self, points: Iterable[pl.DataFrame], fields: Sequence[str]) -> None:
+        """Write the points of frames such as ``list_points`` returns."""
+        for frame in points:
+            self._write_list(frame, fields)
+
+    def write_text(self, points: bytes, count: int) -> None:
+        """Write ``count`` points that are text already, each with a separator behind it."""
+        self.count.add(count)
+        self._spool.write(points)
+
+    def finish(self, extra: Mapping[str, Any]) -> PointBody:
+        """Complete the body, with the fields ``extra`` where it has a place for them, and return it."""
+        note_rows(self.count.value)
+        if self._is_object:
+            if self.count.value:
+                self._spool.drop_last(len(self.encoding.separator))
+            end = b'],"total_count":%d' % self.count.value
+            self._spool.write(end + (b"," + orjson.dumps(extra)[1:] if extra else b"}") + b"\n")
+        return self._spool.finish()
+
+    def _write_records(self, block: Block, fields: Sequence[str]) -> None:
+        counts = block.count_points(fields)
+        if counts and max(counts.values()) < block.height:
+            block = block.having_points(list(counts))
+            counts = block.count_points(fields)
+        if not counts:
+            return
+        self.count.add(sum(counts.values()))
+        tail = block.frame.select(write_tail(self.encoding, self.fields, block.frame).alias("tail"))["tail"]
+        frame = block.frame.with_columns(tail)
+        names = sum(len(field.encode()) for field in counts)
+        self._write_frame(
+            frame.select(write_cells(self.encoding, block, counts)),
+            sum(counts.values()) * POINT_BYTES + names * block.height,
+        )
+
+    def _write_list(self, points: pl.DataFrame, fields: Sequence[str]) -> None:
+        if points.is_empty():
+            return
+        self.count.add(points.height)
+        heads = pl.Series([self.encoding.write_head(field) for field in fields], dtype=pl.String)
+        names = heads.gather(points["field"])
+        text = pl.concat_str(names, "text", pl.lit(","), write_tail(self.encoding, self.fields, points))
+        self._write_frame(points.select(text), points.height * POINT_BYTES + int(names.str.len_bytes().sum()))
+
+    def _write_frame(self, frame: pl.DataFrame, size: int) -> None:
+        frame.write_csv(
+            self._spool.reserve(size),
+            include_header=False,
+            quote_style="never",
+            line_terminator=self.encoding.separator,
+        )

@@ -1,0 +1,135 @@
+"""Wide tables: a row for each iteration of a data source, and a column for each metric."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from lens_perf.instrumentation.timing import note_rows
+from lens_perf.performance.blocks import Block, Copy, Reading, select_records, to_milliseconds
+from lens_perf.performance.points.by_iteration import LeastLater, order_by_iteration
+from lens_perf.performance.points.parquet_writer import sink_parquet
+from lens_perf.performance.points.point_count import PointCount
+from lens_perf.performance.points.spool import PointBody, Spool
+from lens_perf.performance.points.text_encodings import CSV
+
+COLUMNS = ("created_at", "iteration", "serial", "data_source")
+# Rows of a piece of CSV are written at once, some 20 MB of them.
+CELLS = 2**20
+
+
+@dataclass(frozen=True)
+class WideTable:
+    """A table of the metrics ``fields``.
+
+    A row holds of each metric the latest data point of its iteration and data source, by (created_at, id), and the
+    latest time; with ``by_serial`` of its attempt, too. A record without an iteration is a row of its own, behind all
+    others.
+    """
+
+    copy: Copy
+    reading: Reading
+    fields: Sequence[str]
+    by_serial: bool = False
+
+    @property
+    def keys(self) -> list[str]:
+        """The columns that tell rows apart."""
+        return ["iteration", "data_source", *(["serial"] if self.by_serial else [])]
+
+    @property
+    def titles(self) -> list[str]:
+        """The names of all columns, each once: a metric that is named as one before it gets underscores behind."""
+        titles = dict.fromkeys(["iteration", "timestamp", *self.keys[1:]])
+        for field in self.fields:
+            title = field
+            while title in titles:
+                title += "_"
+            titles[title] = None
+        return list(titles)
+
+
+def write_wide_csv(table: WideTable, spool: Spool, count: PointCount) -> PointBody:
+    """Write ``table`` as CSV: numbers as they are stored, nothing where a row has no data point."""
+    spool.write((",".join(map(CSV.write_text, table.titles)) + "\n").encode())
+    for frame in _list_rows(table, dict.fromkeys(table.fields, pl.String), count):
+        sources = frame["data_source"].unique().to_list()
+        texts = [CSV.write_source(source) for source in sources]
+        rows = frame.with_columns(pl.col("data_source").replace_strict(sources, texts, return_dtype=pl.String))
+        for piece in rows.iter_slices(max(1, CELLS // rows.width)):
+            piece.write_csv(spool.reserve(int(piece.estimated_size())), include_header=False, quote_style="never")
+    note_rows(count.value)
+    return spool.finish()
+
+
+def write_wide_parquet(table: WideTable, spool: Spool, count: PointCount) -> PointBody:
+    """Write ``table`` as Parquet: a metric is int64 where all of its data points are such integers, else float64."""
+    types = _find_types(table)
+    schema = [pl.Int32, pl.Int64, pl.String, *([pl.Int32] if table.by_serial else []), *types.values()]
+    named = dict(zip(table.titles, schema, strict=True))
+    rows = (frame.rename(dict(zip(frame.columns, named, strict=True))) for frame in _list_rows(table, types, count))
+    sink_parquet(rows, named, spool)
+    note_rows(count.value)
+    return spool.finish()
+
+
+def _find_types(table: WideTable) -> dict[str, Any]:
+    """Return the type of each field: Int64 where every part of the copy has it so."""
+    found: dict[str, set[Any]] = {field: set() for field in table.fields}
+    known = [field for field in table.fields if any(name == field for _source, name in table.copy.fields)]
+    for frame in table.copy.blocks(known, columns=COLUMNS):
+        table.reading.check()
+        for name, dtype in frame.schema.items():
+            if name.startswith("v:") or (table.reading.non_finite and name.startswith("n:")):
+                found[name[2:]].add(dtype)
+    return {field: pl.Int64 if types == {pl.Int64} else pl.Float64 for field, types in found.items()}
+
+
+def _list_rows(table: WideTable, types: Mapping[str, Any], count: PointCount) -> Iterator[pl.DataFrame]:
+    """Yield the rows, their fields as columns ``0``, ``1`` and so on; count the cells, as if no two records met.
+
+    They are what a wide table costs, however many hold data points.
+    """
+    later = LeastLater(table.copy, table.reading)
+    count.expect(later.records * len(table.fields))
+    order = ["iteration", "timestamp", *table.keys[1:], *(str(place) for place in range(len(table.fields)))]
+
+    def keep_latest(frame: pl.DataFrame) -> pl.DataFrame:
+        if frame.select(table.keys).is_unique().all():
+            return frame.sort(table.keys, nulls_last=True, maintain_order=True)
+        latest = pl.exclude(table.keys).drop_nulls().last()
+        return frame.group_by(table.keys).agg(latest).select(frame.columns).sort(table.keys, nulls_last=True)
+
+    records = _list_records(table, types, pl.col("iteration").is_not_null())
+    for frame in order_by_iteration(records, later, keep_latest):
+        count.add(frame.height * len(table.fields))
+        yield frame.select(order)
+    for _end, frame in _list_records(table, types, pl.col("iteration").is_null()) if later.has_null else ():
+        count.add(frame.height * len(table.fields))
+        yield frame.select(order)
+
+
+def _list_records(table: WideTable, types: Mapping[str, Any], wanted: pl.Expr) -> Iterator[tuple[int, pl.DataFrame]]:
+    """Yield the records with the fields as numbered columns, and how many records of any kind there were up to them."""
+    reading = table.reading
+    condition = select_records(reading.selection, reading.serials)
+    known = {name for _source, name in table.copy.fields}
+    records = 0
+    for frame in table.copy.blocks([field for field in types if field in known], columns=COLUMNS):
+        reading.check()
+        records += frame.height
+        kept = frame.filter(wanted if condition is None else wanted & condition)
+        block = Block(kept, non_finite=reading.non_finite)
+        values = [_read(block, field, dtype).alias(str(place)) for place, (field, dtype) in enumerate(types.items())]
+        yield records, kept.select(*table.keys, to_milliseconds().alias("timestamp")).with_columns(values)
+
+
+def _read(block: Block, field: str, dtype: Any) -> pl.Series:
+    if dtype == pl.String:
+        return block.read_texts(field)
+    return (
+        block.columns[f"v:{field}"]
+        if dtype == pl.Int64 and f"v:{field}" in block.columns
+        else block.read_values(field).cast(dtype)
+    )

@@ -1,0 +1,56 @@
+"""Chooses what writes the data points of an answer: one writer for each encoding of points."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+import orjson
+import polars as pl
+
+from lens_perf.performance.blocks import Block
+from lens_perf.performance.points.parquet_writer import ParquetWriter
+from lens_perf.performance.points.point_count import PointCount
+from lens_perf.performance.points.query import PointQuery
+from lens_perf.performance.points.series_writer import SeriesWriter
+from lens_perf.performance.points.spool import PointBody, Spool
+from lens_perf.performance.points.text_encodings import CSV, JSON, NDJSON
+from lens_perf.performance.points.text_writer import TextWriter
+
+TEXT_ENCODINGS = {"json": JSON, "ndjson": NDJSON, "csv": CSV}
+
+
+class Writer(Protocol):
+    """Writes a body out of data points."""
+
+    count: PointCount
+
+    def write_blocks(self, blocks: Iterable[Block], fields: Sequence[str], /) -> None:
+        """Write the data points of ``fields`` in ``blocks``, record by record."""
+
+    def write_points(self, points: Iterable[pl.DataFrame], fields: Sequence[str], /) -> None:
+        """Write the points of frames such as ``list_points`` returns, with a column ``value``."""
+
+    def finish(self, extra: Mapping[str, Any], /) -> PointBody:
+        """Complete the body, with the fields ``extra`` if it has a place for them, and return it."""
+
+
+def open_writer(
+    query: PointQuery, spool: Spool, count: PointCount, memory_bytes: int, changes: Mapping[str, Any] | None = None
+) -> Writer:
+    """Return what writes the points of ``query``, unless they are to be a wide table, in its encoding.
+
+    ``changes`` are what a client that keeps a copy does first: lines begin with them, objects end with them, when they
+    are given to ``finish``, too.
+    """
+    selection, split = query.selection, query.split == "serial"
+    labels = {"workload_uid": selection.workload_uid}
+    if selection.data_source is not None:
+        labels["data_source"] = selection.data_source
+    extra = ["serial"] if query.include_serial or split else []
+    if query.sampling is not None and query.sampling.axis in {"relative_time", "metric"}:
+        extra.append("axis_value")
+    if query.encoding == "columns":
+        return SeriesWriter(labels, spool, count, memory_bytes, extra=extra, split=split)
+    if query.encoding == "parquet":
+        return ParquetWriter(spool, count, extra=extra)
+    first_line = orjson.dumps(changes) + b"\n" if query.encoding == "ndjson" and changes else b""
+    return TextWriter(TEXT_ENCODINGS[query.encoding], labels, spool, count, extra=extra, first_line=first_line)

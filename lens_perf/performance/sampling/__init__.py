@@ -1,0 +1,1 @@
+"""Downsampling of series: M4 over the blocks of a columnar copy."""

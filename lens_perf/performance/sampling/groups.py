@@ -1,0 +1,52 @@
+"""Numbers the groups of records that series are made of: data sources, attempts, or both."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from lens_perf.performance.blocks import Indices
+
+# Groups that are looked for one by one before all are looked up.
+FEW = 8
+
+
+class Groups:
+    """Numbers the distinct values of ``keys``, from 0 in the order in which they appear."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._keys = list(keys)
+        self._numbers: dict[tuple[object, ...], int] = {} if keys else {(): 0}
+
+    @property
+    def count(self) -> int:
+        """The number of groups so far."""
+        return len(self._numbers)
+
+    def number(self, frame: pl.DataFrame) -> Indices:
+        """Return the number of each record's group."""
+        if len(self._keys) == 1 and len(self._numbers) <= FEW:
+            found = self._find_known(frame[self._keys[0]])
+            if found is not None:
+                return found
+        if not self._keys:
+            return np.zeros(frame.height, np.int64)
+        keys = frame.select(self._keys)
+        distinct = keys.unique(maintain_order=True)
+        numbers = [self._numbers.setdefault(key, len(self._numbers)) for key in distinct.rows()]
+        numbered = distinct.with_columns(pl.Series("group", numbers, pl.Int64))
+        joined = keys.join(numbered, on=self._keys, how="left", nulls_equal=True, maintain_order="left")
+        return joined["group"].to_numpy()
+
+    def _find_known(self, column: pl.Series) -> Indices | None:
+        """Return the groups of a column whose values are known already, which is the usual case; None for others."""
+        groups = np.full(len(column), -1)
+        rest = len(column)
+        for (value,), number in self._numbers.items():
+            mask = column.is_null() if value is None else column == value
+            mask = mask.fill_null(value=False) if mask.has_nulls() else mask
+            rest -= int(mask.sum())
+            groups[mask.to_numpy()] = number
+            if not rest:
+                return groups
+        return None

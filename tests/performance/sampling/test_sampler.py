@@ -1,0 +1,208 @@
+"""Sampled answers are those of a plain M4, whatever the blocks; series that grow keep what was chosen."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import floor, inf
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from lens_perf.errors import ResultTooLargeError
+from lens_perf.performance.points.query import PointQuery, Sampling
+from lens_perf.performance.sampling import m4, sampler
+from lens_perf.performance.selection import Selection
+from tests.performance.points.copies import Record, in_selection, is_number, list_expected, parse_strict
+from tests.performance.points.test_answers import answer, as_text, list_times
+
+NUMBERS = ["0", "1", "1", "2", "-5", "0.5", "1.0", "1" + "0" * 30, "9007199254740993", "9007199254740992"]
+VALUES = st.sampled_from([*NUMBERS, '"NaN"', '"-Infinity"', '"text"', "null", "1" + "0" * 400])
+X = st.sampled_from(["0", "1", "-3", "0.25", "1e3"[:0] or "1000", "-0.000001", "1" + "0" * 300, '"NaN"'])
+
+
+@st.composite
+def record_lists(draw: st.DrawFn) -> list[Record]:
+    rows = draw(
+        st.lists(
+            st.tuples(
+                st.none()
+                | st.integers(0, 10**9)
+                | st.sampled_from([0, 1000, -(2**63), 2**63 - 1, 9223371331199999999]),
+                st.none() | st.integers(-40, 300) | st.sampled_from([-(2**31), 2**31 - 1]),
+                st.none() | st.integers(0, 2),
+                st.sampled_from(["log", "log", "wandb", None]),
+                st.fixed_dictionaries({}, optional={"loss": VALUES, "lr": VALUES, "x": X, "target_iteration": VALUES}),
+            ),
+            max_size=60,
+        )
+    )
+    return [Record(index, *row) for index, row in enumerate(rows)]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A point with its place on the axis, and among all records."""
+
+    axis: Any
+    order: int
+    point: dict[str, Any]
+
+    @property
+    def value(self) -> float:
+        return float(self.point["value"]) if is_number(self.point["value"]) else inf
+
+    @property
+    def is_finite(self) -> bool:
+        return is_number(self.point["value"])
+
+
+def fit(first: Any, last: Any, most: int) -> Any:
+    """Return what gives the bucket of a place on the axis: the narrowest buckets that are few enough."""
+    exponents = range(64) if isinstance(first, int) else range(-1080, 1025)
+
+    def index(place: Any, exponent: int) -> int:
+        numerator, denominator = place.as_integer_ratio()
+        if exponent >= 0:
+            return int(numerator // (denominator << exponent))
+        return int((numerator << -exponent) // denominator)
+
+    for exponent in exponents:
+        if index(last, exponent) - index(first, exponent) < most:
+            return lambda place: index(place, exponent)
+    return lambda _place: 0
+
+
+def choose_naively(points: list[Placed], max_points: int, roles: int, bucket: Any) -> list[Placed]:
+    if len(points) <= max_points:
+        return points
+    found: dict[int, Placed] = {}
+    groups: dict[Any, list[Placed]] = defaultdict(list)
+    for point in points:
+        groups[bucket(point.axis)].append(point)
+    for group in groups.values():
+        finite = [each for each in group if each.is_finite]
+        others = [each for each in group if not each.is_finite]
+        wanted = [max(group, key=lambda each: (each.axis, -each.order))]
+        wanted += [max(finite, key=lambda each: (each.value, -each.order))] if finite else [wanted[0]]
+        wanted += [min(finite, key=lambda each: (each.value, each.order))] if finite else [wanted[0]]
+        wanted.append(min(group, key=lambda each: (each.axis, each.order)))
+        wanted += others[:1]
+        found |= {each.order: each for each in wanted[:roles]}
+    return [found[order] for order in sorted(found)]
+
+
+def sample_naively(series: dict[Any, list[Placed]], max_points: int, *, non_finite: bool) -> list[Placed]:
+    roles = min(max_points, 5 if non_finite else 4)
+    places = [each.axis for points in series.values() for each in points]
+    if not places:
+        return []
+    bucket = fit(min(places), max(places), max(1, max_points // roles))
+    chosen = [each for points in series.values() for each in choose_naively(points, max_points, roles, bucket)]
+    return sorted(chosen, key=lambda each: each.order)
+
+
+def place_points(records: list[Record], query: PointQuery, points: list[dict[str, Any]]) -> dict[Any, list[Placed]]:
+    """Return the points by series, those that have a place on the axis."""
+    assert query.sampling is not None
+    split = query.split == "serial"
+    ordered = sorted(records, key=lambda each: each.order)
+    begin: dict[Any, int] = {}
+    for record in ordered:
+        if record.timestamp is not None:
+            begin.setdefault(record.serial if split else None, record.timestamp)
+    series: dict[Any, list[Placed]] = defaultdict(list)
+    for order, point in enumerate(points):
+        record = ordered[point["order"]]
+        axis: Any
+        if query.sampling.axis == "iteration":
+            axis = record.iteration
+        elif query.sampling.axis == "metric":
+            text = record.fields().get("x", "")
+            axis = float(text) if is_number(text) else None
+        else:
+            axis = record.timestamp
+            if query.sampling.axis == "relative_time" and axis is not None:
+                axis -= begin[record.serial if split else None]
+        if axis is not None:
+            source = None if query.kind == "iteration-times" else point["data_source"]
+            series[point["metric_name"], source, point["serial"] if split else None].append(Placed(axis, order, point))
+    return series
+
+
+def list_points(records: list[Record], query: PointQuery) -> list[dict[str, Any]]:
+    ordered = sorted(records, key=lambda each: each.order)
+    numbered = [replace(record, id=index) for index, record in enumerate(ordered)]
+    if query.kind == "iteration-times":
+        points = list_times(records, query)
+        places = {
+            (each.iteration, each.timestamp, each.serial, each.source): index
+            for index, each in reversed(list(enumerate(ordered)))
+        }
+        return [
+            {**each, "order": places[each["iteration"], each["timestamp"], each["serial"], each["data_source"]]}
+            for each in points
+        ]
+    found = []
+    for index, record in enumerate(numbered):
+        points = list_expected(
+            [record], query.selection, query.metrics, non_finite=query.non_finite, serials=query.serials
+        )
+        found += [{**point, "order": index} for point in points]
+    return found
+
+
+QUERIES = st.builds(
+    PointQuery,
+    st.none(),
+    st.builds(
+        Selection,
+        st.just("w"),
+        st.sampled_from([None, None, "log"]),
+        iteration_range=st.sampled_from([None, None, (0, 200)]),
+    ),
+    kind=st.sampled_from(["data", "data", "data", "iteration-times"]),
+    metrics=st.sampled_from([None, ("loss", "lr"), ("lr", "no such")]),
+    non_finite=st.booleans(),
+    split=st.sampled_from([None, "serial"]),
+    sampling=st.builds(
+        Sampling,
+        st.sampled_from([1, 2, 3, 4, 5, 8, 9, 12, 20, 1000]),
+        st.sampled_from(["iteration", "time", "relative_time", "metric"]),
+        st.just("x"),
+    ),
+)
+
+
+@given(records=record_lists(), query=QUERIES, size=st.sampled_from([1, 7, 100]), gathered=st.sampled_from([0, 2**17]),
+       sparse=st.sampled_from([0, 8, 10**9]), large=st.sampled_from([0, 256]))  # fmt: skip
+@settings(max_examples=300)
+def test_m4(records: list[Record], query: PointQuery, size: int, gathered: int, sparse: int, large: int) -> None:
+    assert query.sampling is not None
+    if query.kind == "iteration-times":
+        query = replace(query, metrics=None, non_finite=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sampler, "MOST_GATHERED", gathered)
+        patch.setattr(sampler, "SPARSE", sparse)
+        patch.setattr(m4, "LARGE_GROUP", large)
+        found = parse_strict(answer(records, query, size=size))
+    points = list_points(records, query)
+    number = sum(query.selection.data_source in {None, each.source} for each in records)
+    is_whole = number <= query.sampling.max_points and query.sampling.axis in {"iteration", "time"}
+    if is_whole:
+        assert found["sampling"]["method"] == "none"
+        expected = points
+    else:
+        series = place_points(records, query, points)
+        chosen = sample_naively(series, query.sampling.max_points, non_finite=query.non_finite)
+        expected = [each.point for each in chosen]
+        assert found["sampling"] == {
+            "method": "m4",
+            "points_total": str(sum(map(len, series.values()))),
+            "points_returned": str(len(chosen)),
+        }
+    shown = ["metric_name", "value", "timestamp", "iteration", "data_source", *(["serial"] if query.split else [])]
+    assert [{name: each[name] for name in shown} for each in found["data"]] == [
+        {name: as_text(each)[name] for name in shown} for each in expected
+    ]
