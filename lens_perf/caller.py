@@ -1,5 +1,6 @@
 """Who waits for an answer: the socket of the request that this thread works on, so that its leaving is noticed."""
 
+import select
 from contextvars import ContextVar
 from typing import Protocol
 
@@ -22,3 +23,13 @@ def set_client_socket(socket: ClientSocket | None) -> None:
 def get_client_socket() -> ClientSocket | None:
     """Return the socket of the request that this thread works on, if it is known."""
     return _socket.get()
+
+
+def has_left(client: ClientSocket) -> bool:
+    """Tell whether the peer of a client's socket has closed its side, or the server ours."""
+    descriptor = client.fileno()
+    if descriptor < 0:
+        return True
+    poller = select.poll()
+    poller.register(descriptor, select.POLLRDHUP)
+    return bool(poller.poll(0))

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, named in lower case by the driver
@@ -30,6 +31,7 @@ class Cluster:
         self._dial = dial
         self._watchdog = watchdog
         self._deadline_seconds = settings.limits.deadline_seconds
+        self._settings = settings.limits
         self._limits = format_limits(settings.limits)
         self._breaker = Breaker(name, self._probe)
         threads = settings.http.threads
@@ -42,14 +44,24 @@ class Cluster:
         """``"closed"``, as it should be, or ``"open"`` while the cluster is known to be away."""
         return self._breaker.state
 
-    @contextmanager
-    def read(self, within: float | None = None) -> Iterator[ReadTransaction]:
+    def read(self, within: float | None = None) -> AbstractContextManager[ReadTransaction]:
         """Borrow a connection for statements that must be over by the deadline, or ``within`` so many seconds.
 
         Raises ClusterError when no connection can be had, DeadlineExceededError, ClientLeftError when nobody waits for
         the answer any more, and the LensError of whatever else the driver raises within the block.
         """
         seconds = self._deadline_seconds if within is None else min(within, self._deadline_seconds)
+        return self._read(seconds, self._limits)
+
+    def read_in_background(self, seconds: float) -> AbstractContextManager[ReadTransaction]:
+        """Borrow a connection for ``seconds``, which may be longer than the deadline of requests.
+
+        Raises what ``read`` raises.
+        """
+        return self._read(seconds, format_limits(replace(self._settings, deadline_seconds=seconds)))
+
+    @contextmanager
+    def _read(self, seconds: float, limits: bytes) -> Iterator[ReadTransaction]:
         deadline = time.monotonic() + seconds
         with (
             self._bulkhead.enter(lambda: metrics.count_refusal(self._name, "bulkhead")),
@@ -57,7 +69,7 @@ class Cluster:
             self._watchdog.watch(server, deadline) as query,
         ):
             try:
-                yield ReadTransaction(connection, self._limits)
+                yield ReadTransaction(connection, limits)
             except psycopg2.Error:
                 if query.cut is Cut.DEADLINE:
                     metrics.count_deadline(self._name)

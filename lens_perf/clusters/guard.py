@@ -6,7 +6,6 @@ the server, once it is awake, finds its client gone.
 """
 
 import os
-import select
 import socket
 import threading
 import time
@@ -15,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 
-from lens_perf.caller import ClientSocket, get_client_socket
+from lens_perf.caller import ClientSocket, get_client_socket, has_left
 
 # A deadline is kept, and a caller who leaves is noticed, within this time.
 LOOK_SECONDS = 0.1
@@ -43,16 +42,6 @@ class GuardedQuery:
         if now >= self.deadline:
             return Cut.DEADLINE
         return Cut.CLIENT_LEFT if self.client is not None and has_left(self.client) else None
-
-
-def has_left(client: ClientSocket) -> bool:
-    """Tell whether the peer of a client's socket has closed its side, or the server ours."""
-    descriptor = client.fileno()
-    if descriptor < 0:
-        return True
-    poller = select.poll()
-    poller.register(descriptor, select.POLLRDHUP)
-    return bool(poller.poll(0))
 
 
 def duplicate_socket(descriptor: int) -> socket.socket:

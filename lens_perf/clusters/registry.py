@@ -67,6 +67,10 @@ class ClusterRegistry:
         """
         return self._clusters[self.resolve(asked)].read(within)
 
+    def read_in_background(self, asked: str | None, seconds: float) -> AbstractContextManager[ReadTransaction]:
+        """Borrow a connection for ``seconds``, whatever the deadline of requests. Raises what ``read`` raises."""
+        return self._clusters[self.resolve(asked)].read_in_background(seconds)
+
     def admit_heavy_read(self, asked: str | None) -> AbstractContextManager[None]:
         """Hold one of the process's places for reads of many data points. Raises ClusterSaturatedError."""
         return self._heavy_reads.enter(lambda: metrics.count_refusal(self.resolve(asked), "heavy"))

@@ -46,3 +46,20 @@ IN_RANGES = """(%(any_iteration)s OR iteration BETWEEN %(first_iteration)s AND %
 
 # Of a correction or an addition, only the records concerned.
 IN_IDS = "(%(any_id)s OR id = ANY (%(ids)s::bigint[]))"
+
+# Floored milliseconds, NULL for an infinite time. date_part is the cheapest, but float64: below 2**51 microseconds (in
+# 2041) its error stays under half a microsecond, which round() takes away. Elsewhere the interval since 2000-01-01 is
+# exact; extract(epoch FROM timestamptz) is not, for its last decades turn to float64 as well.
+TIMESTAMP = """CASE
+        WHEN created_at >= '1970-01-01 00:00:00+00' AND created_at < '2041-01-01 00:00:00+00'
+            THEN floor(round(date_part('epoch', created_at) * 1000000) / 1000)::bigint
+        WHEN isfinite(created_at)
+            THEN floor(extract(epoch FROM created_at - timestamptz '2000-01-01 00:00:00+00') * 1000)::bigint
+                + 946684800000
+    END"""
+
+# As JSON text. The usual names of sources need no escaping, which is slow.
+SOURCE_JSON = """CASE data_source::text
+        WHEN 'log' THEN '"log"' WHEN 'wandb' THEN '"wandb"' WHEN 'tensorflow' THEN '"tensorflow"'
+        ELSE coalesce(to_json(data_source::text)::text, 'null')
+    END"""

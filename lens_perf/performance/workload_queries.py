@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from lens_perf.performance.notations import TIMESTAMP
-from lens_perf.performance.statements import Transaction
+from lens_perf.performance.statements import TIMESTAMP, Transaction
 
 # Where no index tells when a workload was last written, the newest records of all tell of those at work: one that was
 # restarted trains below its highest iteration for a while.

@@ -77,6 +77,10 @@ class Columns:
         """
         yield self._open(key, source, deadline, build=build)
 
+    def has(self, key: CopyKey) -> bool:
+        """Return whether there is a copy, up to date or not."""
+        return self._choose_store(key).load() is not None
+
     def peek(self, key: CopyKey) -> WorkloadCopy | None:
         """Return the copy as it is, without asking the cluster for news; None if there is none."""
         store = self._choose_store(key)

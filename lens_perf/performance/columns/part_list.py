@@ -20,6 +20,7 @@ from lens_perf.performance.columns.part_writer import (
     write_part,
 )
 from lens_perf.performance.columns.stores import Store
+from lens_perf.performance.freshness.pairs import Pairs, Range
 
 Ids = npt.NDArray[np.int64]
 # A part is merged with the one before it, unless that has more than so many times its records: so a record is written
@@ -60,6 +61,19 @@ class PartList:
             places = np.minimum(np.searchsorted(ids, own), max(0, len(ids) - 1))
             missing.append(own[ids[places] != own] if len(ids) else own)
         return np.sort(np.concatenate(missing))
+
+    def list_of_pairs(self, pairs: Pairs) -> Ids:
+        """Return the sorted ids of the records whose (data source, iteration) is one of ``pairs``."""
+        bounds = [bound for ranges in pairs.ranges.values() for bound in (ranges[0][0], ranges[-1][1])]
+        found = [np.empty(0, dtype=np.int64)]
+        for part in self.parts if bounds else ():
+            if part.iterations is None or part.iterations[1] < min(bounds) or part.iterations[0] > max(bounds):
+                continue
+            self._check()
+            rows = self.open(part).read(["id", "data_source", "iteration"])
+            in_pairs = pl.any_horizontal(_is_in_ranges(source, each) for source, each in pairs.ranges.items())
+            found.append(rows.filter(in_pairs)["id"].to_numpy())
+        return np.sort(np.concatenate(found))
 
     def open(self, part: Part) -> PartFile:
         """Open a part. Raises DamagedPartError."""
@@ -119,6 +133,11 @@ class PartList:
         written = write_part(self._store, frame, self._check)
         self.written.append(written[0].name)
         return written
+
+
+def _is_in_ranges(source: str | None, ranges: Sequence[Range]) -> pl.Expr:
+    is_source = pl.col("data_source").eq_missing(pl.lit(source, pl.String))
+    return is_source & pl.any_horizontal(pl.col("iteration").is_between(first, last) for first, last in ranges)
 
 
 def is_mergeable(part: Part, records: int, fields: int) -> bool:

@@ -104,6 +104,7 @@ class _Work:
         if len(ids):
             self.copy(snapshot, ids.tolist())
         self._take_out(np.setdiff1d(ids, np.concatenate([*self._seen, ids[:0]])))
+        self._take_out(np.setdiff1d(self.parts.list_of_pairs(changes.pairs), ids))
         if changes.must_compare_ids:
             present = np.sort(np.frombuffer(snapshot.list_ids(), dtype=np.int64))
             self._take_out(self.parts.list_missing(present))

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from lens_perf.performance.freshness.pairs import Pairs
 from lens_perf.performance.statements import RowSink
 
 
@@ -14,14 +15,16 @@ class Changes:
 
     ``unchanged``: nothing. ``reset``: the copy has another history, or there is no checkpoint; all has to be read.
     Else ``ids`` are the records that are new, or may be: those that the copy has already are replaced, and those that
-    are gone are removed. With ``must_compare_ids`` there may be removals that ``ids`` does not show. ``checkpoint`` is
-    the opaque text that the next search begins from; ``records`` is the number of records now, if it is known.
+    are gone are removed. Of ``pairs``, ``ids`` are all records: what else the copy has of them is gone. With
+    ``must_compare_ids`` there may be more removals. ``checkpoint`` is the opaque text that the next search begins from;
+    ``records`` is the number of records now, if it is known.
     """
 
     checkpoint: str
     reset: bool = False
     unchanged: bool = False
     ids: Sequence[int] = field(default=())
+    pairs: Pairs = field(default_factory=Pairs)
     must_compare_ids: bool = False
     records: int | None = None
 

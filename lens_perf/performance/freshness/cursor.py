@@ -1,10 +1,16 @@
 """Cursors: what a client that keeps a copy of a workload's points has to remove from it and to add to it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Self
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
-from lens_perf.performance.freshness.checkpoint import Checkpoint, Position, digest_records, read_unsettled
+from lens_perf.performance.freshness.checkpoint import (
+    SMALL_WORKLOAD,
+    Checkpoint,
+    Position,
+    digest_records,
+    read_unsettled,
+)
 from lens_perf.performance.freshness.pairs import Pair, Pairs
 from lens_perf.performance.freshness.removals import MOST_CANDIDATES, find_replaced
 from lens_perf.performance.freshness.statements import (
@@ -33,6 +39,17 @@ class Ledger:
     count: int
     pair_hashes: int
 
+    @classmethod
+    def parse(cls, count: int, pair_hashes: str) -> Self:
+        """Return the ledger that ``write`` wrote. Raises NotATokenError, TypeError, ValueError."""
+        if not is_token_value(count, int):
+            raise NotATokenError
+        return cls(count, int(pair_hashes, 16))
+
+    def write(self) -> list[Any]:
+        """Return the ledger for a token."""
+        return [self.count, f"{self.pair_hashes & (2**64 - 1):x}"]
+
     def add(self, records: Sequence[NewRecord] | Sequence[OldRecords]) -> "Ledger":
         """Return the ledger with ``records`` added."""
         count, pair_hashes = self.count, self.pair_hashes
@@ -56,7 +73,7 @@ class Cursor:
 
     subject: str
     checkpoint: Checkpoint
-    ledger: Ledger
+    ledger: Ledger | None
     last_iterations: Mapping[str | None, int] | None
     unsettled: Pairs | None
     pending: Pairs | None
@@ -65,11 +82,11 @@ class Cursor:
     def parse(cls, text: str, subject: str) -> Self:
         """Return the cursor in ``text``. Raises NotATokenError, also for one of another subject."""
         try:
-            own_subject, checkpoint, count, pair_hashes, last_iterations, unsettled, pending = read_token(text)
+            own_subject, checkpoint, ledger, last_iterations, unsettled, pending = read_token(text)
             cursor = cls(
                 own_subject,
                 Checkpoint.parse(checkpoint),
-                Ledger(count, int(pair_hashes, 16)),
+                None if ledger is None else Ledger.parse(*ledger),
                 None if last_iterations is None else dict(last_iterations),
                 Pairs.parse(unsettled),
                 Pairs.parse(pending),
@@ -77,7 +94,7 @@ class Cursor:
             valid = all(type(each) is int for each in (cursor.last_iterations or {}).values())
         except (TypeError, ValueError):
             raise NotATokenError from None
-        if own_subject != subject or not valid or not is_token_value(count, int):
+        if own_subject != subject or not valid:
             raise NotATokenError
         return cursor
 
@@ -92,8 +109,7 @@ class Cursor:
         return write_token(
             self.subject,
             self.checkpoint.write(),
-            self.ledger.count,
-            f"{self.ledger.pair_hashes & (2**64 - 1):x}",
+            None if self.ledger is None else self.ledger.write(),
             None if self.last_iterations is None else list(self.last_iterations.items()),
             None if self.unsettled is None else self.unsettled.write(),
             None if self.pending is None else self.pending.write(),
@@ -102,43 +118,51 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Delta:
-    """What a client has to do: drop everything it has (``reset``), or its points of ``pairs``; then add the answer."""
+    """The pairs whose points a client has to drop and to read again, and the cursor that it has then."""
 
     cursor: Cursor
-    reset: bool
-    pairs: Pairs = field(default_factory=Pairs)
+    pairs: Pairs
 
 
-def begin(transaction: Transaction, selection: Selection, position: Position, subject: str) -> Delta:
-    """Return the delta of a client that has nothing yet."""
+def begin(transaction: Transaction, selection: Selection, position: Position, subject: str) -> Cursor:
+    """Return the cursor of a client that reads everything. Reads the heap."""
     unsettled = read_unsettled(transaction, selection, position)
     checkpoint = position.begin(unsettled)
     old = select_old_records(transaction, selection, checkpoint.oldest_xid)
     last = {each.data_source: each.last_iteration for each in old if each.last_iteration is not None}
     pairs = Pairs.of(map(_pair, unsettled)) if len(unsettled) <= MOST_NEW_RECORDS else None
-    cursor = Cursor(subject, checkpoint, EMPTY.add(old), _raise(last, unsettled), pairs, Pairs())
-    return Delta(cursor, reset=True)
+    return Cursor(subject, checkpoint, EMPTY.add(old), _raise(last, unsettled), pairs, Pairs())
 
 
-def find_delta(transaction: Transaction, selection: Selection, position: Position, before: Cursor) -> Delta:
-    """Return what has changed since ``before``."""
+def begin_without_ledger(transaction: Transaction, selection: Selection, position: Position, subject: str) -> Cursor:
+    """Return a cursor whose client has to read everything when updates and removals have to be searched for."""
+    unsettled = read_unsettled(transaction, selection, position)
+    pairs = Pairs.of(map(_pair, unsettled)) if len(unsettled) <= MOST_NEW_RECORDS else None
+    return Cursor(subject, position.begin(unsettled), None, {}, pairs, None)
+
+
+def find_delta(transaction: Transaction, selection: Selection, position: Position, before: Cursor) -> Delta | None:
+    """Return what has changed since ``before``; None where everything has to be read again."""
     known = before.checkpoint
     if not known.continues(transaction, position.snapshot):
-        return begin(transaction, selection, position, before.subject)
-    compare = known.must_compare(before.ledger.count, position.rewrites, position.snapshot)
+        return None
+    records = SMALL_WORKLOAD + 1 if before.ledger is None else before.ledger.count
+    compare = known.must_compare(records, position.rewrites, position.snapshot)
     if not compare and known.is_quiet(position.snapshot):
-        return Delta(before, reset=False)
+        return Delta(before, Pairs())
+    if compare and before.ledger is None:
+        return None
     found = select_new_records(
         transaction, selection, settled_id=0 if compare else known.settled_id, oldest_xid=known.oldest_xid
     )
     pairs = _find_changed(before, found)
     ledger = before.ledger
-    if pairs is not None and compare:
+    if pairs is not None and compare and ledger is not None:
         ledger = EMPTY.add(select_old_records(transaction, selection, known.oldest_xid))
         pairs = _find_replaced(transaction, before, ledger, pairs)
     if pairs is None:
-        return begin(transaction, selection, position, before.subject)
-    return Delta(_advance(before, position, found, ledger, pairs, compared=compare), reset=False, pairs=pairs)
+        return None
+    return Delta(_advance(before, position, found, ledger, pairs, compared=compare), pairs)
 
 
 def _find_changed(before: Cursor, found: Sequence[NewRecord]) -> Pairs | None:
@@ -154,8 +178,12 @@ def _find_changed(before: Cursor, found: Sequence[NewRecord]) -> Pairs | None:
 
 
 def _find_replaced(transaction: Transaction, before: Cursor, ledger: Ledger, changed: Pairs) -> Pairs | None:
-    """Return the pairs to send again, those that have lost records included; None where these cannot be told."""
-    removed, difference = before.ledger.count - ledger.count, before.ledger.pair_hashes ^ ledger.pair_hashes
+    """Return the pairs to send again, those that have lost records included; None where these cannot be told.
+
+    ``ledger`` is what is left of the cursor's own.
+    """
+    known = before.ledger or EMPTY
+    removed, difference = known.count - ledger.count, known.pair_hashes ^ ledger.pair_hashes
     if removed == 0 and difference == 0:
         return changed
     if before.pending is None or before.unsettled is None:
@@ -169,11 +197,18 @@ def _find_replaced(transaction: Transaction, before: Cursor, ledger: Ledger, cha
 
 
 def _advance(
-    before: Cursor, position: Position, found: Sequence[NewRecord], ledger: Ledger, pairs: Pairs, *, compared: bool
+    before: Cursor,
+    position: Position,
+    found: Sequence[NewRecord],
+    ledger: Ledger | None,
+    pairs: Pairs,
+    *,
+    compared: bool,
 ) -> Cursor:
     """Return the cursor after ``found`` was sent; ``ledger`` is that of the checkpoint before."""
     checkpoint = position.advance(before.checkpoint, found, compared=compared)
-    ledger = ledger.add([each for each in found if each.xid < checkpoint.oldest_xid])
+    if ledger is not None:
+        ledger = ledger.add([each for each in found if each.xid < checkpoint.oldest_xid])
     last = before.last_iterations
     if last is None:
         return replace(before, checkpoint=checkpoint, ledger=ledger)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from lens_perf.performance.freshness.checkpoint import Checkpoint, Position, digest_records, read_unsettled
+from lens_perf.performance.freshness.checkpoint import Checkpoint, Position, digest_records
 from lens_perf.performance.freshness.statements import MOST_NEW_RECORDS, select_count, select_new_records
 from lens_perf.performance.freshness.tokens import NotATokenError, is_token_value, read_token, write_token
 from lens_perf.performance.selection import Selection
@@ -47,9 +47,3 @@ class EntityTag:
         if digest_records(found) != checkpoint.unsettled:
             return False
         return not compare or select_count(transaction, selection) == self.records
-
-
-def read_entity_tag(transaction: Transaction, selection: Selection, position: Position, query: str) -> EntityTag:
-    """Return the tag of an answer that is read in the transaction's snapshot."""
-    unsettled = read_unsettled(transaction, selection, position)
-    return EntityTag(query, position.begin(unsettled), select_count(transaction, selection))

@@ -193,14 +193,18 @@ def select_pair_hashes(transaction: Transaction, pairs: Sequence[tuple[str | Non
 SELECT_COUNT = f"""
 /* lens_perf: select_count */
 SELECT count(*) AS count
-{RECORDS}
+FROM (
+    SELECT
+    {RECORDS}
+    LIMIT %(most)s
+) AS record
 ORDER BY count
 """
 
 
-def select_count(transaction: Transaction, selection: Selection) -> int:
-    """Return the number of records of the selection's workload and data source."""
-    ((count,),) = transaction.fetch_all(SELECT_COUNT, selection.parameters())
+def select_count(transaction: Transaction, selection: Selection, most: int | None = None) -> int:
+    """Return the number of records of the selection's workload and data source, or ``most`` if there are more."""
+    ((count,),) = transaction.fetch_all(SELECT_COUNT, {**selection.parameters(), "most": most})
     return int(count)
 
 

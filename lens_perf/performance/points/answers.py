@@ -77,6 +77,9 @@ def count_known(copy: Copy, query: PointQuery, fields: Sequence[str]) -> int:
 def _write_sampled(
     copy: Copy, query: PointQuery, sampling: Sampling, reading: Reading, writer: Writer
 ) -> dict[str, Any]:
+    if sampling.method == "stride":
+        _write_all(copy, query, reading, writer)
+        return {"method": "stride", "points_total": None, "points_returned": writer.count.value}
     place = _choose_axis(query, sampling)
     source = query.selection.data_source
     records = copy.records if source is None else copy.sources.get(source, 0)

@@ -1,0 +1,30 @@
+"""How long a request may go on: until its deadline, and for as long as its caller is connected."""
+
+import time
+
+from lens_perf.caller import get_client_socket, has_left
+from lens_perf.errors import ClientLeftError, DeadlineExceededError
+
+# Between two looks at the caller's socket.
+POLL_SECONDS = 0.2
+PAST_DEADLINE = "The query ran past its deadline; ask for less with metrics, data_source, start and end, or max_points"
+LEFT = "The client left before the answer was ready"
+
+
+class Patience:
+    """Begins with a request, in its thread. ``deadline`` is a time of ``time.monotonic``."""
+
+    def __init__(self, seconds: float) -> None:
+        self.deadline = time.monotonic() + seconds
+        self._client = get_client_socket()
+        self._poll_at = 0.0
+
+    def check(self) -> None:
+        """Raise DeadlineExceededError past the deadline, ClientLeftError when nobody waits for the answer."""
+        now = time.monotonic()
+        if now > self.deadline:
+            raise DeadlineExceededError(PAST_DEADLINE)
+        if self._client is not None and now >= self._poll_at:
+            self._poll_at = now + POLL_SECONDS
+            if has_left(self._client):
+                raise ClientLeftError(LEFT)

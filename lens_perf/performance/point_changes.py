@@ -1,0 +1,110 @@
+"""What a client that polls needs besides data points: an ETag, or a cursor and what it has to drop."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from lens_perf.performance.blocks import Copy
+from lens_perf.performance.columns.statements import copy_records
+from lens_perf.performance.freshness.checkpoint import SMALL_WORKLOAD, Position, read_unsettled
+from lens_perf.performance.freshness.cursor import Cursor, begin, begin_without_ledger, find_delta
+from lens_perf.performance.freshness.entity_tag import EntityTag
+from lens_perf.performance.freshness.pairs import Pairs
+from lens_perf.performance.freshness.statements import NewRecord, select_count, select_ids
+from lens_perf.performance.points.fetched_records import FetchedRecords, fetch_records
+from lens_perf.performance.points.query import PointQuery
+from lens_perf.performance.selection import Selection
+from lens_perf.performance.statements import Transaction
+
+
+class Changes(NamedTuple):
+    """The next cursor, the pairs of data source and iteration to drop, and all records that these have now."""
+
+    cursor: str
+    pairs: Pairs
+    records: FetchedRecords
+
+
+def find_changes(
+    transaction: Transaction,
+    position: Position,
+    query: PointQuery,
+    before: Cursor,
+    *,
+    most_fields: int,
+    check: Callable[[], None],
+) -> Changes | None:
+    """Return the changes since ``before``, or None where everything has to be read again."""
+    delta = find_delta(transaction, query.selection, position, before)
+    if delta is None:
+        return None
+    pairs = _widen(delta.pairs, delta.cursor) if query.kind == "iteration-times" else delta.pairs
+    # The query's ranges choose among the points of the pairs, not among the pairs.
+    ids = tuple(_list_ids(transaction, query.selection, pairs))
+    selection = Selection(query.selection.workload_uid, query.selection.data_source, ids=ids)
+    records = fetch_records(lambda sink: copy_records(transaction, selection, sink), most_fields, check)
+    return Changes(delta.cursor.encode(), pairs, records)
+
+
+def _widen(pairs: Pairs, cursor: Cursor) -> Pairs:
+    """Return the pairs of the same iterations in all data sources, among which iteration times show the earliest."""
+    iterations = dict.fromkeys(iteration for _, iteration in pairs if iteration is not None)
+    sources = dict.fromkeys([*(cursor.last_iterations or ()), *pairs.sources])
+    return Pairs.of((source, iteration) for source in sources for iteration in iterations)
+
+
+def _list_ids(transaction: Transaction, selection: Selection, pairs: Pairs) -> Iterator[int]:
+    for source in pairs.sources:
+        none = source in pairs.without_iteration
+        yield from select_ids(transaction, selection.workload_uid, source, pairs.ranges.get(source, ()), none=none)
+
+
+def describe_changes(cursor: str, pairs: Pairs, *, reset: bool) -> dict[str, Any]:
+    """Return the fields that tell a client what to drop, and the cursor of its next request."""
+    changed = [{"data_source": source, "iteration": iteration} for source, iteration in pairs]
+    return {"cursor": cursor, "reset": reset, "changed": changed}
+
+
+class Observation:
+    """What is noted in the snapshot that an answer is read in: for its ETag or, with ``after``, its first cursor."""
+
+    def __init__(self, query: PointQuery, subject: str, tag: str) -> None:
+        self._query = query
+        self._subject = subject
+        self._tag = tag
+        self._position: Position | None = None
+        self._unsettled: list[NewRecord] = []
+        self._cursor: Cursor | None = None
+
+    def note(self, transaction: Transaction, position: Position) -> None:
+        """Note what is needed of the snapshot; of several calls the last counts."""
+        selection = self._query.selection
+        self._position = position
+        if self._query.after is None:
+            self._unsettled = read_unsettled(transaction, selection, position)
+        elif self._query.kind == "data" and self._query.sampling is not None and _is_large(transaction, selection):
+            # Reading every record for the ledger would take longer than a sampled answer.
+            self._cursor = begin_without_ledger(transaction, selection, position, self._subject)
+        else:
+            self._cursor = begin(transaction, selection, position, self._subject)
+
+    def make_etag(self, records: Callable[[], int]) -> str | None:
+        """Return the ETag, given what counts the records of the query's data source; None with ``after``."""
+        if self._position is None or self._query.after is not None:
+            return None
+        return EntityTag(self._tag, self._position.begin(self._unsettled), records()).encode()
+
+    def describe(self) -> tuple[str | None, Mapping[str, Any]]:
+        """Return the first cursor, None without ``after``, and the fields that go with it."""
+        if self._cursor is None:
+            return None, {}
+        cursor = self._cursor.encode()
+        return cursor, describe_changes(cursor, Pairs(), reset=True)
+
+
+def _is_large(transaction: Transaction, selection: Selection) -> bool:
+    return select_count(transaction, selection, SMALL_WORKLOAD + 1) > SMALL_WORKLOAD
+
+
+def count_records(copy: Copy, data_source: str | None) -> int:
+    """Return the number of records of a data source, or of all for None."""
+    return copy.records if data_source is None else copy.sources.get(data_source, 0)

@@ -1,0 +1,51 @@
+"""A few records, read from the table as they are: what a preview and the changes since a cursor are answered from."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+
+from lens_perf.performance.columns.field_columns import FIXED, join, list_fields
+from lens_perf.performance.columns.field_stats import FieldStats, compute_fields
+from lens_perf.performance.columns.record_reader import RecordReader
+from lens_perf.performance.columns.row_blocks import RowBlocks
+from lens_perf.performance.statements import RowSink
+
+
+class FetchedRecords:
+    """Records in memory that can be read as a copy is; ``frame`` is in the order of created_at and id."""
+
+    def __init__(self, frame: pl.DataFrame, check: Callable[[], None]) -> None:
+        self._frame = frame
+        self._check = check
+        self.records = frame.height
+
+    @property
+    def sources(self) -> Mapping[str | None, int]:
+        """The number of records of each data source."""
+        return dict(self._frame["data_source"].value_counts().iter_rows())
+
+    @cached_property
+    def fields(self) -> Mapping[tuple[Any, ...], FieldStats]:
+        """The statistics of each field of each data source."""
+        return compute_fields(self._frame, self._check)
+
+    def read_attempts(self) -> Mapping[tuple[Any, ...], FieldStats]:
+        """Return the statistics by data source, field and serial."""
+        return compute_fields(self._frame, self._check, by_serial=True)
+
+    def blocks(self, fields: Sequence[str] | None, *, columns: Sequence[str] = tuple(FIXED)) -> Iterator[pl.DataFrame]:
+        """Yield the records at once, with ``columns`` and those of ``fields``, None for all."""
+        wanted = set(list_fields(self._frame.columns) if fields is None else fields)
+        names = [name for name in self._frame.columns if name in columns or (name not in FIXED and name[2:] in wanted)]
+        yield self._frame.select(names)
+
+
+def fetch_records(copy_rows: Callable[[RowSink], None], most_fields: int, check: Callable[[], None]) -> FetchedRecords:
+    """Return the records whose rows ``copy_rows`` writes to a sink, as ``copy_records`` does."""
+    reader = RecordReader(check, most_fields)
+    frames = [pl.DataFrame(schema=FIXED)]
+    with RowBlocks(lambda block: frames.extend(reader.read(block))) as rows:
+        copy_rows(rows)
+    return FetchedRecords(join(frames), check)

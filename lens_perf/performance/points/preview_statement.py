@@ -1,0 +1,66 @@
+"""The statement of the preview: the records of evenly spaced iterations, found in the index one by one.
+
+It takes milliseconds however many records there are, and promises nothing about those in between. Of several records of
+one iteration it takes the first in the index: sorting them could mean reading them all.
+"""
+
+from lens_perf.performance.columns.statements import RECORD_COLUMNS
+from lens_perf.performance.selection import Selection
+from lens_perf.performance.statements import COPY_FORMAT, RowSink, Transaction
+from lens_perf.performance.workload_queries import SOURCES
+
+# One end of the iterations of a source, from the index alone.
+END = """
+        SELECT iteration
+        FROM training_performance
+        WHERE workload_uid = %(workload_uid)s
+        AND training_performance.data_source = source.data_source
+        AND iteration IS NOT NULL
+        AND (%(any_iteration)s OR iteration BETWEEN %(first_iteration)s AND %(last_iteration)s)
+        ORDER BY iteration {order}
+        LIMIT 1"""
+
+COPY_PREVIEW = f"""
+/* lens_perf: copy_preview */
+COPY (
+    WITH RECURSIVE source AS ({SOURCES}),
+    span AS MATERIALIZED (
+        SELECT data_source, lowest.iteration AS first, highest.iteration::bigint - lowest.iteration AS width
+        FROM source
+        CROSS JOIN LATERAL ({END.format(order="")}) AS lowest
+        CROSS JOIN LATERAL ({END.format(order="DESC")}) AS highest
+        WHERE (%(data_source)s IS NULL OR data_source = %(data_source)s)
+    ),
+    probe AS (
+        SELECT DISTINCT data_source, first,
+            first + width * (number - 1) / greatest(least(%(probes)s - 1, width), 1) AS wanted
+        FROM span
+        CROSS JOIN generate_series(1, least(%(probes)s::bigint, width + 1)) AS number
+    ),
+    preview AS MATERIALIZED (
+        SELECT DISTINCT record.id
+        FROM probe
+        CROSS JOIN LATERAL (
+            SELECT id
+            FROM training_performance
+            WHERE workload_uid = %(workload_uid)s
+            AND training_performance.data_source = probe.data_source
+            AND iteration BETWEEN probe.first AND probe.wanted
+            ORDER BY iteration DESC
+            LIMIT 1
+        ) AS record
+    )
+    SELECT {RECORD_COLUMNS}
+    FROM preview
+    JOIN training_performance USING (id)
+    ORDER BY created_at, id
+) TO STDOUT WITH {COPY_FORMAT}
+""".replace("{uid}", "%(workload_uid)s")
+
+
+def copy_preview(transaction: Transaction, selection: Selection, probes: int, sink: RowSink) -> None:
+    """Copy at most ``probes`` records of each data source, by time, as ``copy_records`` does.
+
+    Time ranges do not apply; records without an iteration or a data source are left out.
+    """
+    transaction.copy_out(COPY_PREVIEW, selection.parameters() | {"probes": probes}, sink)

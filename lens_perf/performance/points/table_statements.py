@@ -1,0 +1,115 @@
+"""The statements that read data points from the table itself, without a copy: named metrics, and iteration times.
+
+PostgreSQL writes the pieces of a point, which the encodings put together: the JSON text of each value, then the
+timestamp in milliseconds, the iteration, the data source as JSON text and, where it is asked for, the serial.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from lens_perf.performance.metric_fields import WANDB, WANDB_METADATA_FIELDS
+from lens_perf.performance.selection import Selection
+from lens_perf.performance.statements import (
+    COPY_FORMAT,
+    IN_IDS,
+    IN_RANGES,
+    RECORDS,
+    SOURCE_JSON,
+    TIMESTAMP,
+    RowSink,
+    Transaction,
+)
+
+IS_NOT_WANDB = f"data_source::text IS DISTINCT FROM '{WANDB}'"
+IN_SERIALS = "(%(any_serial)s OR serial = ANY (%(serials)s::int[]))"
+
+COPY_NAMED_VALUES = f"""
+/* lens_perf: copy_named_values */
+COPY (
+    SELECT {{columns}}
+    FROM (
+        SELECT created_at, id, {{values}}, {TIMESTAMP} AS timestamp, iteration, {SOURCE_JSON} AS source_json, serial
+        {RECORDS}
+        AND {IN_RANGES}
+        AND {IN_IDS}
+        AND {IN_SERIALS}
+        AND ({{has_any}})
+        ORDER BY created_at, id
+    ) AS record
+    ORDER BY created_at, id
+) TO STDOUT WITH {COPY_FORMAT}
+"""
+
+
+def copy_named_values(
+    transaction: Transaction,
+    selection: Selection,
+    names: Sequence[str],
+    sink: RowSink,
+    *,
+    serials: Sequence[int] = (),
+    with_serial: bool = False,
+) -> None:
+    """Copy the values of the metrics ``names`` of each record that has any, by time and id."""
+    values = [f"({_select_value(index, name)})::text AS value_{index}" for index, name in enumerate(names)]
+    statement = COPY_NAMED_VALUES.format(
+        columns=_list_columns(len(names), with_serial=with_serial),
+        # Written below the sort, where PostgreSQL's parallel workers do it.
+        values=", ".join(values),
+        has_any=" OR ".join(f"performance ? %(name_{index})s" for index in range(len(names))),
+    )
+    bound = {f"name_{index}": name for index, name in enumerate(names)}
+    transaction.copy_out(statement, {**selection.parameters(), **_bind_serials(serials), **bound}, sink)
+
+
+def _select_value(index: int, name: str) -> str:
+    """Return the SQL for the value of the metric bound as ``name_<index>``, as JSONB; NULL where it is hidden."""
+    value = f"performance->%(name_{index})s"
+    return f"CASE WHEN {IS_NOT_WANDB} THEN {value} END" if name in WANDB_METADATA_FIELDS else value
+
+
+def _list_columns(values: int, *, with_serial: bool) -> str:
+    names = [*(f"value_{index}" for index in range(values)), "timestamp", "iteration", "source_json"]
+    return ", ".join([*names, "serial"] if with_serial else names)
+
+
+def _bind_serials(serials: Sequence[int]) -> dict[str, Any]:
+    return {"any_serial": not serials, "serials": list(serials)}
+
+
+COPY_ITERATION_TIMES = f"""
+/* lens_perf: copy_iteration_times */
+COPY (
+    SELECT {{columns}}
+    FROM (
+        SELECT iteration, iteration::text AS value_0, target::text AS value_1, {TIMESTAMP} AS timestamp,
+            {SOURCE_JSON} AS source_json, serial
+        FROM (
+            SELECT DISTINCT ON (iteration) iteration, created_at, id, data_source, serial,
+                performance->'target_iteration' AS target
+            {RECORDS}
+            AND iteration IS NOT NULL
+            AND {IN_SERIALS}
+            ORDER BY iteration, created_at, id
+        ) AS earliest
+        WHERE {IN_RANGES}
+    ) AS record
+    ORDER BY record.iteration
+) TO STDOUT WITH {COPY_FORMAT}
+"""
+
+
+def copy_iteration_times(
+    transaction: Transaction,
+    selection: Selection,
+    sink: RowSink,
+    *,
+    serials: Sequence[int] = (),
+    with_serial: bool = False,
+) -> None:
+    """Copy ``iteration`` and ``target_iteration`` of the earliest record of each iteration, by iteration.
+
+    The ranges choose among these records.
+    """
+    statement = COPY_ITERATION_TIMES.format(columns=_list_columns(2, with_serial=with_serial))
+    transaction.copy_out(statement, {**selection.parameters(), **_bind_serials(serials)}, sink)

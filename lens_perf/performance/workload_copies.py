@@ -1,0 +1,65 @@
+"""Opens the copies of workloads, which the registry's clusters are the sources of."""
+
+import threading
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from lens_perf.config import Settings
+from lens_perf.performance.columns.columns import Columns
+from lens_perf.performance.columns.manifest import CopyKey
+from lens_perf.performance.columns.workload_copy import WorkloadCopy
+from lens_perf.performance.patience import Patience
+from lens_perf.performance.table_source import Clusters as SourceClusters
+from lens_perf.performance.table_source import Observe, TableSource
+
+Answer = TypeVar("Answer")
+
+
+class Clusters(SourceClusters, Protocol):
+    """What is needed of the registry."""
+
+    def resolve(self, asked: str | None) -> str:
+        """Return the name of the cluster that answers for ``asked``."""
+
+
+class WorkloadCopies:
+    """The copies of all workloads of all clusters. Safe to use from several threads."""
+
+    def __init__(self, clusters: Clusters, settings: Settings) -> None:
+        self._clusters = clusters
+        self._settings = settings.columns
+        self._lock = threading.Lock()
+        self._columns: Columns | None = None
+
+    @property
+    def columns(self) -> Columns:
+        """The copies of this process, which has not been forked since."""
+        with self._lock:
+            self._columns = self._columns or Columns(self._settings)
+            return self._columns
+
+    @property
+    def most_fields(self) -> int:
+        """The most fields that are read of a workload."""
+        return self._settings.max_fields
+
+    def exists(self, cluster: str | None, workload_uid: str) -> bool:
+        """Return whether there is a copy of the workload, up to date or not."""
+        return self.columns.has(CopyKey(self._clusters.resolve(cluster), workload_uid))
+
+    def answer(
+        self,
+        cluster: str | None,
+        workload_uid: str,
+        patience: Patience,
+        read: Callable[[WorkloadCopy], Answer],
+        observe: Observe | None = None,
+    ) -> Answer:
+        """Return ``read`` of the copy, with everything that was committed before this call.
+
+        ``observe`` is called in the snapshot that the copy is exact at, before ``read``. Raises CopyNotReadyError while
+        the copy is built for longer than the request may take, and the LensErrors of the cluster and of ``read``.
+        """
+        name = self._clusters.resolve(cluster)
+        source = TableSource(self._clusters, name, workload_uid, observe)
+        return self.columns.answer(CopyKey(name, workload_uid), source, patience.deadline, read)
