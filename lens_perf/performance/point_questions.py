@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lens_perf.performance.point_writer import PointBody
-from lens_perf.performance.sampling_statements import Sampling
+from lens_perf.performance.sampling_sql import Sampling
 from lens_perf.performance.selection import Selection
 
 Form = Literal["json", "ndjson", "csv", "columns"]

@@ -27,7 +27,7 @@ from lens_perf.performance.point_writer import BodyFile, LineWriter, PointCount,
 from lens_perf.performance.row_blocks import collect_rows
 from lens_perf.performance.sampled_points_queries import copy_sampled_points
 from lens_perf.performance.sampled_times_queries import copy_sampled_times
-from lens_perf.performance.sampling_statements import Sampling
+from lens_perf.performance.sampling_sql import Sampling
 from lens_perf.performance.selection import Selection
 from lens_perf.performance.statements import Transaction
 from lens_perf.performance.survey_queries import select_survey

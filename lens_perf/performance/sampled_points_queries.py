@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from lens_perf.performance.metric_fields import FLOAT64_LIMIT
 from lens_perf.performance.notations import Notation
 from lens_perf.performance.queries import stored_json, write_head
-from lens_perf.performance.sampling_statements import AXES, CHOOSE_POINTS, Sampling, read_number
+from lens_perf.performance.sampling_sql import AXES, CHOOSE_POINTS, Sampling, read_number
 from lens_perf.performance.selection import Selection
 from lens_perf.performance.statements import COPY_FORMAT, IN_RANGES, RECORDS, RowSink, Transaction
 

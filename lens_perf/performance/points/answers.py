@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lens_perf.performance.blocks import Copy, Reading, list_fields, read_blocks
+from lens_perf.performance.blocks import Reading, list_fields, read_blocks
+from lens_perf.performance.copy_interface import Copy
 from lens_perf.performance.points.iteration_times import FIELDS as ITERATION_TIMES
 from lens_perf.performance.points.iteration_times import read_iteration_times
 from lens_perf.performance.points.point_count import PointCount

@@ -14,7 +14,8 @@ from typing import IO, Any
 
 import polars as pl
 
-from lens_perf.performance.blocks import Copy, Reading, select_records
+from lens_perf.performance.blocks import Reading, select_records
+from lens_perf.performance.copy_interface import Copy
 
 # Cells of a frame that may wait in memory: some 32 MB.
 CELLS = 2**22

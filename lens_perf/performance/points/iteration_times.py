@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import polars as pl
 
-from lens_perf.performance.blocks import Block, Copy, Reading, select_records
+from lens_perf.performance.blocks import Block, Reading, select_records
+from lens_perf.performance.copy_interface import Copy
 from lens_perf.performance.points.by_iteration import LeastLater, order_by_iteration
 from lens_perf.performance.selection import Selection
 

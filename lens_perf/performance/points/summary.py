@@ -6,19 +6,24 @@ from typing import Any
 
 import orjson
 
-from lens_perf.performance.blocks import Copy, Point, Stats, Where, read_milliseconds
+from lens_perf.performance.blocks import read_milliseconds
+from lens_perf.performance.copy_interface import Copy, Point, Stats, Where
+from lens_perf.performance.source_names import count_by_source
 
 
-def list_sources(copy: Copy) -> list[tuple[str | None, int]]:
-    """Return (data source, number of records), most records first, then by name."""
-    return sorted(copy.sources.items(), key=lambda each: (-each[1], *_rank(each[0])))
+def list_sources(copy: Copy) -> list[tuple[str, int]]:
+    """Return (name of the data source, number of records), most records first, then by name."""
+    return count_by_source(copy.sources.items())
 
 
-def list_available(copy: Copy, data_source: str | None = None) -> list[tuple[str, list[str | None], int]]:
+def list_available(copy: Copy, data_source: str | None = None) -> list[tuple[str, list[str], int]]:
     """Return (metric, its data sources, number of data points) by name; most data points first within a metric."""
     fields = _list_fields(copy.fields, None, data_source)
-    by_name = ((name, list(each)) for name, each in groupby(fields, key=lambda each: each[0][1]))
-    return [(name, [key[0] for key, _ in each], sum(stats.count for _, stats in each)) for name, each in by_name]
+    found = []
+    for name, each in groupby(fields, key=lambda field: field[0][1]):
+        counts = count_by_source((key[0], stats.count) for key, stats in each)
+        found.append((name, [source for source, _ in counts], sum(count for _, count in counts)))
+    return found
 
 
 def summarize(

@@ -7,7 +7,8 @@ from typing import Any
 import polars as pl
 
 from lens_perf.instrumentation.timing import note_rows
-from lens_perf.performance.blocks import Block, Copy, Reading, select_records, to_milliseconds
+from lens_perf.performance.blocks import Block, Reading, select_records, to_milliseconds
+from lens_perf.performance.copy_interface import Copy
 from lens_perf.performance.points.by_iteration import LeastLater, order_by_iteration
 from lens_perf.performance.points.parquet_writer import sink_parquet
 from lens_perf.performance.points.point_count import PointCount
