@@ -100,7 +100,7 @@ def _write_sampled(
         blocks = read_blocks(copy, list(dict.fromkeys([*fields, *axis])), reading, place)
     for block in blocks:
         sampler.take(block)
-    writer.write_points([sampler.finish()], fields)
+    writer.write_points(sampler.finish(), fields)
     return {"method": "m4", "points_total": sampler.total, "points_returned": writer.count.value}
 
 

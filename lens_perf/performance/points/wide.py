@@ -16,8 +16,8 @@ from lens_perf.performance.points.spool import PointBody, Spool
 from lens_perf.performance.points.text_encodings import CSV
 
 COLUMNS = ("created_at", "iteration", "serial", "data_source")
-# Rows of a piece of CSV are written at once, some 20 MB of them.
-CELLS = 2**20
+# Cells that are handled at once: some 10 MB of text.
+CELLS = 2**18
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,11 @@ class WideTable:
     reading: Reading
     fields: Sequence[str]
     by_serial: bool = False
+
+    @property
+    def rows(self) -> int:
+        """How many records are handled at once."""
+        return max(1, CELLS // (len(self.fields) + 1))
 
     @property
     def keys(self) -> list[str]:
@@ -58,7 +63,7 @@ def write_wide_csv(table: WideTable, spool: Spool, count: PointCount) -> PointBo
         sources = frame["data_source"].unique().to_list()
         texts = [CSV.write_source(source) for source in sources]
         rows = frame.with_columns(pl.col("data_source").replace_strict(sources, texts, return_dtype=pl.String))
-        for piece in rows.iter_slices(max(1, CELLS // rows.width)):
+        for piece in rows.iter_slices(table.rows):
             piece.write_csv(spool.reserve(int(piece.estimated_size())), include_header=False, quote_style="never")
     note_rows(count.value)
     return spool.finish()
@@ -92,7 +97,7 @@ def _list_rows(table: WideTable, types: Mapping[str, Any], count: PointCount) ->
 
     They are what a wide table costs, however many hold data points.
     """
-    later = LeastLater(table.copy, table.reading)
+    later = LeastLater(table.copy, table.reading, table.rows)
     count.expect(later.records * len(table.fields))
     order = ["iteration", "timestamp", *table.keys[1:], *(str(place) for place in range(len(table.fields)))]
 
@@ -119,11 +124,14 @@ def _list_records(table: WideTable, types: Mapping[str, Any], wanted: pl.Expr) -
     records = 0
     for frame in table.copy.blocks([field for field in types if field in known], columns=COLUMNS):
         reading.check()
-        records += frame.height
-        kept = frame.filter(wanted if condition is None else wanted & condition)
-        block = Block(kept, non_finite=reading.non_finite)
-        values = [_read(block, field, dtype).alias(str(place)) for place, (field, dtype) in enumerate(types.items())]
-        yield records, kept.select(*table.keys, to_milliseconds().alias("timestamp")).with_columns(values)
+        for piece in frame.iter_slices(table.rows):
+            records += piece.height
+            kept = piece.filter(wanted if condition is None else wanted & condition)
+            block = Block(kept, non_finite=reading.non_finite)
+            values = [
+                _read(block, field, dtype).alias(str(place)) for place, (field, dtype) in enumerate(types.items())
+            ]
+            yield records, kept.select(*table.keys, to_milliseconds().alias("timestamp")).with_columns(values)
 
 
 def _read(block: Block, field: str, dtype: Any) -> pl.Series:
