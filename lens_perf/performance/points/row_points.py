@@ -9,14 +9,16 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from lens_perf.performance.blocks import MILLISECONDS_TO_2000, NON_FINITE_TEXTS, Block
+from lens_perf.performance.blocks import MILLISECONDS_TO_2000, Block
+from lens_perf.performance.columns.field_columns import NON_FINITE, TEXT, VALUE
+from lens_perf.performance.columns.number_text import NON_FINITE_CODES
 from lens_perf.performance.metric_fields import is_finite_number
 from lens_perf.performance.points.spool import Spool
 from lens_perf.performance.points.text_writer import TextWriter
 from lens_perf.performance.points.writers import Writer
 
 NUMBER_STARTS = frozenset(b"-0123456789")
-CODES = {text.encode(): code for code, text in enumerate(NON_FINITE_TEXTS, start=1)}
+CODES = {text.encode(): code for text, code in NON_FINITE_CODES.items()}
 # Rows that are put into a block.
 BLOCK_BYTES = 2**20
 Rows = Sequence[Sequence[bytes]]
@@ -97,9 +99,9 @@ class RowPoints:
         for name, texts in zip(self._names, values, strict=False):
             numbers = [text.decode() if text and text not in CODES and self._is_point(text) else None for text in texts]
             columns += [
-                pl.Series(f"v:{name}", numbers, pl.String).cast(pl.Float64),
-                pl.Series(f"t:{name}", numbers, pl.String),
-                pl.Series(f"n:{name}", [CODES.get(text) for text in texts], pl.UInt8),
+                pl.Series(VALUE + name, numbers, pl.String).cast(pl.Float64),
+                pl.Series(TEXT + name, numbers, pl.String),
+                pl.Series(NON_FINITE + name, [CODES.get(text) for text in texts], pl.UInt8),
             ]
         return Block(pl.DataFrame(columns), non_finite=self._non_finite)
 

@@ -7,16 +7,17 @@ from typing import Any
 import orjson
 
 from lens_perf.performance.blocks import read_milliseconds
-from lens_perf.performance.copy_interface import Copy, Point, Stats, Where
+from lens_perf.performance.columns.field_stats import FieldStats, Point, Where
+from lens_perf.performance.columns.workload_copy import WorkloadCopy
 from lens_perf.performance.source_names import count_by_source
 
 
-def list_sources(copy: Copy) -> list[tuple[str, int]]:
+def list_sources(copy: WorkloadCopy) -> list[tuple[str, int]]:
     """Return (name of the data source, number of records), most records first, then by name."""
     return count_by_source(copy.sources.items())
 
 
-def list_available(copy: Copy, data_source: str | None = None) -> list[tuple[str, list[str], int]]:
+def list_available(copy: WorkloadCopy, data_source: str | None = None) -> list[tuple[str, list[str], int]]:
     """Return (metric, its data sources, number of data points) by name; most data points first within a metric."""
     fields = _list_fields(copy.fields, None, data_source)
     found = []
@@ -27,7 +28,7 @@ def list_available(copy: Copy, data_source: str | None = None) -> list[tuple[str
 
 
 def summarize(
-    copy: Copy,
+    copy: WorkloadCopy,
     names: Sequence[str] | None = None,
     data_source: str | None = None,
     *,
@@ -46,8 +47,8 @@ def summarize(
 
 
 def _list_fields(
-    fields: Mapping[Any, Stats], names: Sequence[str] | None, data_source: str | None
-) -> list[tuple[Any, Stats]]:
+    fields: Mapping[Any, FieldStats], names: Sequence[str] | None, data_source: str | None
+) -> list[tuple[Any, FieldStats]]:
     places = None if names is None else {name: place for place, name in enumerate(names)}
     wanted = [
         (key, stats)
@@ -55,7 +56,7 @@ def _list_fields(
         if (places is None or key[1] in places) and data_source in {None, key[0]}
     ]
 
-    def order(each: tuple[Any, Stats]) -> tuple[Any, ...]:
+    def order(each: tuple[Any, FieldStats]) -> tuple[Any, ...]:
         (source, name, *serial), stats = each
         attempt = [serial[0] is None, serial[0] or 0] if serial else []
         # Attempts of a data source stay together, in order.
@@ -69,7 +70,7 @@ def _rank(source: str | None) -> tuple[bool, str]:
     return source is None, source or ""
 
 
-def _describe(key: tuple[Any, ...], stats: Stats) -> dict[str, Any]:
+def _describe(key: tuple[Any, ...], stats: FieldStats) -> dict[str, Any]:
     source, name, *serial = key
     return {
         "metric_name": name,
@@ -94,5 +95,5 @@ def _describe_place(where: Where | None) -> dict[str, Any] | None:
     return None if where is None else _locate(where)
 
 
-def _locate(where: Where) -> dict[str, Any]:
+def _locate(where: Where | Point) -> dict[str, Any]:
     return {"iteration": where.iteration, "timestamp": read_milliseconds(where.created_us)}

@@ -8,7 +8,8 @@ import polars as pl
 
 from lens_perf.instrumentation.timing import note_rows
 from lens_perf.performance.blocks import Block, Reading, select_records, to_milliseconds
-from lens_perf.performance.copy_interface import Copy
+from lens_perf.performance.columns.field_columns import NON_FINITE, VALUE
+from lens_perf.performance.columns.workload_copy import WorkloadCopy
 from lens_perf.performance.points.by_iteration import LeastLater, order_by_iteration
 from lens_perf.performance.points.parquet_writer import sink_parquet
 from lens_perf.performance.points.point_count import PointCount
@@ -29,7 +30,7 @@ class WideTable:
     others.
     """
 
-    copy: Copy
+    copy: WorkloadCopy
     reading: Reading
     fields: Sequence[str]
     by_serial: bool = False
@@ -87,7 +88,7 @@ def _find_types(table: WideTable) -> dict[str, Any]:
     for frame in table.copy.blocks(known, columns=COLUMNS):
         table.reading.check()
         for name, dtype in frame.schema.items():
-            if name.startswith("v:") or (table.reading.non_finite and name.startswith("n:")):
+            if name.startswith(VALUE) or (table.reading.non_finite and name.startswith(NON_FINITE)):
                 found[name[2:]].add(dtype)
     return {field: pl.Int64 if types == {pl.Int64} else pl.Float64 for field, types in found.items()}
 
@@ -138,7 +139,7 @@ def _read(block: Block, field: str, dtype: Any) -> pl.Series:
     if dtype == pl.String:
         return block.read_texts(field)
     return (
-        block.columns[f"v:{field}"]
-        if dtype == pl.Int64 and f"v:{field}" in block.columns
+        block.columns[VALUE + field]
+        if dtype == pl.Int64 and VALUE + field in block.columns
         else block.read_values(field).cast(dtype)
     )

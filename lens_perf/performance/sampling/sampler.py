@@ -76,7 +76,7 @@ class Sampler:
         self._position += height
 
     def finish(self) -> Iterator[pl.DataFrame]:
-        """Yield the points chosen, record by record, in frames as of ``list_points``, with ``value`` beside ``text``."""
+        """Yield the points chosen, record by record, in frames as of ``list_points``, with ``value``, too."""
         self._reduce()
         for chosen in self._chosen:
             yield from chosen.sort("position", "field").iter_slices(WRITTEN_AT_ONCE)
