@@ -14,7 +14,7 @@ from lens_perf.api.arguments import (
     absent,
     parse_workload_uid,
 )
-from lens_perf.performance.sampling_statements import AXES, Sampling
+from lens_perf.performance.sampling_sql import AXES, Sampling
 from lens_perf.performance.selection import Selection
 
 METHODS = ("m4", "stride")

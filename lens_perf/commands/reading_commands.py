@@ -16,7 +16,7 @@ from lens_perf.commands.options import cluster_option, config_option, tells_erro
 from lens_perf.commands.terminal_words import draw_sparkline, format_age, format_number, format_span
 from lens_perf.config import load_settings
 from lens_perf.performance.point_questions import PointQuestion
-from lens_perf.performance.sampling_statements import Sampling
+from lens_perf.performance.sampling_sql import Sampling
 from lens_perf.performance.selection import Selection
 from lens_perf.performance.service import PerformanceService
 from lens_perf.performance.workload_list import ListQuestion, WorkloadLister

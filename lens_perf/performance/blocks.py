@@ -7,20 +7,21 @@ the texts for NaN and infinity. Columns that a block has no value for may be abs
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lens_perf.performance.metric_fields import NON_FINITE
+from lens_perf.performance.columns.field_columns import NON_FINITE, TEXT, VALUE
+from lens_perf.performance.columns.number_text import NON_FINITE_CODES, render
+from lens_perf.performance.columns.workload_copy import WorkloadCopy
 from lens_perf.performance.selection import Selection
 
 # Times are microseconds since 2000-01-01; both infinities have sentinels.
 INFINITIES = (-(2**63), 2**63 - 1)
 MILLISECONDS_TO_2000 = 946_684_800_000
 # What the codes 1 to 3 of non-finite values mean, as JSON texts and as numbers.
-NON_FINITE_TEXTS = tuple(f'"{word}"' for word in NON_FINITE)
+NON_FINITE_TEXTS = tuple(NON_FINITE_CODES)
 NON_FINITE_VALUES = (np.nan, np.inf, -np.inf)
 INT32 = -(2**31), 2**31 - 1
 RECORD_COLUMNS = ("created_at", "iteration", "serial", "data_source")
@@ -43,81 +44,7 @@ class Reading:
     check: Callable[[], None] = lambda: None
 
 
-class Where(Protocol):
-    """Where a record is."""
-
-    @property
-    def iteration(self) -> int | None:
-        """Its iteration."""
-
-    @property
-    def created_us(self) -> int | None:
-        """Its time in microseconds since 2000-01-01."""
-
-
-class Point(Where, Protocol):
-    """A data point."""
-
-    @property
-    def text(self) -> str:
-        """The JSON text of its value."""
-
-
-class Stats(Protocol):
-    """What a copy knows of a field of a data source, or of an attempt in one."""
-
-    @property
-    def count(self) -> int:
-        """The number of data points."""
-
-    @property
-    def non_finite(self) -> int:
-        """The number of texts for NaN and infinity."""
-
-    @property
-    def first(self) -> Point | None:
-        """The first data point by (created_at, id)."""
-
-    @property
-    def last(self) -> Point | None:
-        """The last one."""
-
-    @property
-    def least(self) -> Point | None:
-        """The first of those with the least value."""
-
-    @property
-    def greatest(self) -> Point | None:
-        """The first of those with the greatest value."""
-
-    @property
-    def non_finite_since(self) -> Where | None:
-        """The first record of the trailing run of NaN and infinity, if the last value is one."""
-
-
-class Copy(Protocol):
-    """What is needed of an opened columnar copy."""
-
-    @property
-    def records(self) -> int:
-        """The number of records."""
-
-    @property
-    def sources(self) -> Mapping[str | None, int]:
-        """The number of records of each data source."""
-
-    @property
-    def fields(self) -> Mapping[tuple[str | None, str], Stats]:
-        """What is known of each field of each data source."""
-
-    def read_attempts(self) -> Mapping[tuple[str | None, str, int | None], Stats]:
-        """Return what is known of each field of each attempt of each data source."""
-
-    def blocks(self, fields: Sequence[str] | None, *, columns: Sequence[str] = ...) -> Iterator[pl.DataFrame]:
-        """Yield the records in order of (created_at, id), a block at a time."""
-
-
-def list_fields(copy: Copy, names: Sequence[str] | None) -> list[str]:
+def list_fields(copy: WorkloadCopy, names: Sequence[str] | None) -> list[str]:
     """Return the metrics wanted: ``names``, None for all in the order in which JSONB stores them."""
     if names is not None:
         return list(names)
@@ -159,7 +86,7 @@ def select_records(selection: Selection, serials: Sequence[int] = ()) -> pl.Expr
 
 
 def read_blocks(
-    copy: Copy,
+    copy: WorkloadCopy,
     fields: Sequence[str],
     reading: Reading,
     place: Callable[[pl.DataFrame], pl.DataFrame] = lambda frame: frame,
@@ -213,46 +140,49 @@ class Block:
 
     def express_text(self, field: str) -> pl.Expr:
         """Return ``read_texts`` as an expression: what the engine can compute by itself it does in parallel."""
-        values, stored = self.columns.get(f"v:{field}"), self.columns.get(f"t:{field}")
-        if values is None or (self.non_finite and f"n:{field}" in self.columns):
+        values, stored = self.columns.get(VALUE + field), self.columns.get(TEXT + field)
+        if values is None or (self.non_finite and NON_FINITE + field in self.columns):
             return pl.lit(self.read_texts(field))
         if stored is None:
-            return pl.col(values.name).cast(pl.String)
+            return render(pl.col(values.name))
         if stored.null_count() == values.null_count():
             return pl.col(stored.name)
-        return pl.coalesce(stored.name, pl.col(values.name).cast(pl.String))
+        return pl.coalesce(stored.name, render(pl.col(values.name)))
 
     def _carriers(self, field: str) -> list[pl.Series]:
         """Return the columns that say where the data points of ``field`` are."""
-        names = (f"v:{field}", f"n:{field}") if self.non_finite else (f"v:{field}",)
+        names = (VALUE + field, NON_FINITE + field) if self.non_finite else (VALUE + field,)
         return [self.columns[name] for name in names if name in self.columns]
 
     def read_texts(self, field: str, records: Indices | None = None) -> pl.Series:
         """Return the JSON texts of the data points of ``field`` in ``records``, or in all; null where there is none."""
-        values, stored = self._read(f"v:{field}", pl.String, records), self._find(f"t:{field}", records)
+        texts, stored = render(self._read_values(field, records)), self._find(TEXT + field, records)
         if stored is not None:
-            whole = stored.null_count() == values.null_count()
-            values = stored if whole else stored.zip_with(stored.is_not_null(), values)
-        return self._add_non_finite(values, field, NON_FINITE_TEXTS, records)
+            whole = stored.null_count() == texts.null_count()
+            texts = stored if whole else stored.zip_with(stored.is_not_null(), texts)
+        return self._add_non_finite(texts, field, NON_FINITE_TEXTS, records)
 
     def read_values(self, field: str, records: Indices | None = None) -> pl.Series:
         """Return the data points of ``field`` in ``records``, or in all, as float64; null where there is none."""
-        return self._add_non_finite(self._read(f"v:{field}", pl.Float64, records), field, NON_FINITE_VALUES, records)
+        values = self._read_values(field, records).cast(pl.Float64)
+        return self._add_non_finite(values, field, NON_FINITE_VALUES, records)
 
     def _find(self, name: str, records: Indices | None) -> pl.Series | None:
         column = self.columns.get(name)
         return column if column is None or records is None else column.gather(records)
 
-    def _read(self, name: str, dtype: type[pl.DataType], records: Indices | None) -> pl.Series:
-        column = self._find(name, records)
-        if column is None:
-            return pl.Series([None], dtype=dtype).new_from_index(0, self.height if records is None else len(records))
-        return column.cast(dtype)
+    def _read_values(self, field: str, records: Indices | None) -> pl.Series:
+        values = self._find(VALUE + field, records)
+        if values is None:
+            return pl.Series([None], dtype=pl.Float64).new_from_index(
+                0, self.height if records is None else len(records)
+            )
+        return values
 
     def _add_non_finite(
         self, values: pl.Series, field: str, meanings: Sequence[str] | Sequence[float], records: Indices | None
     ) -> pl.Series:
-        codes = self._find(f"n:{field}", records) if self.non_finite else None
+        codes = self._find(NON_FINITE + field, records) if self.non_finite else None
         if codes is None:
             return values
         others = codes.replace_strict([1, 2, 3], meanings, return_dtype=values.dtype)

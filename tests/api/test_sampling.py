@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
-from lens_perf.performance import sampling_statements
+from lens_perf.performance import sampling_sql
 from tests.conftest import Ask, Row, Store, at, strict_json
 from tests.test_serving import on_one_version
 
@@ -118,7 +118,7 @@ def test_m4(
     query = {"metrics": "loss,lr,step", "non_finite": str(non_finite).lower()}
     whole = ask_all(client, uid, **query)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sampling_statements, "MOST_PARTS", most_parts)
+        patch.setattr(sampling_sql, "MOST_PARTS", most_parts)
         answer = ask_all(client, uid, max_points=max_points, axis=axis, **query)
     field = {"iteration": "iteration", "time": "timestamp"}[axis]
     assert answer["total_count"] == answer["sampling"]["points_returned"] == len(answer["data"])

@@ -8,7 +8,7 @@ import psycopg2
 
 from lens_perf.performance.notations import JSON
 from lens_perf.performance.sampled_points_queries import copy_sampled_points
-from lens_perf.performance.sampling_statements import Sampling
+from lens_perf.performance.sampling_sql import Sampling
 from lens_perf.performance.selection import Selection
 from lens_perf.performance.survey_queries import Survey
 from tests.benchmarks import seed

@@ -22,7 +22,7 @@ from lens_perf.performance.freshness import statements
 from lens_perf.performance.notations import COLUMNS, CSV, JSON
 from lens_perf.performance.sampled_points_queries import copy_sampled_points
 from lens_perf.performance.sampled_times_queries import copy_sampled_times
-from lens_perf.performance.sampling_statements import Sampling
+from lens_perf.performance.sampling_sql import Sampling
 from lens_perf.performance.selection import Selection
 
 SELECTIONS = [

@@ -14,7 +14,8 @@ from typing import IO, Any
 
 import polars as pl
 
-from lens_perf.performance.blocks import Copy, Reading, select_records
+from lens_perf.performance.blocks import Reading, select_records
+from lens_perf.performance.columns.workload_copy import WorkloadCopy
 
 # Cells of a frame that may wait in memory: some 32 MB.
 CELLS = 2**22
@@ -29,10 +30,11 @@ Reduce = Callable[[pl.DataFrame], pl.DataFrame]
 class LeastLater:
     """The least iteration of all records that come later, for each number of records that have come.
 
-    ``records`` is the number of those that are asked for, ``has_null`` whether one of them has no iteration.
+    ``records`` is the number of those that are asked for, ``has_null`` whether one of them has no iteration. It is
+    looked at for every so many ``rows``.
     """
 
-    def __init__(self, copy: Copy, reading: Reading) -> None:
+    def __init__(self, copy: WorkloadCopy, reading: Reading, rows: int = 2**16) -> None:
         ends: list[int] = []
         least: list[Any] = []
         condition = select_records(reading.selection, reading.serials)
@@ -40,12 +42,13 @@ class LeastLater:
         self.records = end = 0
         for frame in copy.blocks([], columns=("created_at", "iteration", "serial", "data_source")):
             reading.check()
-            end += frame.height
-            kept = frame if condition is None else frame.filter(condition)
-            self.records += kept.height
-            ends.append(end)
-            least.append(kept["iteration"].min())
-            self.has_null = self.has_null or kept["iteration"].has_nulls()
+            for piece in frame.iter_slices(rows):
+                end += piece.height
+                kept = piece if condition is None else piece.filter(condition)
+                self.records += kept.height
+                ends.append(end)
+                least.append(kept["iteration"].min())
+                self.has_null = self.has_null or kept["iteration"].has_nulls()
         self._ends = ends
         self._least = list(accumulate(reversed(least), _choose_lesser))[::-1]
 

@@ -5,7 +5,9 @@ from dataclasses import replace
 
 import polars as pl
 
-from lens_perf.performance.blocks import Block, Copy, Reading, select_records
+from lens_perf.performance.blocks import Block, Reading, select_records
+from lens_perf.performance.columns.field_columns import TEXT, VALUE
+from lens_perf.performance.columns.workload_copy import WorkloadCopy
 from lens_perf.performance.points.by_iteration import LeastLater, order_by_iteration
 from lens_perf.performance.selection import Selection
 
@@ -15,7 +17,7 @@ COLUMNS = ("created_at", "iteration", "serial", "data_source")
 
 
 def read_iteration_times(
-    copy: Copy,
+    copy: WorkloadCopy,
     reading: Reading,
     place: Callable[[pl.DataFrame], pl.DataFrame] = lambda frame: frame,
     fields: Sequence[str] = (),
@@ -31,11 +33,11 @@ def read_iteration_times(
     for frame in order_by_iteration(_list_records(copy, of_source, place, fields), later, _keep_earliest):
         kept = frame if in_ranges is None else frame.filter(in_ranges)
         if kept.height:
-            yield Block(kept.with_columns(pl.col("iteration").cast(pl.Int64).alias(f"v:{ITERATION}")))
+            yield Block(kept.with_columns(pl.col("iteration").cast(pl.Int64).alias(VALUE + ITERATION)))
 
 
 def _list_records(
-    copy: Copy, reading: Reading, place: Callable[[pl.DataFrame], pl.DataFrame], fields: Sequence[str]
+    copy: WorkloadCopy, reading: Reading, place: Callable[[pl.DataFrame], pl.DataFrame], fields: Sequence[str]
 ) -> Iterator[tuple[int, pl.DataFrame]]:
     """Yield the records that have an iteration, and how many records of any kind there were up to them."""
     condition = select_records(reading.selection, reading.serials)
@@ -44,7 +46,7 @@ def _list_records(
         reading.check()
         records += frame.height
         block = Block(frame)
-        value, text = block.read_values(TARGET).alias(f"v:{TARGET}"), block.read_texts(TARGET).alias(f"t:{TARGET}")
+        value, text = block.read_values(TARGET).alias(VALUE + TARGET), block.read_texts(TARGET).alias(TEXT + TARGET)
         placed = place(frame).select(*COLUMNS, pl.exclude(frame.columns), value, text)
         kept = placed.filter(pl.col("iteration").is_not_null())
         yield records, kept if condition is None else kept.filter(condition)

@@ -16,7 +16,7 @@ from lens_perf.performance.points.point_count import PointCount
 from lens_perf.performance.points.spool import PointBody, Spool
 
 # Rows of a frame on its way to the file.
-ROWS = 2**17
+ROWS = 2**15
 SCHEMA: Mapping[str, type[pl.DataType]] = {
     "metric_name": pl.String,
     "value": pl.Float64,

@@ -9,21 +9,30 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from lens_perf.performance.blocks import MILLISECONDS_TO_2000, NON_FINITE_TEXTS, Block
+from lens_perf.performance.blocks import MILLISECONDS_TO_2000, Block
+from lens_perf.performance.columns.field_columns import NON_FINITE, TEXT, VALUE
+from lens_perf.performance.columns.number_text import NON_FINITE_CODES
 from lens_perf.performance.metric_fields import is_finite_number
+from lens_perf.performance.points.spool import Spool
 from lens_perf.performance.points.text_writer import TextWriter
 from lens_perf.performance.points.writers import Writer
 
 NUMBER_STARTS = frozenset(b"-0123456789")
-CODES = {text.encode(): code for code, text in enumerate(NON_FINITE_TEXTS, start=1)}
+CODES = {text.encode(): code for text, code in NON_FINITE_CODES.items()}
+# Rows that are put into a block.
+BLOCK_BYTES = 2**20
 Rows = Sequence[Sequence[bytes]]
 
 
 class RowPoints:
-    """Gives ``writer`` the points of the metrics ``names``, one value in a row for each."""
+    """Gives ``writer`` the points of the metrics ``names``, one value in a row for each.
+
+    Text is written as the rows come. Other encodings take blocks, when ``finish`` is called; until then the rows are in
+    a temporary file of ``spool``.
+    """
 
     def __init__(
-        self, names: Sequence[str], writer: Writer, *, has_serial: bool = False, non_finite: bool = False
+        self, names: Sequence[str], writer: Writer, spool: Spool, *, has_serial: bool = False, non_finite: bool = False
     ) -> None:
         self._names = names
         self._writer = writer
@@ -33,14 +42,22 @@ class RowPoints:
         self._tails: dict[bytes, bytes] = {}
         if isinstance(writer, TextWriter):
             self._heads = [writer.encoding.write_head(name).encode() for name in names]
+        else:
+            self._rows = spool.open_scratch()
 
     def take(self, block: bytes) -> None:
         """Take a block of whole rows."""
-        rows = [row.split(b"\t") for row in block.split(b"\n")[:-1]]
         if isinstance(self._writer, TextWriter):
-            self._write_text(self._writer, rows)
-        elif rows:
-            self._writer.write_blocks([self._build_block(rows)], self._names)
+            self._write_text(self._writer, _split(block))
+        else:
+            self._rows.write(block)
+
+    def finish(self) -> None:
+        """Write what has not been written yet; there are no more rows."""
+        if not isinstance(self._writer, TextWriter):
+            self._rows.seek(0)
+            blocks = (_split(b"".join(lines)) for lines in iter(lambda: self._rows.readlines(BLOCK_BYTES), []))
+            self._writer.write_blocks(map(self._build_block, blocks), self._names)
 
     def _write_text(self, writer: TextWriter, rows: Rows) -> None:
         """Write the points here: a small answer is done before a vectorised writer has begun."""
@@ -82,8 +99,12 @@ class RowPoints:
         for name, texts in zip(self._names, values, strict=False):
             numbers = [text.decode() if text and text not in CODES and self._is_point(text) else None for text in texts]
             columns += [
-                pl.Series(f"v:{name}", numbers, pl.String).cast(pl.Float64),
-                pl.Series(f"t:{name}", numbers, pl.String),
-                pl.Series(f"n:{name}", [CODES.get(text) for text in texts], pl.UInt8),
+                pl.Series(VALUE + name, numbers, pl.String).cast(pl.Float64),
+                pl.Series(TEXT + name, numbers, pl.String),
+                pl.Series(NON_FINITE + name, [CODES.get(text) for text in texts], pl.UInt8),
             ]
         return Block(pl.DataFrame(columns), non_finite=self._non_finite)
+
+
+def _split(block: bytes) -> Rows:
+    return [row.split(b"\t") for row in block.split(b"\n")[:-1]]

@@ -6,23 +6,29 @@ from typing import Any
 
 import orjson
 
-from lens_perf.performance.blocks import Copy, Point, Stats, Where, read_milliseconds
+from lens_perf.performance.blocks import read_milliseconds
+from lens_perf.performance.columns.field_stats import FieldStats, Point, Where
+from lens_perf.performance.columns.workload_copy import WorkloadCopy
+from lens_perf.performance.source_names import count_by_source
 
 
-def list_sources(copy: Copy) -> list[tuple[str | None, int]]:
-    """Return (data source, number of records), most records first, then by name."""
-    return sorted(copy.sources.items(), key=lambda each: (-each[1], *_rank(each[0])))
+def list_sources(copy: WorkloadCopy) -> list[tuple[str, int]]:
+    """Return (name of the data source, number of records), most records first, then by name."""
+    return count_by_source(copy.sources.items())
 
 
-def list_available(copy: Copy, data_source: str | None = None) -> list[tuple[str, list[str | None], int]]:
+def list_available(copy: WorkloadCopy, data_source: str | None = None) -> list[tuple[str, list[str], int]]:
     """Return (metric, its data sources, number of data points) by name; most data points first within a metric."""
     fields = _list_fields(copy.fields, None, data_source)
-    by_name = ((name, list(each)) for name, each in groupby(fields, key=lambda each: each[0][1]))
-    return [(name, [key[0] for key, _ in each], sum(stats.count for _, stats in each)) for name, each in by_name]
+    found = []
+    for name, each in groupby(fields, key=lambda field: field[0][1]):
+        counts = count_by_source((key[0], stats.count) for key, stats in each)
+        found.append((name, [source for source, _ in counts], sum(count for _, count in counts)))
+    return found
 
 
 def summarize(
-    copy: Copy,
+    copy: WorkloadCopy,
     names: Sequence[str] | None = None,
     data_source: str | None = None,
     *,
@@ -41,8 +47,8 @@ def summarize(
 
 
 def _list_fields(
-    fields: Mapping[Any, Stats], names: Sequence[str] | None, data_source: str | None
-) -> list[tuple[Any, Stats]]:
+    fields: Mapping[Any, FieldStats], names: Sequence[str] | None, data_source: str | None
+) -> list[tuple[Any, FieldStats]]:
     places = None if names is None else {name: place for place, name in enumerate(names)}
     wanted = [
         (key, stats)
@@ -50,7 +56,7 @@ def _list_fields(
         if (places is None or key[1] in places) and data_source in {None, key[0]}
     ]
 
-    def order(each: tuple[Any, Stats]) -> tuple[Any, ...]:
+    def order(each: tuple[Any, FieldStats]) -> tuple[Any, ...]:
         (source, name, *serial), stats = each
         attempt = [serial[0] is None, serial[0] or 0] if serial else []
         # Attempts of a data source stay together, in order.
@@ -64,7 +70,7 @@ def _rank(source: str | None) -> tuple[bool, str]:
     return source is None, source or ""
 
 
-def _describe(key: tuple[Any, ...], stats: Stats) -> dict[str, Any]:
+def _describe(key: tuple[Any, ...], stats: FieldStats) -> dict[str, Any]:
     source, name, *serial = key
     return {
         "metric_name": name,
@@ -89,5 +95,5 @@ def _describe_place(where: Where | None) -> dict[str, Any] | None:
     return None if where is None else _locate(where)
 
 
-def _locate(where: Where) -> dict[str, Any]:
+def _locate(where: Where | Point) -> dict[str, Any]:
     return {"iteration": where.iteration, "timestamp": read_milliseconds(where.created_us)}

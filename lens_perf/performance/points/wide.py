@@ -7,7 +7,9 @@ from typing import Any
 import polars as pl
 
 from lens_perf.instrumentation.timing import note_rows
-from lens_perf.performance.blocks import Block, Copy, Reading, select_records, to_milliseconds
+from lens_perf.performance.blocks import Block, Reading, select_records, to_milliseconds
+from lens_perf.performance.columns.field_columns import NON_FINITE, VALUE
+from lens_perf.performance.columns.workload_copy import WorkloadCopy
 from lens_perf.performance.points.by_iteration import LeastLater, order_by_iteration
 from lens_perf.performance.points.parquet_writer import sink_parquet
 from lens_perf.performance.points.point_count import PointCount
@@ -15,8 +17,8 @@ from lens_perf.performance.points.spool import PointBody, Spool
 from lens_perf.performance.points.text_encodings import CSV
 
 COLUMNS = ("created_at", "iteration", "serial", "data_source")
-# Rows of a piece of CSV are written at once, some 20 MB of them.
-CELLS = 2**20
+# Cells that are handled at once: some 10 MB of text.
+CELLS = 2**18
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,15 @@ class WideTable:
     others.
     """
 
-    copy: Copy
+    copy: WorkloadCopy
     reading: Reading
     fields: Sequence[str]
     by_serial: bool = False
+
+    @property
+    def rows(self) -> int:
+        """How many records are handled at once."""
+        return max(1, CELLS // (len(self.fields) + 1))
 
     @property
     def keys(self) -> list[str]:
@@ -57,7 +64,7 @@ def write_wide_csv(table: WideTable, spool: Spool, count: PointCount) -> PointBo
         sources = frame["data_source"].unique().to_list()
         texts = [CSV.write_source(source) for source in sources]
         rows = frame.with_columns(pl.col("data_source").replace_strict(sources, texts, return_dtype=pl.String))
-        for piece in rows.iter_slices(max(1, CELLS // rows.width)):
+        for piece in rows.iter_slices(table.rows):
             piece.write_csv(spool.reserve(int(piece.estimated_size())), include_header=False, quote_style="never")
     note_rows(count.value)
     return spool.finish()
@@ -81,7 +88,7 @@ def _find_types(table: WideTable) -> dict[str, Any]:
     for frame in table.copy.blocks(known, columns=COLUMNS):
         table.reading.check()
         for name, dtype in frame.schema.items():
-            if name.startswith("v:") or (table.reading.non_finite and name.startswith("n:")):
+            if name.startswith(VALUE) or (table.reading.non_finite and name.startswith(NON_FINITE)):
                 found[name[2:]].add(dtype)
     return {field: pl.Int64 if types == {pl.Int64} else pl.Float64 for field, types in found.items()}
 
@@ -91,7 +98,7 @@ def _list_rows(table: WideTable, types: Mapping[str, Any], count: PointCount) ->
 
     They are what a wide table costs, however many hold data points.
     """
-    later = LeastLater(table.copy, table.reading)
+    later = LeastLater(table.copy, table.reading, table.rows)
     count.expect(later.records * len(table.fields))
     order = ["iteration", "timestamp", *table.keys[1:], *(str(place) for place in range(len(table.fields)))]
 
@@ -118,18 +125,21 @@ def _list_records(table: WideTable, types: Mapping[str, Any], wanted: pl.Expr) -
     records = 0
     for frame in table.copy.blocks([field for field in types if field in known], columns=COLUMNS):
         reading.check()
-        records += frame.height
-        kept = frame.filter(wanted if condition is None else wanted & condition)
-        block = Block(kept, non_finite=reading.non_finite)
-        values = [_read(block, field, dtype).alias(str(place)) for place, (field, dtype) in enumerate(types.items())]
-        yield records, kept.select(*table.keys, to_milliseconds().alias("timestamp")).with_columns(values)
+        for piece in frame.iter_slices(table.rows):
+            records += piece.height
+            kept = piece.filter(wanted if condition is None else wanted & condition)
+            block = Block(kept, non_finite=reading.non_finite)
+            values = [
+                _read(block, field, dtype).alias(str(place)) for place, (field, dtype) in enumerate(types.items())
+            ]
+            yield records, kept.select(*table.keys, to_milliseconds().alias("timestamp")).with_columns(values)
 
 
 def _read(block: Block, field: str, dtype: Any) -> pl.Series:
     if dtype == pl.String:
         return block.read_texts(field)
     return (
-        block.columns[f"v:{field}"]
-        if dtype == pl.Int64 and f"v:{field}" in block.columns
+        block.columns[VALUE + field]
+        if dtype == pl.Int64 and VALUE + field in block.columns
         else block.read_values(field).cast(dtype)
     )

@@ -1,7 +1,7 @@
 """Downsamples all series of an answer at once, block by block: what is kept is bounded by what is returned."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -15,9 +15,10 @@ from lens_perf.performance.sampling.groups import Groups
 from lens_perf.performance.sampling.m4 import choose, find_ends, find_starts
 
 # What is chosen is in memory, about 100 bytes a point.
-MOST_CHOSEN = 500_000
+MOST_CHOSEN = 300_000
 # Points beyond what was left last time that are gathered before they are chosen among.
 MOST_GATHERED = 2**17
+WRITTEN_AT_ONCE = 2**16
 # A field with fewer points than one in so many records has its points gathered at once.
 SPARSE = 8
 KEYS = ("data_source", "serial")
@@ -74,10 +75,11 @@ class Sampler:
             self._keep(block, index, records.groups[index.records])
         self._position += height
 
-    def finish(self) -> pl.DataFrame:
-        """Return the points chosen, record by record, as ``list_points`` does, with ``value`` beside ``text``."""
+    def finish(self) -> Iterator[pl.DataFrame]:
+        """Yield the points chosen, record by record, in frames as of ``list_points``, with ``value``, too."""
         self._reduce()
-        return self._chosen[0].sort("position", "field") if self._chosen else pl.DataFrame()
+        for chosen in self._chosen:
+            yield from chosen.sort("position", "field").iter_slices(WRITTEN_AT_ONCE)
 
     def _choose_records(self, block: Block, counts: Mapping[str, int], records: "_Records") -> PointIndex:
         """Return the points of a block that may be chosen, and count them all."""
@@ -132,7 +134,7 @@ class Sampler:
         fields = self._fields
         columns = {
             "position": self._position + index.records,
-            "field": index.fields,
+            "field": index.fields.astype(np.uint32),
             "series": groups * len(fields) + index.fields,
             "value": index.gather(lambda field, records: block.read_values(fields[field], records)),
             "text": index.gather(lambda field, records: block.read_texts(fields[field], records)),
@@ -141,7 +143,7 @@ class Sampler:
         points = pl.DataFrame(columns | kept)
         self._chosen.append(points)
         self._held += points.height
-        if self._held > 2 * self._left + MOST_GATHERED:
+        if self._held > self._left + max(self._left // 4, MOST_GATHERED):
             self._reduce()
 
     def _reduce(self) -> None:

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lens_perf.errors import ResultTooLargeError
-from lens_perf.performance.blocks import order_as_stored
 from lens_perf.performance import blocks
+from lens_perf.performance.blocks import order_as_stored
 from lens_perf.performance.points import by_iteration, text_writer
 from lens_perf.performance.points.answers import answer_from_copy
 from lens_perf.performance.points.point_count import PointCount
@@ -122,8 +122,7 @@ def with_encoding(query: PointQuery, encoding: Any) -> PointQuery:
     return replace(query, encoding=encoding)
 
 
-@given(records=record_lists(), query=QUERIES, size=st.sampled_from([1, 3, 100]), memory=st.sampled_from([0, 2**20]))
-def test_text_is_the_points_byte_for_byte(records: list[Record], query: PointQuery, size: int, memory: int) -> None:
+def check_text(records: list[Record], query: PointQuery, size: int, memory: int) -> None:
     points = expect(records, query)
 
     def write(encoding: str) -> list[str]:
@@ -146,13 +145,20 @@ def test_text_is_the_points_byte_for_byte(records: list[Record], query: PointQue
     assert {len(row) for row in rows} == {len(rows[0])}
 
 
+@given(records=record_lists(), query=QUERIES, size=st.sampled_from([1, 3, 100]), memory=st.sampled_from([0, 2**20]))
+@settings(deadline=None)
+def test_text_is_the_points_byte_for_byte(records: list[Record], query: PointQuery, size: int, memory: int) -> None:
+    check_text(records, query, size, memory)
+
+
 @pytest.mark.parametrize("sparse", [0, 10**9])
 @given(records=record_lists(), query=QUERIES)
+@settings(deadline=None)
 def test_few_points_are_written_like_many(records: list[Record], query: PointQuery, sparse: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "SPARSE", sparse)
         patch.setattr(text_writer, "CELLS", 7)
-        test_text_is_the_points_byte_for_byte.hypothesis.inner_test(records, query, 100, 2**20)  # type: ignore[attr-defined]
+        check_text(records, query, 100, 2**20)
         check_columns(records, query, 100, 2**20)
 
 
@@ -177,6 +183,7 @@ def check_columns(records: list[Record], query: PointQuery, size: int, memory: i
 
 
 @given(records=record_lists(), query=QUERIES, size=st.sampled_from([1, 3, 100]), memory=st.sampled_from([0, 2**20]))
+@settings(deadline=None)
 def test_columns_are_the_points_by_series(records: list[Record], query: PointQuery, size: int, memory: int) -> None:
     check_columns(records, query, size, memory)
 
@@ -188,7 +195,7 @@ def as_text(point: dict[str, Any]) -> dict[str, Any]:
 
 
 @given(records=record_lists(), query=QUERIES, size=st.sampled_from([1, 3, 100]))
-@settings(max_examples=50)
+@settings(deadline=None, max_examples=50)
 def test_parquet_has_a_row_for_each_point(records: list[Record], query: PointQuery, size: int) -> None:
     table = pl.read_parquet(answer(records, with_encoding(query, "parquet"), size=size))
     columns = ["metric_name", "value", "timestamp", "iteration", "data_source"]
@@ -228,7 +235,7 @@ def build_wide(records: list[Record], query: PointQuery, names: Sequence[str]) -
 
 @pytest.mark.parametrize("cells", [1, 2**22])
 @given(records=record_lists(), query=QUERIES, size=st.sampled_from([1, 3, 100]))
-@settings(max_examples=60)
+@settings(deadline=None, max_examples=60)
 def test_wide_tables(records: list[Record], query: PointQuery, size: int, cells: int) -> None:
     copy = MemoryCopy(records)
     names = query.metrics or sorted({name for _source, name in copy.fields}, key=order_as_stored)
@@ -281,6 +288,7 @@ def list_times(records: list[Record], query: PointQuery) -> list[dict[str, Any]]
 
 @pytest.mark.parametrize("cells", [1, 20, 2**22])
 @given(records=record_lists(), query=QUERIES, size=st.sampled_from([1, 3, 100]))
+@settings(deadline=None)
 def test_iteration_times(records: list[Record], query: PointQuery, size: int, cells: int) -> None:
     query = replace(query, kind="iteration-times", metrics=None, non_finite=False)
     with pytest.MonkeyPatch.context() as patch:

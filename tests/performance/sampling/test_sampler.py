@@ -1,20 +1,18 @@
 """Sampled answers are those of a plain M4, whatever the blocks; series that grow keep what was chosen."""
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import floor, inf
+from math import inf
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lens_perf.errors import ResultTooLargeError
 from lens_perf.performance.points.query import PointQuery, Sampling
 from lens_perf.performance.sampling import m4, sampler
 from lens_perf.performance.selection import Selection
-from tests.performance.points.copies import Record, in_selection, is_number, list_expected, parse_strict
+from tests.performance.points.copies import Record, is_number, list_expected, parse_strict
 from tests.performance.points.test_answers import answer, as_text, list_times
 
 NUMBERS = ["0", "1", "1", "2", "-5", "0.5", "1.0", "1" + "0" * 30, "9007199254740993", "9007199254740992"]
@@ -177,8 +175,8 @@ QUERIES = st.builds(
 
 @given(records=record_lists(), query=QUERIES, size=st.sampled_from([1, 7, 100]), gathered=st.sampled_from([0, 2**17]),
        sparse=st.sampled_from([0, 8, 10**9]), large=st.sampled_from([0, 256]))  # fmt: skip
-@settings(max_examples=300)
-def test_m4(records: list[Record], query: PointQuery, size: int, gathered: int, sparse: int, large: int) -> None:
+@settings(deadline=None, max_examples=300)
+def test_m4(records: list[Record], query: PointQuery, *, size: int, gathered: int, sparse: int, large: int) -> None:
     assert query.sampling is not None
     if query.kind == "iteration-times":
         query = replace(query, metrics=None, non_finite=False)
