@@ -76,7 +76,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     install_access_check(app, settings)
     app.extensions[REGISTRY] = registry
     readiness = Readiness(registry, registry.breaker_state)
-    app.extensions[SERVICE] = PerformanceService(registry, settings.limits)
+    app.extensions[SERVICE] = PerformanceService(registry, settings)
     app.config.update(
         API_TITLE="Training Performance API",
         API_VERSION=__version__,

@@ -1,75 +1,91 @@
-"""Answers how a workload is getting on, and remembers what the records told for as long as they are the same."""
+"""Answers queries for the progress of a workload, and keeps the facts of a copy for as long as it does not change."""
 
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
-from lens_perf.performance.freshness import Seen, find_unchanged
-from lens_perf.performance.point_reader import Clusters
+import polars as pl
+
+from lens_perf.performance.columns.workload_copy import WorkloadCopy
+from lens_perf.performance.patience import Patience
+from lens_perf.performance.progress.compute import compute_facts
 from lens_perf.performance.progress.facts import ProgressFacts
+from lens_perf.performance.progress.non_finite import list_non_finite
+from lens_perf.performance.progress.record_blocks import (
+    COLUMNS,
+    TARGET,
+    choose_source,
+    count_by_source,
+    read_record_blocks,
+)
 from lens_perf.performance.progress.rules import judge_progress
-from lens_perf.performance.progress_queries import select_progress_records
-from lens_perf.performance.queries import Transaction
 from lens_perf.performance.selection import Selection
-from lens_perf.performance.survey_queries import select_survey
+from lens_perf.performance.workload_copies import WorkloadCopies
 
-MOST_REMEMBERED = 512
+MOST_KEPT = 512
 
-Key = tuple[str, str, str | None]
-Found = tuple[Seen, ProgressFacts]
+# A state of a copy, and the data source that is asked for.
+Key = tuple[str, int, str | None]
 
 
 class ProgressReader:
     """Reads progress. Safe to use from several threads."""
 
-    def __init__(self, clusters: Clusters) -> None:
-        self._clusters = clusters
+    def __init__(self, copies: WorkloadCopies) -> None:
+        self._copies = copies
         self._lock = threading.Lock()
-        self._remembered: OrderedDict[Key, Found] = OrderedDict()
+        self._facts: OrderedDict[Key, ProgressFacts] = OrderedDict()
 
-    def read(self, cluster: str | None, selection: Selection, now_seconds: float | None = None) -> dict[str, Any]:
-        """Return the progress at ``now_seconds``, by default now. Raises the LensError of what keeps it from that."""
-        key = self._clusters.resolve(cluster), selection.workload_uid, selection.data_source
-        with self._clusters.read(cluster) as transaction:
-            known = self._remembered.get(key)
-            if known is None or find_unchanged(transaction, selection, [known[0]]) is None:
-                known = self._read_anew(transaction, key, selection)
-        _seen, facts = known
+    def read(
+        self, cluster: str | None, selection: Selection, patience: Patience, now_seconds: float | None = None
+    ) -> dict[str, Any]:
+        """Return the progress at ``now_seconds``, by default now; ``patience`` bounds the reading.
+
+        Raises what ``WorkloadCopies.answer`` raises.
+        """
+        facts = self._copies.answer(
+            cluster,
+            selection.workload_uid,
+            patience,
+            lambda copy: self._find_facts(copy, selection.data_source, patience),
+        )
         labels = {"workload_uid": selection.workload_uid}
         if selection.data_source is not None:
             labels["data_source"] = selection.data_source
         return labels | judge_progress(facts, time.time() if now_seconds is None else now_seconds)
 
-    def _read_anew(self, transaction: Transaction, key: Key, selection: Selection) -> Found:
-        # What is seen is noted first: what comes while it is being read is then read again.
-        seen = Seen.at("", select_survey(transaction, selection))
-        facts = _compute(transaction, selection)
+    def _find_facts(self, copy: WorkloadCopy, data_source: str | None, patience: Patience) -> ProgressFacts:
+        key = copy.history, copy.generation, data_source
         with self._lock:
-            self._remembered[key] = seen, facts
-            self._remembered.move_to_end(key)
-            if len(self._remembered) > MOST_REMEMBERED:
-                self._remembered.popitem(last=False)
-        return seen, facts
+            known = self._facts.get(key)
+        if known is None:
+            known = _compute(copy, data_source, patience)
+            with self._lock:
+                self._facts[key] = known
+                if len(self._facts) > MOST_KEPT:
+                    self._facts.popitem(last=False)
+        return known
 
 
-def _compute(transaction: Transaction, selection: Selection) -> ProgressFacts:
-    import polars as pl  # noqa: PLC0415 - its threads must start in the worker, not before it is forked
+def _compute(copy: WorkloadCopy, data_source: str | None, patience: Patience) -> ProgressFacts:
+    non_finite = list_non_finite(copy.fields, data_source)
 
-    from lens_perf.performance.progress.compute import compute_facts  # noqa: PLC0415 - imports polars
-    from lens_perf.performance.progress.record_blocks import (  # noqa: PLC0415 - likewise
-        choose_source,
-        count_by_source,
-        read_record_blocks,
-    )
+    def read_frames(*columns: str, fields: Iterable[str] = ()) -> Iterable[pl.DataFrame]:
+        for frame in copy.blocks(list(fields), columns=columns):
+            patience.check()
+            yield frame
 
-    columns = {"id": pl.Int64, "created_at": pl.Int64, "iteration": pl.Int32, "serial": pl.Int32}
-    schema = {**columns, "data_source": pl.String, "t:target_iteration": pl.String}
-    rows = select_progress_records(transaction, selection)
-    frame = pl.DataFrame(rows, schema=schema, orient="row").with_columns(
-        pl.col("t:target_iteration").cast(pl.Float64).alias("v:target_iteration")
-    )
-    source = selection.data_source or choose_source(count_by_source([frame]))
-    return (
-        ProgressFacts() if source is None else compute_facts(lambda: read_record_blocks([frame], source), source=source)
-    )
+    source = data_source or _choose_source(copy, read_frames("iteration", "data_source"))
+    if source is None:
+        return ProgressFacts(non_finite=non_finite)
+    facts = compute_facts(lambda: read_record_blocks(read_frames(*COLUMNS, fields=[TARGET]), source), source=source)
+    return replace(facts, non_finite=non_finite)
+
+
+def _choose_source(copy: WorkloadCopy, frames: Iterable[pl.DataFrame]) -> str | None:
+    """Return the data source with the most records that have an iteration."""
+    sources = [source for source in copy.sources if source is not None]
+    return sources[0] if len(copy.sources) == 1 and sources else choose_source(count_by_source(frames))

@@ -1,51 +1,88 @@
-"""The questions of the API, each answered by one statement on one borrowed connection."""
+"""The queries of the API, one method each."""
 
-from itertools import groupby
-from operator import itemgetter
-from typing import Any
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from lens_perf.config import LimitSettings
-from lens_perf.performance import queries
-from lens_perf.performance.point_questions import PointAnswer, PointQuestion
-from lens_perf.performance.point_reader import Clusters, PointReader
-from lens_perf.performance.progress_reader import ProgressReader
+from lens_perf.config import Settings
+from lens_perf.performance.patience import Patience
 from lens_perf.performance.selection import Selection
 from lens_perf.performance.source_names import count_by_source
+from lens_perf.performance.source_statement import select_sources
+
+if TYPE_CHECKING:
+    from lens_perf.performance.copy_readers import CopyReaders
+    from lens_perf.performance.points.query import PointAnswer, PointQuery
+    from lens_perf.performance.workload_copies import Clusters, WorkloadCopies
 
 
 class PerformanceService:
-    """Answers questions about workloads. Every method raises the LensError of what keeps it from answering."""
+    """Answers queries about workloads.
 
-    def __init__(self, clusters: Clusters, limits: LimitSettings) -> None:
+    Every method raises the ClusterErrors of the cluster, DeadlineExceededError and ClientLeftError; those that read
+    whole workloads raise CopyNotReadyError, too.
+    """
+
+    def __init__(self, clusters: "Clusters", settings: Settings) -> None:
         self._clusters = clusters
-        self._points = PointReader(clusters, limits)
-        self._progress = ProgressReader(clusters)
+        self._settings = settings
+
+    @cached_property
+    def _readers(self) -> "CopyReaders":
+        # Not before the first query: the engine's threads must not be started before a server forks.
+        from lens_perf.performance.copy_readers import CopyReaders  # noqa: PLC0415
+
+        return CopyReaders(self._clusters, self._settings)
+
+    @property
+    def copies(self) -> "WorkloadCopies":
+        """The copies of the workloads."""
+        return self._readers.copies
 
     def list_sources(self, cluster: str | None, workload_uid: str) -> dict[str, Any]:
         """Return the data sources of a workload with their numbers of records, most records first."""
-        with self._clusters.read(cluster) as transaction:
-            rows = queries.select_sources(transaction, workload_uid)
-        sources = [{"name": name, "count": count} for name, count in count_by_source(rows)]
-        return {"workload_uid": workload_uid, "data_sources": sources, "total_count": len(sources)}
+        if self._readers.copies.exists(cluster, workload_uid):
+            sources = self._readers.list_sources(cluster, workload_uid, self._patience())
+        else:
+            with self._clusters.read(cluster) as transaction:
+                sources = count_by_source(select_sources(transaction, workload_uid))
+        described = [{"name": name, "count": count} for name, count in sources]
+        return {"workload_uid": workload_uid, "data_sources": described, "total_count": len(described)}
 
     def list_available(self, cluster: str | None, workload_uid: str, data_source: str | None) -> dict[str, Any]:
         """Return the metrics of a workload by name, with their sources and numbers of data points."""
-        with self._clusters.read(cluster) as transaction:
-            rows = queries.select_available(transaction, workload_uid, data_source)
-        by_metric = (
-            (name, count_by_source((source, count) for _, source, count in group))
-            for name, group in groupby(rows, key=itemgetter(0))
-        )
-        metrics = [
-            {"name": name, "data_source": [source for source, _ in counts], "count": sum(count for _, count in counts)}
-            for name, counts in by_metric
-        ]
+        found = self._readers.list_available(cluster, workload_uid, data_source, self._patience())
+        metrics = [{"name": name, "data_source": sources, "count": count} for name, sources, count in found]
         return {"workload_uid": workload_uid, "metrics": metrics, "total_count": len(metrics)}
 
-    def read_points(self, question: PointQuestion) -> PointAnswer:
-        """Return the data points that are asked for, by time; those of iteration times by iteration."""
-        return self._points.read(question)
+    def summarize(
+        self,
+        cluster: str | None,
+        selection: Selection,
+        names: Sequence[str] | None = None,
+        *,
+        by_attempt: bool = False,
+        serials: Sequence[int] = (),
+    ) -> dict[str, Any]:
+        """Return the statistics of each metric of a workload: counts, first, last, least and greatest value."""
+        metrics = self._readers.summarize(
+            cluster, selection, names, self._patience(), by_attempt=by_attempt, serials=serials
+        )
+        labels = {"workload_uid": selection.workload_uid}
+        if selection.data_source is not None:
+            labels["data_source"] = selection.data_source
+        return {**labels, "metrics": metrics, "total_count": len(metrics)}
+
+    def read_points(self, query: "PointQuery") -> "PointAnswer":
+        """Return the data points that are asked for, by time; those of iteration times by iteration.
+
+        Raises InvalidParameterError for a cursor of another query, and ResultTooLargeError.
+        """
+        return self._readers.points.read(query)
 
     def read_progress(self, cluster: str | None, selection: Selection) -> dict[str, Any]:
-        """Return how a workload is getting on; every number is None where no record says."""
-        return self._progress.read(cluster, selection)
+        """Return the progress of a workload; a number that no record gives is None."""
+        return self._readers.progress.read(cluster, selection, self._patience())
+
+    def _patience(self) -> Patience:
+        return Patience(self._settings.limits.deadline_seconds)

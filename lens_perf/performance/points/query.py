@@ -56,8 +56,8 @@ class PointQuery:
 
 @dataclass(frozen=True)
 class PointAnswer:
-    """The body, None if the caller has it already, its ETag, and the cursor of what comes later, if it is wanted."""
+    """The body, None if the caller has it already, and its ETag, or the cursor for the next answer if one is wanted."""
 
     body: PointBody | None
-    etag: str
+    etag: str | None
     cursor: str | None = None

@@ -1,0 +1,49 @@
+"""What answers from the copies of workloads: made once in a worker, since it starts the engine's threads."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from lens_perf.config import Settings
+from lens_perf.performance.patience import Patience
+from lens_perf.performance.point_reader import PointReader
+from lens_perf.performance.points.summary import list_available, list_sources, summarize
+from lens_perf.performance.progress_reader import ProgressReader
+from lens_perf.performance.selection import Selection
+from lens_perf.performance.workload_copies import Clusters, WorkloadCopies
+
+
+class CopyReaders:
+    """The readers of data points, of progress and of statistics, over the same copies."""
+
+    def __init__(self, clusters: Clusters, settings: Settings) -> None:
+        self.copies = WorkloadCopies(clusters, settings)
+        self.points = PointReader(clusters, self.copies, settings.limits)
+        self.progress = ProgressReader(self.copies)
+
+    def list_sources(self, cluster: str | None, workload_uid: str, patience: Patience) -> list[tuple[str, int]]:
+        """Return (data source, number of records), most records first."""
+        return self.copies.answer(cluster, workload_uid, patience, list_sources)
+
+    def list_available(
+        self, cluster: str | None, workload_uid: str, data_source: str | None, patience: Patience
+    ) -> list[tuple[str, list[str], int]]:
+        """Return (metric, its data sources, number of data points) by name."""
+        return self.copies.answer(cluster, workload_uid, patience, lambda copy: list_available(copy, data_source))
+
+    def summarize(
+        self,
+        cluster: str | None,
+        selection: Selection,
+        names: Sequence[str] | None,
+        patience: Patience,
+        *,
+        by_attempt: bool,
+        serials: Sequence[int],
+    ) -> list[dict[str, Any]]:
+        """Return the statistics of metrics; with ``by_attempt`` those of each attempt, or of ``serials``."""
+        return self.copies.answer(
+            cluster,
+            selection.workload_uid,
+            patience,
+            lambda copy: summarize(copy, names, selection.data_source, by_attempt=by_attempt, serials=serials),
+        )
