@@ -8,7 +8,7 @@ from flask import Response, current_app
 from lens_perf.api import schemas
 from lens_perf.api.arguments import ClusterQuery, SourceQuery, parse_workload_uid
 from lens_perf.api.endpoints import UID_PARAMETER, StrictBlueprint, answers, answers_points
-from lens_perf.api.point_answers import choose_form, list_known_etags, send_points
+from lens_perf.api.point_answers import choose_form, list_known_etags, send_no_points, send_points, wants_no_points
 from lens_perf.api.point_arguments import DataQuery, PointsQuery, choose_metrics, choose_records, choose_sampling
 from lens_perf.performance.point_questions import ITERATION_TIMES, Metrics, PointQuestion
 from lens_perf.performance.service import PerformanceService
@@ -85,4 +85,7 @@ def _answer_points(uid: str, query: Query, metrics: Metrics, title: str) -> Resp
         after=query["after"],
         known=list_known_etags(),
     )
-    return send_points(_service().read_points(question), form, f"{uid}-{title}")
+    name = f"{uid}-{title}"
+    if wants_no_points():
+        return send_no_points(_service().find_etag(question), form, name)
+    return send_points(_service().read_points(question), form, name)

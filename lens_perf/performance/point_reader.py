@@ -84,6 +84,25 @@ class PointReader:
                     further = _write_points(transaction, question, question.selection, writer)
             return PointAnswer(writer.finish(further), etag.encode())
 
+    def find_etag(self, question: PointQuestion) -> str | None:
+        """Return the ETag that the answer has now, without reading it: one that the caller has, if one still holds.
+
+        None for the changes after a cursor. Raises what ``read`` raises, but for what depends on the data points.
+        """
+        subject = digest(self._clusters.resolve(question.cluster), *_subject(question.selection))
+        tag = digest(subject, replace(question, cluster=None, known=()))
+        _parse_cursor(question, subject)
+        current = self._find_current(question, tag)
+        if current is not None:
+            return current.encode()
+        with self._clusters.read(question.cluster) as transaction:
+            rewrites = select_rewrites(transaction)
+            with transaction.snapshot():
+                position = read_position(transaction, rewrites)
+                if question.after is not None:
+                    return None
+                return read_entity_tag(transaction, question.selection, position, tag).encode()
+
     def _find_current(self, question: PointQuestion, tag: str) -> EntityTag | None:
         """Return which of the ETags that the caller has still holds, if any does."""
         known = _parse_etags(question.known, tag)

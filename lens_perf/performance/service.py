@@ -46,6 +46,10 @@ class PerformanceService:
         """Return the data points that are asked for, by time; those of iteration times by iteration."""
         return self._points.read(question)
 
+    def find_etag(self, question: PointQuestion) -> str | None:
+        """Return the ETag of the data points that are asked for, without reading them."""
+        return self._points.find_etag(question)
+
     def read_progress(self, cluster: str | None, selection: Selection) -> dict[str, Any]:
         """Return how a workload is getting on; every number is None where no record says."""
         return self._progress.read(cluster, selection)
