@@ -161,7 +161,7 @@ def test_vacuum_full_is_no_other_history(server: PostgresServer, tmp_path: Path,
 @pytest.fixture(scope="module")
 def replicated() -> Iterator[tuple[PostgresServer, PostgresServer]]:
     """A primary and its standby, of the oldest version that is supported."""
-    with open_server(Path(find_program("postgres")).parent, "postgres") as primary:
+    with open_server(Path(find_program("postgres")).resolve().parent, "postgres") as primary:
         primary.initialise()
         with primary.started("max_prepared_transactions=20", "wal_level=replica", "max_wal_senders=4"):
             create_table(primary)
