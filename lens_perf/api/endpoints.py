@@ -1,4 +1,4 @@
-"""What all endpoints of the API have in common: strict input, described answers, and a HEAD that costs nothing."""
+"""What all endpoints of the API have in common: strict input, described answers, and what becomes of a view's value."""
 
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -11,7 +11,7 @@ from marshmallow import Schema
 from werkzeug.routing import BaseConverter
 
 from lens_perf.api import schemas
-from lens_perf.api.arguments import LONGEST_UID, UID_PATTERN, QueryParser, parse_workload_uid
+from lens_perf.api.arguments import LONGEST_UID, UID_PATTERN, QueryParser
 from lens_perf.api.error_responses import ErrorSchema
 
 Parameters = ParamSpec("Parameters")
@@ -34,7 +34,7 @@ TOO_LARGE = {
 }
 TEXT = {"schema": {"type": "string"}}
 CSV_EXAMPLE = "metric_name,value,timestamp,iteration,data_source\nloss,0.5432,1701734400000,100,wandb\n"
-UNCHANGED = {"description": "Nothing has changed since the answer with the ETag that If-None-Match names"}
+UNCHANGED = {"description": "Nothing has changed since the answer with the ETag that If-None-Match names, or it is *"}
 UID_PARAMETER = {
     "name": "uid",
     "in": "path",
@@ -60,12 +60,13 @@ class StrictBlueprint(Blueprint):  # type: ignore[misc]  # flask-smorest has no 
 def answers(
     blueprint: Blueprint, schema: Schema, example: Mapping[str, Any]
 ) -> Callable[[Callable[Parameters, Any]], Callable[Parameters, Any]]:
-    """Document the answers of a view, and let HEAD, which has no use for them, ask the database nothing."""
+    """Document the answers of a view, which returns the value of a JSON body. HEAD runs it as GET does."""
 
     def decorate(view: Callable[Parameters, Any]) -> Callable[Parameters, Any]:
-        documented = blueprint.response(200, schema, description="The answer", example=example)(_spare_head(view))
+        documented = blueprint.response(200, schema, description="The answer", example=example)(_respond(view))
         # All errors in one go: each decorator of flask-smorest is a further call in every request.
-        return cast("Callable[Parameters, Any]", blueprint.doc(responses=_describe_errors(ERROR_EXAMPLES))(documented))
+        described = blueprint.doc(responses={"304": UNCHANGED} | _describe_errors(ERROR_EXAMPLES))
+        return cast("Callable[Parameters, Any]", described(documented))
 
     return decorate
 
@@ -73,7 +74,7 @@ def answers(
 def answers_points(
     blueprint: Blueprint, example: Mapping[str, Any]
 ) -> Callable[[Callable[Parameters, Any]], Callable[Parameters, Any]]:
-    """Document the answers of a view that sends data points itself, and let HEAD ask the database nothing."""
+    """Document the answers of a view that sends data points itself, and reads none of them for HEAD."""
     content = {
         "application/json": {"schema": schemas.MetricsData, "example": example},
         "text/csv": {**TEXT, "example": CSV_EXAMPLE},
@@ -83,23 +84,31 @@ def answers_points(
 
     def decorate(view: Callable[Parameters, Any]) -> Callable[Parameters, Any]:
         documented = blueprint.doc(responses=described | _describe_errors(ERROR_EXAMPLES | TOO_LARGE))
-        return cast("Callable[Parameters, Any]", documented(_spare_head(view)))
+        return cast("Callable[Parameters, Any]", documented(_respond(view)))
 
     return decorate
 
 
-def _spare_head(view: Callable[Parameters, Any]) -> Callable[Parameters, Any]:
+def _respond(view: Callable[Parameters, Any]) -> Callable[Parameters, Any]:
     @wraps(view)
     def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Any:
-        if request.method == "HEAD":
-            if "uid" in kwargs:
-                parse_workload_uid(str(kwargs["uid"]))
-            return _answer_head()
         answer = view(*args, **kwargs)
+        if isinstance(answer, Response):
+            return answer
+        # Whatever the caller has, there is an answer: https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2
+        if request.if_none_match.star_tag:
+            return answer_unchanged()
         # Written as it is: the schemas describe it, and marshmallow takes longer to pick out its fields than all else.
-        return answer if isinstance(answer, Response) else current_app.json.response(answer)
+        return current_app.json.response(answer)
 
     return run
+
+
+def answer_unchanged() -> Response:
+    """Return 304, which has no body."""
+    response = Response(status=HTTPStatus.NOT_MODIFIED)
+    del response.headers["Content-Type"]  # of nothing
+    return response
 
 
 def _describe_errors(errors: Mapping[int, tuple[str, str]]) -> dict[str, Any]:
@@ -109,9 +118,3 @@ def _describe_errors(errors: Mapping[int, tuple[str, str]]) -> dict[str, Any]:
 def _describe_error(status: int, description: str, message: str) -> dict[str, Any]:
     example = {"code": status, "status": HTTPStatus(status).phrase, "message": message}
     return {"description": description, "content": {"application/json": {"schema": ErrorSchema, "example": example}}}
-
-
-def _answer_head() -> Response:
-    response = Response(mimetype="application/json")
-    response.automatically_set_content_length = False  # the length of GET's answer is not known
-    return response

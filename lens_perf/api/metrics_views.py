@@ -8,9 +8,10 @@ from flask import Response, current_app
 from lens_perf.api import schemas
 from lens_perf.api.arguments import ClusterQuery, SourceQuery, parse_workload_uid
 from lens_perf.api.endpoints import UID_PARAMETER, StrictBlueprint, answers, answers_points
-from lens_perf.api.point_answers import choose_form, list_known_etags, send_points
-from lens_perf.api.point_arguments import DataQuery, PointsQuery, choose_metrics, choose_records, choose_sampling
-from lens_perf.performance.point_questions import ITERATION_TIMES, Metrics, PointQuestion
+from lens_perf.api.point_answers import send_no_points, send_points, wants_no_points
+from lens_perf.api.point_arguments import DataQuery, PointsQuery
+from lens_perf.api.point_queries import build_point_query
+from lens_perf.performance.points.query import Kind
 from lens_perf.performance.service import PerformanceService
 
 Query = Mapping[str, Any]
@@ -54,7 +55,7 @@ def get_data(query: Query, *, uid: str) -> Response:
     Retrieves data for specified metrics, by time. Values that are no finite numbers, such as NaN, are no data points.
     For the `wandb` data source, metadata fields are excluded.
     """
-    return _answer_points(uid, query, choose_metrics(query), "data")
+    return _answer_points(uid, query, "data")
 
 
 @metrics.route("/metrics/iteration-times", parameters=[UID_PARAMETER])
@@ -66,23 +67,16 @@ def get_iteration_times(query: Query, *, uid: str) -> Response:
     Retrieves time information for each iteration: when it was first reported (`iteration`) and, where the data say,
     how many there will be (`target_iteration`).
     """
-    return _answer_points(uid, query, ITERATION_TIMES, ITERATION_TIMES)
+    return _answer_points(uid, query, "iteration-times")
 
 
 def _service() -> PerformanceService:
     return cast("PerformanceService", current_app.extensions[SERVICE])
 
 
-def _answer_points(uid: str, query: Query, metrics: Metrics, title: str) -> Response:
-    form = choose_form(query)
-    question = PointQuestion(
-        cluster=query["cluster"],
-        selection=choose_records(uid, query),
-        metrics=metrics,
-        form=form,
-        sampling=choose_sampling(query),
-        non_finite=query.get("non_finite") == "true",
-        after=query["after"],
-        known=list_known_etags(),
-    )
-    return send_points(_service().read_points(question), form, f"{uid}-{title}")
+def _answer_points(uid: str, query: Query, kind: Kind) -> Response:
+    asked = build_point_query(uid, query, kind)
+    name = f"{uid}-{kind}"
+    if wants_no_points():
+        return send_no_points(_service().find_etag(asked), asked.encoding, name)
+    return send_points(_service().read_points(asked), asked.encoding, name)

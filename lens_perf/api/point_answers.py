@@ -2,62 +2,66 @@
 
 import re
 from collections.abc import Mapping
-from http import HTTPStatus
-from typing import Any
 
 from flask import Response, request
 from werkzeug.wsgi import wrap_file
 
-from lens_perf.performance.point_questions import Form, PointAnswer
-from lens_perf.performance.point_writer import PointBody
+from lens_perf.api.endpoints import answer_unchanged
+from lens_perf.api.point_queries import MEDIA_TYPES
+from lens_perf.performance.points.query import Encoding, PointAnswer
+from lens_perf.performance.points.spool import PointBody
 
-MEDIA_TYPES: Mapping[Form, str] = {
-    "json": "application/json",
-    "columns": "application/json",
-    "csv": "text/csv",
-    "ndjson": "application/x-ndjson",
-}
 # What is saved to a file by its nature.
-SAVED: Mapping[Form, str] = {"csv": "csv", "ndjson": "ndjson"}
-BY_MEDIA_TYPE: Mapping[str, Form] = {"application/json": "json", "text/csv": "csv", "application/x-ndjson": "ndjson"}
+SAVED: Mapping[Encoding, str] = {
+    "csv": "csv",
+    "wide-csv": "csv",
+    "ndjson": "ndjson",
+    "parquet": "parquet",
+    "wide-parquet": "parquet",
+}
 CURSOR_HEADER = "X-Cursor"
 UNFIT_FOR_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 
 
-def choose_form(query: Mapping[str, Any]) -> Form:
-    """Return the form that the query names, else the one that the Accept header likes best; JSON if all are alike."""
-    form: Form
-    if query["format"] is not None:
-        form = query["format"]
-    elif query["layout"] is not None:
-        form = "json"
-    else:
-        form = BY_MEDIA_TYPE[request.accept_mimetypes.best_match(tuple(BY_MEDIA_TYPE), "application/json")]
-    return "columns" if query["layout"] == "columns" else form
+def wants_no_points() -> bool:
+    """Return whether the answer has no body, whatever the data points are: to HEAD, or to ``If-None-Match: *``."""
+    return request.method == "HEAD" or request.if_none_match.star_tag
 
 
-def list_known_etags() -> tuple[str, ...]:
-    """Return the ETags of the answers that the caller has, as it says."""
-    return tuple(sorted(request.if_none_match.as_set(include_weak=True)))
-
-
-def send_points(answer: PointAnswer, form: Form, name: str) -> Response:
+def send_points(answer: PointAnswer, encoding: Encoding, name: str) -> Response:
     """Return the response with ``answer``; ``name`` is that of the file in which it may be saved."""
     if answer.body is None:
-        response = Response(status=HTTPStatus.NOT_MODIFIED)
-        del response.headers["Content-Type"]  # of nothing
+        response = answer_unchanged()
     else:
-        response = _send_body(answer.body, MEDIA_TYPES[form])
-        if form in SAVED:
-            file_name = f"{UNFIT_FOR_NAMES.sub('_', name)}.{SAVED[form]}"
-            response.headers["Content-Disposition"] = f'attachment; filename="{file_name}"'
-    if answer.etag is not None:
+        response = _describe_file(_send_body(answer.body, MEDIA_TYPES[encoding]), encoding, name)
+    return _add_validators(response, answer.etag, answer.cursor)
+
+
+def send_no_points(etag: str | None, encoding: Encoding, name: str) -> Response:
+    """Return the response to HEAD, of unknown length, or 304 where ``If-None-Match`` names ``etag`` or anything."""
+    if request.if_none_match.star_tag or (etag is not None and request.if_none_match.contains_weak(etag)):
+        response = answer_unchanged()
+    else:
+        response = _describe_file(Response(mimetype=MEDIA_TYPES[encoding]), encoding, name)
+        response.automatically_set_content_length = False
+    return _add_validators(response, etag, None)
+
+
+def _describe_file(response: Response, encoding: Encoding, name: str) -> Response:
+    if encoding in SAVED:
+        file_name = f"{UNFIT_FOR_NAMES.sub('_', name)}.{SAVED[encoding]}"
+        response.headers["Content-Disposition"] = f'attachment; filename="{file_name}"'
+    return response
+
+
+def _add_validators(response: Response, etag: str | None, cursor: str | None) -> Response:
+    if etag is not None:
         # Weak, as an answer is compressed for some: https://www.rfc-editor.org/rfc/rfc9110#section-8.8.1
-        response.set_etag(answer.etag, weak=True)
+        response.set_etag(etag, weak=True)
     response.headers["Cache-Control"] = "private, no-cache"
     response.vary.add("Accept")
-    if answer.cursor is not None:
-        response.headers[CURSOR_HEADER] = answer.cursor
+    if cursor is not None:
+        response.headers[CURSOR_HEADER] = cursor
     return response
 
 

@@ -12,14 +12,13 @@ from lens_perf.api.arguments import (
     OptionalText,
     TimeRangeQuery,
     absent,
-    parse_workload_uid,
 )
-from lens_perf.performance.sampling_sql import AXES, Sampling
-from lens_perf.performance.selection import Selection
 
 METHODS = ("m4", "stride")
-FORMATS = ("json", "csv", "ndjson")
-LAYOUTS = ("points", "columns")
+FORMATS = ("json", "csv", "ndjson", "parquet")
+LAYOUTS = ("points", "columns", "wide")
+AXES = ("iteration", "time", "relative_time")
+INT32 = range(-(2**31), 2**31)
 
 
 class MetricNames(ma.fields.Field[Sequence[str] | None]):
@@ -63,6 +62,9 @@ class WholeNumber(ma.fields.Field[int]):
         return int(value)
 
 
+NO_PLACE_FOR_CHANGES = (
+    "CSV and Parquet cannot say which points to drop; use format=json, format=ndjson or layout=columns with after"
+)
 RANGE_END = "{} iteration, inclusive; records without an iteration are left out."
 
 
@@ -83,18 +85,42 @@ class PointsQuery(TimeRangeQuery):
     )
     axis = OptionalText(
         load_default=absent,
-        validate=ma.validate.OneOf((*AXES, None), error="axis must be iteration or time"),
+        validate=ma.validate.Regexp(NO_NUL, error="a metric name holds no NUL"),
         metadata={
-            "description": "What the buckets of `max_points` lie along: `iteration` (default) or `time`.",
+            "description": "Axis along which `max_points` forms its buckets: `iteration` (default), `time`, "
+            "`relative_time` (since the first record) or the name of a metric, such as `consumed_samples`.",
             "example": "iteration",
-            "enum": ["", *AXES],
+            "pattern": NO_NUL,
+        },
+    )
+    serial = ma.fields.List(
+        WholeNumber("serial", "Attempt", 0, INT32),
+        load_default=tuple,
+        metadata={"description": "Return this attempt only; repeatable.", "example": [0]},
+    )
+    include = OptionalText(
+        load_default=absent,
+        validate=ma.validate.OneOf(("serial", None), error="include must be serial"),
+        metadata={
+            "description": "`serial` adds the attempt (`serial`) to each data point.",
+            "example": "serial",
+            "enum": ["", "serial"],
+        },
+    )
+    split = OptionalText(
+        load_default=absent,
+        validate=ma.validate.OneOf(("serial", None), error="split must be serial"),
+        metadata={
+            "description": "`serial` makes each attempt a series of its own, for `max_points` and `layout=columns`.",
+            "example": "serial",
+            "enum": ["", "serial"],
         },
     )
     format = OptionalText(
         load_default=absent,
         validate=ma.validate.OneOf((*FORMATS, None), error=f"format must be one of {', '.join(FORMATS)}"),
         metadata={
-            "description": "Form of the answer; without it the `Accept` header chooses, JSON by default.",
+            "description": "Encoding of the answer; without it the `Accept` header chooses, JSON by default.",
             "example": "json",
             "enum": ["", *FORMATS],
         },
@@ -103,8 +129,9 @@ class PointsQuery(TimeRangeQuery):
         load_default=absent,
         validate=ma.validate.OneOf((*LAYOUTS, None), error=f"layout must be one of {', '.join(LAYOUTS)}"),
         metadata={
-            "description": "Layout of a JSON answer: `points` (default), or `columns`, an array of iterations, of "
-            "timestamps and of values for each series, which is a fifth of the size.",
+            "description": "`points` (default): one row for each data point. `columns` (JSON): arrays of iterations, "
+            "timestamps and values for each series, a fifth of the size. `wide` (CSV, Parquet): one row for each "
+            "iteration and data source, one column for each metric.",
             "example": "points",
             "enum": ["", *LAYOUTS],
         },
@@ -130,8 +157,17 @@ class PointsQuery(TimeRangeQuery):
             raise ma.ValidationError("max_points and maxDataPoints mean the same; give one", "maxDataPoints")
         if data.get("after") and choose_max_points(data) is not None:
             raise ma.ValidationError("after returns every change; remove max_points", "after")
-        if data.get("layout") == "columns" and data.get("format") in {"csv", "ndjson"}:
-            raise ma.ValidationError("layout is for format json", "layout")
+        _check_encoding(data)
+
+
+def _check_encoding(data: Mapping[str, Any]) -> None:
+    encoding, layout = data.get("format"), data.get("layout")
+    if layout == "columns" and encoding not in {None, "json"}:
+        raise ma.ValidationError("layout=columns is for format=json", "layout")
+    if layout == "wide" and encoding not in {"csv", "parquet"}:
+        raise ma.ValidationError("layout=wide needs format=csv or format=parquet", "layout")
+    if data.get("after") and encoding in {"csv", "parquet"}:
+        raise ma.ValidationError(NO_PLACE_FOR_CHANGES, "after")
 
 
 class DataQuery(PointsQuery):
@@ -152,8 +188,8 @@ class DataQuery(PointsQuery):
         load_default=absent,
         validate=ma.validate.OneOf((*METHODS, None), error="method must be m4 or stride"),
         metadata={
-            "description": "How `max_points` chooses: `m4` (default) reads all and loses no spike; `stride` takes the "
-            "records of evenly spaced iterations: a glance, at once, until the whole is there.",
+            "description": "How `max_points` chooses: `m4` (default) reads everything and loses no spike; `stride` is "
+            "a preview: the records of evenly spaced iterations, in milliseconds.",
             "example": "m4",
             "enum": ["", *METHODS],
         },
@@ -189,38 +225,13 @@ class DataQuery(PointsQuery):
             return
         if choose_max_points(data) is None:
             raise ma.ValidationError("method is for max_points; give that too", "method")
-        if data.get("axis") == "time" or data.get("start") is not None:
-            raise ma.ValidationError("stride goes along iterations; leave axis=time, start and end away", "method")
+        if data.get("axis") not in {None, "iteration"} or data.get("start") is not None:
+            raise ma.ValidationError("stride samples along iterations; remove axis, start and end", "method")
+        if data.get("after") is not None:
+            raise ma.ValidationError("stride is a preview, which has no changes; remove after", "method")
 
 
 def choose_max_points(query: Mapping[str, Any]) -> int | None:
     """Return the most data points of a series that a PointsQuery asks for, by either name."""
     given = query.get("max_points"), query.get("maxDataPoints")
     return next((each for each in given if each is not None), None)
-
-
-def choose_records(workload_uid: str, query: Mapping[str, Any]) -> Selection:
-    """Return the selection that a checked PointsQuery and a path's uid make."""
-    time_range = None if query["start"] is None else (query["start"], query["end"])
-    first, last = query["start_iteration"], query["end_iteration"]
-    iteration_range = None
-    if first is not None or last is not None:
-        iteration_range = INT64.start if first is None else first, INT64.stop - 1 if last is None else last
-    return Selection(parse_workload_uid(workload_uid), query["data_source"], time_range, iteration_range)
-
-
-def choose_sampling(query: Mapping[str, Any]) -> Sampling | None:
-    """Return how a checked PointsQuery wants its series thinned out, if it does."""
-    max_points = choose_max_points(query)
-    if max_points is None:
-        return None
-    return Sampling(
-        max_points, query["axis"] or "iteration", query.get("non_finite") == "true", method=query.get("method") or "m4"
-    )
-
-
-def choose_metrics(query: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """Return the metrics that a checked DataQuery asks for, each once, in the order asked; None for all."""
-    if query["metrics"] is None:
-        return None
-    return tuple(dict.fromkeys([*query["metrics"], *query["metric"]])) or None

@@ -15,8 +15,7 @@ from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.commands.options import cluster_option, config_option, tells_errors
 from lens_perf.commands.terminal_words import draw_sparkline, format_age, format_number, format_span
 from lens_perf.config import load_settings
-from lens_perf.performance.point_questions import PointQuestion
-from lens_perf.performance.sampling_sql import Sampling
+from lens_perf.performance.points.query import PointQuery, Sampling
 from lens_perf.performance.selection import Selection
 from lens_perf.performance.service import PerformanceService
 from lens_perf.performance.workload_list import ListQuestion, WorkloadLister
@@ -109,8 +108,9 @@ def _say_nothing_found(workload: str, cluster: str | None) -> int:
 def _open_service(config: Path | None) -> Iterator[PerformanceService]:
     settings = load_settings(config)
     limits = replace(settings.limits, deadline_seconds=DAY, max_points=sys.maxsize)
-    with closing(ClusterRegistry(replace(settings, limits=limits))) as registry:
-        yield PerformanceService(registry, limits)
+    settings = replace(settings, limits=limits)
+    with closing(ClusterRegistry(settings)) as registry:
+        yield PerformanceService(registry, settings)
 
 
 def _print_progress(progress: dict[str, Any]) -> None:
@@ -145,8 +145,8 @@ def _print_lines(
     width = min(WIDEST_LINE, max(NARROWEST_LINE, shutil.get_terminal_size().columns - label_width - 45))
     for start in range(0, len(metrics), METRICS_AT_ONCE):
         asked = tuple(metric["name"] for metric in metrics[start : start + METRICS_AT_ONCE])
-        question = PointQuestion(cluster, selection, asked, "columns", Sampling(4 * width))
-        series = json.loads(b"".join(_read_body(service, question)) or b'{"series": []}')["series"]
+        query = PointQuery(cluster, selection, metrics=asked, encoding="columns", sampling=Sampling(4 * width))
+        series = json.loads(b"".join(_read_body(service, query)) or b'{"series": []}')["series"]
         for each in sorted(series, key=lambda one: (one["metric_name"], one["data_source"] or "")):
             values = each["values"]
             ends = f"{format_number(min(values))} to {format_number(max(values))}, last {format_number(values[-1])}"
@@ -154,8 +154,8 @@ def _print_lines(
             print(f"  {label.ljust(label_width)}  {draw_sparkline(values, width)}  {ends}")
 
 
-def _read_body(service: PerformanceService, question: PointQuestion) -> Iterator[bytes]:
-    body = service.read_points(question).body
+def _read_body(service: PerformanceService, query: PointQuery) -> Iterator[bytes]:
+    body = service.read_points(query).body
     if body is not None and body.file is None:
         yield body.content or b""
     elif body is not None and body.file is not None:
@@ -176,10 +176,10 @@ def export(workload: str, form: Any, metrics: Sequence[str], cluster: str | None
 
     Exit status 1: there are none.
     """
-    question = PointQuestion(cluster, Selection(workload), tuple(metrics) or None, form)
+    query = PointQuery(cluster, Selection(workload), metrics=tuple(metrics) or None, encoding=form)
     lines = 0
     with _open_service(config) as service:
-        for block in _read_body(service, question):
+        for block in _read_body(service, query):
             sys.stdout.buffer.write(block)
             lines += block.count(b"\n")
     sys.stdout.buffer.flush()

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from lens_perf.performance.blocks import Copy
 from lens_perf.performance.columns.statements import copy_records
+from lens_perf.performance.copy_interface import Copy
 from lens_perf.performance.freshness.checkpoint import SMALL_WORKLOAD, Position, read_unsettled
 from lens_perf.performance.freshness.cursor import Cursor, begin, begin_without_ledger, find_delta
 from lens_perf.performance.freshness.entity_tag import EntityTag

@@ -7,7 +7,7 @@ from typing import Any
 
 from lens_perf.config import LimitSettings
 from lens_perf.errors import InvalidParameterError
-from lens_perf.performance.blocks import Copy
+from lens_perf.performance.copy_interface import Copy
 from lens_perf.performance.freshness.checkpoint import Position, read_position
 from lens_perf.performance.freshness.cursor import Cursor
 from lens_perf.performance.freshness.entity_tag import EntityTag
@@ -79,6 +79,24 @@ class PointReader:
         with self._admit(query) as count, Spool(self._limits.memory_mib * 2**20) as spool:
             work = _Work(query, patience, spool, count, Observation(query, subject, tag), changes)
             return self._plans[plan](work)
+
+    def find_etag(self, query: PointQuery) -> str | None:
+        """Return the ETag that the answer has now, without reading it; None for the changes after a cursor.
+
+        Raises what ``read`` raises, except for what depends on the data points.
+        """
+        subject = digest(self._clusters.resolve(query.cluster), *_subject(query))
+        tag = digest(subject, replace(query, cluster=None, known=()))
+        _parse_cursor(query, subject)
+        current = self._find_current(query, tag)
+        if current is not None:
+            return current.encode()
+        observation = Observation(query, subject, tag)
+        if query.after is not None:
+            return None
+        with self._open_position(query) as (transaction, position):
+            observation.note(transaction, position)
+            return observation.make_etag(lambda: select_count(transaction, query.selection))
 
     def _find_current(self, query: PointQuery, tag: str) -> EntityTag | None:
         """Return which of the ETags that the caller has still holds, if any does."""

@@ -80,6 +80,10 @@ class PerformanceService:
         """
         return self._readers.points.read(query)
 
+    def find_etag(self, query: "PointQuery") -> str | None:
+        """Return the ETag of the data points that are asked for, without reading them."""
+        return self._readers.points.find_etag(query)
+
     def read_progress(self, cluster: str | None, selection: Selection) -> dict[str, Any]:
         """Return the progress of a workload; a number that no record gives is None."""
         return self._readers.progress.read(cluster, selection, self._patience())

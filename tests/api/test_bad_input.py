@@ -155,9 +155,7 @@ def test_repeated_parameter(client: FlaskClient, name: str) -> None:
 def test_head_is_checked_too(client: FlaskClient) -> None:
     assert client.head(DATA, query_string={"start": "5"}).status_code == 400
     assert client.head("/lens/v1/workloads/%20/metrics/data").status_code == 400
-    response = client.head(DATA, query_string={"start": "5", "end": "6"})
-    assert (response.status_code, response.mimetype) == (200, "application/json")
-    assert "Content-Length" not in response.headers
+    assert client.head(DATA, query_string={"after": "x"}).status_code == 400
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete", "trace"])

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg2
-import pytest
 
 from tests.faults import wait_until
 from tests.front.programs import open_directory
@@ -91,11 +90,3 @@ def wait_for_replay(primary: PostgresServer, standby: PostgresServer) -> None:
     """Wait until the standby has replayed all that the primary has written."""
     ((position,),) = primary.execute("SELECT pg_current_wal_flush_lsn()::text")
     wait_until(lambda: standby.execute(f"SELECT pg_last_wal_replay_lsn() >= '{position}'::pg_lsn") == [(True,)])
-
-
-def find_debian_postgres() -> Path:
-    """Return the directory of the newest PostgreSQL that Debian has installed; skip the test where there is none."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
-    if not found:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("no PostgreSQL server: apt-get install postgresql")
-    return found[-1].parent

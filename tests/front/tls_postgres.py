@@ -56,7 +56,7 @@ class TlsPostgres:
 @contextmanager
 def run_tls_postgres() -> Iterator[TlsPostgres]:
     """Run a server that has the table, until the block ends."""
-    programs = Path(find_program("postgres")).parent
+    programs = Path(find_program("postgres")).resolve().parent
     user = USER if os.geteuid() == 0 else None
     with open_directory(user) as directory:
         authority, stranger = make_authority(directory, "authority"), make_authority(directory, "stranger")

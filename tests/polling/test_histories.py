@@ -16,13 +16,8 @@ from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from lens_perf.performance.schema import create_schema
 from tests.conftest import running_app
 from tests.faults import wait_until
-from tests.front.postgres_server import (
-    PostgresServer,
-    find_debian_postgres,
-    open_server,
-    run_standby,
-    wait_for_replay,
-)
+from tests.front.postgres_server import PostgresServer, open_server, run_standby, wait_for_replay
+from tests.front.programs import find_program, needs
 from tests.polling.clients import QUERIES, PollingClient, load_rule
 from tests.polling.test_schedules import INSERTS, POLLS, SERVER, TRANSACTIONS, schedules, steps
 from tests.polling.writers import Writers
@@ -166,7 +161,7 @@ def test_vacuum_full_is_no_other_history(server: PostgresServer, tmp_path: Path,
 @pytest.fixture(scope="module")
 def replicated() -> Iterator[tuple[PostgresServer, PostgresServer]]:
     """A primary and its standby, of the oldest version that is supported."""
-    with open_server(find_debian_postgres(), "postgres") as primary:
+    with open_server(Path(find_program("postgres")).resolve().parent, "postgres") as primary:
         primary.initialise()
         with primary.started("max_prepared_transactions=20", "wal_level=replica", "max_wal_senders=4"):
             create_table(primary)
@@ -184,6 +179,7 @@ def standby_app(
         yield app
 
 
+@needs("postgres")
 @schedules(30)
 @given(schedule=steps(*INSERTS, *TRANSACTIONS, *SERVER, *POLLS))
 def test_a_standby(

@@ -29,7 +29,7 @@ def write_table_points(
     """
     writer = open_writer(query, spool, count, memory_bytes, extra)
     names = ITERATION_TIMES if query.kind == "iteration-times" else query.metrics or ()
-    points = RowPoints(names, writer, has_serial=query.include_serial, non_finite=query.non_finite)
+    points = RowPoints(names, writer, spool, has_serial=query.include_serial, non_finite=query.non_finite)
     with collect_rows(points.take) as rows:
         if query.kind == "iteration-times":
             copy_iteration_times(

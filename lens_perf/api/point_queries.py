@@ -1,0 +1,88 @@
+"""Builds the query object of a request for data points: the one place that interprets its parameters."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, cast
+
+from flask import request
+
+from lens_perf.api.arguments import INT64, parse_workload_uid
+from lens_perf.api.point_arguments import AXES, NO_PLACE_FOR_CHANGES, choose_max_points
+from lens_perf.errors import InvalidParameterError
+from lens_perf.performance.points.query import Axis, Encoding, Kind, Method, PointQuery, Sampling
+from lens_perf.performance.selection import Selection
+
+MEDIA_TYPES: Mapping[Encoding, str] = {
+    "json": "application/json",
+    "columns": "application/json",
+    "csv": "text/csv",
+    "wide-csv": "text/csv",
+    "ndjson": "application/x-ndjson",
+    "parquet": "application/vnd.apache.parquet",
+    "wide-parquet": "application/vnd.apache.parquet",
+}
+BY_MEDIA_TYPE: Mapping[str, str] = {
+    "application/json": "json",
+    "text/csv": "csv",
+    "application/x-ndjson": "ndjson",
+    "application/vnd.apache.parquet": "parquet",
+}
+WITHOUT_CHANGES = ("csv", "parquet")
+
+
+def build_point_query(uid: str, query: Mapping[str, Any], kind: Kind) -> PointQuery:
+    """Return the query object of a request with a checked PointsQuery. Raises InvalidParameterError."""
+    encoding = _choose_encoding(query)
+    if query["after"] and encoding in WITHOUT_CHANGES:
+        raise InvalidParameterError(NO_PLACE_FOR_CHANGES, {"query": {"after": [NO_PLACE_FOR_CHANGES]}})
+    return PointQuery(
+        cluster=query["cluster"],
+        selection=_select_records(uid, query),
+        kind=kind,
+        metrics=_choose_metrics(query),
+        encoding=encoding,
+        sampling=_choose_sampling(query),
+        non_finite=query.get("non_finite") == "true",
+        include_serial=query["include"] == "serial",
+        serials=tuple(dict.fromkeys(serial for serial in query["serial"] if serial is not None)),
+        split=cast("Literal['serial'] | None", query["split"]),
+        after=query["after"],
+        known=tuple(sorted(request.if_none_match.as_set(include_weak=True))),
+    )
+
+
+def _choose_encoding(query: Mapping[str, Any]) -> Encoding:
+    """Return the encoding that the query names, else the one that the Accept header prefers; JSON if all are alike."""
+    layout = query["layout"]
+    if layout == "columns":
+        return "columns"
+    if query["format"] is None and layout is None:
+        chosen = BY_MEDIA_TYPE[request.accept_mimetypes.best_match(tuple(BY_MEDIA_TYPE), "application/json")]
+    else:
+        chosen = query["format"] or "json"
+    return cast("Encoding", f"wide-{chosen}" if layout == "wide" else chosen)
+
+
+def _select_records(uid: str, query: Mapping[str, Any]) -> Selection:
+    time_range = None if query["start"] is None else (query["start"], query["end"])
+    first, last = query["start_iteration"], query["end_iteration"]
+    iteration_range = None
+    if first is not None or last is not None:
+        iteration_range = INT64.start if first is None else first, INT64.stop - 1 if last is None else last
+    return Selection(parse_workload_uid(uid), query["data_source"], time_range, iteration_range)
+
+
+def _choose_metrics(query: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Return the metrics asked for, each once, in the order asked; None for all."""
+    names = query.get("metrics", ())
+    return None if names is None else tuple(dict.fromkeys([*names, *query.get("metric", ())])) or None
+
+
+def _choose_sampling(query: Mapping[str, Any]) -> Sampling | None:
+    max_points = choose_max_points(query)
+    if max_points is None:
+        return None
+    axis = query["axis"] or "iteration"
+    method = cast("Method", query.get("method") or "m4")
+    if axis in AXES:
+        return Sampling(max_points, cast("Axis", axis), method=method)
+    return Sampling(max_points, "metric", axis, method)
