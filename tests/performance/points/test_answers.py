@@ -75,9 +75,12 @@ SELECTIONS = st.builds(
 def answer(
     records: Sequence[Record], query: PointQuery, *, size: int = 4, memory: int = 2**20, max_points: int = 10**6
 ) -> bytes:
+    return read_answer(MemoryCopy(records, size), query, memory=memory, max_points=max_points)
+
+
+def read_answer(copy: Any, query: PointQuery, *, memory: int = 2**20, max_points: int = 10**6) -> bytes:
     count = PointCount(max_points)
     with Spool(memory) as spool:
-        copy = MemoryCopy(records, size)
         body = answer_from_copy(copy, query, spool, count, memory_bytes=memory, check=lambda: None, extra={})
     if body.file is None:
         assert body.content is not None

@@ -1,0 +1,85 @@
+"""Copies as they are stored give the same answers as the copies in memory that the other tests are about."""
+
+import time
+from dataclasses import replace
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import orjson
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lens_perf.config import ColumnSettings
+from lens_perf.performance.columns.columns import Columns
+from lens_perf.performance.columns.manifest import CopyKey
+from lens_perf.performance.points.query import PointQuery, Sampling
+from lens_perf.performance.points.summary import list_available, list_sources, summarize
+from tests.performance.columns.fake_source import FakeSource
+from tests.performance.columns.fake_source import Record as Row
+from tests.performance.points.copies import MemoryCopy, Record, is_number
+from tests.performance.points.test_answers import QUERIES, read_answer, record_lists
+
+KEY = CopyKey("alpha", "w")
+SAMPLINGS = st.none() | st.builds(
+    Sampling,
+    st.sampled_from([4, 9]),
+    st.sampled_from(["iteration", "time", "relative_time", "metric"]),
+    st.just("loss"),
+)
+
+
+@given(
+    records=record_lists(),
+    query=QUERIES,
+    kind=st.sampled_from(["data", "iteration-times"]),
+    encoding=st.sampled_from(["json", "csv", "columns", "parquet", "wide-csv", "wide-parquet"]),
+    sampling=SAMPLINGS,
+)
+@settings(deadline=None, max_examples=60)
+def test_stored_copies_answer_alike(
+    records: list[Record], query: PointQuery, kind: Any, encoding: Any, sampling: Sampling | None
+) -> None:
+    query = replace(query, kind=kind, encoding=encoding, sampling=sampling)
+    if kind == "iteration-times":
+        query = replace(query, metrics=None, non_finite=False)
+    source = FakeSource()
+    source.change(
+        [Row(each.id, each.created_us, each.iteration, each.serial, each.source, each.values) for each in records]
+    )
+    memory = MemoryCopy(records, 100)
+    with TemporaryDirectory() as directory:
+        columns = Columns(ColumnSettings(directory=directory))
+        with columns.open(KEY, source, time.monotonic() + 30) as copy:
+            assert read_answer(copy, query) == read_answer(memory, query)
+            assert dict(list_sources(copy)) == dict(list_sources(memory))
+            available = {name: count for name, _sources, count in list_available(copy)}
+            entries = summarize(copy, by_attempt=True)
+    assert available == {
+        name: sum(is_number(record.fields().get(name, "x")) for record in records)
+        for name in {name for record in records for name in record.fields()}
+    }
+    check_attempts(entries, records)
+
+
+def check_attempts(entries: list[dict[str, Any]], records: list[Record]) -> None:
+    """Check the first, last, least and greatest of each attempt."""
+    found = {(each["data_source"], each["metric_name"], each["serial"]): each for each in entries}
+    assert len(found) == len(entries)
+    expected = {(record.source, name, record.serial) for record in records for name in record.fields()}
+    assert set(found) == expected
+    for (source, name, serial), entry in found.items():
+        points = [
+            (float(record.fields()[name]), record)
+            for record in sorted(records, key=lambda each: each.order)
+            if (record.source, record.serial) == (source, serial) and is_number(record.fields().get(name, "x"))
+        ]
+        assert entry["count"] == len(points)
+        if points:
+            least, greatest = min(points, key=lambda each: each[0]), max(points, key=lambda each: each[0])
+            chosen = {"first": points[0], "last": points[-1], "least": least, "greatest": greatest}
+            for role, (_value, record) in chosen.items():
+                place = {"iteration": record.iteration, "timestamp": record.timestamp}
+                assert orjson.dumps(entry[role]["value"]).decode() == record.fields()[name]
+                assert entry[role] == {"value": entry[role]["value"], **place}
+        else:
+            assert [entry[role] for role in ("first", "last", "least", "greatest")] == [None] * 4
