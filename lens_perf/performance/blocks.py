@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lens_perf.performance.columns.field_columns import NON_FINITE, TEXT, VALUE
 from lens_perf.performance.columns.number_text import NON_FINITE_CODES, render
-from lens_perf.performance.columns.workload_copy import WorkloadCopy
+from lens_perf.performance.copy_interface import Copy
 from lens_perf.performance.selection import Selection
 
 # Times are microseconds since 2000-01-01; both infinities have sentinels.
@@ -44,7 +44,7 @@ class Reading:
     check: Callable[[], None] = lambda: None
 
 
-def list_fields(copy: WorkloadCopy, names: Sequence[str] | None) -> list[str]:
+def list_fields(copy: Copy, names: Sequence[str] | None) -> list[str]:
     """Return the metrics wanted: ``names``, None for all in the order in which JSONB stores them."""
     if names is not None:
         return list(names)
@@ -86,7 +86,7 @@ def select_records(selection: Selection, serials: Sequence[int] = ()) -> pl.Expr
 
 
 def read_blocks(
-    copy: WorkloadCopy,
+    copy: Copy,
     fields: Sequence[str],
     reading: Reading,
     place: Callable[[pl.DataFrame], pl.DataFrame] = lambda frame: frame,

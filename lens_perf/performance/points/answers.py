@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lens_perf.performance.blocks import Reading, list_fields, read_blocks
-from lens_perf.performance.columns.workload_copy import WorkloadCopy
+from lens_perf.performance.copy_interface import Copy
 from lens_perf.performance.points.iteration_times import FIELDS as ITERATION_TIMES
 from lens_perf.performance.points.iteration_times import read_iteration_times
 from lens_perf.performance.points.point_count import PointCount
@@ -28,7 +28,7 @@ WIDE: Mapping[str, Callable[[WideTable, Spool, PointCount], PointBody]] = {
 
 
 def answer_from_copy(
-    copy: WorkloadCopy,
+    copy: Copy,
     query: PointQuery,
     spool: Spool,
     count: PointCount,
@@ -53,7 +53,7 @@ def answer_from_copy(
     return writer.finish({"sampling": _write_sampled(copy, query, query.sampling, reading, writer), **extra})
 
 
-def _write_all(copy: WorkloadCopy, query: PointQuery, reading: Reading, writer: Writer) -> None:
+def _write_all(copy: Copy, query: PointQuery, reading: Reading, writer: Writer) -> None:
     if query.kind == "iteration-times":
         writer.write_blocks(read_iteration_times(copy, reading), ITERATION_TIMES)
         return
@@ -62,7 +62,7 @@ def _write_all(copy: WorkloadCopy, query: PointQuery, reading: Reading, writer: 
     writer.write_blocks(read_blocks(copy, fields, reading), fields)
 
 
-def count_known(copy: WorkloadCopy, query: PointQuery, fields: Sequence[str]) -> int:
+def count_known(copy: Copy, query: PointQuery, fields: Sequence[str]) -> int:
     """Return the number of data points where the copy knows it without reading: 0 where ranges or attempts choose."""
     selection = query.selection
     if selection.time_range is not None or selection.iteration_range is not None or query.serials:
@@ -76,7 +76,7 @@ def count_known(copy: WorkloadCopy, query: PointQuery, fields: Sequence[str]) ->
 
 
 def _write_sampled(
-    copy: WorkloadCopy, query: PointQuery, sampling: Sampling, reading: Reading, writer: Writer
+    copy: Copy, query: PointQuery, sampling: Sampling, reading: Reading, writer: Writer
 ) -> dict[str, Any]:
     if sampling.method == "stride":
         _write_all(copy, query, reading, writer)

@@ -15,7 +15,7 @@ from typing import IO, Any
 import polars as pl
 
 from lens_perf.performance.blocks import Reading, select_records
-from lens_perf.performance.columns.workload_copy import WorkloadCopy
+from lens_perf.performance.copy_interface import Copy
 
 # Cells of a frame that may wait in memory: some 32 MB.
 CELLS = 2**22
@@ -34,7 +34,7 @@ class LeastLater:
     looked at for every so many ``rows``.
     """
 
-    def __init__(self, copy: WorkloadCopy, reading: Reading, rows: int = 2**16) -> None:
+    def __init__(self, copy: Copy, reading: Reading, rows: int = 2**16) -> None:
         ends: list[int] = []
         least: list[Any] = []
         condition = select_records(reading.selection, reading.serials)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import cast
 
 import polars as pl
 
@@ -27,13 +27,14 @@ class FetchedRecords:
         return dict(self._frame["data_source"].value_counts().iter_rows())
 
     @cached_property
-    def fields(self) -> Mapping[tuple[Any, ...], FieldStats]:
+    def fields(self) -> Mapping[tuple[str | None, str], FieldStats]:
         """The statistics of each field of each data source."""
-        return compute_fields(self._frame, self._check)
+        return cast("Mapping[tuple[str | None, str], FieldStats]", compute_fields(self._frame, self._check))
 
-    def read_attempts(self) -> Mapping[tuple[Any, ...], FieldStats]:
+    def read_attempts(self) -> Mapping[tuple[str | None, str, int | None], FieldStats]:
         """Return the statistics by data source, field and serial."""
-        return compute_fields(self._frame, self._check, by_serial=True)
+        attempts = compute_fields(self._frame, self._check, by_serial=True)
+        return cast("Mapping[tuple[str | None, str, int | None], FieldStats]", attempts)
 
     def blocks(self, fields: Sequence[str] | None, *, columns: Sequence[str] = tuple(FIXED)) -> Iterator[pl.DataFrame]:
         """Yield the records at once, with ``columns`` and those of ``fields``, None for all."""

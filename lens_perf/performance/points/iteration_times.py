@@ -7,7 +7,7 @@ import polars as pl
 
 from lens_perf.performance.blocks import Block, Reading, select_records
 from lens_perf.performance.columns.field_columns import TEXT, VALUE
-from lens_perf.performance.columns.workload_copy import WorkloadCopy
+from lens_perf.performance.copy_interface import Copy
 from lens_perf.performance.points.by_iteration import LeastLater, order_by_iteration
 from lens_perf.performance.selection import Selection
 
@@ -17,7 +17,7 @@ COLUMNS = ("created_at", "iteration", "serial", "data_source")
 
 
 def read_iteration_times(
-    copy: WorkloadCopy,
+    copy: Copy,
     reading: Reading,
     place: Callable[[pl.DataFrame], pl.DataFrame] = lambda frame: frame,
     fields: Sequence[str] = (),
@@ -37,7 +37,7 @@ def read_iteration_times(
 
 
 def _list_records(
-    copy: WorkloadCopy, reading: Reading, place: Callable[[pl.DataFrame], pl.DataFrame], fields: Sequence[str]
+    copy: Copy, reading: Reading, place: Callable[[pl.DataFrame], pl.DataFrame], fields: Sequence[str]
 ) -> Iterator[tuple[int, pl.DataFrame]]:
     """Yield the records that have an iteration, and how many records of any kind there were up to them."""
     condition = select_records(reading.selection, reading.serials)

@@ -8,16 +8,16 @@ import orjson
 
 from lens_perf.performance.blocks import read_milliseconds
 from lens_perf.performance.columns.field_stats import FieldStats, Point, Where
-from lens_perf.performance.columns.workload_copy import WorkloadCopy
+from lens_perf.performance.copy_interface import Copy
 from lens_perf.performance.source_names import count_by_source
 
 
-def list_sources(copy: WorkloadCopy) -> list[tuple[str, int]]:
+def list_sources(copy: Copy) -> list[tuple[str, int]]:
     """Return (name of the data source, number of records), most records first, then by name."""
     return count_by_source(copy.sources.items())
 
 
-def list_available(copy: WorkloadCopy, data_source: str | None = None) -> list[tuple[str, list[str], int]]:
+def list_available(copy: Copy, data_source: str | None = None) -> list[tuple[str, list[str], int]]:
     """Return (metric, its data sources, number of data points) by name; most data points first within a metric."""
     fields = _list_fields(copy.fields, None, data_source)
     found = []
@@ -28,7 +28,7 @@ def list_available(copy: WorkloadCopy, data_source: str | None = None) -> list[t
 
 
 def summarize(
-    copy: WorkloadCopy,
+    copy: Copy,
     names: Sequence[str] | None = None,
     data_source: str | None = None,
     *,
