@@ -7,7 +7,7 @@ from flask import Flask, Request, request
 from werkzeug.routing import MapAdapter
 
 from lens_perf import __version__
-from lens_perf.api import progress_views  # noqa: F401 - adds its view to the blueprint of the metrics
+from lens_perf.api import progress_views, summary_views  # noqa: F401 - they add views to the blueprint of the metrics
 from lens_perf.api.access_check import install_access_check
 from lens_perf.api.compression import install_compression
 from lens_perf.api.encoded_slashes import mark_encoded_slashes, restore_slashes

@@ -51,6 +51,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     skip_without_programs(item)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the copies of workloads, also those of servers that tests start, away from the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def start_postgres(pytestconfig: pytest.Config) -> Iterator[Callable[[int], EmbeddedPostgres]]:
     """Start a server of the version asked for, once a session."""

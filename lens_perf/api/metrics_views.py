@@ -30,7 +30,7 @@ def get_sources(query: Query, *, uid: str) -> dict[str, Any]:
 
     Retrieves all data sources for a specified workload.
     """
-    return _service().list_sources(query["cluster"], parse_workload_uid(uid))
+    return get_service().list_sources(query["cluster"], parse_workload_uid(uid))
 
 
 @metrics.route("/metrics/available", parameters=[UID_PARAMETER])
@@ -43,7 +43,7 @@ def get_available(query: Query, *, uid: str) -> dict[str, Any]:
     `run_id`, `source`, `history`, `created_at`, `updated_at`) are filtered out. For the `log` and `tensorflow` data
     sources, all fields are treated as metrics.
     """
-    return _service().list_available(query["cluster"], parse_workload_uid(uid), query["data_source"])
+    return get_service().list_available(query["cluster"], parse_workload_uid(uid), query["data_source"])
 
 
 @metrics.route("/metrics/data", parameters=[UID_PARAMETER])
@@ -70,7 +70,8 @@ def get_iteration_times(query: Query, *, uid: str) -> Response:
     return _answer_points(uid, query, "iteration-times")
 
 
-def _service() -> PerformanceService:
+def get_service() -> PerformanceService:
+    """Return the service of the current application."""
     return cast("PerformanceService", current_app.extensions[SERVICE])
 
 
@@ -78,5 +79,5 @@ def _answer_points(uid: str, query: Query, kind: Kind) -> Response:
     asked = build_point_query(uid, query, kind)
     name = f"{uid}-{kind}"
     if wants_no_points():
-        return send_no_points(_service().find_etag(asked), asked.encoding, name)
-    return send_points(_service().read_points(asked), asked.encoding, name)
+        return send_no_points(get_service().find_etag(asked), asked.encoding, name)
+    return send_points(get_service().read_points(asked), asked.encoding, name)

@@ -38,12 +38,12 @@ def build_point_query(uid: str, query: Mapping[str, Any], kind: Kind) -> PointQu
         cluster=query["cluster"],
         selection=_select_records(uid, query),
         kind=kind,
-        metrics=_choose_metrics(query),
+        metrics=choose_metrics(query),
         encoding=encoding,
         sampling=_choose_sampling(query),
         non_finite=query.get("non_finite") == "true",
         include_serial=query["include"] == "serial",
-        serials=tuple(dict.fromkeys(serial for serial in query["serial"] if serial is not None)),
+        serials=choose_serials(query),
         split=cast("Literal['serial'] | None", query["split"]),
         after=query["after"],
         known=tuple(sorted(request.if_none_match.as_set(include_weak=True))),
@@ -71,10 +71,15 @@ def _select_records(uid: str, query: Mapping[str, Any]) -> Selection:
     return Selection(parse_workload_uid(uid), query["data_source"], time_range, iteration_range)
 
 
-def _choose_metrics(query: Mapping[str, Any]) -> tuple[str, ...] | None:
+def choose_metrics(query: Mapping[str, Any]) -> tuple[str, ...] | None:
     """Return the metrics asked for, each once, in the order asked; None for all."""
     names = query.get("metrics", ())
     return None if names is None else tuple(dict.fromkeys([*names, *query.get("metric", ())])) or None
+
+
+def choose_serials(query: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return the attempts asked for, each once; empty for all."""
+    return tuple(dict.fromkeys(serial for serial in query["serial"] if serial is not None))
 
 
 def _choose_sampling(query: Mapping[str, Any]) -> Sampling | None:

@@ -1,16 +1,13 @@
 """How a workload is getting on."""
 
 from collections.abc import Mapping
-from typing import Any, cast
-
-from flask import current_app
+from typing import Any
 
 from lens_perf.api import progress_schemas
 from lens_perf.api.arguments import SourceQuery, parse_workload_uid
 from lens_perf.api.endpoints import UID_PARAMETER, answers
-from lens_perf.api.metrics_views import SERVICE, metrics
+from lens_perf.api.metrics_views import get_service, metrics
 from lens_perf.performance.selection import Selection
-from lens_perf.performance.service import PerformanceService
 
 
 @metrics.route("/progress", parameters=[UID_PARAMETER])
@@ -21,5 +18,4 @@ def get_progress(query: Mapping[str, Any], *, uid: str) -> dict[str, Any]:
 
     Tells how far a workload is, how fast it goes, when it will be done, and what of its time was productive.
     """
-    service = cast("PerformanceService", current_app.extensions[SERVICE])
-    return service.read_progress(query["cluster"], Selection(parse_workload_uid(uid), query["data_source"]))
+    return get_service().read_progress(query["cluster"], Selection(parse_workload_uid(uid), query["data_source"]))

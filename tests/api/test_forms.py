@@ -7,13 +7,10 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from lens_perf.performance import column_writer
-from lens_perf.performance.column_writer import ColumnWriter
-from lens_perf.performance.notations import COLUMNS, write_csv_text
-from lens_perf.performance.point_writer import BodyFile, PointCount
+from lens_perf.performance.points.text_encodings import write_csv_text
 from tests.conftest import Ask, Row, Store, at, strict_json
 
 Point = tuple[Any, ...]
@@ -178,35 +175,3 @@ def test_no_field_of_csv_is_a_formula_or_two(text: str) -> None:
     assert "\r" not in written
     ((field,),) = csv.reader([written]) if written else (("",),)
     assert not field.startswith(("=", "+", "-", "@", "\t"))
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    blocks=st.lists(
-        st.lists(st.tuples(st.sampled_from(["loss", "a,b", "é"]), st.integers(0, 9), st.sampled_from(["log", None]))),
-        max_size=8,
-    ),
-    memory=st.sampled_from([0, 640, 10**6]),
-)
-def test_columns_in_memory_and_in_a_file(
-    monkeypatch: pytest.MonkeyPatch, blocks: list[list[tuple[str, int, str | None]]], memory: int
-) -> None:
-    monkeypatch.setattr(column_writer, "PIECE", 3)
-    with BodyFile(10**6) as body:
-        writer = ColumnWriter({"workload_uid": "w"}, body, PointCount(10**6), memory)
-        for block in blocks:
-            texts = [
-                b"\n"
-                + COLUMNS.head(name).encode()
-                + b"%d" % value
-                + COLUMNS.tail_template(b"null", b"%d" % value, json.dumps(source).encode())
-                for name, value, source in block
-            ]
-            writer.write_points(b"".join(texts), len(texts))
-        answer = strict_json((writer.finish({"cursor": "c"}).content or b"").decode())
-    expected: dict[Any, list[int]] = {}
-    for name, value, source in (point for block in blocks for point in block):
-        expected.setdefault((name, source), []).append(value)
-    assert {(each["metric_name"], each["data_source"]): each["values"] for each in answer["series"]} == expected
-    assert all(each["iterations"] == each["values"] for each in answer["series"])
-    assert (answer["total_count"], answer["cursor"]) == (sum(map(len, blocks)), "c")

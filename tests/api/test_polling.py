@@ -64,7 +64,7 @@ def test_nothing_new(client: FlaskClient, store: Store, uid: str, question: str)
 def test_validation_reads_no_data(client: FlaskClient, store: Store, uid: str, monkeypatch: pytest.MonkeyPatch) -> None:
     store(uid, [Row({"loss": 1})])
     etag = get_etag(client, uid)
-    monkeypatch.setattr("lens_perf.performance.point_reader.queries", None)
+    monkeypatch.setattr("lens_perf.performance.point_reader.choose_plan", None)
     assert ask_known(client, uid, etag).status_code == 304
 
 

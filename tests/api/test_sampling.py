@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
-from lens_perf.performance import sampling_sql
 from tests.conftest import Ask, Row, Store, at, strict_json
 from tests.test_serving import on_one_version
 
@@ -104,11 +103,8 @@ def has_all_buckets(whole: Series, chosen: Series, axis: str, max_points: int, s
     max_points=st.sampled_from([1, 2, 3, 4, 5, 8, 12, 20, 1000]),
     axis=st.sampled_from(["iteration", "time"]),
     non_finite=st.booleans(),
-    most_parts=st.sampled_from([1, 4, 16_384]),
 )
-def test_m4(
-    app: Flask, store: Store, *, records: list[Any], max_points: int, axis: str, non_finite: bool, most_parts: int
-) -> None:
+def test_m4(app: Flask, store: Store, *, records: list[Any], max_points: int, axis: str, non_finite: bool) -> None:
     uid = f"sampled-{next(NUMBER)}"
     store(
         uid,
@@ -117,9 +113,7 @@ def test_m4(
     client = app.test_client()
     query = {"metrics": "loss,lr,step", "non_finite": str(non_finite).lower()}
     whole = ask_all(client, uid, **query)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sampling_sql, "MOST_PARTS", most_parts)
-        answer = ask_all(client, uid, max_points=max_points, axis=axis, **query)
+    answer = ask_all(client, uid, max_points=max_points, axis=axis, **query)
     field = {"iteration": "iteration", "time": "timestamp"}[axis]
     assert answer["total_count"] == answer["sampling"]["points_returned"] == len(answer["data"])
     if len(records) <= max_points:
@@ -251,8 +245,13 @@ SELECT %s, jsonb_build_object('loss', 2 + (i::bigint * 7919 %% 10007) / 10007.0)
 FROM generate_series(0, 999999) AS i
 """
 SPIKE = """
-UPDATE training_performance SET performance = jsonb_build_object('loss', %s)
-WHERE workload_uid = %s AND data_source = 'log' AND iteration = %s
+WITH gone AS (
+    DELETE FROM training_performance
+    WHERE workload_uid = %(uid)s AND data_source = 'log' AND iteration = %(iteration)s
+    RETURNING created_at
+)
+INSERT INTO training_performance (workload_uid, performance, iteration, created_at, data_source)
+SELECT %(uid)s, jsonb_build_object('loss', %(value)s), %(iteration)s, created_at, 'log' FROM gone
 """
 
 
@@ -282,11 +281,11 @@ def test_a_spike_among_a_million_survives(app: Flask, million: str, postgres: Em
         @example(iteration=0, value=99.0, axis="iteration")
         @example(iteration=999_999, value=-99.0, axis="time")
         def check(iteration: int, value: float, axis: str) -> None:
-            cursor.execute(SPIKE, (value, million, iteration))
+            cursor.execute(SPIKE, {"uid": million, "iteration": iteration, "value": value})
             answer = ask_all(client, million, metrics="loss", max_points=1000, axis=axis)
             assert answer["sampling"]["points_total"] == 1_000_000
             assert len(answer["data"]) <= 1000
             assert any(point["iteration"] == iteration and point["value"] == value for point in answer["data"])
-            cursor.execute(SPIKE, (2.5, million, iteration))
+            cursor.execute(SPIKE, {"uid": million, "iteration": iteration, "value": 2.5})
 
         check()

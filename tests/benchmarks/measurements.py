@@ -12,11 +12,11 @@ from pathlib import Path
 from statistics import median
 
 import psycopg2
+from lens_perf.performance.notations import JSON
 
 from lens_perf.config import LimitSettings
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from lens_perf.performance import queries
-from lens_perf.performance.notations import JSON
 from lens_perf.performance.selection import Selection
 from lens_perf.performance.statements import Transaction
 from tests.benchmarks import seed

@@ -5,12 +5,12 @@ from contextlib import closing
 from functools import partial
 
 import psycopg2
-
 from lens_perf.performance.notations import JSON
 from lens_perf.performance.sampled_points_queries import copy_sampled_points
 from lens_perf.performance.sampling_sql import Sampling
-from lens_perf.performance.selection import Selection
 from lens_perf.performance.survey_queries import Survey
+
+from lens_perf.performance.selection import Selection
 from tests.benchmarks import seed
 from tests.benchmarks.answer_reader import WrongAnswerError, open_reader
 from tests.benchmarks.measurements import Bench, Drain, Measurement, Question, compare, timed

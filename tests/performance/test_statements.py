@@ -9,20 +9,10 @@ import pytest
 
 from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
-from lens_perf.performance import (
-    glance_queries,
-    progress_queries,
-    queries,
-    sampled_points_queries,
-    sampled_times_queries,
-    survey_queries,
-    workload_queries,
-)
+from lens_perf.performance import source_statement, workload_queries
+from lens_perf.performance.columns import statements as record_statements
 from lens_perf.performance.freshness import statements
-from lens_perf.performance.notations import COLUMNS, CSV, JSON
-from lens_perf.performance.sampled_points_queries import copy_sampled_points
-from lens_perf.performance.sampled_times_queries import copy_sampled_times
-from lens_perf.performance.sampling_sql import Sampling
+from lens_perf.performance.points import preview_statement, table_statements
 from lens_perf.performance.selection import Selection
 
 SELECTIONS = [
@@ -65,8 +55,7 @@ def record(ask: Any) -> Recorder:
 
 
 STATEMENTS = {
-    "sources": lambda to, selection: queries.select_sources(to, selection.workload_uid),
-    "available": lambda to, selection: queries.select_available(to, selection.workload_uid, selection.data_source),
+    "sources": lambda to, selection: source_statement.select_sources(to, selection.workload_uid),
     "rewrites": lambda to, _selection: statements.select_rewrites(to),
     "snapshot": lambda to, _selection: statements.select_snapshot(to),
     "witness": lambda to, _selection: statements.select_witness(to, 9),
@@ -74,25 +63,19 @@ STATEMENTS = {
     "new records": lambda to, selection: statements.select_new_records(to, selection, settled_id=0, oldest_xid=9),
     "old records": lambda to, selection: statements.select_old_records(to, selection, 9),
     "count": statements.select_count,
-    "ids": lambda to, selection: statements.select_ids(
+    "ids of pairs": lambda to, selection: statements.select_ids(
         to, selection.workload_uid, selection.data_source or "log", [(1, 2)], none=True
     ),
-    "survey": survey_queries.select_survey,
-    "sampled points": lambda to, selection: copy_sampled_points(
-        to, selection, ["loss", "step", "%s", "'"], Sampling(10, "time", True), notation=JSON, sink=None
-    ),
-    "glance": lambda to, selection: glance_queries.copy_glance(to, selection, 10, None),
-    "sampled times": lambda to, selection: copy_sampled_times(to, selection, Sampling(10), CSV, None),
-    "progress source": progress_queries.select_progress_source,
-    "progress": progress_queries.select_progress,
-    "target": progress_queries.select_target,
+    "ids": lambda to, selection: record_statements.copy_ids(to, selection, None),
+    "records": lambda to, selection: record_statements.copy_records(to, selection, None),
+    "preview": lambda to, selection: preview_statement.copy_preview(to, selection, 10, None),
     "activity": lambda to, _selection: workload_queries.select_activity(to, 10**9),
     "details": lambda to, selection: workload_queries.select_details(to, [selection.workload_uid]),
-    "objects": lambda to, selection: queries.copy_objects(to, selection, None, None),
-    "objects named": lambda to, selection: queries.copy_objects(to, selection, ["a", "b"], None),
-    "one point": lambda to, selection: queries.copy_named_points(to, selection, ["loss"], CSV, None),
-    "points": lambda to, selection: queries.copy_named_points(to, selection, ["loss", "step", "%s", "'"], JSON, None),
-    "iteration times": lambda to, selection: queries.copy_iteration_times(to, selection, COLUMNS, None),
+    "one metric": lambda to, selection: table_statements.copy_named_values(to, selection, ["loss"], None),
+    "metrics": lambda to, selection: table_statements.copy_named_values(
+        to, selection, ["loss", "step", "%s", "'"], None, serials=[1], with_serial=True
+    ),
+    "iteration times": lambda to, selection: table_statements.copy_iteration_times(to, selection, None, serials=[1]),
 }
 
 
@@ -126,11 +109,11 @@ def test_explain(registry: ClusterRegistry, cluster: str, name: str, selection: 
             f"SET LOCAL enable_seqscan = off; EXPLAIN {recorder.statement}", recorder.parameters
         )
     text = "\n".join(line for (line,) in plan)
-    assert "SubPlan" not in text or name in {"activity", "details", "progress", "snapshot"}
+    assert "SubPlan" not in text or name in {"activity", "details", "snapshot"}
     assert "Seq Scan on training_performance" not in text
     if name not in NO_WORKLOAD:
         assert re.search(r"Index Cond: \(.*workload_uid.* = 'w'::text", text), text
-    if name == "ids":
+    if name == "ids of pairs":
         return
     # What is not asked for is folded away, not evaluated for every row.
     assert (re.search(r"data_source\)?(?:::text)? = '", text) is not None) == (
@@ -138,7 +121,7 @@ def test_explain(registry: ClusterRegistry, cluster: str, name: str, selection: 
     ), text
 
 
-@pytest.mark.parametrize("name", ["one point", "objects", "iteration times"])
+@pytest.mark.parametrize("name", ["one metric", "records"])
 def test_records_of_a_delta_are_found_by_id(registry: ClusterRegistry, cluster: str, name: str) -> None:
     recorder = record(lambda to: STATEMENTS[name](to, Selection("w", ids=(3, 4))))
     with registry.read(cluster) as transaction:
@@ -150,17 +133,15 @@ def test_records_of_a_delta_are_found_by_id(registry: ClusterRegistry, cluster: 
 
 def test_every_statement_is_explained() -> None:
     modules = (
-        queries,
-        survey_queries,
+        source_statement,
         statements,
-        glance_queries,
-        sampled_points_queries,
-        sampled_times_queries,
+        record_statements,
+        preview_statement,
+        table_statements,
         workload_queries,
-        progress_queries,
     )
     module = {name for each in modules for name in vars(each) if re.match("(SELECT|COPY)_", name)}
-    module -= {"COPY_FORMAT", "SELECT_SERIES"}
+    module -= {"COPY_FORMAT"}
     seen = set()
     for ask in STATEMENTS.values():
         recorder = record(lambda to, ask=ask: ask(to, SELECTIONS[0]))
@@ -173,11 +154,11 @@ def test_every_statement_is_explained() -> None:
 def test_values_are_bound_never_spliced() -> None:
     hostile = "'); DROP TABLE training_performance; --"
     for ask in (
-        lambda to: queries.copy_named_points(to, Selection(hostile, hostile), [hostile, "b"], JSON, None),
-        lambda to: copy_sampled_points(
-            to, Selection(hostile, hostile), [hostile], Sampling(9), notation=JSON, sink=None
-        ),
-        lambda to: queries.copy_objects(to, Selection(hostile, hostile), [hostile], None),
-        lambda to: queries.select_available(to, hostile, hostile),
+        lambda to: table_statements.copy_named_values(to, Selection(hostile, hostile), [hostile, "b"], None),
+        lambda to: table_statements.copy_iteration_times(to, Selection(hostile, hostile), None),
+        lambda to: record_statements.copy_records(to, Selection(hostile, hostile), None),
+        lambda to: preview_statement.copy_preview(to, Selection(hostile, hostile), 9, None),
+        lambda to: statements.select_new_records(to, Selection(hostile, hostile), settled_id=0, oldest_xid=0),
+        lambda to: statements.select_ids(to, hostile, hostile, [(1, 2)], none=True),
     ):
         assert hostile not in record(ask).statement

@@ -1,6 +1,5 @@
 """A copy says exactly what the table does, after whatever has happened to the table."""
 
-import string
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path

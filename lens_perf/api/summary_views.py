@@ -1,0 +1,66 @@
+"""Statistics of the metrics of a workload."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import marshmallow as ma
+
+from lens_perf.api import summary_schemas
+from lens_perf.api.arguments import NO_NUL, OptionalText, SourceQuery, absent, parse_workload_uid
+from lens_perf.api.endpoints import UID_PARAMETER, answers
+from lens_perf.api.metrics_views import get_service, metrics
+from lens_perf.api.point_arguments import INT32, MetricNames, WholeNumber
+from lens_perf.api.point_queries import choose_metrics, choose_serials
+from lens_perf.performance.selection import Selection
+
+
+class SummaryQuery(SourceQuery):
+    """Which metrics of a workload to describe."""
+
+    metrics = MetricNames(
+        load_default=tuple,
+        metadata={
+            "description": "Comma-separated list of metric names, as for `data`. Default: all metrics.",
+            "example": "loss,accuracy",
+            "type": "string",
+            "pattern": NO_NUL,
+        },
+    )
+    metric = ma.fields.List(
+        ma.fields.String(validate=ma.validate.Regexp(NO_NUL, error="a metric name holds no NUL")),
+        load_default=tuple,
+        metadata={"description": "One metric name, taken verbatim; repeatable.", "example": ["loss"]},
+    )
+    serial = ma.fields.List(
+        WholeNumber("serial", "Attempt", 0, INT32),
+        load_default=tuple,
+        metadata={"description": "Describe this attempt only; repeatable.", "example": [0]},
+    )
+    split = OptionalText(
+        load_default=absent,
+        validate=ma.validate.OneOf(("serial", None), error="split must be serial"),
+        metadata={
+            "description": "`serial` describes each attempt by itself.",
+            "example": "serial",
+            "enum": ["", "serial"],
+        },
+    )
+
+
+@metrics.route("/metrics/summary", parameters=[UID_PARAMETER])
+@metrics.arguments(SummaryQuery(), location="query")
+@answers(metrics, summary_schemas.Summary(), summary_schemas.SUMMARY_EXAMPLE)
+def get_summary(query: Mapping[str, Any], *, uid: str) -> dict[str, Any]:
+    """Get a summary of the metrics.
+
+    Returns the number of data points of each metric, the first, last, least and greatest one, and since when its values
+    have not been finite.
+    """
+    serials = choose_serials(query)
+    return get_service().summarize(
+        query["cluster"],
+        Selection(parse_workload_uid(uid), query["data_source"]),
+        choose_metrics(query),
+        by_attempt=query["split"] == "serial",
+        serials=serials,
+    )
