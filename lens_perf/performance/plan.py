@@ -25,7 +25,7 @@ def choose_plan(query: PointQuery, *, has_copy: bool, has_changes: bool) -> Plan
     """
     if has_changes:
         return Plan.CHANGES
-    if query.sampling is not None and query.sampling.method == "stride":
+    if is_preview(query):
         return Plan.PREVIEW
     return Plan.COPY if has_copy or reads_whole_records(query) else Plan.TABLE
 
@@ -35,3 +35,8 @@ def reads_whole_records(query: PointQuery) -> bool:
     if query.sampling is not None or query.encoding in {"wide-csv", "wide-parquet"}:
         return True
     return query.kind == "data" and (query.metrics is None or len(query.metrics) > MOST_NAMED_METRICS)
+
+
+def is_preview(query: PointQuery) -> bool:
+    """Return whether a few evenly spaced records are wanted."""
+    return query.sampling is not None and query.sampling.method == "stride"

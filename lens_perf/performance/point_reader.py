@@ -15,7 +15,7 @@ from lens_perf.performance.freshness.statements import select_count, select_rewr
 from lens_perf.performance.freshness.tokens import NotATokenError, digest
 from lens_perf.performance.heavy_questions import HeavyQuestions
 from lens_perf.performance.patience import Patience
-from lens_perf.performance.plan import Plan, choose_plan
+from lens_perf.performance.plan import Plan, choose_plan, is_preview
 from lens_perf.performance.point_changes import Changes, Observation, count_records, describe_changes, find_changes
 from lens_perf.performance.points.answers import answer_from_copy
 from lens_perf.performance.points.fetched_records import fetch_records
@@ -81,7 +81,7 @@ class PointReader:
             return self._plans[plan](work)
 
     def find_etag(self, query: PointQuery) -> str | None:
-        """Return the ETag that the answer has now, without reading it; None for the changes after a cursor.
+        """Return the ETag that the answer has now, without reading it; None for previews and for changes.
 
         Raises what ``read`` raises, except for what depends on the data points.
         """
@@ -91,10 +91,13 @@ class PointReader:
         current = self._find_current(query, tag)
         if current is not None:
             return current.encode()
+        if is_preview(query):
+            with self._clusters.read(query.cluster):
+                return None
         observation = Observation(query, subject, tag)
-        if query.after is not None:
-            return None
         with self._open_position(query) as (transaction, position):
+            if query.after is not None:
+                return None
             observation.note(transaction, position)
             return observation.make_etag(lambda: select_count(transaction, query.selection))
 

@@ -7,6 +7,7 @@ from flask.testing import FlaskClient
 
 from lens_perf.clusters.pool import ConnectionPool
 from lens_perf.performance.point_reader import NOT_A_CURSOR
+from lens_perf.api.point_arguments import NO_PLACE_FOR_CHANGES
 from tests.conftest import strict_json
 
 START, END = "Invalid start time format", "Invalid end time format"
@@ -124,13 +125,23 @@ def test_nul_in_metric(client: FlaskClient, query: dict[str, Any]) -> None:
         ({"start_iteration": "1_0"}, "start_iteration must be a whole number"),
         ({"end_iteration": "\uff11"}, "end_iteration must be a whole number"),
         ({"start_iteration": "2", "end_iteration": "1"}, "start_iteration must not be after end_iteration"),
-        ({"axis": "id"}, "axis must be iteration or time"),
-        ({"format": "xml"}, "format must be one of json, csv, ndjson"),
-        ({"layout": "rows"}, "layout must be one of points, columns"),
-        ({"layout": "columns", "format": "csv"}, "layout is for format json"),
+        ({"format": "xml"}, "format must be one of json, csv, ndjson, parquet"),
+        ({"layout": "rows"}, "layout must be one of points, columns, wide"),
+        ({"layout": "columns", "format": "csv"}, "layout=columns is for format=json"),
         ({"non_finite": "1"}, "non_finite must be true or false"),
         ({"after": "a b"}, "after must be the cursor of an earlier answer"),
-        ({"after": "abc", "max_points": "9"}, "after tells every data point that is new; leave max_points away"),
+        ({"layout": "wide"}, "layout=wide needs format=csv or format=parquet"),
+        ({"layout": "wide", "format": "ndjson"}, "layout=wide needs format=csv or format=parquet"),
+        ({"serial": "x"}, "serial must be a whole number and at most 2147483647"),
+        ({"serial": str(2**31)}, "serial must be a whole number and at most 2147483647"),
+        ({"include": "id"}, "include must be serial"),
+        ({"split": "id"}, "split must be serial"),
+        ({"after": "abc", "format": "parquet"}, NO_PLACE_FOR_CHANGES),
+        (
+            {"after": "", "max_points": "9", "method": "stride"},
+            "stride is a preview, which has no changes; remove after",
+        ),
+        ({"after": "abc", "max_points": "9"}, "after returns every change; remove max_points"),
         ({"after": "abc"}, NOT_A_CURSOR),
         ({"after": "W10"}, NOT_A_CURSOR),
     ],
@@ -141,8 +152,8 @@ def test_how_points_are_asked_for(client: FlaskClient, query: dict[str, str], me
 
 def test_unknown_parameter(client: FlaskClient) -> None:
     message = refused(client, DATA, data_sorce="log")
-    known = "after, axis, cluster, data_source, end, end_iteration, format, layout, maxDataPoints, max_points, "
-    known += "method, metric, metrics, non_finite, start, start_iteration"
+    known = "after, axis, cluster, data_source, end, end_iteration, format, include, layout, maxDataPoints, "
+    known += "max_points, method, metric, metrics, non_finite, serial, split, start, start_iteration"
     assert message == f"Unknown parameter data_sorce; expected {known}"
     assert "expected cluster" in refused(client, "/lens/v1/workloads/w/metrics/sources", data_source="log")
 

@@ -38,6 +38,7 @@ def get(app: Flask, uid: str, endpoint: str, query: str = "") -> tuple[int, str]
     return response.status_code, strict_json(response.text).get("message", "")
 
 
+WHOLE = ("available", "data")
 ENDPOINTS = ("sources", "available", "data", "data?metrics=loss", "iteration-times")
 
 
@@ -53,7 +54,11 @@ def test_a_query_past_its_deadline(
 ) -> None:
     superuser.execute("LOCK training_performance IN ACCESS EXCLUSIVE MODE")
     status, message = get(strict_app, uid, endpoint)
-    assert (status, message.split(";")[0]) == (504, "The query ran past its deadline")
+    if endpoint in WHOLE:
+        # The copy is built in the background, to a deadline of its own: asking again helps.
+        assert (status, message) == (503, "The workload is being read for the first time; ask again soon")
+    else:
+        assert (status, message.split(";")[0]) == (504, "The query ran past its deadline")
     superuser.connection.rollback()
     assert get(strict_app, uid, endpoint)[0] == 200
 
@@ -133,7 +138,7 @@ def test_an_unforeseen_exception(strict_app: Flask, uid: str, monkeypatch: pytes
     def fail(*_arguments: object) -> None:
         raise RuntimeError("secret")
 
-    monkeypatch.setattr("lens_perf.performance.queries.select_sources", fail)
+    monkeypatch.setattr("lens_perf.performance.service.select_sources", fail)
     assert get(strict_app, uid, "sources") == (500, "Internal server error")
     assert strict_app.extensions[REGISTRY].connections_in_use("alpha") == 0
 

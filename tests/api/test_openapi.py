@@ -11,18 +11,20 @@ from openapi_spec_validator import validate
 from schemathesis.generation import GenerationMode
 
 from lens_perf.api import schemas
+from lens_perf.api.summary_schemas import SUMMARY_EXAMPLE
 from tests.conftest import Row, Store, at
 
 PREFIX = "/lens/v1/workloads/{uid}/metrics/"
 POINTS = {
     *("start_iteration", "end_iteration", "max_points", "maxDataPoints", "axis"),
-    *("format", "layout", "after"),
+    *("serial", "include", "split", "format", "layout", "after"),
 }
 PARAMETERS = {
     "sources": {"uid", "cluster"},
     "available": {"uid", "cluster", "data_source"},
     "data": {"uid", "cluster", "data_source", "start", "end", "metrics", "metric", "non_finite", "method", *POINTS},
     "iteration-times": {"uid", "cluster", "data_source", "start", "end", *POINTS},
+    "summary": {"uid", "cluster", "data_source", "metrics", "metric", "serial", "split"},
 }
 # Beside the contract's own endpoints.
 OTHERS = {
@@ -35,6 +37,7 @@ EXAMPLES = {
     "available": schemas.AVAILABLE_EXAMPLE,
     "data": schemas.DATA_EXAMPLE,
     "iteration-times": schemas.ITERATION_TIMES_EXAMPLE,
+    "summary": SUMMARY_EXAMPLE,
 }
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from lens_perf.api.metrics_views import SERVICE
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
+from lens_perf.performance.patience import Patience
 from lens_perf.performance.selection import Selection
 from tests.conftest import Row, Store, at, running_app
 from tests.ingest.importing import Importer
@@ -35,7 +36,7 @@ def put(store: Store, uid: str, run: Run, *, target: Any = 100, source: str = "l
 
 
 def read(app: Flask, uid: str, now: float, source: str | None = None) -> Any:
-    return app.extensions[SERVICE]._progress.read("alpha", Selection(uid, source), now)
+    return app.extensions[SERVICE]._readers.progress.read("alpha", Selection(uid, source), Patience(30), now)
 
 
 # The worked example of docs/progress.rst: 15 iterations, 5 of them twice, a restart, and a pause.

@@ -89,7 +89,7 @@ def test_a_fault_of_our_own(client: FlaskClient, log: io.StringIO, uid: str, mon
     def fail(*_arguments: object) -> None:
         raise RuntimeError("secret")
 
-    monkeypatch.setattr("lens_perf.performance.queries.select_sources", fail)
+    monkeypatch.setattr("lens_perf.performance.service.select_sources", fail)
     response = client.get(f"/lens/v1/workloads/{uid}/metrics/sources")
     assert response.status_code == 500
     assert "Server-Timing" in response.headers
