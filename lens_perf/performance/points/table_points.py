@@ -39,4 +39,5 @@ def write_table_points(
             copy_named_values(
                 transaction, query.selection, names, rows, serials=query.serials, with_serial=query.include_serial
             )
+    points.finish()
     return writer.finish(extra)
