@@ -29,6 +29,7 @@ RECORD_COLUMNS = ("created_at", "iteration", "serial", "data_source")
 SPARSE = 8
 
 Indices = NDArray[np.int64]
+FieldPlaces = Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,11 @@ def list_fields(copy: Copy, names: Sequence[str] | None) -> list[str]:
     if names is not None:
         return list(names)
     return sorted({field for _source, field in copy.fields}, key=order_as_stored)
+
+
+def number_fields(fields: Sequence[str]) -> FieldPlaces:
+    """Return the place of each of ``fields`` in their order."""
+    return {field: place for place, field in enumerate(fields)}
 
 
 def order_as_stored(name: str) -> tuple[int, bytes]:
@@ -121,11 +127,12 @@ class Block:
         for start in range(0, self.height, rows):
             yield Block(self.frame.slice(start, rows), non_finite=self.non_finite)
 
-    def count_points(self, fields: Sequence[str]) -> dict[str, int]:
-        """Return the numbers of data points of those of ``fields`` that have any, in the order given."""
-        counts = (
-            (field, sum(self.height - column.null_count() for column in self._carriers(field))) for field in fields
-        )
+    def count_points(self, fields: FieldPlaces) -> dict[str, int]:
+        """Return the numbers of data points of those of ``fields`` that have any, in the order of their places."""
+        here = {name[len(VALUE) :] for name in self.columns if name.startswith((VALUE, NON_FINITE))}
+        # Of very many fields, a block has few.
+        wanted = sorted(here & fields.keys(), key=fields.__getitem__) if len(here) < len(fields) else fields
+        counts = ((field, sum(self.height - each.null_count() for each in self._carriers(field))) for field in wanted)
         return {field: count for field, count in counts if count}
 
     def is_sparse(self, counts: Mapping[str, int]) -> bool:
@@ -169,7 +176,10 @@ class Block:
 
     def _find(self, name: str, records: Indices | None) -> pl.Series | None:
         column = self.columns.get(name)
-        return column if column is None or records is None else column.gather(records)
+        if column is None or records is None:
+            return column
+        # The usual case where there are very many fields, and cheap.
+        return column.slice(int(records[0]), 1) if len(records) == 1 else column[records]
 
     def _read_values(self, field: str, records: Indices | None) -> pl.Series:
         values = self._find(VALUE + field, records)
@@ -195,8 +205,8 @@ class Block:
 
     def find_points(self, fields: Sequence[str]) -> "PointIndex":
         """Return where the data points of ``fields`` are, record by record, then in the order of ``fields``."""
-        places = {field: place for place, field in enumerate(fields)}
-        present = list(self.count_points(fields))
+        places = number_fields(fields)
+        present = list(self.count_points(places))
         if not present:
             return PointIndex(np.empty(0, np.int64), np.empty(0, np.int64))
         mask = np.empty((self.height, len(present)), np.bool_)

@@ -39,8 +39,11 @@ def answer_from_copy(
 ) -> PointBody:
     """Return the body of the answer to ``query``. Raises ResultTooLargeError.
 
-    ``extra`` are fields that it has, where there is a place for them. ``check`` is called often, and may raise.
+    ``extra`` are fields that it has, where there is a place for them. ``check`` is called often, and may raise. What
+    an earlier try has left in ``spool`` and ``count``, as with a part that proved damaged, is given up.
     """
+    spool.restart()
+    count.restart()
     reading = Reading(query.selection, query.serials, query.non_finite, check)
     if query.encoding in WIDE:
         fields = list(ITERATION_TIMES) if query.kind == "iteration-times" else list_fields(copy, query.metrics)

@@ -11,7 +11,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from lens_perf.instrumentation.timing import note_rows
-from lens_perf.performance.blocks import Block, to_milliseconds
+from lens_perf.performance.blocks import Block, number_fields, to_milliseconds
 from lens_perf.performance.points.point_count import PointCount
 from lens_perf.performance.points.spool import PointBody, Spool
 
@@ -62,8 +62,9 @@ class ParquetWriter:
         return self._spool.finish()
 
     def _list_rows(self, blocks: Iterable[Block], fields: Sequence[str]) -> Iterator[pl.DataFrame]:
+        places = number_fields(fields)
         for block in blocks:
-            present = list(block.count_points(fields))
+            present = list(block.count_points(places))
             names = pl.Series(present, dtype=pl.String)
             for piece in block.slices(max(1, ROWS // max(1, len(present)))):
                 points = _list_values(piece, present)

@@ -20,6 +20,10 @@ class PointCount:
         self._on_heavy = on_heavy
         self.value = 0
 
+    def restart(self) -> None:
+        """Begin again, with no data point; a heavy read stays one."""
+        self.value = 0
+
     def add(self, count: int) -> None:
         """Count ``count`` more data points."""
         self.value += count

@@ -13,7 +13,7 @@ import orjson
 import polars as pl
 
 from lens_perf.instrumentation.timing import note_rows
-from lens_perf.performance.blocks import Block, list_points, to_milliseconds
+from lens_perf.performance.blocks import Block, list_points, number_fields, to_milliseconds
 from lens_perf.performance.points.point_count import PointCount
 from lens_perf.performance.points.spool import PointBody, Spool
 
@@ -80,8 +80,9 @@ class SeriesWriter:
 
     def write_blocks(self, blocks: Iterable[Block], fields: Sequence[str]) -> None:
         """Take the data points of ``fields``."""
+        places = number_fields(fields)
         for block in blocks:
-            counts = block.count_points(fields)
+            counts = block.count_points(places)
             if block.is_sparse(counts):
                 self._take_list(list_points(block, list(counts)), list(counts))
             elif counts:

@@ -61,6 +61,11 @@ class Spool:
         self._file.seek(-size, io.SEEK_CUR)
         self._file.truncate()
 
+    def restart(self) -> None:
+        """Begin again, in another file: a writer that has failed may go on writing to the one before."""
+        self.close()
+        self._file = io.BytesIO()
+
     def open_scratch(self) -> IO[bytes]:
         """Open a temporary file for what is not yet in order; it is closed with the body."""
         return self._scratch.enter_context(TemporaryFile())

@@ -10,7 +10,7 @@ import orjson
 import polars as pl
 
 from lens_perf.instrumentation.timing import note_rows
-from lens_perf.performance.blocks import Block, list_points
+from lens_perf.performance.blocks import Block, list_points, number_fields
 from lens_perf.performance.points.point_count import PointCount
 from lens_perf.performance.points.spool import PointBody, Spool
 from lens_perf.performance.points.text_cells import write_cells, write_tail
@@ -49,8 +49,9 @@ class TextWriter:
 
     def write_blocks(self, blocks: Iterable[Block], fields: Sequence[str]) -> None:
         """Write the data points of ``fields``, record by record."""
+        places = number_fields(fields)
         for block in blocks:
-            counts = block.count_points(fields)
+            counts = block.count_points(places)
             if block.is_sparse(counts):
                 self._write_list(list_points(block, list(counts)), list(counts))
             elif counts:
@@ -78,10 +79,11 @@ class TextWriter:
         return self._spool.finish()
 
     def _write_records(self, block: Block, fields: Sequence[str]) -> None:
-        counts = block.count_points(fields)
+        places = number_fields(fields)
+        counts = block.count_points(places)
         if counts and max(counts.values()) < block.height:
             block = block.having_points(list(counts))
-            counts = block.count_points(fields)
+            counts = block.count_points(places)
         if not counts:
             return
         self.count.add(sum(counts.values()))

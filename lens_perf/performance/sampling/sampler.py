@@ -8,7 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lens_perf.errors import ResultTooLargeError
-from lens_perf.performance.blocks import RECORD_COLUMNS, Block, Indices, PointIndex
+from lens_perf.performance.blocks import RECORD_COLUMNS, Block, Indices, PointIndex, number_fields
 from lens_perf.performance.sampling.axes import AXIS, AXIS_VALUE
 from lens_perf.performance.sampling.buckets import Axis, Buckets, choose_buckets
 from lens_perf.performance.sampling.groups import Groups
@@ -43,6 +43,7 @@ class Sampler:
         by_serial: bool = False,
     ) -> None:
         self._fields = fields
+        self._places = number_fields(fields)
         self._max_points = max_points
         self._roles = min(max_points, 5 if non_finite else 4)
         self._most_buckets = max(1, min(max_points, MOST_CHOSEN) // self._roles)
@@ -66,7 +67,7 @@ class Sampler:
         if block.columns[AXIS].has_nulls():
             # The order within what is left is all that counts.
             block = Block(block.frame.filter(pl.col(AXIS).is_not_null()), non_finite=block.non_finite)
-        counts = block.count_points(self._fields)
+        counts = block.count_points(self._places)
         if counts and max(counts.values()) < block.height:
             block = block.having_points(list(counts))
         if counts:
@@ -83,7 +84,7 @@ class Sampler:
 
     def _choose_records(self, block: Block, counts: Mapping[str, int], records: "_Records") -> PointIndex:
         """Return the points of a block that may be chosen, and count them all."""
-        places = {field: place for place, field in enumerate(self._fields)}
+        places = self._places
         rare = [field for field, count in counts.items() if count * SPARSE < block.height]
         index = block.find_points(rare)
         listed = PointIndex(index.records, np.array([places[field] for field in rare], np.int64)[index.fields])

@@ -332,3 +332,33 @@ def test_every_answer_ends_when_nobody_waits(encoding: Any, kind: Any) -> None:
     query = PointQuery(None, Selection("w"), kind=kind, encoding=encoding)
     with pytest.raises(GoneError), Spool(0) as spool:
         answer_from_copy(MemoryCopy(records), query, spool, PointCount(99), memory_bytes=0, check=check, extra={})
+
+
+@pytest.mark.parametrize("encoding", ["json", "ndjson", "csv", "columns", "parquet", "wide-csv", "wide-parquet"])
+@pytest.mark.parametrize("memory", [0, 2**20])
+def test_an_answer_can_be_tried_again(encoding: Any, memory: int) -> None:
+    class DamagedError(Exception):
+        """A part cannot be read."""
+
+    class DamagedCopy(MemoryCopy):
+        """A copy whose second part is damaged."""
+
+        def blocks(self, *arguments: Any, **named: Any) -> Any:
+            for number, block in enumerate(super().blocks(*arguments, **named)):
+                if number == 1 and arguments[0] != []:
+                    raise DamagedError
+                yield block
+
+    records = [Record(index, index, index, values={"a": "1", "b": "2"}) for index in range(10)]
+    query = PointQuery(None, Selection("w"), encoding=encoding)
+    with Spool(memory) as spool:
+        count = PointCount(20)
+        arguments: dict[str, Any] = {"memory_bytes": memory, "check": lambda: None, "extra": {}}
+        with pytest.raises(DamagedError):
+            answer_from_copy(DamagedCopy(records, 1), query, spool, count, **arguments)
+        body = answer_from_copy(MemoryCopy(records), query, spool, count, **arguments)
+    content = body.content
+    if body.file is not None:
+        with body.file:
+            content = body.file.read()
+    assert content == answer(records, query)
