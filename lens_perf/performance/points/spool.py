@@ -83,6 +83,10 @@ class Spool:
             with self._file:
                 return PointBody(size, self._file.getvalue(), None)
         self._file.seek(0)
+        if size <= self._memory_bytes:
+            # A library that needs a file wrote little to it.
+            with self._file:
+                return PointBody(size, self._file.read(), None)
         return PointBody(size, None, self._file)
 
 
