@@ -19,6 +19,7 @@ from lens_perf.config import load_settings
 from lens_perf.ingest.imports import ImportJob, ImportReport, run_import
 from lens_perf.ingest.kinds import SourceOptions
 from lens_perf.ingest.logs.reader import LogOptions
+from lens_perf.ingest.read_summary import make_printable
 from lens_perf.ingest.recognition import Kind
 from lens_perf.ingest.source_files import Progress
 from lens_perf.ingest.stores import Connect
@@ -100,12 +101,16 @@ def import_files(
                 LogOptions(timezone, start, logging_steps), step_metric, follow, stopped, on_progress
             )
             job = ImportJob(files, uid, None if kind == AUTO else Kind(kind), serial, options)
-            report = run_import(job, connect, warn=lambda sentence: print(f"lens-perf: {sentence}", file=sys.stderr))
+            report = run_import(job, connect, warn=_warn)
     except KeyboardInterrupt:
         print("lens-perf: interrupted; what is stored is whole, import again to complete it", file=sys.stderr)
         return INTERRUPTED
     _tell(report, uid, as_json=as_json)
     return report.status
+
+
+def _warn(sentence: str) -> None:
+    print(f"lens-perf: {make_printable(sentence)}", file=sys.stderr)
 
 
 def _find_cluster(config: Path | None, cluster: str | None) -> Connect:
@@ -119,7 +124,7 @@ def _tell(report: ImportReport, uid: str, *, as_json: bool) -> None:
         return
     print(report)
     for damage in report.read.damages:
-        print(f"lens-perf: {damage}", file=sys.stderr)
+        _warn(str(damage))
 
 
 @contextmanager

@@ -109,7 +109,7 @@ class _Assembler:
         """Return which record of its iteration an observation adds to, counting restarts; None if it adds nothing."""
         series, iteration, _, performance = observation
         if iteration is not None and abs(iteration) > LARGEST_ITERATION:
-            self._summary.skip("iterations beyond what the table can hold", str(iteration))
+            self._summary.lose("iterations beyond what the table can hold", str(iteration))
             return None
         if iteration is None:
             self._without_iteration += 1

@@ -15,7 +15,7 @@ from lens_perf.ingest.record_writer import WriteSummary, batch_records
 from lens_perf.ingest.stores import Connect, Destination, Store, Warn, open_no_store, open_patient_store, open_store
 from lens_perf.ingest.wandb_files.reader import METADATA_FIELDS
 
-DAMAGED = 3
+INCOMPLETE = 3
 
 # In event files and W&B files a metric may have several values for one iteration; in a log, an iteration that is
 # reported again was trained again.
@@ -48,8 +48,8 @@ class ImportReport:
 
     @property
     def status(self) -> int:
-        """The exit status of the command: 0, or 3 if the input is damaged."""
-        return DAMAGED if self.read.damages else 0
+        """The exit status of the command: 0, or 3 if the input is damaged or values of it could not be kept."""
+        return 0 if self.read.is_complete else INCOMPLETE
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as an object for scripts."""

@@ -1,8 +1,11 @@
 """Finds the files of an import and, by their content, what kind they are."""
 
-from collections.abc import Callable, Sequence
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from lens_perf.errors import ImportInputError
@@ -77,18 +80,43 @@ def find_files(kind: Kind, paths: Sequence[Path]) -> dict[Path, Path]:
     return found
 
 
+def list_regular_files(directory: Path) -> Iterator[Path]:
+    """Yield the regular files in and below ``directory``, sorted within each directory.
+
+    Pipes and devices are none, and links are not followed: what they lead to is somebody else's, and may be readable
+    to the user who imports but not to the one who made the link.
+    """
+    for path, directories, names in os.walk(directory):
+        directories.sort()
+        for name in sorted(names):
+            file = Path(path, name)
+            if _is_regular(file):
+                yield file
+
+
+def _is_regular(file: Path) -> bool:
+    try:
+        return stat.S_ISREG(file.lstat().st_mode)
+    except OSError:  # gone since it was listed
+        return False
+
+
+def _matches(kind: Kind, file: Path) -> bool:
+    return any(fnmatchcase(file.name, pattern) for pattern in FILE_PATTERNS[kind])
+
+
 def _find_in_directory(kind: Kind, directory: Path) -> list[Path]:
-    found = sorted({file for pattern in FILE_PATTERNS[kind] for file in directory.rglob(pattern) if file.is_file()})
+    found = sorted(file for file in list_regular_files(directory) if _matches(kind, file))
     if not found:
-        raise ImportInputError(f"{directory}: holds no {' or '.join(FILE_PATTERNS[kind])}")
+        names = " or ".join(FILE_PATTERNS[kind])
+        raise ImportInputError(f"{directory}: holds no {names} (links in directories are not followed)")
     # Each checkpoint of a trainer holds the history up to it: the latest has all.
     return [max(found, key=lambda file: (file.stat().st_mtime, file))] if kind is Kind.HUGGINGFACE else found
 
 
 def _choose_in_directory(directory: Path) -> Choice | None:
-    there = [
-        kind for kind, patterns in FILE_PATTERNS.items() if any(any(directory.rglob(pattern)) for pattern in patterns)
-    ]
+    files = list(list_regular_files(directory))
+    there = [kind for kind in FILE_PATTERNS if any(_matches(kind, file) for file in files)]
     if not there:
         return None
     others = f"; it also has files of the kind {' and '.join(there[1:])}" if there[1:] else ""

@@ -77,7 +77,7 @@ def test_what_has_no_iteration_stands_alone() -> None:
 def test_iterations_beyond_the_column_are_left_out() -> None:
     records, summary = put_together(see("a", 2**31, x=1), see("a", 2**31 - 1, x=2), see("b", -(2**40), x=3))
     assert [record[1] for record in records] == [2**31 - 1]
-    assert summary.skipped["iterations beyond what the table can hold"].count == 2
+    assert summary.lost["iterations beyond what the table can hold"].count == 2
 
 
 def test_a_pause_gives_out_what_changed_and_counts_it_once() -> None:
