@@ -17,11 +17,11 @@ from lens_perf.ingest.wandb_files.reader import METADATA_FIELDS
 
 INCOMPLETE = 3
 
-# In event files and W&B files a metric may have several values for one iteration; in a log, an iteration that is
-# reported again was trained again.
+# In a log, an iteration that is reported again was trained again; in all else a metric may have several values for one
+# iteration, as of a second evaluation.
 REPETITIONS = {
     Kind.LOG: Repetition.RESTART,
-    Kind.HUGGINGFACE: Repetition.RESTART,
+    Kind.HUGGINGFACE: Repetition.ANOTHER_RECORD,
     Kind.TENSORBOARD: Repetition.ANOTHER_RECORD,
     Kind.WANDB: Repetition.ANOTHER_RECORD,
 }
