@@ -77,6 +77,15 @@ class LimitSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImportSettings:
+    """``[imports]``: what ``lens-perf import`` can read."""
+
+    dialects: str | None = setting(
+        "directory of TOML files with dialects of training logs, relative to the settings file", None
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """Every setting of the service; ``path`` is the file they come from."""
 
@@ -88,6 +97,7 @@ class Settings:
     access: AccessSettings = field(default_factory=AccessSettings)
     pool: PoolSettings = field(default_factory=PoolSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
+    imports: ImportSettings = field(default_factory=ImportSettings)
 
     @property
     def fallback_cluster(self) -> str:
@@ -95,11 +105,12 @@ class Settings:
         return self.default_cluster or self.current_cluster or next(iter(self.clusters))
 
 
-SECTIONS: Mapping[str, type[HttpSettings | AccessSettings | PoolSettings | LimitSettings]] = {
+SECTIONS: Mapping[str, type[HttpSettings | AccessSettings | PoolSettings | LimitSettings | ImportSettings]] = {
     "http": HttpSettings,
     "access": AccessSettings,
     "pool": PoolSettings,
     "limits": LimitSettings,
+    "imports": ImportSettings,
 }
 TOP_KEYS = tuple(each for each in fields(Settings) if each.name in {"default_cluster", "current_cluster"})
 CLUSTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -129,6 +140,7 @@ def load_settings(path: Path | None = None, environment: Mapping[str, str] = os.
         for name, section in SECTIONS.items()
     }
     sections["access"] = _anchor(sections["access"], "token_file", path.parent)
+    sections["imports"] = _anchor(sections["imports"], "dialects", path.parent)
     settings = Settings(
         path=path,
         **_read_keys(TOP_KEYS, own_keys, f"{path}: ", environment, VARIABLE_PREFIX),

@@ -1,6 +1,7 @@
 """``lens-perf import``: brings what training frameworks write into a cluster. Status 3 tells of damaged input."""
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,10 +16,11 @@ import click
 
 from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.commands.options import cluster_option, config_option, tells_errors
-from lens_perf.config import load_settings
+from lens_perf.config import CONFIG_VARIABLE, Settings, load_settings
 from lens_perf.ingest.imports import ImportJob, ImportReport, run_import
 from lens_perf.ingest.kinds import SourceOptions
-from lens_perf.ingest.logs.reader import LogOptions
+from lens_perf.ingest.logs.dialect_files import load_dialects
+from lens_perf.ingest.logs.options import LogOptions
 from lens_perf.ingest.read_summary import make_printable
 from lens_perf.ingest.recognition import Kind
 from lens_perf.ingest.source_files import Progress
@@ -94,11 +96,15 @@ def import_files(
     """
     start = start_time.replace(tzinfo=timezone) if start_time else None
     files = [Path(path) for path in paths]
-    connect = None if dry_run else _find_cluster(config, cluster)
+    # A dry run needs no settings, but may have dialects in them.
+    settings = load_settings(config) if not dry_run or config or os.environ.get(CONFIG_VARIABLE) else None
+    connect = None if dry_run or settings is None else _find_cluster(settings, cluster)
+    directory = settings.imports.dialects if settings else None
+    dialects = load_dialects(Path(directory) if directory else None)
     try:
         with _stop_signals(wait=follow or "-" in paths) as stopped, _progress(files, hidden=follow) as on_progress:
             options = SourceOptions(
-                LogOptions(timezone, start, logging_steps), step_metric, follow, stopped, on_progress
+                LogOptions(timezone, start, logging_steps, dialects), step_metric, follow, stopped, on_progress
             )
             job = ImportJob(files, uid, None if kind == AUTO else Kind(kind), serial, options)
             report = run_import(job, connect, warn=_warn)
@@ -113,8 +119,8 @@ def _warn(sentence: str) -> None:
     print(f"lens-perf: {make_printable(sentence)}", file=sys.stderr)
 
 
-def _find_cluster(config: Path | None, cluster: str | None) -> Connect:
-    registry = ClusterRegistry(load_settings(config))
+def _find_cluster(settings: Settings, cluster: str | None) -> Connect:
+    registry = ClusterRegistry(settings)
     return partial(registry.open_connection, registry.resolve(cluster))
 
 

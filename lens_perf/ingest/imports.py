@@ -74,7 +74,7 @@ def run_import(job: ImportJob, connect: Connect | None, warn: Warn = lambda _: N
     summary, written = ReadSummary(), WriteSummary() if connect else None
     kind = job.kind
     if kind is None:
-        choice = choose_kind(job.paths)
+        choice = choose_kind(job.paths, job.options.log.dialects)
         kind = choice.kind
         summary.note(f"read as {kind}: {choice.reason}")
     observations = read_sources(kind, job.paths, summary, job.options)
@@ -105,8 +105,7 @@ def _open_store(
 
 
 EXPECTED = {
-    Kind.LOG: "a line that reports an iteration, as Megatron-LM, Primus, GPT-NeoX, DeepSpeed, torchtitan, nanoGPT, "
-    "MLPerf logging or the Trainer of Hugging Face print it",
+    Kind.LOG: "a line that reports an iteration in a dialect that is known",
     Kind.TENSORBOARD: "a scalar",
     Kind.WANDB: "a row of history",
     Kind.HUGGINGFACE: "an entry of log_history",
@@ -117,4 +116,5 @@ def _describe_nothing(job: ImportJob, kind: Kind, summary: ReadSummary) -> str:
     names = ", ".join(map(str, job.paths))
     read = ", ".join(f"{count} {what}" for what, count in summary.read.items()) or "nothing"
     findings = "".join(f"; {damage}" for damage in summary.damages)
-    return f"{names}: nothing to import: none holds {EXPECTED[kind]} (read {read}){findings}"
+    known = f": {', '.join(each.name for each in job.options.log.dialects)}" if kind is Kind.LOG else ""
+    return f"{names}: nothing to import: none holds {EXPECTED[kind]}{known} (read {read}){findings}"

@@ -10,8 +10,9 @@ from threading import Event
 
 from lens_perf.errors import ImportInputError
 from lens_perf.ingest.event_files.reader import order_event_files, read_event_files
-from lens_perf.ingest.logs.lines import split_lines
-from lens_perf.ingest.logs.reader import LogOptions, read_log
+from lens_perf.ingest.logs.lines import split_lines, split_whole_lines
+from lens_perf.ingest.logs.options import LogOptions
+from lens_perf.ingest.logs.reader import read_log
 from lens_perf.ingest.read_summary import ReadSummary
 from lens_perf.ingest.recognition import STANDARD_INPUT, Kind, find_files
 from lens_perf.ingest.records import Mark, Observation
@@ -104,14 +105,14 @@ def _read_standard_input(
 ) -> Observations:
     if kind is not Kind.LOG or len(paths) > 1:
         raise ImportInputError("- stands for a log on standard input, alone")
-    return read_log(split_lines(read_pipe(sys.stdin.buffer, options.stopped.is_set)), summary, options.log)
+    return read_log(split_whole_lines(read_pipe(sys.stdin.buffer, options.stopped.is_set)), summary, options.log)
 
 
 def _read_logs(
     files: Mapping[Path, Path], summary: ReadSummary, options: SourceOptions, open_blocks: BlockSource
 ) -> Observations:
-    lines = chain.from_iterable(split_lines(open_blocks(file)) for file in files)
-    return read_log(lines, summary, options.log)
+    chunks = chain.from_iterable(split_whole_lines(open_blocks(file)) for file in files)
+    return read_log(chunks, summary, options.log)
 
 
 def _read_event_files(

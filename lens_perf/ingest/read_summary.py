@@ -31,11 +31,11 @@ class Skipped:
     examples: list[str] = field(default_factory=list)
 
 
-def _count(reasons: dict[str, Skipped], reason: str, example: str | bytes | None) -> None:
+def _count(reasons: dict[str, Skipped], reason: str, example: str | bytes | None, count: int = 1) -> None:
     skipped = reasons.get(reason)
     if skipped is None:
         skipped = reasons[reason] = Skipped()
-    skipped.count += 1
+    skipped.count += count
     if example is not None and len(skipped.examples) < MOST_EXAMPLES:
         text = example[: 2 * LONGEST_EXAMPLE]
         text = text if isinstance(text, str) else text.decode("utf-8", "replace")
@@ -89,13 +89,13 @@ class ReadSummary:
     """Choices the reader made, each a sentence: what was recognised, where times and iterations come from."""
     damages: list[Damage] = field(default_factory=list)
 
-    def skip(self, reason: str, example: str | bytes | None = None) -> None:
+    def skip(self, reason: str, example: str | bytes | None = None, count: int = 1) -> None:
         """Count something that is left out because it is no metric of the workload."""
-        _count(self.skipped, reason, example)
+        _count(self.skipped, reason, example, count)
 
-    def lose(self, reason: str, example: str | bytes | None = None) -> None:
+    def lose(self, reason: str, example: str | bytes | None = None, count: int = 1) -> None:
         """Count a value that belongs to the workload and cannot be kept: the import is not complete."""
-        _count(self.lost, reason, example)
+        _count(self.lost, reason, example, count)
 
     def skip_text(self, reason: str, name: str, example: str | None = None) -> None:
         """Count a value of ``name`` that is no number: lost if other values of the name are numbers, else no metric."""

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from lens_perf.errors import ImportInputError
 from lens_perf.ingest.event_files.framing import looks_like_event_file
-from lens_perf.ingest.logs.dialects import find_dialect
+from lens_perf.ingest.logs.evidence import find_nearest, recognise
+from lens_perf.ingest.logs.forms import Dialect
+from lens_perf.ingest.read_summary import make_printable
 from lens_perf.ingest.source_files import read_head
 from lens_perf.ingest.trainer_state import looks_like_trainer_state
 from lens_perf.ingest.wandb_files.chart_export import looks_like_chart_export
@@ -19,6 +21,7 @@ from lens_perf.ingest.wandb_files.framing import looks_like_wandb_file
 STANDARD_INPUT = Path("-")
 HEAD_SIZE = 1 << 16
 LOG_HEAD_SIZE = 1 << 24
+NEAREST_HEAD_SIZE = 1 << 20
 
 
 class Kind(StrEnum):
@@ -50,21 +53,31 @@ class Choice:
     reason: str
 
 
-def choose_kind(paths: Sequence[Path]) -> Choice:
-    """Look at the content of ``paths`` and tell their kind. Raises ImportInputError if none can be told."""
+def choose_kind(paths: Sequence[Path], dialects: Sequence[Dialect]) -> Choice:
+    """Choose the kind of ``paths`` by their content, logs in one of ``dialects``.
+
+    Raises ImportInputError if they are of none, which lists the dialects and what comes nearest.
+    """
     for path in paths:
         if path == STANDARD_INPUT:
             return Choice(Kind.LOG, "standard input is read as a log")
         if path.is_fifo():
             return Choice(Kind.LOG, f"{path} is a pipe, which is read as a log")
-        choice = _choose_in_directory(path) if path.is_dir() else _choose_by_content(path)
+        choice = _choose_in_directory(path) if path.is_dir() else _choose_by_content(path, dialects)
         if choice:
             return choice
     names = ", ".join(map(str, paths))
     raise ImportInputError(
-        f"{names}: neither event file, W&B file or export, trainer_state.json nor a log of a dialect that is known; "
-        "name the kind instead of auto to learn more"
+        f"{names}: neither event file, W&B file or export, trainer_state.json nor a log of a dialect that is known: "
+        f"{', '.join(dialect.name for dialect in dialects)}{_describe_nearest(paths, dialects)}"
     )
+
+
+def _describe_nearest(paths: Sequence[Path], dialects: Sequence[Dialect]) -> str:
+    for path in paths:
+        if path.is_file() and (nearest := find_nearest(dialects, read_head(path, NEAREST_HEAD_SIZE) + b"\n")):
+            return f"; {make_printable(str(nearest))}"
+    return ""
 
 
 def find_files(kind: Kind, paths: Sequence[Path]) -> dict[Path, Path]:
@@ -123,7 +136,7 @@ def _choose_in_directory(directory: Path) -> Choice | None:
     return Choice(there[0], f"{directory} holds {FILE_PATTERNS[there[0]][0]}{others}")
 
 
-def _choose_by_content(path: Path) -> Choice | None:
+def _choose_by_content(path: Path, dialects: Sequence[Dialect]) -> Choice | None:
     head = read_head(path, HEAD_SIZE)
     first_line = head.split(b"\n", 1)[0].decode("utf-8", "replace")
     tests: Sequence[tuple[Kind, str, Callable[[], bool]]] = (
@@ -135,5 +148,5 @@ def _choose_by_content(path: Path) -> Choice | None:
     for kind, reason, test in tests:
         if test():
             return Choice(kind, f"{path} {reason}")
-    dialect = find_dialect(read_head(path, LOG_HEAD_SIZE))
-    return Choice(Kind.LOG, f"{path} has lines as {dialect} prints them") if dialect else None
+    dialect = recognise(dialects, read_head(path, LOG_HEAD_SIZE))
+    return Choice(Kind.LOG, f"{path} has lines as {dialect.name} prints them") if dialect else None

@@ -36,17 +36,19 @@ def log(tmp_path: Path) -> Path:
 def test_a_summary_for_people(importer: Importer, log: Path) -> None:
     log.write_text(log.read_text() + line(11, "nan") + line(3) + line(4, "what?"))
     outcome = importer.run("log", log, options=())
-    assert outcome.status == 0
+    assert outcome.status == 3
     assert outcome.output.splitlines() == [
         "read       14 lines",
         "records    13, iterations 1 to 11, 1 restarts, 13 without a time",
         "metrics    3: elapsed_time_per_iteration_ms 13, lm_loss 12, target_iteration 13",
         "not finite 1 values, kept as texts",
         "note       the log's dialect is that of Megatron-LM",
+        "left out   1 fields of the iteration line that are no numbers",
+        "             lm loss: what?",
         "left out   1 lines that report no iteration",
         "             starting",
-        "left out   1 fields that are no numbers",
-        "             lm loss: what?",
+        "LOST       1 values that are no numbers, of metrics that have numbers elsewhere",
+        "             lm_loss",
         "wrote 13 new records, replaced 0, left 0 unchanged",
     ]
     assert outcome.errors == ""

@@ -9,14 +9,16 @@ from hypothesis import strategies as st
 
 from lens_perf.ingest.assembly import assemble
 from lens_perf.ingest.logs.lines import split_lines
-from lens_perf.ingest.logs.reader import LogOptions, read_log
+from lens_perf.ingest.logs.options import LogOptions
+from lens_perf.ingest.logs.reader import read_log
 from lens_perf.ingest.read_summary import ReadSummary
 from lens_perf.ingest.records import Record
 
 
 def read(*lines: str, options: LogOptions | None = None) -> tuple[list[Record], ReadSummary]:
     summary = ReadSummary()
-    records = assemble(read_log((line.encode("utf-8", "replace") for line in lines), summary, options), summary)
+    chunk = "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
+    records = assemble(read_log([chunk], summary, options), summary)
     return [record for record in records if record is not None], summary
 
 
@@ -106,9 +108,12 @@ def test_what_cannot_be_understood_is_told() -> None:
         {"grad_norm": 1.0, "target_iteration": 100, "forward_time_ms": 1.0}
     ]
     assert {reason: skipped.count for reason, skipped in summary.skipped.items()} == {
-        "iteration lines without fields, perhaps cut off": 1,
-        "fields that are no numbers": 1,
+        "fields of the iteration line that are no numbers": 1,
         "lines that report no iteration": 1,
+    }
+    assert {reason: lost.count for reason, lost in summary.lost.items()} == {
+        "iteration lines without fields, perhaps cut off": 1,
+        "pieces of the iteration line that are no fields": 1,
     }
     assert any("lm loss: what?" in told for told in summary.format().splitlines())
 

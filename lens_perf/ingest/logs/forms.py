@@ -1,0 +1,174 @@
+"""What a dialect of training logs declares: forms of line, and how each is recognised and split into fields."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from lens_perf.ingest.logs.metric_names import Field, fold_words
+from lens_perf.ingest.logs.splitting import Splitter, split_by
+from lens_perf.ingest.logs.templates import Template
+from lens_perf.ingest.logs.values import parse_iteration
+
+
+class Purpose(StrEnum):
+    """What a form of line is for. Only a report can show that training was restarted."""
+
+    REPORT = "report"
+    EVALUATION = "evaluation"
+    ADDITION = "addition"
+    HEADING = "heading"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a line says, its fields still in the words of the log.
+
+    ``prefix`` is what stands ahead of the template, ``label`` names the data of an evaluation, and ``rest`` are pieces
+    that are no fields.
+    """
+
+    form: "Form"
+    iteration: int | None
+    target: int | None
+    prefix: str
+    fields: list[tuple[str, str]]
+    rest: list[str]
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form of line.
+
+    ``contains`` must all be in the line and ``excludes`` must not. ``splitter`` finds the fields in what ``{fields}``
+    takes, ``names`` says what some become, ``texts`` are fields that hold no number. ``name_prefix`` and
+    ``name_suffix`` surround the names of the metrics, which ``verbatim`` keeps as they are and which lose the ending
+    ``drops``. ``iteration_fields`` may hold the iteration, as ``5`` or ``5/40``. Lines below ``first_iteration`` are no
+    reports. ``joins_next`` adds the line to the report after it, ``last_counts`` takes the last line of an iteration
+    instead of the first. ``field_ahead`` reads one more field from what stands ahead of the template, ``whole`` begins
+    the fields where the template does, and ``continued`` takes fields from the lines that follow, one each.
+    """
+
+    name: str
+    templates: tuple[Template, ...]
+    purpose: Purpose = Purpose.REPORT
+    splitter: Splitter = field(default=split_by("|", ":"))
+    contains: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    names: Mapping[str, Field] = field(default_factory=dict)
+    texts: frozenset[str] = frozenset()
+    name_prefix: str = ""
+    name_suffix: str = ""
+    verbatim: bool = False
+    iteration_fields: tuple[str, ...] = ()
+    first_iteration: int = 0
+    joins_next: bool = False
+    last_counts: bool = False
+    field_ahead: bool = False
+    whole: bool = False
+    continued: bool = False
+    drops: str = ""
+
+    @property
+    def reports(self) -> bool:
+        """Whether lines of this form report iterations."""
+        return self.purpose is Purpose.REPORT
+
+    def find_markers(self) -> set[str]:
+        """Return literals of which each line of this form holds one."""
+        return {max(self.contains, key=len)} if self.contains else {template.marker for template in self.templates}
+
+    def read(self, text: str) -> Line | None:
+        """Return what a line says, or None if it is not of this form."""
+        if not all(map(text.__contains__, self.contains)) or any(map(text.__contains__, self.excludes)):
+            return None
+        for template in self.templates:
+            if template.marker in text and (found := template.match(text)):
+                groups = found.groupdict()
+                if self.whole:
+                    groups["fields"] = text[found.start() :]
+                if line := self._read_match(groups, text[: found.start()]):
+                    return line
+        return None
+
+    def read_following(self, text: str) -> list[tuple[str, str]] | None:
+        """Return the fields on a line that follows a report which is continued; None if the line is another one."""
+        if not text.startswith(" ") or not text.strip():
+            return None
+        fields, rest = self.splitter(text)
+        return fields if fields and not rest else None
+
+    def _read_match(self, found: Mapping[str, str], prefix: str) -> Line | None:
+        fields, rest = self.splitter(found["fields"]) if found.get("fields") else ([], [])
+        if self.drops:
+            fields = [(name.removesuffix(self.drops).rstrip(), value) for name, value in fields]
+        if self.field_ahead:
+            fields[:0] = find_field_ahead(prefix)
+        iteration = parse_iteration(found["iteration"]) if "iteration" in found else None
+        target = parse_iteration(found["target"]) if "target" in found else None
+        if self.iteration_fields:
+            fields, iteration, target = self._take_iteration(fields, iteration, target)
+        elif "batch" in found:
+            batches = parse_iteration(found["batches"])
+            iteration = parse_iteration(found["epoch"]) * batches + parse_iteration(found["batch"])
+        if not fields and not self.continued and self.purpose is not Purpose.HEADING:
+            return None
+        if iteration is not None and iteration < self.first_iteration:
+            return None
+        return Line(self, iteration, target, prefix, fields, rest, found.get("label") or "")
+
+    def _take_iteration(
+        self, fields: list[tuple[str, str]], iteration: int | None, target: int | None
+    ) -> tuple[list[tuple[str, str]], int | None, int | None]:
+        """Return the fields without the one that holds the iteration, and what that says."""
+        for name in self.iteration_fields:
+            for index, (key, value) in enumerate(fields):
+                current, _, total = value.partition("/")
+                if fold_words(key) == name and is_digits(current):
+                    target = parse_iteration(total) if is_digits(total) else target
+                    return [*fields[:index], *fields[index + 1 :]], parse_iteration(current), target
+        return fields, iteration, target
+
+
+def is_digits(text: str) -> bool:
+    """Return whether ``text`` is a whole number of ASCII digits."""
+    return text.isascii() and text.isdigit()
+
+
+def find_field_ahead(prefix: str) -> list[tuple[str, str]]:
+    """Return the field at the end of ``prefix``, as in ``samples/sec: 87.5 | ``, if there is one."""
+    field, bar, _ = prefix.rstrip().rpartition("|") if prefix.rstrip().endswith("|") else ("", "", "")
+    name, value = ["", *field.split()][-2:] if bar and field.strip() else ("", "")
+    return [(name.removesuffix(":"), value)] if name.endswith(":") else []
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """The forms of line that one family of training programs prints.
+
+    ``library`` says that the lines come from a library within other programs, whose own dialect goes first. ``reader``
+    names what turns lines into observations where their order alone does not tell.
+    """
+
+    name: str
+    forms: tuple[Form, ...]
+    library: bool = False
+    reader: str = "iterations"
+
+    def find_markers(self) -> set[bytes]:
+        """Return literals of which each line of this dialect holds one."""
+        markers = {marker for form in self.forms for marker in form.find_markers()}
+        shortest = {each for each in markers if not any(other != each and other in each for other in markers)}
+        return {marker.encode() for marker in shortest}
+
+    def find_cut(self, text: str) -> Form | None:
+        """Return the form of a report that ``text`` ends before the fields of, if there is one."""
+        reports = (form for form in self.forms if form.reports)
+        return next((form for form in reports if any(each.is_cut(text) for each in form.templates)), None)
+
+    def read(self, text: str) -> Line | None:
+        """Return what a line says by the first form that it is of."""
+        for form in self.forms:
+            if line := form.read(text):
+                return line
+        return None

@@ -1,0 +1,170 @@
+"""Turns the lines of a dialect whose reports name their iteration into observations."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from lens_perf.ingest.logs.forms import Line, Purpose
+from lens_perf.ingest.logs.line_metrics import LineMetrics
+from lens_perf.ingest.logs.metric_names import ELAPSED, spell_name
+from lens_perf.ingest.logs.options import LogOptions
+from lens_perf.ingest.logs.stamps import find_rank, find_time
+from lens_perf.ingest.read_summary import ReadSummary
+from lens_perf.ingest.records import MetricValue, Observation
+
+# Other ranks print an iteration nearly at once; one that lies further back is a restart.
+LARGEST_LAG = 2
+
+AHEAD = "lines ahead of the first iteration"
+
+
+class IterationLines:
+    """Reads the lines of one input. Only reports tell where training is; all other lines add to an iteration."""
+
+    def __init__(self, summary: ReadSummary, options: LogOptions) -> None:
+        self._summary = summary
+        self._options = options
+        self._metrics = LineMetrics(summary)
+        self._times = Times(summary, options)
+        self._rank: int | None = None
+        self._iteration: int | None = None
+        self._heading: tuple[int | None, int | None] = (None, None)
+        self._next: dict[str, MetricValue] = {}
+        self._held: Observation | None = None
+        self._waiting: list[Observation] = []
+        self._evaluated: tuple[int | None, dict[str, MetricValue]] = (None, {})
+
+    def take(self, line: Line, text: str) -> Iterator[Observation]:
+        """Yield what a line reports, and what waited for it."""
+        form = line.form
+        if form.purpose is Purpose.HEADING:
+            yield from self._release()
+            self._heading = line.iteration, line.target
+        elif form.reports:
+            yield from self._take_report(line, text)
+        elif form.joins_next:
+            self._next = self._metrics.read(line)
+        else:
+            yield from self._take_other(line, text)
+
+    def settle(self) -> Iterator[Observation]:
+        """Yield what waits for another line, as none will come."""
+        yield from self._release()
+        yield from self._waiting
+        self._waiting = []
+
+    def note_other_time(self, line: Line) -> None:
+        """Keep the time of a line of another dialect: the one that counts may have none for the same iteration."""
+        self._times.note_other(line)
+
+    def _take_report(self, line: Line, text: str) -> Iterator[Observation]:
+        iteration, target = (line.iteration, line.target) if line.iteration is not None else self._heading
+        if iteration is None:
+            self._summary.skip(AHEAD, text)
+            return
+        if self._is_of_another_rank(iteration, line.prefix):
+            self._summary.skip("lines of other ranks", text)
+            return
+        performance, self._next = self._next | self._metrics.read(line), {}
+        if target is not None:
+            performance["target_iteration"] = target
+        if not performance:
+            return
+        created_at = self._times.find(line.prefix, performance, iteration, self._iteration)
+        observation = Observation(line.form.name, iteration, created_at, performance)
+        if line.form.last_counts:
+            if self._held and self._held.iteration != iteration:
+                yield from self._release()
+            self._held = observation
+        else:
+            self._iteration = iteration
+            yield observation
+        waiting, self._waiting = self._waiting, []
+        yield from waiting
+
+    def _release(self) -> Iterator[Observation]:
+        """Yield the report that another line of its iteration could have replaced."""
+        held, self._held = self._held, None
+        if held:
+            self._iteration = held.iteration
+            yield held
+
+    def _take_other(self, line: Line, text: str) -> Iterator[Observation]:
+        current = self._held.iteration if self._held else self._iteration
+        iteration = line.iteration if line.iteration is not None else current
+        evaluates = line.form.purpose is Purpose.EVALUATION
+        if iteration is None and not evaluates:
+            self._summary.skip(AHEAD, text)
+            return
+        performance = self._metrics.read(line)
+        if evaluates:
+            performance = self._tell_apart(line, iteration, performance)
+        if not performance:
+            return
+        created_at = self._times.find(line.prefix, {}, None, None) if iteration is None else None
+        observation = Observation(None, iteration, created_at, performance)
+        # What is ahead of its report, as after a restart, waits to learn which attempt it belongs to.
+        if iteration is None or iteration == current:
+            yield observation
+        else:
+            self._waiting.append(observation)
+
+    def _tell_apart(
+        self, line: Line, iteration: int | None, performance: dict[str, MetricValue]
+    ) -> dict[str, MetricValue]:
+        """Return the metrics of an evaluation, with its label in the names that its iteration has already."""
+        if self._evaluated[0] != iteration:
+            self._evaluated = iteration, {}
+        before = self._evaluated[1]
+        if line.label and any(before.get(name, value) != value for name, value in performance.items()):
+            label = spell_name(line.label)
+            performance = {f"{name}_on_{label}": value for name, value in performance.items()}
+        before |= performance
+        return performance
+
+    def _is_of_another_rank(self, iteration: int, prefix: str) -> bool:
+        rank, last = find_rank(prefix), self._iteration
+        near = last is not None and last - LARGEST_LAG <= iteration <= last
+        if near and rank is not None and self._rank is not None and rank != self._rank:
+            return True
+        self._rank = rank if rank is not None else self._rank
+        return False
+
+
+class Times:
+    """Finds the times of lines, in what stands ahead of them or from a start and the elapsed times."""
+
+    def __init__(self, summary: ReadSummary, options: LogOptions) -> None:
+        self._summary = summary
+        self._options = options
+        self._clock = options.start_time
+        self._last: datetime | None = None
+        self._other: tuple[int | None, datetime] | None = None
+
+    def note_other(self, line: Line) -> None:
+        """Keep the time of a line of another dialect for its iteration."""
+        if self._last is None and (moment := find_time(line.prefix, self._options.timezone)):
+            self._other = line.iteration, moment
+
+    def find(
+        self, prefix: str, performance: dict[str, MetricValue], iteration: int | None, before: int | None
+    ) -> datetime | None:
+        """Return the time of a line that reports ``iteration``, the one after ``before``; None if nothing says it."""
+        rises = iteration is None or before is None or iteration > before
+        moment = find_time(prefix, self._options.timezone, self._last if rises else None)
+        if moment is not None:
+            self._last = moment
+        elif self._other is not None and iteration is not None and self._other[0] == iteration:
+            moment = self._other[1]
+        if moment is not None:
+            self._summary.note(f"times are the log's own; those without a zone are taken as {self._options.timezone}")
+            return moment
+        elapsed = performance.get(ELAPSED)
+        if self._clock is None or not isinstance(elapsed, (int, float)):
+            return None
+        passed = 1 if before is None or iteration is None else max(iteration - before, 1)
+        try:
+            self._clock += timedelta(milliseconds=elapsed * passed)
+        except OverflowError:
+            return None
+        self._summary.note("times are reckoned from --start-time and the elapsed times")
+        return self._clock

@@ -1,0 +1,63 @@
+"""Turns the fields of lines into metrics, keeping names apart that would collide, and counts what is no number."""
+
+from lens_perf.ingest.logs.forms import Form, Line
+from lens_perf.ingest.logs.metric_names import find_field, fold_words, read_field, spell_name
+from lens_perf.ingest.read_summary import ReadSummary
+from lens_perf.ingest.records import MetricValue
+
+
+class LineMetrics:
+    """Reads the fields of the lines of one input.
+
+    A name that comes from folding a field's words belongs to the first field of the input that has it; a field with
+    other words keeps its own spelling.
+    """
+
+    def __init__(self, summary: ReadSummary) -> None:
+        self._summary = summary
+        self._owners: dict[str, str] = {}
+
+    def read(self, line: Line) -> dict[str, MetricValue]:
+        """Return the metrics of a line's fields; what holds no number is counted in the summary."""
+        form, found = line.form, dict[str, MetricValue]()
+        prefix = f"{self._find_split(line)}_" if line.label and form.name_prefix else form.name_prefix
+        for name, text in line.fields:
+            if form.texts and fold_words(name) in form.texts:
+                self._summary.skip(f"fields of the {form.name} that hold texts", f"{name}: {text}")
+                continue
+            metrics = read_field(name, text, form.names, verbatim=form.verbatim)
+            if not metrics:
+                self._skip(form, name, text, prefix)
+            for metric, value in metrics.items():
+                found[self._keep_apart(f"{prefix}{metric}{form.name_suffix}", name, form, found)] = value
+        for piece in line.rest:
+            self._summary.lose(f"pieces of the {form.name} that are no fields", piece)
+        return found
+
+    def _find_split(self, line: Line) -> str:
+        """Return which part of the data an evaluation is of, by its label, else by its form."""
+        words = set(line.label.replace("-", " ").split())
+        if "test" in words:
+            return "test"
+        return "validation" if words & {"val", "validation", "valid"} else line.form.name_prefix.rstrip("_")
+
+    def _skip(self, form: Form, name: str, text: str, prefix: str) -> None:
+        known = find_field(name, form.names)
+        metric = known.name if known else name if form.verbatim else spell_name(name)
+        self._summary.skip_text(
+            f"fields of the {form.name} that are no numbers", f"{prefix}{metric}{form.name_suffix}", f"{name}: {text}"
+        )
+
+    def _keep_apart(self, metric: str, name: str, form: Form, found: dict[str, MetricValue]) -> str:
+        """Return the name under which a metric of the field ``name`` is kept."""
+        folded = not form.verbatim and find_field(name, form.names) is None
+        if (not folded or self._owners.setdefault(metric, name) == name) and metric not in found:
+            return metric
+        if metric in found or folded:
+            original = " ".join(name.split())
+            metric = metric if original in metric else f"{form.name_prefix}{original}{form.name_suffix}"
+        count, kept = 1, metric
+        while kept in found:
+            count += 1
+            kept = f"{metric}_{count}"
+        return kept
