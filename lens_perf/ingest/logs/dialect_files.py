@@ -20,10 +20,10 @@ FORM_KEYS = {
     "name": TEXT, "purpose": TEXT, "lines": TEXTS, "contains": TEXTS, "fields": TEXT, "separator": TEXT, "assign": TEXT,
     "names": "a table", "texts": TEXTS, "name_prefix": TEXT, "name_suffix": TEXT, "verbatim": TRUTH,
     "iteration_fields": TEXTS, "first_iteration": WHOLE, "joins_next": TRUTH, "last_counts": TRUTH,
-    "field_ahead": TRUTH, "continued": TRUTH, "excludes": TEXTS, "whole": TRUTH, "drops": TEXT,
+    "field_ahead": TRUTH, "continued": TRUTH, "excludes": TEXTS, "whole": TRUTH, "closing": TEXT, "drops": TEXT,
 }  # fmt: skip
 PLAIN_KEYS = ("name_prefix", "name_suffix", "verbatim", "first_iteration", "joins_next", "last_counts", "field_ahead",
-              "continued", "whole", "drops")  # fmt: skip
+              "continued", "whole", "drops", "closing")  # fmt: skip
 
 
 @lru_cache(maxsize=1)

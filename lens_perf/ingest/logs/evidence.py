@@ -1,6 +1,7 @@
 """Chooses the dialect of a log by what its head shows: how many lines each explains, and whether iterations rise."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from lens_perf.ingest.logs.forms import Dialect, Form, Line
@@ -18,6 +19,8 @@ LEAST_SHARE = 0.1
 MOST_COMPARED = 2000
 LONGEST_SHOWN = 120
 BLOCK_SIZE = 1 << 20
+SHORTEST_MARKER = 4
+LONGEST_MARKER = 12
 
 
 @dataclass
@@ -59,13 +62,13 @@ class Evidence:
 
     def __init__(self, dialects: Sequence[Dialect]) -> None:
         self._dialects = dialects
-        self._markers = set().union(*(dialect.find_markers() for dialect in dialects))
+        self.markers = choose_markers(dialects)
         self._tallies: dict[str, Tally] = {}
         self._bytes = 0
 
     def take(self, chunk: bytes) -> bool:
         """Look at a chunk of whole lines; return whether a line was of a dialect so far."""
-        for text in read_candidates(chunk, self._markers):
+        for text in read_candidates(chunk, self.markers):
             for dialect in self._dialects:
                 if line := dialect.read(text):
                     self._tallies.setdefault(dialect.name, Tally()).add(line)
@@ -97,7 +100,29 @@ class Evidence:
         return self._tallies[dialect.name].score
 
 
-def read_candidates(chunk: bytes, markers: set[bytes]) -> Iterator[str]:
+def choose_markers(dialects: Sequence[Dialect]) -> list[bytes]:
+    """Return a few literals of which each line of the dialects holds one: each is searched for in the whole log.
+
+    Those that are in the most templates are chosen first, so that a handful serves all dialects.
+    """
+    lines = [literals for dialect in dialects for form in dialect.forms for literals in form.list_literals()]
+    left = [{each for each in literals if len(each) >= SHORTEST_MARKER} or literals for literals in lines]
+    chosen: list[str] = []
+    while left:
+        counts = Counter(piece for literals in left for piece in set().union(*map(_list_pieces, literals)))
+        best = max(counts, key=lambda piece: (counts[piece], len(piece), piece))
+        chosen.append(best)
+        left = [literals for literals in left if not any(best in literal for literal in literals)]
+    return [marker.encode() for marker in chosen]
+
+
+def _list_pieces(literal: str) -> set[str]:
+    """Return the substrings by which a literal may be found; a short one is a marker as a whole."""
+    lengths = range(min(SHORTEST_MARKER, len(literal)), min(LONGEST_MARKER, len(literal)) + 1)
+    return {literal[start : start + length] for length in lengths for start in range(len(literal) - length + 1)}
+
+
+def read_candidates(chunk: bytes, markers: Iterable[bytes]) -> Iterator[str]:
     """Yield the texts of the lines that hold a marker, without colours; what a carriage return overwrites is a line."""
     for start in find_line_starts(chunk, markers):
         line = chunk[start : chunk.find(b"\n", start)]

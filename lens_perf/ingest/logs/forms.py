@@ -1,5 +1,6 @@
 """What a dialect of training logs declares: forms of line, and how each is recognised and split into fields."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -7,7 +8,7 @@ from enum import StrEnum
 from lens_perf.ingest.logs.metric_names import Field, fold_words
 from lens_perf.ingest.logs.splitting import Splitter, split_by
 from lens_perf.ingest.logs.templates import Template
-from lens_perf.ingest.logs.values import parse_iteration
+from lens_perf.ingest.logs.values import parse_iteration, parse_number
 
 
 class Purpose(StrEnum):
@@ -19,12 +20,16 @@ class Purpose(StrEnum):
     HEADING = "heading"
 
 
+# What launchers put ahead of each line.
+RANK_AHEAD = re.compile(r"^\[?(?:rank)?[0-9]{1,9}+\]?:(?= )")
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """What a line says, its fields still in the words of the log.
 
-    ``prefix`` is what stands ahead of the template, ``label`` names the data of an evaluation, and ``rest`` are pieces
-    that are no fields.
+    ``prefix`` is what stands ahead of the template, ``label`` names the data of an evaluation, ``done`` is where a
+    progress bar stands, and ``rest`` are pieces that are no fields.
     """
 
     form: "Form"
@@ -34,6 +39,7 @@ class Line:
     fields: list[tuple[str, str]]
     rest: list[str]
     label: str = ""
+    done: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,8 @@ class Form:
     ``drops``. ``iteration_fields`` may hold the iteration, as ``5`` or ``5/40``. Lines below ``first_iteration`` are no
     reports. ``joins_next`` adds the line to the report after it, ``last_counts`` takes the last line of an iteration
     instead of the first. ``field_ahead`` reads one more field from what stands ahead of the template, ``whole`` begins
-    the fields where the template does, and ``continued`` takes fields from the lines that follow, one each.
+    the fields where the template does, ``closing`` ends them, and ``continued`` takes fields from the lines that
+    follow, one each.
     """
 
     name: str
@@ -68,15 +75,16 @@ class Form:
     whole: bool = False
     continued: bool = False
     drops: str = ""
+    closing: str = ""
 
     @property
     def reports(self) -> bool:
         """Whether lines of this form report iterations."""
         return self.purpose is Purpose.REPORT
 
-    def find_markers(self) -> set[str]:
-        """Return literals of which each line of this form holds one."""
-        return {max(self.contains, key=len)} if self.contains else {template.marker for template in self.templates}
+    def list_literals(self) -> list[set[str]]:
+        """Return for each template the literals that all its lines hold."""
+        return [{*self.contains, *template.literals} for template in self.templates]
 
     def read(self, text: str) -> Line | None:
         """Return what a line says, or None if it is not of this form."""
@@ -87,19 +95,21 @@ class Form:
                 groups = found.groupdict()
                 if self.whole:
                     groups["fields"] = text[found.start() :]
-                if line := self._read_match(groups, text[: found.start()]):
+                if line := self._read_match(template, groups, text[: found.start()]):
                     return line
         return None
 
     def read_following(self, text: str) -> list[tuple[str, str]] | None:
         """Return the fields on a line that follows a report which is continued; None if the line is another one."""
-        if not text.startswith(" ") or not text.strip():
+        text = RANK_AHEAD.sub("", text)
+        if not text.startswith(" "):
             return None
         fields, rest = self.splitter(text)
         return fields if fields and not rest else None
 
-    def _read_match(self, found: Mapping[str, str], prefix: str) -> Line | None:
-        fields, rest = self.splitter(found["fields"]) if found.get("fields") else ([], [])
+    def _read_match(self, template: Template, found: Mapping[str, str], prefix: str) -> Line | None:
+        fields, rest = self.splitter(self._cut(found["fields"])) if found.get("fields") else ([], [])
+        fields += [(name, found[group].strip()) for group, name in template.values.items() if "batch" not in found]
         if self.drops:
             fields = [(name.removesuffix(self.drops).rstrip(), value) for name, value in fields]
         if self.field_ahead:
@@ -115,7 +125,10 @@ class Form:
             return None
         if iteration is not None and iteration < self.first_iteration:
             return None
-        return Line(self, iteration, target, prefix, fields, rest, found.get("label") or "")
+        return Line(self, iteration, target, prefix, fields, rest, found.get("label") or "", found.get("done") or "")
+
+    def _cut(self, fields: str) -> str:
+        return fields.rpartition(self.closing)[0] or fields if self.closing else fields
 
     def _take_iteration(
         self, fields: list[tuple[str, str]], iteration: int | None, target: int | None
@@ -124,15 +137,18 @@ class Form:
         for name in self.iteration_fields:
             for index, (key, value) in enumerate(fields):
                 current, _, total = value.partition("/")
-                if fold_words(key) == name and is_digits(current):
-                    target = parse_iteration(total) if is_digits(total) else target
-                    return [*fields[:index], *fields[index + 1 :]], parse_iteration(current), target
+                if fold_words(key) == name and (whole := read_whole(current)) is not None:
+                    return [*fields[:index], *fields[index + 1 :]], whole, read_whole(total) or target
         return fields, iteration, target
 
 
-def is_digits(text: str) -> bool:
-    """Return whether ``text`` is a whole number of ASCII digits."""
-    return text.isascii() and text.isdigit()
+def read_whole(text: str) -> int | None:
+    """Return the whole number that a text is, also as ``40.0`` or ``1e+06``; None for all else."""
+    if text.isascii() and text.isdigit():
+        return parse_iteration(text)
+    number = parse_number(text)
+    value = number.value if number and not number.unit else None
+    return int(value) if isinstance(value, float) and value.is_integer() and value >= 0 else None
 
 
 def find_field_ahead(prefix: str) -> list[tuple[str, str]]:
@@ -154,12 +170,6 @@ class Dialect:
     forms: tuple[Form, ...]
     library: bool = False
     reader: str = "iterations"
-
-    def find_markers(self) -> set[bytes]:
-        """Return literals of which each line of this dialect holds one."""
-        markers = {marker for form in self.forms for marker in form.find_markers()}
-        shortest = {each for each in markers if not any(other != each and other in each for other in markers)}
-        return {marker.encode() for marker in shortest}
 
     def find_cut(self, text: str) -> Form | None:
         """Return the form of a report that ``text`` ends before the fields of, if there is one."""

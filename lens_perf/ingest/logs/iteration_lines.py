@@ -30,6 +30,8 @@ class IterationLines:
         self._heading: tuple[int | None, int | None] = (None, None)
         self._next: dict[str, MetricValue] = {}
         self._held: Observation | None = None
+        self._bar = ""
+        self._reported: Observation | None = None
         self._waiting: list[Observation] = []
         self._evaluated: tuple[int | None, dict[str, MetricValue]] = (None, {})
 
@@ -49,8 +51,7 @@ class IterationLines:
     def settle(self) -> Iterator[Observation]:
         """Yield what waits for another line, as none will come."""
         yield from self._release()
-        yield from self._waiting
-        self._waiting = []
+        yield from self._release_waiting()
 
     def note_other_time(self, line: Line) -> None:
         """Keep the time of a line of another dialect: the one that counts may have none for the same iteration."""
@@ -65,28 +66,57 @@ class IterationLines:
             self._summary.skip("lines of other ranks", text)
             return
         performance, self._next = self._next | self._metrics.read(line), {}
-        if target is not None:
-            performance["target_iteration"] = target
         if not performance:
             return
+        if target is not None:
+            performance["target_iteration"] = target
         created_at = self._times.find(line.prefix, performance, iteration, self._iteration)
         observation = Observation(line.form.name, iteration, created_at, performance)
         if line.form.last_counts:
-            if self._held and self._held.iteration != iteration:
-                yield from self._release()
+            yield from self._hold(observation, line.done)
+            return
+        self._iteration, self._reported = iteration, observation
+        yield observation
+        yield from self._release_waiting()
+
+    def _hold(self, observation: Observation, bar: str) -> Iterator[Observation]:
+        """Hold a report that a later line of its iteration may replace; another bar is that of an evaluation."""
+        held = self._held
+        if held is None or held.iteration != observation.iteration:
+            yield from self._release()
+            self._held, self._bar = observation, bar
+        elif bar == self._bar and held.performance.keys() <= observation.performance.keys():
             self._held = observation
         else:
-            self._iteration = iteration
-            yield observation
-        waiting, self._waiting = self._waiting, []
-        yield from waiting
+            yield from self._release()
+            own = {f"evaluation_{name}": value for name, value in observation.performance.items()}
+            own.pop("evaluation_target_iteration", None)
+            yield Observation(None, observation.iteration, None, own)
 
     def _release(self) -> Iterator[Observation]:
         """Yield the report that another line of its iteration could have replaced."""
         held, self._held = self._held, None
         if held:
-            self._iteration = held.iteration
+            self._iteration, self._reported = held.iteration, held
             yield held
+            yield from self._release_waiting()
+
+    def _release_waiting(self) -> Iterator[Observation]:
+        """Yield the evaluations that waited to learn which attempt they belong to."""
+        waiting, self._waiting = self._waiting, []
+        for observation in waiting:
+            yield self._keep_from_report(observation)
+
+    def _keep_from_report(self, observation: Observation) -> Observation:
+        """Return an evaluation with other names for what its report has other values of, such as the time so far."""
+        reported = self._reported
+        if reported is None or reported.iteration != observation.iteration:
+            return observation
+        performance = {
+            f"evaluation_{name}" if reported.performance.get(name, value) != value else name: value
+            for name, value in observation.performance.items()
+        }
+        return observation._replace(performance=performance)
 
     def _take_other(self, line: Line, text: str) -> Iterator[Observation]:
         current = self._held.iteration if self._held else self._iteration
@@ -100,13 +130,18 @@ class IterationLines:
             performance = self._tell_apart(line, iteration, performance)
         if not performance:
             return
-        created_at = self._times.find(line.prefix, {}, None, None) if iteration is None else None
+        if line.target is not None:
+            performance["target_iteration"] = line.target
+        ahead = iteration is None or iteration != current
+        created_at = self._times.find(line.prefix, {}, None, None) if ahead else None
         observation = Observation(None, iteration, created_at, performance)
-        # What is ahead of its report, as after a restart, waits to learn which attempt it belongs to.
         if iteration is None or iteration == current:
-            yield observation
-        else:
-            self._waiting.append(observation)
+            yield self._keep_from_report(observation)
+            return
+        # What is ahead of its report, as after a restart, waits to learn which attempt it belongs to.
+        if self._waiting and self._waiting[-1].iteration != iteration:
+            yield from self._release_waiting()
+        self._waiting.append(observation)
 
     def _tell_apart(
         self, line: Line, iteration: int | None, performance: dict[str, MetricValue]

@@ -5,6 +5,8 @@ from lens_perf.ingest.logs.metric_names import find_field, fold_words, read_fiel
 from lens_perf.ingest.read_summary import ReadSummary
 from lens_perf.ingest.records import MetricValue
 
+NO_VALUE = frozenset({"n/a", "none", "null", "-"})
+
 
 class LineMetrics:
     """Reads the fields of the lines of one input.
@@ -42,6 +44,9 @@ class LineMetrics:
         return "validation" if words & {"val", "validation", "valid"} else line.form.name_prefix.rstrip("_")
 
     def _skip(self, form: Form, name: str, text: str, prefix: str) -> None:
+        if text.lower() in NO_VALUE:
+            self._summary.skip(f"fields of the {form.name} without a value")
+            return
         known = find_field(name, form.names)
         metric = known.name if known else name if form.verbatim else spell_name(name)
         self._summary.skip_text(
@@ -50,8 +55,13 @@ class LineMetrics:
 
     def _keep_apart(self, metric: str, name: str, form: Form, found: dict[str, MetricValue]) -> str:
         """Return the name under which a metric of the field ``name`` is kept."""
+        owner = self._owners.get(metric)
+        if owner == name and metric not in found:
+            return metric
         folded = not form.verbatim and find_field(name, form.names) is None
-        if (not folded or self._owners.setdefault(metric, name) == name) and metric not in found:
+        if metric not in found and (not folded or owner is None):
+            if folded:
+                self._owners[metric] = name
             return metric
         if metric in found or folded:
             original = " ".join(name.split())

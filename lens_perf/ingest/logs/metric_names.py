@@ -59,6 +59,7 @@ VOCABULARY = files(__package__) / "vocabulary.toml"
 FIELDS = read_names(tomllib.loads(VOCABULARY.read_text("utf-8"))["names"])
 
 
+@lru_cache(maxsize=4096)
 def fold_words(name: str) -> str:
     """Return the words of a field's name as the vocabulary lists them."""
     return " ".join(name.lower().split())
@@ -84,7 +85,7 @@ def read_field(name: str, text: str, fields: Mapping[str, Field], *, verbatim: b
     known = find_field(name, fields)
     if known and known.parts:
         return _read_parts(known.parts, text)
-    if known is None and (memory := _read_memory(fold_words(name), text)):
+    if known is None and "/" in name and (memory := _read_memory(fold_words(name), text)):
         return memory
     stem = known.name if known else name if verbatim else spell_name(name) or name
     found: dict[str, MetricValue] = {}

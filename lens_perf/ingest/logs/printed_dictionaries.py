@@ -150,7 +150,7 @@ class PrintedDictionaries:
 def is_report(line: Line) -> bool:
     """Return whether a dictionary reports metrics: a configuration also holds other values than numbers."""
     fields = dict(line.fields)
-    if parse_number(fields.get("epoch", "")) is None:
+    if line.iteration is None and parse_number(fields.get("epoch", "")) is None:
         return False
     if any(value.startswith(NO_VALUES) for value in fields.values()):
         return False
@@ -177,7 +177,7 @@ def is_own(name: str) -> bool:
 
 def find_epoch(line: Line) -> float:
     """Return the epoch of a report."""
-    number = parse_number(dict(line.fields)["epoch"])
+    number = parse_number(dict(line.fields).get("epoch", ""))
     return number.value if number is not None and isinstance(number.value, (int, float)) else 0.0
 
 

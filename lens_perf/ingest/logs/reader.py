@@ -94,7 +94,7 @@ class _Log:
         dialect = self._evidence.choose() if self._reader is None else None
         if dialect is None:
             return
-        self._reader = _LogReader(dialect, self._summary, self._options)
+        self._reader = _LogReader(dialect, self._evidence.markers, self._summary, self._options)
         head, self._head = self._head, []
         for chunk in head:
             yield from self._reader.take(chunk)
@@ -118,12 +118,12 @@ def _skip_noise(summary: ReadSummary, chunk: bytes, starts: list[int], count: in
 class _LogReader:
     """Reads the lines of one input in a dialect; lines of the others are counted."""
 
-    def __init__(self, dialect: Dialect, summary: ReadSummary, options: LogOptions) -> None:
+    def __init__(self, dialect: Dialect, markers: Iterable[bytes], summary: ReadSummary, options: LogOptions) -> None:
         self._dialect = dialect
         self._summary = summary
         self._reader = READERS[dialect.reader](summary, options)
         self._others = [each for each in options.dialects if each is not dialect]
-        self._markers = dialect.find_markers().union(*(each.find_markers() for each in self._others))
+        self._markers = markers
         self._tallies: dict[str, Tally] = {}
         self._open: tuple[Line, str] | None = None
         summary.note(f"the log's dialect is that of {dialect.name}")
@@ -186,7 +186,8 @@ class _LogReader:
     def _close(self, *, ended: bool) -> Iterator[Observation]:
         if ended and self._open is not None:
             (line, text), self._open = self._open, None
-            yield from self._reader.take(line, text)
+            # Without fields it says no more than that training goes on.
+            yield from self._reader.take(line, text) if line.fields else ()
 
     def _leave_out(self, text: str) -> None:
         for dialect in self._others:
@@ -215,4 +216,4 @@ class _LogReader:
 
 def _put_ahead(before: str, line: Line) -> Line:
     """Return ``line`` with what it overwrites on a terminal, such as a progress bar, as its prefix."""
-    return Line(line.form, line.iteration, line.target, before, line.fields, line.rest, line.label)
+    return Line(line.form, line.iteration, line.target, before, line.fields, line.rest, line.label, line.done)

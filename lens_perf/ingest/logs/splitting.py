@@ -44,9 +44,17 @@ def _split_pieces(pieces: list[str], assign: str) -> Split:
         name, value = name.strip(), value.strip()
         if found and name and value and (assign == " " or assign not in value):
             pairs.append((name, value))
+        elif found and (several := _split_several(piece, assign)):
+            pairs += several
         else:
             rest.append(piece.strip())
     return Split(pairs, rest)
+
+
+def _split_several(piece: str, assign: str) -> list[tuple[str, str]]:
+    """Return the fields of a piece such as ``epoch: 1 pq: 0 rg: 8``, if it has only such plain names."""
+    pairs, rest = _split_words(piece, assign)
+    return pairs if not rest and all(name.isidentifier() for name, _ in pairs) else []
 
 
 def _split_words(text: str, assign: str) -> Split:

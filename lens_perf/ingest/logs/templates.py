@@ -15,16 +15,21 @@ NUMBER = r"[0-9]++"
 PLACEHOLDERS = {
     "iteration": NUMBER,
     "target": NUMBER,
+    "step": NUMBER,
     "epoch": NUMBER,
     "batch": NUMBER,
     "batches": NUMBER,
+    "done": NUMBER,
     "fields": r".*+",
+    "value": None,
     "label": None,
     "any": None,
 }
 """Patterns of the placeholders; None stands for text up to what follows in the template."""
+REPEATABLE = frozenset({"any", "value"})
+LAST_VALUE = r"\S++"
 
-TOKEN = re.compile(r"\{(?P<same>=?+)(?P<name>[a-z]++)\}|(?P<text>(?:[^{}]|\{\{|\}\})++)")
+TOKEN = re.compile(r"\{(?P<same>=?+)(?P<name>[a-z]++)(?: (?P<field>[^{}]++))?+\}|(?P<text>(?:[^{}]|\{\{|\}\})++)")
 
 
 class TemplateError(ValueError):
@@ -45,10 +50,14 @@ class Literal:
 
 @dataclass(frozen=True)
 class Placeholder:
-    """A part of a line that is found; ``same`` asks for the text that the placeholder of that name found before."""
+    """A part of a line that is found.
+
+    ``same`` asks for the text that the placeholder of that name found before. ``field`` is what a value is of.
+    """
 
     name: str
     same: bool = False
+    field: str = ""
 
 
 Part = Literal | Placeholder
@@ -68,14 +77,28 @@ class Template:
         return first.core if isinstance(first, Literal) else ""
 
     @cached_property
+    def literals(self) -> tuple[str, ...]:
+        """The literals, which every line of the template holds."""
+        return tuple(part.core for part in self.parts if isinstance(part, Literal) and part.core)
+
+    @cached_property
     def marker(self) -> str:
-        """The longest literal, which every line of the template holds."""
-        return max((part.core for part in self.parts if isinstance(part, Literal)), key=len)
+        """The longest literal."""
+        return max(self.literals, key=len)
+
+    @cached_property
+    def values(self) -> dict[str, str]:
+        """The groups of the pattern that are values, and the fields they are of."""
+        found = {}
+        for index, part in enumerate(self.parts):
+            if isinstance(part, Placeholder) and not part.same and part.name in {"value", "step", "epoch"}:
+                found[_name_group(part, index)] = part.field or part.name
+        return found
 
     @cached_property
     def weight(self) -> int:
         """How many characters are literal: of two templates that match, the one with more says more."""
-        return sum(len(part.core) for part in self.parts if isinstance(part, Literal))
+        return sum(map(len, self.literals))
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
@@ -84,7 +107,8 @@ class Template:
 
     def pattern_of(self, count: int) -> str:
         """Return the pattern of the first ``count`` parts."""
-        return "".join(_compile_part(self.parts, index) for index in range(count))
+        ahead = "" if self.anchor else r"\s*+"
+        return ahead + "".join(_compile_part(self.parts, index) for index in range(count))
 
     @cached_property
     def cut_pattern(self) -> re.Pattern[str] | None:
@@ -151,7 +175,9 @@ def _read_token(token: re.Match[str], before: list[Part]) -> Part:
         return Placeholder(name, same=True)
     if name not in PLACEHOLDERS:
         raise TemplateError(f"{{{name}}}: is no placeholder; expected one of {', '.join(PLACEHOLDERS)}")
-    return Placeholder(name)
+    if (name == "value") != bool(token["field"]):
+        raise TemplateError(f"{{{name}}}: only a value has the name of its field beside it, as in {{value loss}}")
+    return Placeholder(name, field=token["field"] or "")
 
 
 def _check_parts(parts: list[Part]) -> None:
@@ -159,16 +185,18 @@ def _check_parts(parts: list[Part]) -> None:
         raise TemplateError("expected some literal text, by which a line is found")
     if isinstance(parts[0], Literal) and not parts[0].core:
         raise TemplateError("must not begin with blanks")
-    names = [part.name for part in parts if isinstance(part, Placeholder) and not part.same and part.name != "any"]
+    names = [
+        part.name for part in parts if isinstance(part, Placeholder) and not part.same and part.name not in REPEATABLE
+    ]
     if len(set(names)) < len(names):
-        raise TemplateError("has a placeholder twice; only {any} may repeat")
+        raise TemplateError("has a placeholder twice; only {any} and {value} may repeat")
     for index, part in enumerate(parts):
         following = parts[index + 1] if index + 1 < len(parts) else None
         if not isinstance(part, Placeholder) or part.same:
             continue
         if part.name == "fields" and following is not None:
             raise TemplateError("{fields} must stand at the end: it takes the rest of the line")
-        open_ended = PLACEHOLDERS[part.name] is None
+        open_ended = PLACEHOLDERS[part.name] is None and not (part.name == "value" and following is None)
         if open_ended and not (isinstance(following, Literal) and following.core):
             raise TemplateError(f"{{{part.name}}}: expected literal text behind it, which ends it")
 
@@ -177,16 +205,23 @@ def _compile_part(parts: tuple[Part, ...], index: int) -> str:
     part = parts[index]
     if isinstance(part, Placeholder):
         return _compile_placeholder(parts, index, part)
+    if not part.core:
+        return r"\s++"
     ahead = r"\s*+" if part.text.startswith(" ") else ""
-    behind = r"\s*+" if part.text.endswith(" ") and part.core else ""
+    behind = r"\s*+" if part.text.endswith(" ") else ""
     return f"{ahead}{re.escape(part.core)}{behind}"
 
 
 def _compile_placeholder(parts: tuple[Part, ...], index: int, part: Placeholder) -> str:
     if part.same:
         return f"(?P={part.name})"
-    pattern = PLACEHOLDERS[part.name] or _compile_until(parts[index + 1])
-    return pattern if part.name == "any" else f"(?P<{part.name}>{pattern})"
+    following = parts[index + 1] if index + 1 < len(parts) else None
+    pattern = PLACEHOLDERS[part.name] or (_compile_until(following) if following else LAST_VALUE)
+    return pattern if part.name == "any" else f"(?P<{_name_group(part, index)}>{pattern})"
+
+
+def _name_group(part: Placeholder, index: int) -> str:
+    return f"value_{index}" if part.name == "value" else part.name
 
 
 def _compile_until(following: Part) -> str:

@@ -36,11 +36,10 @@ def parse_number(text: str, factor: int = 1) -> Number | None:
         return None
     match = NUMBER.fullmatch(text)
     if match is None:
-        found = NON_FINITE.get(text.lstrip("+-").lower()) or _read_nan_with_unit(text)
-        return Number(f"-{found}" if found == "Infinity" and text.startswith("-") else found, "") if found else None
+        return _parse_non_finite(text)
     digits, unit = match["number"].replace(",", ""), match["unit"].lower()
     if factor == 1:
-        value: int | float = int(digits) if digits.lstrip("+-").isdecimal() else float(digits)
+        value: int | float = int(digits) if digits.isdecimal() or digits.lstrip("+-").isdecimal() else float(digits)
     else:
         value = float(Decimal(digits) * factor)
     if value in (math.inf, -math.inf):
@@ -85,9 +84,12 @@ def _unwrap(text: str) -> str:
     return text
 
 
-def _read_nan_with_unit(text: str) -> str | None:
-    """Return ``NaN`` for a text such as ``nanms``."""
-    return "NaN" if text[:3].lower() == "nan" and text[3:].lower() in {"ms", "s", "%"} else None
+def _parse_non_finite(text: str) -> Number | None:
+    """Return NaN or an infinity as text, with the unit of a text such as ``nanms``."""
+    word = text.lstrip("+-").lower()
+    if name := NON_FINITE.get(word):
+        return Number(f"-{name}" if name == "Infinity" and text.startswith("-") else name, "")
+    return Number("NaN", word[3:]) if word.startswith("nan") and word[3:] in {"ms", "s", "%"} else None
 
 
 def _read_list(text: str) -> list[tuple[str, Number]]:
