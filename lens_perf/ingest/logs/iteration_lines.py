@@ -1,13 +1,13 @@
 """Turns the lines of a dialect whose reports name their iteration into observations."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 
 from lens_perf.ingest.logs.forms import Line, Purpose
 from lens_perf.ingest.logs.line_metrics import LineMetrics
-from lens_perf.ingest.logs.metric_names import ELAPSED, spell_name
+from lens_perf.ingest.logs.metric_names import spell_name
 from lens_perf.ingest.logs.options import LogOptions
-from lens_perf.ingest.logs.stamps import find_rank, find_time
+from lens_perf.ingest.logs.report_times import ReportTimes
+from lens_perf.ingest.logs.stamps import find_rank
 from lens_perf.ingest.read_summary import ReadSummary
 from lens_perf.ingest.records import MetricValue, Observation
 
@@ -24,7 +24,7 @@ class IterationLines:
         self._summary = summary
         self._options = options
         self._metrics = LineMetrics(summary)
-        self._times = Times(summary, options)
+        self._times = ReportTimes(summary, options)
         self._rank: int | None = None
         self._iteration: int | None = None
         self._heading: tuple[int | None, int | None] = (None, None)
@@ -133,7 +133,7 @@ class IterationLines:
         if line.target is not None:
             performance["target_iteration"] = line.target
         ahead = iteration is None or iteration != current
-        created_at = self._times.find(line.prefix, {}, None, None) if ahead else None
+        created_at = self._times.find_other(line.prefix, iteration) if ahead else None
         observation = Observation(None, iteration, created_at, performance)
         if iteration is None or iteration == current:
             yield self._keep_from_report(observation)
@@ -163,43 +163,3 @@ class IterationLines:
             return True
         self._rank = rank if rank is not None else self._rank
         return False
-
-
-class Times:
-    """Finds the times of lines, in what stands ahead of them or from a start and the elapsed times."""
-
-    def __init__(self, summary: ReadSummary, options: LogOptions) -> None:
-        self._summary = summary
-        self._options = options
-        self._clock = options.start_time
-        self._last: datetime | None = None
-        self._other: tuple[int | None, datetime] | None = None
-
-    def note_other(self, line: Line) -> None:
-        """Keep the time of a line of another dialect for its iteration."""
-        if self._last is None and (moment := find_time(line.prefix, self._options.timezone)):
-            self._other = line.iteration, moment
-
-    def find(
-        self, prefix: str, performance: dict[str, MetricValue], iteration: int | None, before: int | None
-    ) -> datetime | None:
-        """Return the time of a line that reports ``iteration``, the one after ``before``; None if nothing says it."""
-        rises = iteration is None or before is None or iteration > before
-        moment = find_time(prefix, self._options.timezone, self._last if rises else None)
-        if moment is not None:
-            self._last = moment
-        elif self._other is not None and iteration is not None and self._other[0] == iteration:
-            moment = self._other[1]
-        if moment is not None:
-            self._summary.note(f"times are the log's own; those without a zone are taken as {self._options.timezone}")
-            return moment
-        elapsed = performance.get(ELAPSED)
-        if self._clock is None or not isinstance(elapsed, (int, float)):
-            return None
-        passed = 1 if before is None or iteration is None else max(iteration - before, 1)
-        try:
-            self._clock += timedelta(milliseconds=elapsed * passed)
-        except OverflowError:
-            return None
-        self._summary.note("times are reckoned from --start-time and the elapsed times")
-        return self._clock

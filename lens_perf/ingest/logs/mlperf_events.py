@@ -11,6 +11,7 @@ from typing import Any
 
 from lens_perf.ingest.logs.forms import Line
 from lens_perf.ingest.logs.options import LogOptions
+from lens_perf.ingest.logs.report_times import TimesByIteration
 from lens_perf.ingest.logs.splitting import flatten, load_json
 from lens_perf.ingest.logs.values import parse_number
 from lens_perf.ingest.numbers import parse_whole
@@ -74,6 +75,7 @@ class MlperfEvents:
         self._samples_per_step: int | None = None
         self._last: int | None = None
         self._is_new_run = False
+        self._reached = TimesByIteration()
         self._named: dict[int, set[str]] = {}
 
     def take(self, line: Line, text: str) -> Iterator[Observation]:
@@ -124,8 +126,13 @@ class MlperfEvents:
             self._summary.note("events whose only counter is epoch_num have no iteration")
         else:
             self._summary.note(f"the iteration is the {counter} of an event; its other counters are metrics")
-        series, performance = self._find_series(event, iteration), self._join(event, iteration, counter)
-        return Observation(series, iteration, event.created_at, performance)
+        series, created_at = self._find_series(event, iteration), event.created_at
+        if series is None and iteration is not None and self._reached.has_passed(iteration):
+            # Else the clock would say that training went back.
+            return Observation(None, iteration, self._reached.find(iteration), self._join(event, iteration, counter))
+        if series is not None and iteration is not None:
+            self._reached.add(iteration, created_at)
+        return Observation(series, iteration, created_at, self._join(event, iteration, counter))
 
     def _place(self, event: Event) -> tuple[int | None, str]:
         """Return the iteration of an event, and the counter it comes from."""

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from lens_perf.ingest.logs.forms import Line
-from lens_perf.ingest.logs.iteration_lines import Times
 from lens_perf.ingest.logs.line_metrics import LineMetrics
 from lens_perf.ingest.logs.options import LogOptions
+from lens_perf.ingest.logs.report_times import ReportTimes
 from lens_perf.ingest.logs.values import parse_iteration, parse_number
 from lens_perf.ingest.read_summary import ReadSummary
 from lens_perf.ingest.records import Observation
@@ -32,7 +32,7 @@ class PrintedDictionaries:
         self._summary = summary
         self._options = options
         self._metrics = LineMetrics(summary)
-        self._times = Times(summary, options)
+        self._times = ReportTimes(summary, options)
         self._iteration: int | None = None
         self._reports = 0
         self._callback: Line | None = None
