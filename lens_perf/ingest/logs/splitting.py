@@ -89,7 +89,7 @@ def split_commas(text: str) -> list[str]:
     return [*parts, text[start:]]
 
 
-KEY = re.compile(r"\s*+'(?P<name>(?:[^'\\]|\\.)*+)'\s*+:\s*+")
+DICTIONARY_KEY = re.compile(r"\s*+'(?P<name>(?:[^'\\]|\\.)*+)'\s*+:\s*+")
 QUOTED = re.compile(r"'(?P<single>(?:[^'\\]|\\.)*+)'|\"(?P<double>(?:[^\"\\]|\\.)*+)\"")
 
 
@@ -100,7 +100,7 @@ def split_python_dictionary(text: str) -> Split:
     """
     pairs: list[tuple[str, str]] = []
     position = 0
-    while key := KEY.match(text, position):
+    while key := DICTIONARY_KEY.match(text, position):
         value, position = _read_python_value(text, key.end())
         pairs.append((key["name"], value))
         if text.startswith("}", position):
