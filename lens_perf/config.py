@@ -78,8 +78,9 @@ class LimitSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class ImportSettings:
-    """``[imports]``: what ``lens-perf import`` can read."""
+    """``[imports]``: what ``lens-perf import`` reads."""
 
+    max_unpacked_mib: int = setting("most MiB that one compressed file may unpack to", 4096, minimum=1)
     dialects: str | None = setting(
         "directory of TOML files with dialects of training logs, relative to the settings file", None
     )

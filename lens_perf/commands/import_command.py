@@ -16,13 +16,13 @@ import click
 
 from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.commands.options import cluster_option, config_option, tells_errors
-from lens_perf.config import CONFIG_VARIABLE, Settings, load_settings
+from lens_perf.config import CONFIG_VARIABLE, ImportSettings, Settings, load_settings
 from lens_perf.ingest.imports import ImportJob, ImportReport, run_import
 from lens_perf.ingest.kinds import SourceOptions
 from lens_perf.ingest.logs.dialect_files import load_dialects
 from lens_perf.ingest.logs.options import LogOptions
 from lens_perf.ingest.read_summary import make_printable
-from lens_perf.ingest.recognition import Kind
+from lens_perf.ingest.recognition import Kind, list_regular_files
 from lens_perf.ingest.source_files import Progress
 from lens_perf.ingest.stores import Connect
 
@@ -99,13 +99,12 @@ def import_files(
     # A dry run needs no settings, but may have dialects in them.
     settings = load_settings(config) if not dry_run or config or os.environ.get(CONFIG_VARIABLE) else None
     connect = None if dry_run or settings is None else _find_cluster(settings, cluster)
-    directory = settings.imports.dialects if settings else None
-    dialects = load_dialects(Path(directory) if directory else None)
+    imports = settings.imports if settings else ImportSettings()
+    dialects = load_dialects(Path(imports.dialects) if imports.dialects else None)
     try:
         with _stop_signals(wait=follow or "-" in paths) as stopped, _progress(files, hidden=follow) as on_progress:
-            options = SourceOptions(
-                LogOptions(timezone, start, logging_steps, dialects), step_metric, follow, stopped, on_progress
-            )
+            log = LogOptions(timezone, start, logging_steps, dialects)
+            options = SourceOptions(log, step_metric, follow, stopped, on_progress, imports.max_unpacked_mib << 20)
             job = ImportJob(files, uid, None if kind == AUTO else Kind(kind), serial, options)
             report = run_import(job, connect, warn=_warn)
     except KeyboardInterrupt:
@@ -152,7 +151,7 @@ def _progress(paths: Sequence[Path], *, hidden: bool) -> Iterator[Progress | Non
     if hidden or not sys.stderr.isatty() or Path("-") in paths:
         yield None
         return
-    files = [file for path in paths for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file()]
+    files = [file for path in paths for file in (list_regular_files(path) if path.is_dir() else [path])]
     length = sum(file.stat().st_size for file in files)
     with click.progressbar(length=length, file=sys.stderr, label="reading", show_eta=True) as bar:
         yield bar.update

@@ -16,7 +16,15 @@ from lens_perf.ingest.logs.reader import read_log
 from lens_perf.ingest.read_summary import ReadSummary
 from lens_perf.ingest.recognition import STANDARD_INPUT, Kind, find_files
 from lens_perf.ingest.records import Mark, Observation
-from lens_perf.ingest.source_files import Progress, follow_blocks, read_blocks, read_head, read_pipe
+from lens_perf.ingest.source_files import (
+    MOST_UNPACKED,
+    Progress,
+    follow_blocks,
+    pass_over_blanks,
+    read_blocks,
+    read_head,
+    read_pipe,
+)
 from lens_perf.ingest.trainer_state import read_trainer_state
 from lens_perf.ingest.wandb_files.chart_export import looks_like_chart_export, read_chart_export
 from lens_perf.ingest.wandb_files.reader import order_wandb_files, read_wandb_files
@@ -31,7 +39,7 @@ POLL_SECONDS = 0.2
 class SourceOptions:
     """How to read: what logs leave open, the metric that is the iteration in W&B files, and whether to wait for more.
 
-    ``stopped`` ends the waiting.
+    ``stopped`` ends the waiting. ``max_unpacked`` is how many bytes a compressed file may unpack to.
     """
 
     log: LogOptions = field(default_factory=LogOptions)
@@ -39,6 +47,7 @@ class SourceOptions:
     follow: bool = False
     stopped: Event = field(default_factory=Event)
     on_progress: Progress | None = None
+    max_unpacked: int = MOST_UNPACKED
 
 
 def read_sources(kind: Kind, paths: Sequence[Path], summary: ReadSummary, options: SourceOptions) -> Observations:
@@ -60,7 +69,7 @@ BlockSource = Callable[[Path], Iterable[bytes | None]]
 
 
 def _read_whole(summary: ReadSummary, options: SourceOptions, path: Path) -> Iterable[bytes]:
-    return read_blocks(path, summary, options.on_progress)
+    return read_blocks(path, summary, options.on_progress, options.max_unpacked)
 
 
 def _follow_last(
@@ -105,13 +114,17 @@ def _read_standard_input(
 ) -> Observations:
     if kind is not Kind.LOG or len(paths) > 1:
         raise ImportInputError("- stands for a log on standard input, alone")
-    return read_log(split_whole_lines(read_pipe(sys.stdin.buffer, options.stopped.is_set)), summary, options.log)
+    return read_log(_split_text(read_pipe(sys.stdin.buffer, options.stopped.is_set), summary), summary, options.log)
+
+
+def _split_text(blocks: Iterable[bytes | None], summary: ReadSummary) -> Iterator[bytes | None]:
+    return split_whole_lines(pass_over_blanks(blocks, summary))
 
 
 def _read_logs(
     files: Mapping[Path, Path], summary: ReadSummary, options: SourceOptions, open_blocks: BlockSource
 ) -> Observations:
-    chunks = chain.from_iterable(split_whole_lines(open_blocks(file)) for file in files)
+    chunks = chain.from_iterable(_split_text(open_blocks(file), summary) for file in files)
     return read_log(chunks, summary, options.log)
 
 

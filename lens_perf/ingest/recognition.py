@@ -13,7 +13,7 @@ from lens_perf.ingest.event_files.framing import looks_like_event_file
 from lens_perf.ingest.logs.evidence import find_nearest, recognise
 from lens_perf.ingest.logs.forms import Dialect
 from lens_perf.ingest.read_summary import make_printable
-from lens_perf.ingest.source_files import read_head
+from lens_perf.ingest.source_files import read_head, read_text_head
 from lens_perf.ingest.trainer_state import looks_like_trainer_state
 from lens_perf.ingest.wandb_files.chart_export import looks_like_chart_export
 from lens_perf.ingest.wandb_files.framing import looks_like_wandb_file
@@ -75,7 +75,7 @@ def choose_kind(paths: Sequence[Path], dialects: Sequence[Dialect]) -> Choice:
 
 def _describe_nearest(paths: Sequence[Path], dialects: Sequence[Dialect]) -> str:
     for path in paths:
-        if path.is_file() and (nearest := find_nearest(dialects, read_head(path, NEAREST_HEAD_SIZE) + b"\n")):
+        if path.is_file() and (nearest := find_nearest(dialects, read_text_head(path, NEAREST_HEAD_SIZE) + b"\n")):
             return f"; {make_printable(str(nearest))}"
     return ""
 
@@ -148,5 +148,5 @@ def _choose_by_content(path: Path, dialects: Sequence[Dialect]) -> Choice | None
     for kind, reason, test in tests:
         if test():
             return Choice(kind, f"{path} {reason}")
-    dialect = recognise(dialects, read_head(path, LOG_HEAD_SIZE))
+    dialect = recognise(dialects, read_text_head(path, LOG_HEAD_SIZE))
     return Choice(Kind.LOG, f"{path} has lines as {dialect.name} prints them") if dialect else None
