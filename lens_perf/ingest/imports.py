@@ -12,6 +12,7 @@ from lens_perf.ingest.kinds import SourceOptions, read_sources
 from lens_perf.ingest.read_summary import ReadSummary
 from lens_perf.ingest.recognition import DATA_SOURCES, STANDARD_INPUT, Kind, choose_kind
 from lens_perf.ingest.record_writer import WriteSummary, batch_records
+from lens_perf.ingest.storable_names import keep_names_storable
 from lens_perf.ingest.stores import Connect, Destination, Store, Warn, open_no_store, open_patient_store, open_store
 from lens_perf.ingest.wandb_files.reader import METADATA_FIELDS
 
@@ -77,7 +78,7 @@ def run_import(job: ImportJob, connect: Connect | None, warn: Warn = lambda _: N
         choice = choose_kind(job.paths, job.options.log.dialects)
         kind = choice.kind
         summary.note(f"read as {kind}: {choice.reason}")
-    observations = read_sources(kind, job.paths, summary, job.options)
+    observations = keep_names_storable(read_sources(kind, job.paths, summary, job.options), summary)
     records = assemble(
         observations,
         summary,

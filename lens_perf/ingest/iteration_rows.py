@@ -11,11 +11,13 @@ class IterationRows:
     """Leaves out of each row what an earlier row of its iteration reported with the same value.
 
     Programs report an iteration in several rows (training, then evaluation), and repeat the epoch in each. A metric
-    with another value makes the row a record of its own. ``varying`` names metrics whose values always differ.
+    with another value makes the row a record of its own. ``varying`` names metrics whose values always differ;
+    ``counts_repeats`` says whether a row that brings nothing new is a record of its own, too.
     """
 
-    def __init__(self, varying: AbstractSet[str] = frozenset()) -> None:
+    def __init__(self, varying: AbstractSet[str] = frozenset(), *, counts_repeats: bool = False) -> None:
         self._varying = varying
+        self._counts_repeats = counts_repeats
         self._iteration: int | None = None
         self._reported: Row = {}
 
@@ -30,7 +32,8 @@ class IterationRows:
             self._iteration, self._reported = iteration, dict(row)
             return row
         known = [name for name in row if name in reported]
-        if any(reported[name] != row[name] for name in known if name not in self._varying):
+        is_repeated = len(known) == len(row) and self._counts_repeats
+        if is_repeated or any(reported[name] != row[name] for name in known if name not in self._varying):
             self._reported = dict(row)
             return row
         new = {name: value for name, value in row.items() if name not in reported}

@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Event
 
 from lens_perf.errors import ImportInputError
-from lens_perf.ingest.event_files.reader import order_event_files, read_event_files
+from lens_perf.ingest.event_files.reader import TagNames, order_event_files, read_event_files
 from lens_perf.ingest.logs.lines import split_lines, split_whole_lines
 from lens_perf.ingest.logs.options import LogOptions
 from lens_perf.ingest.logs.reader import read_log
@@ -59,7 +59,7 @@ def read_sources(kind: Kind, paths: Sequence[Path], summary: ReadSummary, option
     if kind is Kind.HUGGINGFACE:
         raise ImportInputError("a trainer's state is written anew each time: import it again instead of --follow")
     if kind is Kind.TENSORBOARD:
-        return _follow(partial(_find_new_event_files, paths, summary, set()), options.stopped)
+        return _follow(partial(_find_new_event_files, paths, summary, set(), TagNames(summary)), options.stopped)
     files = find_files(kind, paths)
     reader = READERS[kind](files, summary, options, partial(_follow_last, files, summary, options))
     return _follow(partial(_give_once, [reader]), options.stopped)
@@ -99,14 +99,16 @@ def _give_once(readers: list[Observations]) -> list[Observations]:
     return given
 
 
-def _find_new_event_files(paths: Sequence[Path], summary: ReadSummary, known: set[Path]) -> list[Observations]:
+def _find_new_event_files(
+    paths: Sequence[Path], summary: ReadSummary, known: set[Path], names: TagNames
+) -> list[Observations]:
     """Return readers of the event files that appeared since the last look: a restarted program begins another one."""
     files = find_files(Kind.TENSORBOARD, paths)
     if known.issuperset(files):
         return []
     new = order_event_files({file: root for file, root in files.items() if file not in known})
     known.update(files)
-    return [read_event_files([(str(file), prefix, follow_blocks(file))], summary) for file, prefix in new]
+    return [read_event_files([(str(file), prefix, follow_blocks(file))], summary, names) for file, prefix in new]
 
 
 def _read_standard_input(
