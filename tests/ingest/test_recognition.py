@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lens_perf.errors import ImportInputError
+from lens_perf.ingest.logs.dialect_files import load_built_in_dialects
 from lens_perf.ingest.recognition import Kind, choose_kind, find_files, list_regular_files
 
 LOG = b" iteration        1/     100 | lm loss: 1.5 |\n"
@@ -25,7 +26,7 @@ def test_only_regular_files_count(directory: Path) -> None:
     (directory / "trainer_state.json").mkdir()
     (directory / "y.wandb").symlink_to("nowhere")
     assert list(list_regular_files(directory)) == [directory / "training.log"]
-    assert choose_kind([directory]).kind is Kind.LOG
+    assert choose_kind([directory], load_built_in_dialects()).kind is Kind.LOG
     assert list(find_files(Kind.LOG, [directory])) == [directory / "training.log"]
 
 
@@ -48,4 +49,4 @@ def test_a_link_that_is_named_is_followed(directory: Path, tmp_path: Path) -> No
     to_directory.symlink_to(directory)
     assert list(find_files(Kind.LOG, [to_file])) == [to_file]
     assert list(find_files(Kind.LOG, [to_directory])) == [to_directory / "training.log"]
-    assert choose_kind([to_file]).kind is Kind.LOG
+    assert choose_kind([to_file], load_built_in_dialects()).kind is Kind.LOG
