@@ -25,6 +25,9 @@ from lens_perf.ingest.read_summary import make_printable
 from lens_perf.ingest.recognition import Kind, list_regular_files
 from lens_perf.ingest.source_files import Progress
 from lens_perf.ingest.stores import Connect
+from lens_perf.ingest.tables.columns import TableOptions
+from lens_perf.ingest.tables.csv_rows import DELIMITER_WORDS
+from lens_perf.ingest.tables.times import SECONDS_PER_UNIT
 
 INTERRUPTED = 130
 AUTO = "auto"
@@ -35,6 +38,14 @@ def _parse_timezone(_: click.Context, __: click.Parameter, name: str) -> ZoneInf
     if name not in available_timezones():
         raise click.BadParameter("no such time zone; use a name as Europe/Zurich")
     return ZoneInfo(name)
+
+
+def _parse_delimiter(_: click.Context, __: click.Parameter, delimiter: str | None) -> str | None:
+    if delimiter is None or len(delimiter) == 1:
+        return delimiter
+    if delimiter not in DELIMITER_WORDS:
+        raise click.BadParameter(f"must be one character or one of {', '.join(DELIMITER_WORDS)}")
+    return DELIMITER_WORDS[delimiter]
 
 
 def _parse_uid(_: click.Context, __: click.Parameter, uid: str) -> str:
@@ -70,6 +81,14 @@ def _parse_uid(_: click.Context, __: click.Parameter, uid: str) -> str:
 @click.option(
     "--logging-steps", type=click.IntRange(1), help="Logs without iterations: how many lie between two reports."
 )
+@click.option("--iteration-column", help="CSV, JSON lines: the column that is the iteration.")
+@click.option("--time-column", help="CSV, JSON lines: the column that is the time.")
+@click.option(
+    "--time-unit",
+    type=click.Choice(list(SECONDS_PER_UNIT)),
+    help="CSV, JSON lines: the unit of times that are numbers; by default their size tells it.",
+)
+@click.option("--delimiter", callback=_parse_delimiter, help="CSV: a character, or one of its names: tab, space.")
 @config_option
 @tells_errors
 def import_files(
@@ -86,13 +105,17 @@ def import_files(
     start_time: datetime | None,
     timezone: ZoneInfo,
     logging_steps: int | None,
+    iteration_column: str | None,
+    time_column: str | None,
+    time_unit: str | None,
+    delimiter: str | None,
     config: Path | None,
 ) -> int:
     """Import PATH...: training logs, TensorBoard event files, W&B files or exports, trainer_state.json of Hugging Face.
 
-    KIND auto looks at the content. A PATH may be a file, a gzipped file, a directory, or - for a log on standard
-    input. Importing again stores only what is new or corrected. Exit status 2: nothing could be imported; 3: the
-    input is damaged, what is whole was imported.
+    Any CSV and any JSON lines as well. KIND auto looks at the content. A PATH may be a file, a gzipped file, a
+    directory, or - for standard input. Importing again stores only what is new or corrected. Exit status 2: nothing
+    could be imported; 3: the input is damaged or values could not be kept, all else was imported.
     """
     start = start_time.replace(tzinfo=timezone) if start_time else None
     files = [Path(path) for path in paths]
@@ -104,7 +127,9 @@ def import_files(
     try:
         with _stop_signals(wait=follow or "-" in paths) as stopped, _progress(files, hidden=follow) as on_progress:
             log = LogOptions(timezone, start, logging_steps, dialects)
-            options = SourceOptions(log, step_metric, follow, stopped, on_progress, imports.max_unpacked_mib << 20)
+            table = TableOptions(iteration_column, time_column, time_unit, delimiter, timezone, start)
+            unpacked = imports.max_unpacked_mib << 20
+            options = SourceOptions(log, step_metric, follow, stopped, on_progress, unpacked, table)
             job = ImportJob(files, uid, None if kind == AUTO else Kind(kind), serial, options)
             report = run_import(job, connect, warn=_warn)
     except KeyboardInterrupt:

@@ -25,6 +25,8 @@ REPETITIONS = {
     Kind.HUGGINGFACE: Repetition.ANOTHER_RECORD,
     Kind.TENSORBOARD: Repetition.ANOTHER_RECORD,
     Kind.WANDB: Repetition.ANOTHER_RECORD,
+    Kind.CSV: Repetition.ANOTHER_RECORD,
+    Kind.JSONL: Repetition.ANOTHER_RECORD,
 }
 
 
@@ -109,7 +111,9 @@ EXPECTED = {
     Kind.LOG: "a line that reports an iteration in a dialect that is known",
     Kind.TENSORBOARD: "a scalar",
     Kind.WANDB: "a row of history",
-    Kind.HUGGINGFACE: "an entry of log_history",
+    Kind.HUGGINGFACE: "an entry of log_history or a number of results",
+    Kind.CSV: "a row with an iteration and a number",
+    Kind.JSONL: "an object with an iteration and a number",
 }
 
 

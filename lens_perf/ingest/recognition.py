@@ -13,7 +13,9 @@ from lens_perf.ingest.event_files.framing import looks_like_event_file
 from lens_perf.ingest.logs.evidence import find_nearest, recognise
 from lens_perf.ingest.logs.forms import Dialect
 from lens_perf.ingest.read_summary import make_printable
+from lens_perf.ingest.results_file import looks_like_results
 from lens_perf.ingest.source_files import read_head, read_text_head
+from lens_perf.ingest.tables.evidence import find_csv_iteration, find_json_iteration
 from lens_perf.ingest.trainer_state import looks_like_trainer_state
 from lens_perf.ingest.wandb_files.chart_export import looks_like_chart_export
 from lens_perf.ingest.wandb_files.framing import looks_like_wandb_file
@@ -31,16 +33,28 @@ class Kind(StrEnum):
     TENSORBOARD = "tensorboard"
     WANDB = "wandb"
     HUGGINGFACE = "huggingface"
+    CSV = "csv"
+    JSONL = "jsonl"
 
 
-DATA_SOURCES = {Kind.LOG: "log", Kind.TENSORBOARD: "tensorflow", Kind.WANDB: "wandb", Kind.HUGGINGFACE: "log"}
+DATA_SOURCES = {
+    Kind.LOG: "log",
+    Kind.TENSORBOARD: "tensorflow",
+    Kind.WANDB: "wandb",
+    Kind.HUGGINGFACE: "log",
+    Kind.CSV: "log",
+    Kind.JSONL: "log",
+}
 
+TRAINER_STATE = "trainer_state.json"
 # How the files of each kind are called, for those within directories. Where a directory holds several kinds, the first
 # one is chosen: what was written for machines tells more than what was printed.
 FILE_PATTERNS = {
     Kind.WANDB: ("*.wandb", "*.wandb.gz"),
     Kind.TENSORBOARD: ("*tfevents*",),
-    Kind.HUGGINGFACE: ("trainer_state.json",),
+    Kind.HUGGINGFACE: (TRAINER_STATE, "all_results.json"),
+    Kind.CSV: ("*.csv", "*.tsv", "*.csv.gz", "*.tsv.gz"),
+    Kind.JSONL: ("*.jsonl", "*.ndjson", "*.jsonl.gz", "*.ndjson.gz"),
     Kind.LOG: ("*.log", "*.out", "*.txt", "*.log.gz", "*.out.gz", "*.txt.gz"),
 }
 
@@ -68,7 +82,8 @@ def choose_kind(paths: Sequence[Path], dialects: Sequence[Dialect]) -> Choice:
             return choice
     names = ", ".join(map(str, paths))
     raise ImportInputError(
-        f"{names}: neither event file, W&B file or export, trainer_state.json nor a log of a dialect that is known: "
+        f"{names}: neither event file, W&B file or export, trainer_state.json, CSV or JSON lines with a column that is "
+        "known to count iterations (kinds csv and jsonl take --iteration-column), nor a log of a known dialect: "
         f"{', '.join(dialect.name for dialect in dialects)}{_describe_nearest(paths, dialects)}"
     )
 
@@ -115,16 +130,34 @@ def _is_regular(file: Path) -> bool:
 
 
 def _matches(kind: Kind, file: Path) -> bool:
-    return any(fnmatchcase(file.name, pattern) for pattern in FILE_PATTERNS[kind])
+    """Return whether a file of a directory is of a kind: by its name, and a table by its content, too."""
+    if not any(fnmatchcase(file.name, pattern) for pattern in FILE_PATTERNS[kind]):
+        return False
+    # Directories hold tables of all kinds; data sets are some of them.
+    return kind not in TABLES or _find_iteration(kind, read_text_head(file, HEAD_SIZE)) is not None
+
+
+def _find_iteration(kind: Kind, head: bytes) -> str | None:
+    return TABLES[kind](head, is_whole=len(head) < HEAD_SIZE)
+
+
+TABLES = {Kind.CSV: find_csv_iteration, Kind.JSONL: find_json_iteration}
 
 
 def _find_in_directory(kind: Kind, directory: Path) -> list[Path]:
     found = sorted(file for file in list_regular_files(directory) if _matches(kind, file))
     if not found:
         names = " or ".join(FILE_PATTERNS[kind])
-        raise ImportInputError(f"{directory}: holds no {names} (links in directories are not followed)")
-    # Each checkpoint of a trainer holds the history up to it: the latest has all.
-    return [max(found, key=lambda file: (file.stat().st_mtime, file))] if kind is Kind.HUGGINGFACE else found
+        what = " with a column that counts iterations" if kind in TABLES else ""
+        raise ImportInputError(f"{directory}: holds no {names}{what} (links in directories are not followed)")
+    return _choose_latest(found) if kind is Kind.HUGGINGFACE else found
+
+
+def _choose_latest(files: Sequence[Path]) -> list[Path]:
+    """Return the latest state and the latest results: each checkpoint of a trainer holds the history up to it."""
+    states = [file for file in files if file.name == TRAINER_STATE]
+    results = [file for file in files if file.name != TRAINER_STATE]
+    return [max(each, key=lambda file: (file.stat().st_mtime, file)) for each in (states, results) if each]
 
 
 def _choose_in_directory(directory: Path) -> Choice | None:
@@ -143,10 +176,15 @@ def _choose_by_content(path: Path, dialects: Sequence[Dialect]) -> Choice | None
         (Kind.TENSORBOARD, "begins as an event file", lambda: looks_like_event_file(head)),
         (Kind.WANDB, "begins as a W&B file", lambda: looks_like_wandb_file(head)),
         (Kind.HUGGINGFACE, "is a trainer's state", lambda: looks_like_trainer_state(head)),
+        (Kind.HUGGINGFACE, "holds the results of a trainer", lambda: looks_like_results(head)),
         (Kind.WANDB, "begins as an export of a W&B chart", lambda: looks_like_chart_export(first_line)),
     )
     for kind, reason, test in tests:
         if test():
             return Choice(kind, f"{path} {reason}")
+    text = read_text_head(path, HEAD_SIZE)
+    for kind, word in ((Kind.JSONL, "JSON objects"), (Kind.CSV, "the columns of a CSV")):
+        if iteration := _find_iteration(kind, text):
+            return Choice(kind, f"{path} has {word}, whose {iteration} counts iterations")
     dialect = recognise(dialects, read_text_head(path, LOG_HEAD_SIZE))
     return Choice(Kind.LOG, f"{path} has lines as {dialect.name} prints them") if dialect else None

@@ -12,7 +12,6 @@ from lens_perf.ingest.read_summary import Damage, ReadSummary
 from lens_perf.ingest.records import Observation
 
 HISTORY = re.compile(rb'"log_history"\s*+:\s*+\[')
-MAX_STEPS = re.compile(rb'"max_steps"\s*+:\s*+(\d{1,19})\D')
 RENAMED = {"lr": "learning_rate"}
 # No more than this of a key, blanks and a number is looked for across the end of a block.
 LONGEST_KEY = 64
@@ -31,7 +30,7 @@ def read_trainer_state(
     The file tells no time. ``max_steps``, which stands behind the history, becomes ``target_iteration``, so the file
     is read twice. Entries that are damaged, and a history that breaks off, are each a Damage in ``summary``.
     """
-    target = _find_max_steps(read_blocks())
+    target = find_whole_number(read_blocks(), "max_steps")
     numbers, rows = NumberReader(summary), IterationRows()
     for entry in _read_history(read_blocks(), numbers, summary, path):
         summary.read["history entries"] += 1
@@ -49,11 +48,12 @@ def read_trainer_state(
             summary.skip("history entries that repeat the one before")
 
 
-def _find_max_steps(blocks: Iterable[bytes]) -> int | None:
-    rest = b""
+def find_whole_number(blocks: Iterable[bytes], key: str) -> int | None:
+    """Return the first whole number above 0 that a JSON text holds under ``key``, wherever; None if there is none."""
+    pattern, rest = re.compile(rb'"%s"\s*+:\s*+(\d{1,19})\D' % key.encode()), b""
     for block in blocks:
         text = rest + block
-        if found := MAX_STEPS.search(text):
+        if found := pattern.search(text):
             return int(found[1]) or None
         rest = text[-LONGEST_KEY:]
     return None
