@@ -65,7 +65,7 @@ def test_tags_that_are_no_utf8() -> None:
     content = written.frame([written.scalar("aXX", 1, 1.0), written.scalar("aYY", 1, 2.0)])
     events = [event.replace(b"XX", b"\xed\xa0").replace(b"YY", b"\xed\xa1") for event in list_records(content)]
     summary = ReadSummary()
-    observations = read_event_files([("a", "", [frame(events)])], summary)
+    observations = read_event_files([("a", "", [written.frame_records(events)])], summary)
     kept = [each for each in keep_names_storable(observations, summary) if isinstance(each, Observation)]
     assert [each.performance for each in kept] == [{r"a\xed\xa0": 1.0}, {r"a\xed\xa1": 2.0}]
 
@@ -74,18 +74,6 @@ def list_records(content: bytes) -> list[bytes]:
     from lens_perf.ingest.event_files.framing import RecordSplitter
 
     return list(RecordSplitter("a", ReadSummary()).feed(content))
-
-
-def frame(records: list[bytes]) -> bytes:
-    from io import BytesIO
-
-    from tensorboard.summary.writer.record_writer import RecordWriter
-
-    file = BytesIO()
-    writer = RecordWriter(file)
-    for record in records:
-        writer.write(record)
-    return file.getvalue()
 
 
 def test_tags_of_directories_and_tags_with_slashes_keep_apart() -> None:

@@ -18,6 +18,8 @@ from lens_perf.ingest.storable_names import keep_apart
 TWIN = " vs samples"
 TWINS = f"twins '...{TWIN}', whose samples are kept as consumed_samples"
 HEAD_SIZE = 1 << 12
+TIME = struct.Struct("<d")
+TIME_END = 1 + TIME.size
 NAME_TIME = re.compile(r"tfevents\.(\d{1,12})")
 
 
@@ -132,7 +134,7 @@ def _find_start(path: Path) -> float:
     head = read_head(path, HEAD_SIZE)
     for event in RecordSplitter(str(path), ReadSummary()).feed(head):
         # The time is the first field of an event, wherever it comes from.
-        if event[:1] == b"\x09" and isfinite(start := struct.unpack_from("<d", event, 1)[0]):
+        if event[:1] == b"\x09" and len(event) >= TIME_END and isfinite(start := TIME.unpack_from(event, 1)[0]):
             return float(start)
     named = NAME_TIME.search(path.name)
     return float(named[1]) if named else 0.0
