@@ -7,6 +7,7 @@ from typing import Any
 
 MOST_EXAMPLES = 3
 MOST_DAMAGES = 20
+MOST_NOTES = 100
 LONGEST_EXAMPLE = 120
 TEXTS_AMONG_NUMBERS = "values that are no numbers, of metrics that have numbers elsewhere"
 COLOUR_CODE = re.compile(r"\x1b\[[0-9;?]*+[A-Za-z]")
@@ -123,8 +124,8 @@ class ReadSummary:
             self.skip("further places that are damaged")
 
     def note(self, sentence: str) -> None:
-        """Keep a sentence about a choice, once."""
-        if sentence not in self.notes:
+        """Keep a sentence about a choice, once; of very many, the first."""
+        if len(self.notes) < MOST_NOTES and sentence not in self.notes:
             self.notes.append(sentence)
 
     def note_record(self, iteration: int | None, *, timed: bool) -> None:

@@ -1,7 +1,7 @@
 """Makes metric names fit for JSONB, which holds neither NUL nor halves of surrogate pairs, and keeps them apart."""
 
 import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from lens_perf.ingest.read_summary import ReadSummary
 from lens_perf.ingest.records import Mark, Observation
@@ -27,6 +27,23 @@ def keep_names_storable(
             yield item._replace(performance=performance)
 
 
+class NamesApart:
+    """Gives out each name once: one that is asked for again gets a number behind it."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+        self._numbers: dict[str, int] = {}
+
+    def take(self, name: str) -> str:
+        """Return ``name``, or with the least number from 2 on that makes it another than all before."""
+        free, number = name, self._numbers.get(name, 2)
+        while free in self._taken:
+            free, number = f"{name}_{number}", number + 1
+        self._numbers[name] = number
+        self._taken.add(free)
+        return free
+
+
 class StorableNames:
     """Remembers what each name of an import is stored as; no two are stored as the same.
 
@@ -39,7 +56,7 @@ class StorableNames:
         """Names that are stored as they are."""
         self._summary = summary
         self._changed: dict[str, str] = {}
-        self._taken: set[str] = set()
+        self._apart = NamesApart()
 
     def rename(self, observation: Observation) -> dict[str, float | int | str | None]:
         """Return the metrics of an observation under their storable names."""
@@ -55,8 +72,7 @@ class StorableNames:
         if name in self.unchanged:
             return name
         if name not in self._changed:
-            stored = keep_apart(NOT_STORABLE.sub(_escape, name) if name.strip() else UNNAMED, self._taken)
-            self._taken.add(stored)
+            stored = self._apart.take(NOT_STORABLE.sub(_escape, name) if name.strip() else UNNAMED)
             if stored == name:
                 self.unchanged.add(name)
                 return name
@@ -69,14 +85,6 @@ class StorableNames:
             self._summary.note(f"the metric {name!a} is stored as {stored}")
         elif len(self._changed) == MOST_NOTED + 1:
             self._summary.note("further names cannot be stored either, and are written as those above")
-
-
-def keep_apart(name: str, taken: Container[str]) -> str:
-    """Return ``name``, with a number behind it if it is among those that are ``taken``."""
-    free, number = name, 2
-    while free in taken:
-        free, number = f"{name}_{number}", number + 1
-    return free
 
 
 def _escape(match: re.Match[str]) -> str:

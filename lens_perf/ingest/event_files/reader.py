@@ -13,7 +13,7 @@ from lens_perf.ingest.numbers import spell_float
 from lens_perf.ingest.read_summary import ReadSummary
 from lens_perf.ingest.records import Mark, Observation
 from lens_perf.ingest.source_files import read_head
-from lens_perf.ingest.storable_names import keep_apart
+from lens_perf.ingest.storable_names import NamesApart
 
 TWIN = " vs samples"
 TWINS = f"twins '...{TWIN}', whose samples are kept as consumed_samples"
@@ -32,14 +32,13 @@ class TagNames:
     def __init__(self, summary: ReadSummary) -> None:
         self._summary = summary
         self._names: dict[tuple[str, str], str] = {}
-        self._taken: set[str] = set()
+        self._apart = NamesApart()
 
     def find(self, prefix: str, tag: str) -> str:
         """Return the metric's name."""
         name = self._names.get((prefix, tag))
         if name is None:
-            name = self._names[prefix, tag] = keep_apart(prefix + tag, self._taken)
-            self._taken.add(name)
+            name = self._names[prefix, tag] = self._apart.take(prefix + tag)
             if name != prefix + tag:
                 self._summary.note(f"two tags would both be {prefix + tag}: that of {prefix or 'the top'} is {name}")
         return name

@@ -127,15 +127,18 @@ def _collect_values(rows: Sequence[RawRow]) -> dict[str, list[Any]]:
 
 
 def _spell(name: str) -> str:
-    return re.sub(r"[\s-]+", "_", name.strip().lower())
+    return re.sub(r"[\s-]++", "_", name.strip().lower())
 
 
 def _list_matches(names: Sequence[str], values: Mapping[str, Any]) -> list[str]:
     """Return the columns that are called as one of ``names``, the preferred ones first."""
-    spelled = {column: _spell(column) for column in values}
-    whole = [column for name in names for column in values if spelled[column] == name]
-    ends = [column for name in names for column in values if spelled[column].rpartition("/")[2] == name]
-    return list(dict.fromkeys([*whole, *ends]))
+    whole: dict[str, list[str]] = {}
+    ends: dict[str, list[str]] = {}
+    for column in values:
+        spelled = _spell(column)
+        whole.setdefault(spelled, []).append(column)
+        ends.setdefault(spelled.rpartition("/")[2], []).append(column)
+    return list(dict.fromkeys(column for known in (whole, ends) for name in names for column in known.get(name, ())))
 
 
 def _find(names: Sequence[str], values: Mapping[str, Any]) -> str | None:

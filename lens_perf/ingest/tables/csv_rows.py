@@ -9,13 +9,14 @@ from collections.abc import Iterable, Iterator
 from lens_perf.errors import ImportInputError
 from lens_perf.ingest.numbers import NUMBER
 from lens_perf.ingest.read_summary import Damage, ReadSummary
-from lens_perf.ingest.storable_names import keep_apart
+from lens_perf.ingest.storable_names import NamesApart
 from lens_perf.ingest.tables.columns import RawRow
 
 DELIMITERS = (",", "\t", ";", "|")
 DELIMITER_WORDS = {"comma": ",", "tab": "\t", "semicolon": ";", "pipe": "|", "space": " "}
 BLANKS = " "
 COMMENT = "#"
+MOST_COLUMNS = 10_000
 # A quoted cell may go on over so many lines.
 MOST_LINES_OF_ROW = 100
 # Stands for the end of the lines: no line has an end in it.
@@ -30,7 +31,8 @@ def read_csv_rows(
     The delimiter is ``delimiter``, or else the one that gives the header most columns; a blank stands for any number of
     them. A header may come again, with more columns, as of a program that was started again or that wrote its file
     anew; in the latter case the rows that come again are passed over. Rows of another number of cells than the header
-    are Damages in ``summary``. Raises ImportInputError when the header has one column.
+    are Damages in ``summary``. Raises ImportInputError when the header has one column, or more
+    than 10,000.
     """
     splitter = _RowSplitter(lines, summary, path, delimiter)
     rewriting = _Rewriting()
@@ -40,8 +42,7 @@ def read_csv_rows(
         if cells is None:
             yield None
         elif not header or cells == header or _is_header(cells, header):
-            if len(cells) == 1:
-                raise ImportInputError(f"{path}: its header has one column, {cells[0]!r:.60}: set --delimiter")
+            _check_header(cells, path)
             header, names = cells, _name_columns(cells, summary)
             rewriting.start()
         elif len(cells) != len(header):
@@ -54,6 +55,13 @@ def read_csv_rows(
                 summary.skip("rows written again below another header")
 
 
+def _check_header(cells: list[str], path: str) -> None:
+    if len(cells) == 1:
+        raise ImportInputError(f"{path}: its header has one column, {cells[0]!r:.60}: set --delimiter")
+    if len(cells) > MOST_COLUMNS:
+        raise ImportInputError(f"{path}: its header has {len(cells):,} columns; at most {MOST_COLUMNS:,} are read")
+
+
 def _is_header(cells: list[str], header: list[str]) -> bool:
     """Return whether a row is another header: texts alone, with columns of the one before."""
     return not set(cells).isdisjoint(header) and not any(NUMBER.fullmatch(cell) for cell in cells)
@@ -62,14 +70,13 @@ def _is_header(cells: list[str], header: list[str]) -> bool:
 def _name_columns(cells: list[str], summary: ReadSummary) -> list[str | None]:
     """Return the name of each column, None for one without a name; those of one name are numbered."""
     names: list[str | None] = []
-    taken: set[str] = set()
+    apart = NamesApart()
     for cell in cells:
-        name = keep_apart(cell, taken) if cell else None
+        name = apart.take(cell) if cell else None
         if name is None:
             summary.note("a column without a name, as of row numbers, is left out")
         elif name != cell:
             summary.note(f"there are several columns {cell}: the next is {name}")
-        taken.add(name or "")
         names.append(name)
     return names
 
@@ -162,7 +169,7 @@ def find_delimiter(header: str) -> str:
     """Return the delimiter that splits a header into most columns; a blank if none does."""
     counts = {delimiter: len(_split_header(header, delimiter)) for delimiter in DELIMITERS}
     best = max(counts, key=lambda delimiter: counts[delimiter])
-    return best if counts[best] > 1 else BLANKS if re.search(r"\S\s+\S", header) else ","
+    return best if counts[best] > 1 else BLANKS if re.search(r"\S\s++\S", header) else ","
 
 
 def _split_header(header: str, delimiter: str) -> list[str]:

@@ -16,6 +16,7 @@ from lens_perf.ingest.tables.times import parse_duration
 SERIES, TARGET = "rows", "target_iteration"
 # How many rows the choice of the columns may wait for.
 MOST_WAITING_ROWS = 1000
+MOST_WAITING_VALUES = 100_000
 # The names of rows that evaluate: such a row may be of an earlier iteration without a restart.
 EVALUATION = re.compile(
     r"(?:^|[/._ ])(?:val|valid|validation|eval|evaluation|test|dev|predict)(?:[/._ ]|$)", re.IGNORECASE
@@ -53,10 +54,12 @@ def _wait_for_columns(
     source: Iterator[RawRow | None], waiting: list[RawRow], options: TableOptions
 ) -> Generator[Mark, None, Columns | None]:
     """Return the columns as soon as they can be chosen; ``waiting`` takes the rows that were read for that."""
+    values = 0
     for row in source:
         if row is not None:
             waiting.append(row)
-            if len(waiting) == MOST_WAITING_ROWS:
+            values += len(row)
+            if len(waiting) == MOST_WAITING_ROWS or values >= MOST_WAITING_VALUES:
                 break
         else:
             yield Mark.PAUSE
