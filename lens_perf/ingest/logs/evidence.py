@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from lens_perf.ingest.logs.forms import Dialect, Form, Line
 from lens_perf.ingest.logs.lines import find_line_starts, split_whole_lines
@@ -16,7 +17,7 @@ ENOUGH_BYTES = 1 << 21
 # A library's dialect is chosen if no other explains this share of its reports.
 LEAST_SHARE = 0.1
 # Lines that are compared with all templates in search of the nearest one.
-MOST_COMPARED = 2000
+MOST_COMPARED = 500
 LONGEST_SHOWN = 120
 BLOCK_SIZE = 1 << 20
 SHORTEST_MARKER = 4
@@ -62,7 +63,7 @@ class Evidence:
 
     def __init__(self, dialects: Sequence[Dialect]) -> None:
         self._dialects = dialects
-        self.markers = choose_markers(dialects)
+        self.markers = choose_markers(tuple(dialects))
         self._tallies: dict[str, Tally] = {}
         self._bytes = 0
 
@@ -100,7 +101,8 @@ class Evidence:
         return self._tallies[dialect.name].score
 
 
-def choose_markers(dialects: Sequence[Dialect]) -> list[bytes]:
+@lru_cache(maxsize=4)
+def choose_markers(dialects: tuple[Dialect, ...]) -> tuple[bytes, ...]:
     """Return a few literals of which each line of the dialects holds one: each is searched for in the whole log.
 
     Those that are in the most templates are chosen first, so that a handful serves all dialects.
@@ -113,7 +115,7 @@ def choose_markers(dialects: Sequence[Dialect]) -> list[bytes]:
         best = max(counts, key=lambda piece: (counts[piece], len(piece), piece))
         chosen.append(best)
         left = [literals for literals in left if not any(best in literal for literal in literals)]
-    return [marker.encode() for marker in chosen]
+    return tuple(marker.encode() for marker in chosen)
 
 
 def _list_pieces(literal: str) -> set[str]:

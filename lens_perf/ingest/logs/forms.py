@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from lens_perf.ingest.logs.metric_names import Field, fold_words
-from lens_perf.ingest.logs.splitting import Splitter, split_by
+from lens_perf.ingest.logs.splitting import Splitter, split_by, split_json_object
 from lens_perf.ingest.logs.templates import Template
 from lens_perf.ingest.logs.values import parse_iteration, parse_number
 
@@ -42,7 +42,7 @@ class Line:
     done: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Form:
     """A form of line.
 
@@ -121,7 +121,8 @@ class Form:
         elif "batch" in found:
             batches = parse_iteration(found["batches"])
             iteration = parse_iteration(found["epoch"]) * batches + parse_iteration(found["batch"])
-        if not fields and not self.continued and self.purpose is not Purpose.HEADING:
+        damaged = rest and self.splitter is split_json_object
+        if not (fields or damaged or self.continued or self.purpose is Purpose.HEADING):
             return None
         if iteration is not None and iteration < self.first_iteration:
             return None
@@ -158,7 +159,7 @@ def find_field_ahead(prefix: str) -> list[tuple[str, str]]:
     return [(name.removesuffix(":"), value)] if name.endswith(":") else []
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dialect:
     """The forms of line that one family of training programs prints.
 

@@ -60,7 +60,7 @@ class IterationLines:
     def _take_report(self, line: Line, text: str) -> Iterator[Observation]:
         iteration, target = (line.iteration, line.target) if line.iteration is not None else self._heading
         if iteration is None:
-            self._summary.skip(AHEAD, text)
+            self._count_without_iteration(line, text)
             return
         if self._is_of_another_rank(iteration, line.prefix):
             self._summary.skip("lines of other ranks", text)
@@ -78,6 +78,12 @@ class IterationLines:
         self._iteration, self._reported = iteration, observation
         yield observation
         yield from self._release_waiting()
+
+    def _count_without_iteration(self, line: Line, text: str) -> None:
+        if line.rest and not line.fields:
+            self._summary.lose(f"{line.form.name}s that are damaged", text)
+        else:
+            self._summary.skip(AHEAD, text)
 
     def _hold(self, observation: Observation, bar: str) -> Iterator[Observation]:
         """Hold a report that a later line of its iteration may replace; another bar is that of an evaluation."""
