@@ -167,7 +167,7 @@ class NearMiss:
     dialect: Dialect
     form: Form
     text: str
-    share: float
+    characters: int
 
     def __str__(self) -> str:
         shown = self.text.strip()[:LONGEST_SHOWN]
@@ -189,8 +189,7 @@ def find_nearest(dialects: Sequence[Dialect], head: bytes) -> NearMiss | None:
             break
         for dialect in dialects:
             for form in dialect.forms:
-                share = max(template.measure(text) for template in form.templates) if form.reports else 0
-                # One literal alone is in many a line.
-                if share > max(best.share if best else 0, 0.3):
-                    best = NearMiss(dialect, form, text, share)
+                characters = max(template.measure(text) for template in form.templates) if form.reports else 0
+                if characters > (best.characters if best else 0):
+                    best = NearMiss(dialect, form, text, characters)
     return best

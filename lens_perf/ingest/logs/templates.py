@@ -127,12 +127,12 @@ class Template:
         """Return the match at the first of a few places where the template holds."""
         return self._match(self.pattern, text)
 
-    def measure(self, text: str) -> float:
-        """Return which share of the template ``text`` matches, from its beginning."""
-        for count in range(len(self.parts), 0, -1):
+    def measure(self, text: str) -> int:
+        """Return how many literal characters match from the template's beginning, if more than the first part does."""
+        for count in range(len(self.parts), 1, -1):
             if self._match(re.compile(self.pattern_of(count)), text):
-                return count / len(self.parts)
-        return 0.0
+                return sum(len(part.core) for part in self.parts[:count] if isinstance(part, Literal))
+        return 0
 
     def _match(self, pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
         anchor = self.anchor
