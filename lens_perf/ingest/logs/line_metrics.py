@@ -1,5 +1,8 @@
 """Turns the fields of lines into metrics, keeping names apart that would collide, and counts what is no number."""
 
+from collections.abc import Iterator
+from itertools import count
+
 from lens_perf.ingest.logs.forms import Form, Line
 from lens_perf.ingest.logs.metric_names import find_field, fold_words, read_field, spell_name
 from lens_perf.ingest.read_summary import ReadSummary
@@ -17,7 +20,8 @@ class LineMetrics:
 
     def __init__(self, summary: ReadSummary) -> None:
         self._summary = summary
-        self._owners: dict[str, str] = {}
+        self._kept: dict[tuple[str, str], str] = {}
+        self._taken: set[str] = set()
 
     def read(self, line: Line) -> dict[str, MetricValue]:
         """Return the metrics of a line's fields; what holds no number is counted in the summary."""
@@ -55,19 +59,20 @@ class LineMetrics:
 
     def _keep_apart(self, metric: str, name: str, form: Form, found: dict[str, MetricValue]) -> str:
         """Return the name under which a metric of the field ``name`` is kept."""
-        owner = self._owners.get(metric)
-        if owner == name and metric not in found:
-            return metric
-        folded = not form.verbatim and find_field(name, form.names) is None
-        if metric not in found and (not folded or owner is None):
-            if folded:
-                self._owners[metric] = name
-            return metric
-        if metric in found or folded:
-            original = " ".join(name.split())
-            metric = metric if original in metric else f"{form.name_prefix}{original}{form.name_suffix}"
-        count, kept = 1, metric
-        while kept in found:
-            count += 1
-            kept = f"{metric}_{count}"
-        return kept
+        kept = self._kept.get((metric, name))
+        if kept is None:
+            # Several words of the vocabulary may mean one metric.
+            if metric not in found and (form.verbatim or find_field(name, form.names) is not None):
+                return metric
+            own_spelling = f"{form.name_prefix}{' '.join(name.split())}{form.name_suffix}"
+            kept = next(each for each in _list_names(metric, own_spelling) if each not in self._taken | found.keys())
+            self._kept[metric, name] = kept
+            self._taken.add(kept)
+        return kept if kept not in found else next(each for each in _list_names(kept, kept) if each not in found)
+
+
+def _list_names(metric: str, own_spelling: str) -> Iterator[str]:
+    """Yield the names that may be given to a metric, the most wanted first."""
+    yield metric
+    yield own_spelling
+    yield from (f"{metric}_{number}" for number in count(2))

@@ -1,12 +1,26 @@
 """Dialects of an operator: how they are loaded, and what is said of one that is wrong."""
 
+import re
+import textwrap
 from pathlib import Path
 
 import pytest
 
 from lens_perf.errors import ConfigError
-from lens_perf.ingest.logs.dialect_files import load_built_in_dialects, load_dialects, parse_dialect
-from lens_perf.ingest.logs.templates import TemplateError, compile_template
+from lens_perf.ingest.assembly import assemble
+from lens_perf.ingest.logs.dialect_files import (
+    DIALECT_KEYS,
+    FORM_KEYS,
+    load_built_in_dialects,
+    load_dialects,
+    parse_dialect,
+)
+from lens_perf.ingest.logs.options import LogOptions
+from lens_perf.ingest.logs.reader import read_log
+from lens_perf.ingest.logs.templates import PLACEHOLDERS, TemplateError, compile_template
+from lens_perf.ingest.read_summary import ReadSummary
+
+DOCS = Path(__file__).parents[3] / "docs"
 
 MINIMAL = """
 name = "Mine"
@@ -127,3 +141,27 @@ def test_a_template_is_no_regular_expression() -> None:
     assert template.match("aaa b 5") is None
     with pytest.raises(TemplateError):
         compile_template("")
+
+
+def test_the_example_of_the_documentation() -> None:
+    page = (DOCS / "dialects.rst").read_text("utf-8")
+    blocks = [textwrap.dedent(block) for block in re.findall(r"(?<=\n\n)(?: {4}[^\n]*\n|\n(?= {4}))+", page)]
+    log = next(block for block in blocks if block.startswith("2026-02-01"))
+    toml = next(block for block in blocks if block.startswith('name = "trainlab"'))
+    chunks, summary = [log.encode()], ReadSummary()
+    (record,) = assemble(read_log(chunks, summary, LogOptions(dialects=(parse_dialect(toml, "page"),))), summary)
+    assert record is not None
+    assert (record.iteration, set(record.performance)) == (1, {
+        "lm_loss", "elapsed_time_per_iteration_ms", "mem_gib", "mem_percent", "target_iteration", "validation_lm_loss",
+        "validation_ppl",
+    })  # fmt: skip
+
+
+def test_the_documentation_lists_every_key_placeholder_and_dialect() -> None:
+    page = (DOCS / "dialects.rst").read_text("utf-8")
+    keys = {*FORM_KEYS, *DIALECT_KEYS} - {"form"}
+    assert {key for key in keys if f"``{key}``" not in page} == set()
+    assert {name for name in PLACEHOLDERS if f"``{{{name}" not in page} == set()
+    table = (DOCS / "importing.rst").read_text("utf-8").partition("dialect                programs")[2]
+    names = [dialect.name for dialect in load_built_in_dialects()]
+    assert re.findall(r"^(\w[\w .-]*?)  +", table, re.MULTILINE)[: len(names)] == names
