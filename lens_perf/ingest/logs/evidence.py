@@ -16,6 +16,7 @@ ENOUGH_REPORTS = 400
 ENOUGH_BYTES = 1 << 21
 # A library's dialect is chosen if no other explains this share of its reports.
 LEAST_SHARE = 0.1
+FEW_REPORTS = 3
 # Lines that are compared with all templates in search of the nearest one.
 MOST_COMPARED = 500
 LONGEST_SHOWN = 120
@@ -82,6 +83,12 @@ class Evidence:
         """Whether a choice can be made before the log ends."""
         most = max((tally.rising for tally in self._tallies.values()), default=0)
         return bool(most) and (most >= ENOUGH_REPORTS or self._bytes >= ENOUGH_BYTES)
+
+    @property
+    def may_be_a_library(self) -> bool:
+        """Whether so far only a library has printed, and that little."""
+        best = self.choose()
+        return best is not None and best.library and self._tallies[best.name].rising < FEW_REPORTS
 
     def choose(self) -> Dialect | None:
         """Return the dialect that explains the head best, or None if none explains a line of it."""

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from lens_perf.ingest.logs.metric_names import Field, fold_words
-from lens_perf.ingest.logs.splitting import Splitter, split_by, split_json_object
+from lens_perf.ingest.logs.splitting import NAMED_SPLITTERS, Split, Splitter, split_by, split_json_object
 from lens_perf.ingest.logs.templates import Template
 from lens_perf.ingest.logs.values import parse_iteration, parse_number
 
@@ -20,6 +20,8 @@ class Purpose(StrEnum):
     HEADING = "heading"
 
 
+# Splitters of fields that end by themselves.
+CLOSED = frozenset(NAMED_SPLITTERS.values())
 # What launchers put ahead of each line.
 RANK_AHEAD = re.compile(r"^\[?(?:rank)?[0-9]{1,9}+\]?:(?= )")
 
@@ -29,7 +31,7 @@ class Line:
     """What a line says, its fields still in the words of the log.
 
     ``prefix`` is what stands ahead of the template, ``label`` names the data of an evaluation, ``done`` is where a
-    progress bar stands, and ``rest`` are pieces that are no fields.
+    progress bar stands, ``rest`` are pieces that are no fields, and ``tail`` is what follows the fields.
     """
 
     form: "Form"
@@ -38,6 +40,7 @@ class Line:
     prefix: str
     fields: list[tuple[str, str]]
     rest: list[str]
+    tail: str = ""
     label: str = ""
     done: str = ""
 
@@ -92,11 +95,14 @@ class Form:
             return None
         for template in self.templates:
             if template.marker in text and (found := template.match(text)):
+                again = None if self.splitter in CLOSED else template.match_again(text, found)
+                end = again.start() if again else len(text)
                 groups = found.groupdict()
-                if self.whole:
-                    groups["fields"] = text[found.start() :]
+                if self.whole or again:
+                    begin = found.start() if self.whole else found.start("fields")
+                    groups["fields"] = text[begin:end]
                 if line := self._read_match(template, groups, text[: found.start()]):
-                    return line
+                    return line if again is None else replace(line, tail=f"{line.tail} {text[end:]}")
         return None
 
     def read_following(self, text: str) -> list[tuple[str, str]] | None:
@@ -104,11 +110,11 @@ class Form:
         text = RANK_AHEAD.sub("", text)
         if not text.startswith(" "):
             return None
-        fields, rest = self.splitter(text)
-        return fields if fields and not rest else None
+        fields, rest, tail = self.splitter(text)
+        return fields if fields and not rest and not tail else None
 
     def _read_match(self, template: Template, found: Mapping[str, str], prefix: str) -> Line | None:
-        fields, rest = self.splitter(self._cut(found["fields"])) if found.get("fields") else ([], [])
+        fields, rest, tail = self.splitter(self._cut(found["fields"])) if found.get("fields") else Split([], [])
         fields += [(name, found[group].strip()) for group, name in template.values.items() if "batch" not in found]
         if self.drops:
             fields = [(name.removesuffix(self.drops).rstrip(), value) for name, value in fields]
@@ -126,7 +132,8 @@ class Form:
             return None
         if iteration is not None and iteration < self.first_iteration:
             return None
-        return Line(self, iteration, target, prefix, fields, rest, found.get("label") or "", found.get("done") or "")
+        label, done = found.get("label") or "", found.get("done") or ""
+        return Line(self, iteration, target, prefix, fields, rest, tail, label, done)
 
     def _cut(self, fields: str) -> str:
         return fields.rpartition(self.closing)[0] or fields if self.closing else fields

@@ -53,7 +53,7 @@ class Event:
 def parse_event(text: str) -> Event:
     """Return the event that a JSON text holds. Raises ValueError."""
     try:
-        event: dict[str, Any] = load_json(text)
+        event: dict[str, Any] = load_json(text)[0]
         key, metadata = event["key"], event.get("metadata") or {}
         created_at = datetime.fromtimestamp(event["time_ms"] / 1000, UTC)
         counters = {name: metadata[name] for name in COUNTERS if metadata.get(name) is not None}

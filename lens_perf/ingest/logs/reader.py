@@ -1,6 +1,7 @@
 """Reads training logs: finds out the dialect, and turns its lines into observations."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Protocol
 
 from lens_perf.ingest.logs.evidence import LONGEST_MATCHED, Evidence, Tally, decode, split_overwritten
@@ -18,6 +19,8 @@ CUT_OFF = "iteration lines without fields, perhaps cut off"
 TOO_LONG = f"lines of more than {LONGEST_MATCHED:,} characters, which are not read"
 # So many reports of another dialect, each after the other, are no coincidence.
 LEAST_REPORTS = 3
+# Lines that are read from one, as several processes may print without an end of line between.
+MOST_GLUED = 8
 
 
 class DialectReader(Protocol):
@@ -79,7 +82,9 @@ class _Log:
 
     def pause(self) -> Iterator[Observation]:
         """Yield what can be said without waiting for more."""
-        yield from self._choose()
+        # A library prints ahead of the program on top of it.
+        if not self._evidence.may_be_a_library:
+            yield from self._choose()
         if self._reader is not None:
             yield from self._reader.pause()
 
@@ -161,15 +166,29 @@ class _LogReader:
         line = self._dialect.read(text)
         if line is None:
             self._leave_out(text)
-        elif len(text) > LONGEST_MATCHED:
+            return
+        if len(text) > LONGEST_MATCHED:
             self._summary.lose(TOO_LONG, text[:LONGEST_MATCHED])
+            return
+        if before and not line.prefix.strip():
+            line = replace(line, prefix=before)
+        for _ in range(MOST_GLUED):
+            yield from self._take_line(line, text)
+            if not line.tail:
+                return
+            # Another process may have printed a line in the same one.
+            text = line.tail
+            following = self._dialect.read(text)
+            if following is None:
+                break
+            line = following
+        self._summary.skip(f"texts behind the fields of the {line.form.name}", text)
+
+    def _take_line(self, line: Line, text: str) -> Iterator[Observation]:
+        if line.form.continued:
+            self._open = line, text
         else:
-            if before and not line.prefix.strip():
-                line = _put_ahead(before, line)
-            if line.form.continued:
-                self._open = line, text
-            else:
-                yield from self._reader.take(line, text)
+            yield from self._reader.take(line, text)
 
     def _read_following(self, line: Line, chunk: bytes, position: int) -> tuple[int, int]:
         """Add the fields on the lines from ``position`` on to ``line``; return where they end, and how many."""
@@ -212,8 +231,3 @@ class _LogReader:
             self._summary.lose(f"lines of {dialect.name}: import the log of each program by itself", text)
         else:
             self._summary.skip(f"lines as {dialect.name} prints them", text)
-
-
-def _put_ahead(before: str, line: Line) -> Line:
-    """Return ``line`` with what it overwrites on a terminal, such as a progress bar, as its prefix."""
-    return Line(line.form, line.iteration, line.target, before, line.fields, line.rest, line.label, line.done)

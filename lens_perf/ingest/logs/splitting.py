@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 OPENING, CLOSING = "([{", ")]}"
+JSON_DECODER = json.JSONDecoder()
 JSON_BRACKET = re.compile(r"[][{}]")
 BRACKET_OR_COMMA = re.compile(r"[][(){},]")
 # Deeper values are none that a trainer prints; Python's own parsers end in a RecursionError some hundred levels down.
@@ -13,10 +14,11 @@ DEEPEST_JSON = 50
 
 
 class Split(NamedTuple):
-    """The fields of a line as pairs of name and value, and the pieces that are not pairs."""
+    """The fields of a line as pairs of name and value, the pieces that are not pairs, and what is behind the fields."""
 
     pairs: list[tuple[str, str]]
     rest: list[str]
+    tail: str = ""
 
 
 Splitter = Callable[[str], Split]
@@ -36,10 +38,15 @@ def split_by(separator: str, assign: str) -> Splitter:
 
 
 def _split_pieces(pieces: list[str], assign: str) -> Split:
-    pairs, rest = [], []
+    pairs: list[tuple[str, str]] = []
+    rest: list[str] = []
+    tail = ""
     for piece in pieces:
         if not piece or piece.isspace():
             continue
+        if tail:
+            rest.append(tail)
+            tail = ""
         name, found, value = piece.strip().rpartition(assign) if assign == " " else piece.partition(assign)
         name, value = name.strip(), value.strip()
         if found and name and value and (assign == " " or assign not in value):
@@ -47,14 +54,15 @@ def _split_pieces(pieces: list[str], assign: str) -> Split:
         elif found and (several := _split_several(piece, assign)):
             pairs += several
         else:
-            rest.append(piece.strip())
-    return Split(pairs, rest)
+            # Behind the last separator it may be what another process printed.
+            tail = piece.strip()
+    return Split(pairs, rest, tail)
 
 
 def _split_several(piece: str, assign: str) -> list[tuple[str, str]]:
     """Return the fields of a piece such as ``epoch: 1 pq: 0 rg: 8``, if it has only such plain names."""
-    pairs, rest = _split_words(piece, assign)
-    return pairs if not rest and all(name.isidentifier() for name, _ in pairs) else []
+    pairs, rest, tail = _split_words(piece, assign)
+    return pairs if not rest and not tail and all(name.isidentifier() for name, _ in pairs) else []
 
 
 def _split_words(text: str, assign: str) -> Split:
@@ -69,7 +77,7 @@ def _split_words(text: str, assign: str) -> Split:
         elif name or value:
             rest.append(f"{name}{assign}{value}")
         name = following[0].strip() if following else ""
-    return Split(pairs, [*rest, name] if name else rest)
+    return Split(pairs, rest, name)
 
 
 def split_commas(text: str) -> list[str]:
@@ -104,8 +112,7 @@ def split_python_dictionary(text: str) -> Split:
         value, position = _read_python_value(text, key.end())
         pairs.append((key["name"], value))
         if text.startswith("}", position):
-            rest = text[position + 1 :].strip()
-            return Split(pairs, [rest] if rest else [])
+            return Split(pairs, [], text[position + 1 :].strip())
         if not text.startswith(",", position):
             break
         position += 1
@@ -128,23 +135,29 @@ def _read_python_value(text: str, start: int) -> tuple[str, int]:
     return text[start:].strip(), len(text)
 
 
-def load_json(text: str) -> Any:
-    """Return what a JSON text holds. Raises ValueError, also for one that is nested too deeply."""
+def load_json(text: str) -> tuple[Any, str]:
+    """Return what the JSON value at the start of ``text`` holds, and the text behind it.
+
+    Raises ValueError, also for one that is nested too deeply.
+    """
     depth = 0
     for found in JSON_BRACKET.finditer(text):
         depth += 1 if found.group() in "[{" else -1
         if depth > DEEPEST_JSON:
             raise ValueError("nested too deeply")
-    return json.loads(text)
+        if depth == 0:
+            break
+    value, end = JSON_DECODER.raw_decode(text)
+    return value, text[end:].strip()
 
 
 def split_json_object(text: str) -> Split:
     """Split the text of a JSON object behind its opening brace; numbers in nested objects keep their own names."""
     try:
-        value = load_json("{" + text)
+        value, tail = load_json("{" + text)
     except ValueError:
         return Split([], [text])
-    return Split(list(flatten(value)), []) if isinstance(value, dict) else Split([], [text])
+    return Split(list(flatten(value)), [], tail)
 
 
 def flatten(value: dict[str, Any]) -> Iterator[tuple[str, str]]:

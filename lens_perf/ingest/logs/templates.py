@@ -123,9 +123,15 @@ class Template:
         """Return whether ``text`` ends where the fields of the template should follow."""
         return self.cut_pattern is not None and self._match(self.cut_pattern, text) is not None
 
-    def match(self, text: str) -> re.Match[str] | None:
-        """Return the match at the first of a few places where the template holds."""
-        return self._match(self.pattern, text)
+    def match(self, text: str, start: int = 0) -> re.Match[str] | None:
+        """Return the match at the first of a few places, from ``start`` on, where the template holds."""
+        return self._match(self.pattern, text, start)
+
+    def match_again(self, text: str, found: re.Match[str]) -> re.Match[str] | None:
+        """Return the match of another line of the template behind the iteration of ``found``, if there is one."""
+        if not self.anchor or "iteration" not in self.pattern.groupindex:
+            return None
+        return self.match(text, found.end("iteration"))
 
     def measure(self, text: str) -> int:
         """Return how many literal characters match from the template's beginning, if more than the first part does."""
@@ -134,11 +140,11 @@ class Template:
                 return sum(len(part.core) for part in self.parts[:count] if isinstance(part, Literal))
         return 0
 
-    def _match(self, pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+    def _match(self, pattern: re.Pattern[str], text: str, start: int = 0) -> re.Match[str] | None:
         anchor = self.anchor
         if not anchor:
             return pattern.match(text)
-        start = -1
+        start -= 1
         for _ in range(MOST_TRIES):
             start = text.find(anchor, start + 1)
             if start < 0:
@@ -230,4 +236,4 @@ def _compile_until(following: Part) -> str:
 
 
 def _is_in_a_word(before: str, first: str) -> bool:
-    return (before.isalnum() or before == "_") and (first.isalnum() or first == "_")
+    return (before.isalnum() or before in "_/.") and (first.isalnum() or first == "_")

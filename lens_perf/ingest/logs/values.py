@@ -94,10 +94,10 @@ def _parse_non_finite(text: str) -> Number | None:
 
 def _read_list(text: str) -> list[tuple[str, Number]]:
     try:
-        groups = load_json(text.replace("(", "[").replace(")", "]"))
+        groups, tail = load_json(text.replace("(", "[").replace(")", "]"))
     except ValueError:
         return []
-    if not isinstance(groups, list):
+    if tail or not isinstance(groups, list):
         return []
     distinct = _find_distinct(groups)
     while len(distinct) == 1 and isinstance(distinct[0], list):

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -135,3 +136,91 @@ def test_a_line_without_end_does_not_fill_the_memory() -> None:
     lengths = [len(line or b"") for line in split_lines(b"x" * (1 << 18) for _ in range(64))]
     assert len(lengths) > 1
     assert max(lengths) == 1 << 20
+
+
+def test_lines_of_several_processes_in_one() -> None:
+    glued = f"{line(1, 'lm loss: 1.5 |')}[rank3]:[W1223 04:10:18.2 Proc.cpp:15] Warning: 3"
+    two = f"{line(2, 'lm loss: 2.5 |')} [rank1] {line(3, 'lm loss: 3.5 | grad norm: 1.0 |')} trailing text"
+    records, summary = read(glued, two, line(4, "lm loss: 4.5 |"))
+    assert [(each.iteration, each.performance["lm_loss"]) for each in records] == [
+        (1, 1.5),
+        (2, 2.5),
+        (3, 3.5),
+        (4, 4.5),
+    ]
+    assert records[2].performance["grad_norm"] == 1.0
+    assert set(summary.metrics) == {"lm_loss", "grad_norm", "target_iteration"}
+    assert summary.is_complete
+    assert summary.skipped["texts behind the fields of the iteration line"].count == 2
+
+
+def test_dictionaries_glued_to_each_other() -> None:
+    records, summary = read(
+        "{'loss': 3, 'epoch': 0.1}{'loss': 2, 'epoch': 0.2} Saving model", "{'loss': 1, 'epoch': 0.3}"
+    )
+    assert [each.performance["loss"] for each in records] == [3, 2, 1]
+    assert summary.is_complete
+
+
+def test_the_final_dictionaries_of_several_ranks_are_one() -> None:
+    final = [f"{{'train_runtime': {100 + rank}.5, 'train_loss': 1.5, 'epoch': 1.0}}" for rank in range(16)]
+    lines = ["{'loss': 3, 'epoch': 0.5}", "{'loss': 2, 'epoch': 1.0}", *final]
+    for options, iterations in ((None, [None, None, None]), (LogOptions(logging_steps=50), [50, 100])):
+        records, summary = read(*lines, options=options)
+        assert [each.iteration for each in records] == iterations
+        assert summary.metrics["train_runtime"] == 1
+        reason = "evaluations and final summaries that are printed again, as by other ranks"
+        assert summary.skipped[reason].count == 15
+
+
+def test_a_configuration_is_no_report() -> None:
+    configuration = "{'model': 'base', 'loss': 'mse', 'lr': 0.1, 'epoch': 3, 'shuffle': True, 'layers': [1, 2]}"
+    records, summary = read(configuration, "{'loss': 3, 'epoch': 0.5}", options=LogOptions(logging_steps=10))
+    assert [(each.iteration, each.performance) for each in records] == [(10, {"loss": 3, "epoch": 0.5})]
+    assert summary.skipped["dictionaries that are no reports, such as a configuration"].count == 1
+
+
+def test_a_first_step_that_is_reported_does_not_shift_the_others() -> None:
+    lines = [f"{{'loss': {5 - number}, 'epoch': {epoch}}}" for number, epoch in enumerate((0.01, 0.1, 0.2))]
+    records, _ = read(*lines, options=LogOptions(logging_steps=10))
+    assert [each.iteration for each in records] == [1, 10, 20]
+    records, _ = read(*lines[1:], options=LogOptions(logging_steps=10))
+    assert [each.iteration for each in records] == [10, 20]
+
+
+def test_evaluations_and_timers_make_no_restart() -> None:
+    records, summary = read(
+        line(10), " validation loss at iteration 10 | lm loss value: 2.5 |", line(20),
+        " validation loss at iteration 10 | lm loss value: 2.5 |", " time (ms) | forward: 1.0", line(30),
+        " validation loss at iteration 30 | lm loss value: 2.25 |",
+        " validation loss at iteration 30 on test set | lm loss value: 2.75 |",
+    )  # fmt: skip
+    assert (summary.restarts, [record.iteration for record in records]) == (0, [10, 20, 30])
+    assert records[-1].performance["validation_lm_loss"] == 2.25
+    assert records[-1].performance["test_lm_loss"] == 2.75
+
+
+def test_an_evaluation_ahead_of_the_first_report_after_a_restart_belongs_to_it() -> None:
+    def of(iteration: int, loss: float) -> list[str]:
+        return [f"step {iteration}: train loss 4.0, val loss {loss}", f"iter {iteration}: loss {loss}, time 5ms"]
+
+    records, summary = read(*of(0, 4.0), *of(10, 3.0), *of(20, 2.0), *of(10, 2.5), *of(20, 1.5))
+    found = [(each.serial, each.iteration, each.performance["validation_lm_loss"]) for each in records]
+    assert found == [(0, 0, 4.0), (0, 10, 3.0), (0, 20, 2.0), (1, 10, 2.5), (1, 20, 1.5)]
+    assert summary.restarts == 1
+
+
+def test_clocks_that_go_back() -> None:
+    zone = ZoneInfo("Europe/Zurich")
+    stamps = ["01:30:00", "02:30:00", "02:59:59", "02:00:01", "02:30:00", "03:00:00"]
+    lines = [line(number, prefix=f"[2026-10-25 {stamp}]") for number, stamp in enumerate(stamps)]
+    records, _ = read(*lines, options=LogOptions(zone))
+    times = [record.created_at for record in records if record.created_at]
+    assert [f"{time:%H:%M:%S}" for time in times] == [
+        "23:30:00",
+        "00:30:00",
+        "00:59:59",
+        "01:00:01",
+        "01:30:00",
+        "02:00:00",
+    ]
