@@ -28,7 +28,8 @@ LIMIT_SETTING = "imports.max_unpacked_mib"
 # Runs of these that are this long at least are passed over at once: of blank lines, or zeros where a file has holes.
 LONG_RUN = 1024
 LONG_RUNS = tuple(char * (LONG_RUN // len(char)) for char in (b"\n", b"\r\n", b"\0", b" ", b"\t"))
-BLANK_RUN = re.compile(rb"[\n\r\t \0]{%d,}+" % LONG_RUN)
+# Only from where a run begins: else each character of a run that is too short would be the start of another try.
+BLANK_RUN = re.compile(rb"(?<![\n\r\t \0])[\n\r\t \0]{%d,}+" % LONG_RUN)
 
 Progress = Callable[[int], None]
 

@@ -13,6 +13,8 @@ from lens_perf.ingest.tables.times import TimeRule, find_time_rule
 
 RawRow = Mapping[str, Any]
 
+BLANKS_AND_DASHES = re.compile(r"[\s-]++")
+
 # In the order of preference. Names are compared in lower case, with underscores, as a whole or behind the last slash.
 ITERATION_NAMES = (
     "iteration", "global_step", "global_steps", "step", "steps", "current_steps", "training_step", "train_step",
@@ -127,7 +129,7 @@ def _collect_values(rows: Sequence[RawRow]) -> dict[str, list[Any]]:
 
 
 def _spell(name: str) -> str:
-    return re.sub(r"[\s-]++", "_", name.strip().lower())
+    return BLANKS_AND_DASHES.sub("_", name.strip().lower())
 
 
 def _list_matches(names: Sequence[str], values: Mapping[str, Any]) -> list[str]:

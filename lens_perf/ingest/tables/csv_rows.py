@@ -15,6 +15,7 @@ from lens_perf.ingest.tables.columns import RawRow
 DELIMITERS = (",", "\t", ";", "|")
 DELIMITER_WORDS = {"comma": ",", "tab": "\t", "semicolon": ";", "pipe": "|", "space": " "}
 BLANKS = " "
+BLANKS_WITHIN = re.compile(r"\S\s++\S")
 COMMENT = "#"
 MOST_COLUMNS = 10_000
 # A quoted cell may go on over so many lines.
@@ -169,7 +170,7 @@ def find_delimiter(header: str) -> str:
     """Return the delimiter that splits a header into most columns; a blank if none does."""
     counts = {delimiter: len(_split_header(header, delimiter)) for delimiter in DELIMITERS}
     best = max(counts, key=lambda delimiter: counts[delimiter])
-    return best if counts[best] > 1 else BLANKS if re.search(r"\S\s++\S", header) else ","
+    return best if counts[best] > 1 else BLANKS if BLANKS_WITHIN.search(header) else ","
 
 
 def _split_header(header: str, delimiter: str) -> list[str]:
