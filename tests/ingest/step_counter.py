@@ -13,7 +13,7 @@ from typing import Any
 Item = tuple[Any, Any]
 After = Callable[[int], bool]
 
-# Characters of all classes that the patterns tell apart.
+# Characters of all classes that the patterns distinguish.
 PALETTE = "0a_ :|,'\"\\[(-=/.%\x1b"
 # Characters of the pattern itself that texts are made of besides.
 MOST_LITERALS = 6

@@ -30,8 +30,8 @@ RANK_AHEAD = re.compile(r"^\[?(?:rank)?[0-9]{1,9}+\]?:(?= )")
 class Line:
     """What a line says, its fields still in the words of the log.
 
-    ``prefix`` is what stands ahead of the template, ``label`` names the data of an evaluation, ``done`` is where a
-    progress bar stands, ``rest`` are pieces that are no fields, and ``tail`` is what follows the fields.
+    ``prefix`` is the text ahead of the template, ``label`` names the data of an evaluation, ``done`` is the
+    position of a progress bar, ``rest`` are pieces that are no fields, and ``tail`` is what follows the fields.
     """
 
     form: "Form"
@@ -54,7 +54,7 @@ class Form:
     ``name_suffix`` surround the names of the metrics, which ``verbatim`` keeps as they are and which lose the ending
     ``drops``. ``iteration_fields`` may hold the iteration, as ``5`` or ``5/40``. Lines below ``first_iteration`` are no
     reports. ``joins_next`` adds the line to the report after it, ``last_counts`` takes the last line of an iteration
-    instead of the first. ``field_ahead`` reads one more field from what stands ahead of the template, ``whole`` begins
+    instead of the first. ``field_ahead`` reads one more field from the text ahead of the template, ``whole`` begins
     the fields where the template does, ``closing`` ends them, and ``continued`` takes fields from the lines that
     follow, one each.
     """
@@ -171,7 +171,7 @@ class Dialect:
     """The forms of line that one family of training programs prints.
 
     ``library`` says that the lines come from a library within other programs, whose own dialect goes first. ``reader``
-    names what turns lines into observations where their order alone does not tell.
+    names what turns lines into observations where their order is not enough.
     """
 
     name: str

@@ -18,7 +18,7 @@ AHEAD = "lines ahead of the first iteration"
 
 
 class IterationLines:
-    """Reads the lines of one input. Only reports tell where training is; all other lines add to an iteration."""
+    """Reads the lines of one input. Only reports say where training is; all other lines add to an iteration."""
 
     def __init__(self, summary: ReadSummary, options: LogOptions) -> None:
         self._summary = summary
@@ -133,7 +133,7 @@ class IterationLines:
             return
         performance = self._metrics.read(line)
         if evaluates:
-            performance = self._tell_apart(line, iteration, performance)
+            performance = self._keep_labels_apart(line, iteration, performance)
         if not performance:
             return
         if line.target is not None:
@@ -149,7 +149,7 @@ class IterationLines:
             yield from self._release_waiting()
         self._waiting.append(observation)
 
-    def _tell_apart(
+    def _keep_labels_apart(
         self, line: Line, iteration: int | None, performance: dict[str, MetricValue]
     ) -> dict[str, MetricValue]:
         """Return the metrics of an evaluation, with its label in the names that its iteration has already."""

@@ -111,7 +111,7 @@ class PrintedDictionaries:
             self._iteration, self._reports = iteration, self._reports + 1
             self._state = frozenset(performance)
         elif iteration is not None:
-            # The epoch and the like are the state of training, which the report has told more exactly.
+            # The epoch and the like are the state of training, which the report has more exactly.
             performance = {name: performance[name] for name in performance if is_own(name) or name not in self._state}
         yield Observation(SERIES if training else None, iteration, created_at, performance)
 

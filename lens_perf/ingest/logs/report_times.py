@@ -44,7 +44,7 @@ class TimesByIteration:
 
 
 class ReportTimes:
-    """Finds the times of lines, in what stands ahead of them or from a start and the elapsed times."""
+    """Finds the times of lines, in the text ahead of them or from a start and the elapsed times."""
 
     def __init__(self, summary: ReadSummary, options: LogOptions) -> None:
         self._summary = summary

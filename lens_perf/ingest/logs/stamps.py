@@ -18,7 +18,7 @@ def strip_colours(text: str) -> str:
 
 
 def find_time(prefix: str, timezone: tzinfo, after: datetime | None = None) -> datetime | None:
-    """Return the last time in ``prefix``, in UTC: where there are two, the program's own stands behind its logger's.
+    """Return the last time in ``prefix``, in UTC: where there are two, the program's own follows its logger's.
 
     A time without a zone is in ``timezone``. Where clocks go back, an hour comes twice: a time that would lie before
     ``after`` is of the second. What looks like a time but is none, as a 31st of June, is no time.

@@ -25,7 +25,7 @@ PLACEHOLDERS = {
     "label": None,
     "any": None,
 }
-"""Patterns of the placeholders; None stands for text up to what follows in the template."""
+"""Patterns of the placeholders; None is for text up to what follows in the template."""
 REPEATABLE = frozenset({"any", "value"})
 LAST_VALUE = r"\S++"
 
@@ -38,7 +38,7 @@ class TemplateError(ValueError):
 
 @dataclass(frozen=True)
 class Literal:
-    """Text that stands for itself; blanks at its ends stand for any number of blanks."""
+    """Text that matches itself; blanks at its ends match any number of blanks."""
 
     text: str
 
@@ -177,7 +177,7 @@ def _read_token(token: re.Match[str], before: list[Part]) -> Part:
     name = token["name"]
     if token["same"]:
         if not any(isinstance(part, Placeholder) and part.name == name for part in before):
-            raise TemplateError(f"{{={name}}}: no {{{name}}} stands before it")
+            raise TemplateError(f"{{={name}}}: no {{{name}}} is before it")
         return Placeholder(name, same=True)
     if name not in PLACEHOLDERS:
         raise TemplateError(f"{{{name}}}: is no placeholder; expected one of {', '.join(PLACEHOLDERS)}")

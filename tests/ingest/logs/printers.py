@@ -25,7 +25,7 @@ class Printed(NamedTuple):
     one_line: bool = True
     """Whether a record is one line that may stand behind anything."""
     ranks: bool = True
-    """Whether lines of other ranks are told apart."""
+    """Whether lines of other ranks are recognised."""
 
 
 def print_mlperf(each: Reported) -> list[str]:

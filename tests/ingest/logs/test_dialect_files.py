@@ -56,7 +56,7 @@ def test_no_directory_is_the_built_in_dialects() -> None:
         ("{target}", "{totl}", "{totl}: is no placeholder; expected one of iteration"),
         ("{target}", "{any}{any}", "{any}: expected literal text behind it"),
         ("{target}", "{iteration}", "has a placeholder twice"),
-        ("{target}", "{=goal}", "{=goal}: no {goal} stands before it"),
+        ("{target}", "{=goal}", "{=goal}: no {goal} is before it"),
         ("{target}", "{target loss}", "only a value has the name of its field"),
         ("{target}", "{value}", "only a value has the name of its field"),
         ("{target}", "{", "character 30: a brace must be doubled"),

@@ -1,4 +1,4 @@
-"""What logs have in common: times, ranks, restarts, and what is told of lines that are not understood."""
+"""What logs have in common: times, ranks, restarts, and what is reported of lines that are not understood."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
@@ -98,7 +98,7 @@ def test_counted_iterations() -> None:
     ]
 
 
-def test_what_cannot_be_understood_is_told() -> None:
+def test_what_cannot_be_understood_is_reported() -> None:
     records, summary = read(
         "iteration 5/ 100",
         line(6, "lm loss: what? | lr=[0.1, 0.2] | grad norm: 1.0"),
@@ -116,7 +116,7 @@ def test_what_cannot_be_understood_is_told() -> None:
         "iteration lines without fields, perhaps cut off": 1,
         "pieces of the iteration line that are no fields": 1,
     }
-    assert any("lm loss: what?" in told for told in summary.format().splitlines())
+    assert any("lm loss: what?" in shown for shown in summary.format().splitlines())
 
 
 @given(st.text(max_size=60), st.integers(0, 90))
