@@ -1,7 +1,8 @@
 """Turns the events of MLPerf logging into observations: https://github.com/mlcommons/logging.
 
-One counter of the events is the iteration: ``samples_count``, or a step where an event has no such count. A step is
-converted where the log shows which count it is of. The other counters become metrics.
+One counter of the events is the iteration: ``samples_count``, or a step where no event has such a count. Events with a
+step alone wait for the next count: it is the step itself, as some programs call it, or so many samples a step. The
+other counters become metrics.
 """
 
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ SERIES = "training event"
 STATISTICS = "tracked_stats"
 # Iterations whose counters are remembered: events of one stand close to each other.
 MOST_NAMED = 1000
+MOST_WAITING = 1000
 NO_EVENT = "MLLOG lines that hold no event"
 NO_COUNTER = "events without a counter or a number: settings and marks of phases"
 OWN_COUNTER = "events that count the steps of an evaluation of their own"
@@ -66,6 +68,11 @@ def parse_event(text: str) -> Event:
     return Event(str(key), {name: number.value for name, number in found.items() if number}, counters, created_at)
 
 
+def find_ratio(samples: int, step: int) -> int:
+    """Return how many samples a step is, counted from 0 or from 1; 1 if the step itself counts samples."""
+    return next((samples // count for count in (step, step + 1) if count and samples % count == 0), 1)
+
+
 class MlperfEvents:
     """Reads the events of one input. Training was restarted if its counter goes back after another ``run_start``."""
 
@@ -73,6 +80,7 @@ class MlperfEvents:
         self._summary = summary
         self._evaluation: Event | None = None
         self._samples_per_step: int | None = None
+        self._waiting: list[Event] = []
         self._last: int | None = None
         self._is_new_run = False
         self._reached = TimesByIteration()
@@ -86,16 +94,38 @@ class MlperfEvents:
             self._summary.lose(NO_EVENT, text)
             return
         self._note_phase(event)
+        yield from self._learn(event)
         if not event.numbers or not event.counters:
             self._summary.skip(NO_COUNTER)
         elif self._is_of_evaluation(event):
             self._summary.skip(OWN_COUNTER, text)
+        elif self._samples_per_step is None and event.samples is None and event.step:
+            self._waiting.append(event)
+            if len(self._waiting) > MOST_WAITING:
+                yield from self.settle()
         else:
             yield self._observe(event)
 
     def settle(self) -> Iterator[Observation]:
-        """Yield nothing: no event waits for another."""
-        yield from ()
+        """Yield what waits for a count of samples, as none will come."""
+        if self._waiting:
+            self._samples_per_step = self._samples_per_step or 1
+        yield from self._release()
+
+    def _learn(self, event: Event) -> Iterator[Observation]:
+        """Find out how many samples a step is, and yield what waited for that."""
+        samples, step = event.samples, event.step
+        if self._samples_per_step is None and samples and self._waiting:
+            self._samples_per_step = find_ratio(samples, step or self._waiting[-1].step or 0)
+        elif event.key == "eval_start" and samples and step and samples % step == 0:
+            self._samples_per_step = samples // step
+        if self._samples_per_step is not None:
+            yield from self._release()
+
+    def _release(self) -> Iterator[Observation]:
+        waiting, self._waiting = self._waiting, []
+        for event in waiting:
+            yield self._observe(event)
 
     def note_other_time(self, line: Line) -> None:
         """Do nothing: events have times."""
@@ -105,9 +135,6 @@ class MlperfEvents:
             self._is_new_run = self._last is not None
         elif event.key == "eval_start":
             self._evaluation = event
-            samples, step = event.samples, event.step
-            if samples and step and samples % step == 0:
-                self._samples_per_step = samples // step
         elif event.key in {"eval_stop", "run_stop"}:
             self._evaluation = None
 
@@ -143,9 +170,8 @@ class MlperfEvents:
             return None, ""
         if now is not None and now.step == step and now.samples is not None:
             return now.samples, SAMPLES
-        if self._samples_per_step is not None:
-            return step * self._samples_per_step, f"step, times {self._samples_per_step} samples,"
-        return step, "step"
+        samples = self._samples_per_step or 1
+        return step * samples, "step" if samples == 1 else f"step, times {samples} samples,"
 
     def _find_series(self, event: Event, iteration: int | None) -> str | None:
         if iteration is None:
