@@ -103,7 +103,7 @@ class NumberReader:
         number = float(text)
         if math.isinf(number):
             return BEYOND
-        if (len(text) > ALWAYS_KEPT_DIGITS or abs(number) < LEAST_NORMAL) and _is_rounded(text, number):
+        if (len(text) > ALWAYS_KEPT_DIGITS or abs(number) < LEAST_NORMAL) and is_rounded(text, number):
             self._summary.rounded += 1
         return number
 
@@ -116,7 +116,7 @@ class NumberReader:
         return found
 
 
-def _is_rounded(text: str, number: float) -> bool:
+def is_rounded(text: str, number: float) -> bool:
     """Return whether the shortest decimal of ``number``, which is stored, is another number than ``text``."""
     try:
         return Decimal(text) != Decimal(repr(number))

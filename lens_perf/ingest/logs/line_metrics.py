@@ -5,6 +5,7 @@ from itertools import count
 
 from lens_perf.ingest.logs.forms import Form, Line
 from lens_perf.ingest.logs.metric_names import find_field, fold_words, read_field, spell_name
+from lens_perf.ingest.numbers import ALWAYS_KEPT_DIGITS, NUMBER, is_rounded
 from lens_perf.ingest.read_summary import ReadSummary
 from lens_perf.ingest.records import MetricValue
 
@@ -34,11 +35,19 @@ class LineMetrics:
             metrics = read_field(name, text, form.names, verbatim=form.verbatim)
             if not metrics:
                 self._skip(form, name, text, prefix)
+            if len(text) > ALWAYS_KEPT_DIGITS:
+                self._count_rounded(text, metrics)
             for metric, value in metrics.items():
                 found[self._keep_apart(f"{prefix}{metric}{form.name_suffix}", name, form, found)] = value
         for piece in line.rest:
             self._summary.lose(f"pieces of the {form.name} that are no fields", piece)
         return found
+
+    def _count_rounded(self, text: str, metrics: dict[str, MetricValue]) -> None:
+        """Count a decimal of which a 64-bit float keeps only the first digits."""
+        for value in metrics.values():
+            if isinstance(value, float) and NUMBER.fullmatch(text) and is_rounded(text, value):
+                self._summary.rounded += 1
 
     def _find_split(self, line: Line) -> str:
         """Return which part of the data an evaluation is of, by its label, else by its form."""

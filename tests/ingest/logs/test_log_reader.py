@@ -257,3 +257,10 @@ def test_a_restart_in_mlperf_logging_is_another_run() -> None:
     assert [(each.serial, each.iteration) for each in records] == [(0, 64), (0, 128), (0, 32), (1, 64), (1, 128)]
     assert summary.restarts == 1
     assert read(*first, behind, *first)[1].restarts == 0
+
+
+def test_decimals_that_are_rounded_are_counted() -> None:
+    exact, longer = "1.8499999999999999", "0.12345678901234567890123"
+    records, summary = read(line(1, f"lm loss: {exact} | aux: {longer} |"))
+    assert records[0].performance == {"lm_loss": float(exact), "aux": float(longer), "target_iteration": 100}
+    assert summary.rounded == 1
