@@ -89,6 +89,16 @@ class ColumnSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImportSettings:
+    """``[imports]``: what ``lens-perf import`` reads."""
+
+    max_unpacked_mib: int = setting("most MiB that one compressed file may unpack to", 4096, minimum=1)
+    dialects: str | None = setting(
+        "directory of TOML files with dialects of training logs, relative to the settings file", None
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """Every setting of the service; ``path`` is the file they come from."""
 
@@ -101,6 +111,7 @@ class Settings:
     pool: PoolSettings = field(default_factory=PoolSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     columns: ColumnSettings = field(default_factory=ColumnSettings)
+    imports: ImportSettings = field(default_factory=ImportSettings)
 
     @property
     def fallback_cluster(self) -> str:
@@ -108,12 +119,13 @@ class Settings:
         return self.default_cluster or self.current_cluster or next(iter(self.clusters))
 
 
-SECTIONS: Mapping[str, type[HttpSettings | AccessSettings | PoolSettings | LimitSettings | ColumnSettings]] = {
+SECTIONS: Mapping[str, type[Any]] = {
     "http": HttpSettings,
     "access": AccessSettings,
     "pool": PoolSettings,
     "limits": LimitSettings,
     "columns": ColumnSettings,
+    "imports": ImportSettings,
 }
 TOP_KEYS = tuple(each for each in fields(Settings) if each.name in {"default_cluster", "current_cluster"})
 CLUSTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -138,6 +150,7 @@ def load_settings(path: Path | None = None, environment: Mapping[str, str] = os.
     }
     sections["access"] = _anchor(sections["access"], "token_file", path.parent)
     sections["columns"] = _anchor(sections["columns"], "directory", path.parent)
+    sections["imports"] = _anchor(sections["imports"], "dialects", path.parent)
     settings = Settings(
         path=path,
         **_read_keys(TOP_KEYS, own_keys, f"{path}: ", environment, VARIABLE_PREFIX),

@@ -9,6 +9,7 @@ from typing import ParamSpec
 import click
 
 from lens_perf.errors import LensError
+from lens_perf.ingest.read_summary import make_printable
 
 Parameters = ParamSpec("Parameters")
 
@@ -25,7 +26,7 @@ def tells_errors(command: Callable[Parameters, int | None]) -> Callable[Paramete
         try:
             status = command(*args, **kwargs)
         except LensError as error:
-            print(f"lens-perf: {error.message}", file=sys.stderr)
+            print(f"lens-perf: {make_printable(error.message)}", file=sys.stderr)
             status = USER_ERROR
         sys.exit(status or 0)
 

@@ -15,6 +15,7 @@ from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.commands.options import cluster_option, config_option, tells_errors
 from lens_perf.commands.terminal_words import draw_sparkline, format_age, format_number, format_span
 from lens_perf.config import load_settings
+from lens_perf.ingest.read_summary import make_printable
 from lens_perf.performance.points.query import PointQuery, Sampling
 from lens_perf.performance.selection import Selection
 from lens_perf.performance.service import PerformanceService
@@ -45,14 +46,14 @@ def list_workloads(cluster: str | None, search: str, as_json: bool, config: Path
         question = ListQuestion(clusters, search, MOST_LISTED, None)
         answer = WorkloadLister(registry).list(question, must_answer=cluster is not None)
     if as_json:
-        print(json.dumps(answer, ensure_ascii=False))
+        print(json.dumps(answer))
     else:
         _print_table(answer["workloads"])
         if answer["next_page_token"] is not None:
             shown = f"{len(answer['workloads']):,} of {answer['total_count']:,}"
             print(f"lens-perf: the latest active {shown}; --search finds others", file=sys.stderr)
         for warning in answer["warnings"]:
-            print(f"lens-perf: {warning['message']}", file=sys.stderr)
+            print(f"lens-perf: {make_printable(warning['message'])}", file=sys.stderr)
     return 1 if answer["warnings"] else 0
 
 
@@ -71,7 +72,7 @@ def _print_table(workloads: Sequence[dict[str, Any]]) -> None:
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
-        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+        print("  ".join(make_printable(text).ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
 
 
 @click.command("show")
@@ -90,7 +91,7 @@ def show(workload: str, cluster: str | None, as_json: bool, config: Path | None)
         progress = service.read_progress(cluster, selection)
         metrics = service.list_available(cluster, workload, None)["metrics"]
         if as_json:
-            print(json.dumps(progress, ensure_ascii=False))
+            print(json.dumps(progress))
         elif metrics:
             _print_progress(progress)
             _print_lines(service, cluster, selection, metrics)
@@ -100,7 +101,7 @@ def show(workload: str, cluster: str | None, as_json: bool, config: Path | None)
 def _say_nothing_found(workload: str, cluster: str | None) -> int:
     where = f"Cluster {cluster}" if cluster else "The cluster that answers when none is named"
     hint = "lens-perf workloads lists them with their clusters, --cluster chooses one"
-    print(f"lens-perf: {where} has no data of {workload}; {hint}", file=sys.stderr)
+    print(make_printable(f"lens-perf: {where} has no data of {workload}; {hint}"), file=sys.stderr)
     return 1
 
 
@@ -114,7 +115,7 @@ def _open_service(config: Path | None) -> Iterator[PerformanceService]:
 
 
 def _print_progress(progress: dict[str, Any]) -> None:
-    print(f"{progress['workload_uid']}  {progress['state'] or 'no iterations'}")
+    print(f"{make_printable(progress['workload_uid'])}  {progress['state'] or 'no iterations'}")
     if progress["state"] is None:
         return
     target, share, pace = progress["target_iteration"], progress["share_done"], progress["seconds_per_iteration"]
@@ -151,7 +152,7 @@ def _print_lines(
             values = each["values"]
             ends = f"{format_number(min(values))} to {format_number(max(values))}, last {format_number(values[-1])}"
             label = labels.get((each["metric_name"], each["data_source"]), each["metric_name"])
-            print(f"  {label.ljust(label_width)}  {draw_sparkline(values, width)}  {ends}")
+            print(f"  {make_printable(label).ljust(label_width)}  {draw_sparkline(values, width)}  {ends}")
 
 
 def _read_body(service: PerformanceService, query: PointQuery) -> Iterator[bytes]:

@@ -77,6 +77,7 @@ class _Assembler:
         self._session = 0
         self._series: dict[str, _SeriesState] = {}
         self._open: dict[tuple[int, int | None, int], _OpenRecord] = {}
+        self._more: dict[tuple[int, int], int] = {}
         self._without_iteration = 0
 
     def start_session(self) -> None:
@@ -109,13 +110,13 @@ class _Assembler:
         """Return which record of its iteration an observation adds to, counting restarts; None if it adds nothing."""
         series, iteration, _, performance = observation
         if iteration is not None and abs(iteration) > LARGEST_ITERATION:
-            self._summary.skip("iterations beyond what the table can hold", str(iteration))
+            self._summary.lose("iterations beyond what the table can hold", str(iteration))
             return None
         if iteration is None:
             self._without_iteration += 1
             return self._without_iteration - 1
         if series is None:
-            return 0
+            return self._find_room(iteration, performance)
         last = self._series.get(series)
         ordinal = 0
         if last is not None and iteration <= last.iteration:
@@ -133,6 +134,15 @@ class _Assembler:
             last.iteration, last.ordinal = iteration, ordinal
             last.performance, last.session = performance, self._session
         return ordinal
+
+    def _find_room(self, iteration: int, performance: Performance) -> int:
+        """Return which record of an iteration has no other values of the metrics: nothing is lost, as no restart."""
+        ordinal = self._more.get((self._serial, iteration), 0)
+        record = self._open.get((self._serial, iteration, ordinal))
+        if record is None or self._agree(record.performance, performance):
+            return ordinal
+        self._more[self._serial, iteration] = ordinal + 1
+        return ordinal + 1
 
     def _is_told_again(self, last: _SeriesState, observation: Observation) -> bool:
         """Tell whether the iteration, the same as the last, was trained once more."""

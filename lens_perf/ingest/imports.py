@@ -12,18 +12,21 @@ from lens_perf.ingest.kinds import SourceOptions, read_sources
 from lens_perf.ingest.read_summary import ReadSummary
 from lens_perf.ingest.recognition import DATA_SOURCES, STANDARD_INPUT, Kind, choose_kind
 from lens_perf.ingest.record_writer import WriteSummary, batch_records
+from lens_perf.ingest.storable_names import keep_names_storable
 from lens_perf.ingest.stores import Connect, Destination, Store, Warn, open_no_store, open_patient_store, open_store
 from lens_perf.ingest.wandb_files.reader import METADATA_FIELDS
 
-DAMAGED = 3
+INCOMPLETE = 3
 
-# In event files and W&B files a metric may have several values for one iteration; in a log, an iteration that is
-# reported again was trained again.
+# In a log, an iteration that is reported again was trained again; in all else a metric may have several values for one
+# iteration, as of a second evaluation.
 REPETITIONS = {
     Kind.LOG: Repetition.RESTART,
-    Kind.HUGGINGFACE: Repetition.RESTART,
+    Kind.HUGGINGFACE: Repetition.ANOTHER_RECORD,
     Kind.TENSORBOARD: Repetition.ANOTHER_RECORD,
     Kind.WANDB: Repetition.ANOTHER_RECORD,
+    Kind.CSV: Repetition.ANOTHER_RECORD,
+    Kind.JSONL: Repetition.ANOTHER_RECORD,
 }
 
 
@@ -48,8 +51,8 @@ class ImportReport:
 
     @property
     def status(self) -> int:
-        """The exit status of the command: 0, or 3 if the input is damaged."""
-        return DAMAGED if self.read.damages else 0
+        """The exit status of the command: 0, or 3 if the input is damaged or values of it could not be kept."""
+        return 0 if self.read.is_complete else INCOMPLETE
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as an object for scripts."""
@@ -74,10 +77,10 @@ def run_import(job: ImportJob, connect: Connect | None, warn: Warn = lambda _: N
     summary, written = ReadSummary(), WriteSummary() if connect else None
     kind = job.kind
     if kind is None:
-        choice = choose_kind(job.paths)
+        choice = choose_kind(job.paths, job.options.log.dialects)
         kind = choice.kind
         summary.note(f"read as {kind}: {choice.reason}")
-    observations = read_sources(kind, job.paths, summary, job.options)
+    observations = keep_names_storable(read_sources(kind, job.paths, summary, job.options), summary)
     records = assemble(
         observations,
         summary,
@@ -105,11 +108,12 @@ def _open_store(
 
 
 EXPECTED = {
-    Kind.LOG: "a line that reports an iteration, as Megatron-LM, Primus, GPT-NeoX, DeepSpeed, torchtitan, nanoGPT, "
-    "MLPerf logging or the Trainer of Hugging Face print it",
+    Kind.LOG: "a line that reports an iteration in a dialect that is known",
     Kind.TENSORBOARD: "a scalar",
     Kind.WANDB: "a row of history",
-    Kind.HUGGINGFACE: "an entry of log_history",
+    Kind.HUGGINGFACE: "an entry of log_history or a number of results",
+    Kind.CSV: "a row with an iteration and a number",
+    Kind.JSONL: "an object with an iteration and a number",
 }
 
 
@@ -117,4 +121,5 @@ def _describe_nothing(job: ImportJob, kind: Kind, summary: ReadSummary) -> str:
     names = ", ".join(map(str, job.paths))
     read = ", ".join(f"{count} {what}" for what, count in summary.read.items()) or "nothing"
     findings = "".join(f"; {damage}" for damage in summary.damages)
-    return f"{names}: nothing to import: none holds {EXPECTED[kind]} (read {read}){findings}"
+    known = f": {', '.join(each.name for each in job.options.log.dialects)}" if kind is Kind.LOG else ""
+    return f"{names}: nothing to import: none holds {EXPECTED[kind]}{known} (read {read}){findings}"

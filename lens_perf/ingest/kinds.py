@@ -9,13 +9,27 @@ from pathlib import Path
 from threading import Event
 
 from lens_perf.errors import ImportInputError
-from lens_perf.ingest.event_files.reader import order_event_files, read_event_files
-from lens_perf.ingest.logs.lines import split_lines
-from lens_perf.ingest.logs.reader import LogOptions, read_log
+from lens_perf.ingest.event_files.reader import TagNames, order_event_files, read_event_files
+from lens_perf.ingest.logs.lines import split_lines, split_whole_lines
+from lens_perf.ingest.logs.options import LogOptions
+from lens_perf.ingest.logs.reader import read_log
 from lens_perf.ingest.read_summary import ReadSummary
-from lens_perf.ingest.recognition import STANDARD_INPUT, Kind, find_files
+from lens_perf.ingest.recognition import HEAD_SIZE, STANDARD_INPUT, TRAINER_STATE, Kind, find_files
 from lens_perf.ingest.records import Mark, Observation
-from lens_perf.ingest.source_files import Progress, follow_blocks, read_blocks, read_head, read_pipe
+from lens_perf.ingest.results_file import looks_like_results, read_results
+from lens_perf.ingest.source_files import (
+    MOST_UNPACKED,
+    Progress,
+    follow_blocks,
+    pass_over_blanks,
+    read_blocks,
+    read_head,
+    read_pipe,
+)
+from lens_perf.ingest.tables.columns import TableOptions
+from lens_perf.ingest.tables.csv_rows import read_csv_rows
+from lens_perf.ingest.tables.json_rows import read_json_rows
+from lens_perf.ingest.tables.reader import read_table
 from lens_perf.ingest.trainer_state import read_trainer_state
 from lens_perf.ingest.wandb_files.chart_export import looks_like_chart_export, read_chart_export
 from lens_perf.ingest.wandb_files.reader import order_wandb_files, read_wandb_files
@@ -28,9 +42,9 @@ POLL_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """How to read: what logs leave open, the metric that is the iteration in W&B files, and whether to wait for more.
+    """How to read: what logs and tables leave open, the iteration of W&B files, and whether to wait for more.
 
-    ``stopped`` ends the waiting.
+    ``stopped`` ends the waiting. ``max_unpacked`` is how many bytes a compressed file may unpack to.
     """
 
     log: LogOptions = field(default_factory=LogOptions)
@@ -38,6 +52,8 @@ class SourceOptions:
     follow: bool = False
     stopped: Event = field(default_factory=Event)
     on_progress: Progress | None = None
+    max_unpacked: int = MOST_UNPACKED
+    table: TableOptions = field(default_factory=TableOptions)
 
 
 def read_sources(kind: Kind, paths: Sequence[Path], summary: ReadSummary, options: SourceOptions) -> Observations:
@@ -49,7 +65,7 @@ def read_sources(kind: Kind, paths: Sequence[Path], summary: ReadSummary, option
     if kind is Kind.HUGGINGFACE:
         raise ImportInputError("a trainer's state is written anew each time: import it again instead of --follow")
     if kind is Kind.TENSORBOARD:
-        return _follow(partial(_find_new_event_files, paths, summary, set()), options.stopped)
+        return _follow(partial(_find_new_event_files, paths, summary, set(), TagNames(summary)), options.stopped)
     files = find_files(kind, paths)
     reader = READERS[kind](files, summary, options, partial(_follow_last, files, summary, options))
     return _follow(partial(_give_once, [reader]), options.stopped)
@@ -59,7 +75,7 @@ BlockSource = Callable[[Path], Iterable[bytes | None]]
 
 
 def _read_whole(summary: ReadSummary, options: SourceOptions, path: Path) -> Iterable[bytes]:
-    return read_blocks(path, summary, options.on_progress)
+    return read_blocks(path, summary, options.on_progress, options.max_unpacked)
 
 
 def _follow_last(
@@ -89,29 +105,36 @@ def _give_once(readers: list[Observations]) -> list[Observations]:
     return given
 
 
-def _find_new_event_files(paths: Sequence[Path], summary: ReadSummary, known: set[Path]) -> list[Observations]:
+def _find_new_event_files(
+    paths: Sequence[Path], summary: ReadSummary, known: set[Path], names: TagNames
+) -> list[Observations]:
     """Return readers of the event files that appeared since the last look: a restarted program begins another one."""
     files = find_files(Kind.TENSORBOARD, paths)
     if known.issuperset(files):
         return []
     new = order_event_files({file: root for file, root in files.items() if file not in known})
     known.update(files)
-    return [read_event_files([(str(file), prefix, follow_blocks(file))], summary) for file, prefix in new]
+    return [read_event_files([(str(file), prefix, follow_blocks(file))], summary, names) for file, prefix in new]
 
 
 def _read_standard_input(
     kind: Kind, paths: Sequence[Path], summary: ReadSummary, options: SourceOptions
 ) -> Observations:
-    if kind is not Kind.LOG or len(paths) > 1:
-        raise ImportInputError("- stands for a log on standard input, alone")
-    return read_log(split_lines(read_pipe(sys.stdin.buffer, options.stopped.is_set)), summary, options.log)
+    if kind not in (Kind.LOG, Kind.CSV, Kind.JSONL) or len(paths) > 1:
+        raise ImportInputError("- stands for a log, CSV or JSON lines on standard input, alone")
+    blocks = read_pipe(sys.stdin.buffer, options.stopped.is_set)
+    return READERS[kind]({STANDARD_INPUT: STANDARD_INPUT}, summary, options, lambda _: blocks)
+
+
+def _split_text(blocks: Iterable[bytes | None], summary: ReadSummary) -> Iterator[bytes | None]:
+    return split_whole_lines(pass_over_blanks(blocks, summary))
 
 
 def _read_logs(
     files: Mapping[Path, Path], summary: ReadSummary, options: SourceOptions, open_blocks: BlockSource
 ) -> Observations:
-    lines = chain.from_iterable(split_lines(open_blocks(file)) for file in files)
-    return read_log(lines, summary, options.log)
+    chunks = chain.from_iterable(_split_text(open_blocks(file), summary) for file in files)
+    return read_log(chunks, summary, options.log)
 
 
 def _read_event_files(
@@ -126,7 +149,11 @@ def _read_wandb(
 ) -> Observations:
     first = next(iter(files))
     if len(files) == 1 and looks_like_chart_export(_read_first_line(first)):
-        lines = (line.decode("utf-8", "replace") for line in split_lines(open_blocks(first)) if line is not None)
+        if options.follow:
+            raise ImportInputError(f"{first}: the export of a chart does not grow: import it without --follow")
+        lines = (
+            line.decode("utf-8", "surrogateescape") for line in split_lines(open_blocks(first)) if line is not None
+        )
         yield from read_chart_export(lines, summary, str(first))
     else:
         sources = ((str(file), open_blocks(file)) for file in order_wandb_files(list(files)))
@@ -137,11 +164,34 @@ def _read_first_line(path: Path) -> str:
     return read_head(path, 1 << 16).split(b"\n", 1)[0].decode("utf-8", "replace")
 
 
-def _read_trainer_states(
+def _read_trainer_files(
     files: Mapping[Path, Path], summary: ReadSummary, _: SourceOptions, open_blocks: BlockSource
 ) -> Observations:
     for file in files:
-        yield from read_trainer_state(partial(_without_waiting, open_blocks, file), summary, str(file))
+        read = partial(_without_waiting, open_blocks, file)
+        if looks_like_results(read_head(file, HEAD_SIZE)):
+            state = file.with_name(TRAINER_STATE)
+            beside = read_blocks(state, ReadSummary()) if state.is_file() and not state.is_symlink() else None
+            yield from read_results(read(), summary, str(file), beside)
+        else:
+            yield from read_trainer_state(read, summary, str(file))
+
+
+def _read_csv(
+    files: Mapping[Path, Path], summary: ReadSummary, options: SourceOptions, open_blocks: BlockSource
+) -> Observations:
+    for file in files:
+        lines = split_lines(pass_over_blanks(open_blocks(file), summary))
+        rows = read_csv_rows(lines, summary, str(file), options.table.delimiter)
+        yield from read_table(rows, summary, options.table, str(file))
+
+
+def _read_json_lines(
+    files: Mapping[Path, Path], summary: ReadSummary, options: SourceOptions, open_blocks: BlockSource
+) -> Observations:
+    for file in files:
+        rows = read_json_rows(pass_over_blanks(open_blocks(file), summary), summary, str(file))
+        yield from read_table(rows, summary, options.table, str(file))
 
 
 def _without_waiting(open_blocks: BlockSource, path: Path) -> Iterator[bytes]:
@@ -152,5 +202,7 @@ READERS: dict[Kind, Callable[[Mapping[Path, Path], ReadSummary, SourceOptions, B
     Kind.LOG: _read_logs,
     Kind.TENSORBOARD: _read_event_files,
     Kind.WANDB: _read_wandb,
-    Kind.HUGGINGFACE: _read_trainer_states,
+    Kind.HUGGINGFACE: _read_trainer_files,
+    Kind.CSV: _read_csv,
+    Kind.JSONL: _read_json_lines,
 }

@@ -7,13 +7,21 @@ from typing import Any
 
 MOST_EXAMPLES = 3
 MOST_DAMAGES = 20
+MOST_NOTES = 100
 LONGEST_EXAMPLE = 120
-NOT_PRINTABLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x1f\x7f-\x9f]")
+TEXTS_AMONG_NUMBERS = "values that are no numbers, of metrics that have numbers elsewhere"
+COLOUR_CODE = re.compile(r"\x1b\[[0-9;?]*+[A-Za-z]")
 
 
 def make_printable(text: str) -> str:
-    """Return ``text``, which may come from a file, without what would steer the terminal it is shown on."""
-    return NOT_PRINTABLE.sub(" ", text)
+    """Return ``text``, which may come from a file or a table, with spaces for what cannot be seen on a terminal.
+
+    That is what steers it, what changes the direction of text or hides in it, and what cannot be encoded: the
+    characters of Unicode's categories Cc, Cf, Cs, Co, Cn, Zl and Zp.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else " " for char in COLOUR_CODE.sub(" ", text))
 
 
 @dataclass
@@ -22,6 +30,26 @@ class Skipped:
 
     count: int = 0
     examples: list[str] = field(default_factory=list)
+
+
+def _count(reasons: dict[str, Skipped], reason: str, example: str | bytes | None, count: int = 1) -> None:
+    skipped = reasons.get(reason)
+    if skipped is None:
+        skipped = reasons[reason] = Skipped()
+    skipped.count += count
+    if example is not None and len(skipped.examples) < MOST_EXAMPLES:
+        text = example[: 2 * LONGEST_EXAMPLE]
+        text = text if isinstance(text, str) else text.decode("utf-8", "replace")
+        if shown := make_printable(text).strip()[:LONGEST_EXAMPLE]:
+            skipped.examples.append(shown)
+
+
+def _format_reasons(word: str, reasons: dict[str, Skipped]) -> list[str]:
+    lines: list[str] = []
+    for reason, skipped in reasons.items():
+        lines.append(f"{word:<10} {skipped.count:,} {reason}")
+        lines += [f"             {example}" for example in skipped.examples]
+    return lines
 
 
 @dataclass(frozen=True)
@@ -50,21 +78,43 @@ class ReadSummary:
     without_time: int = 0
     non_finite: int = 0
     metrics: Counter[str] = field(default_factory=Counter)
+    rounded: int = 0
+    """How many decimals had more digits than a 64-bit float keeps."""
     skipped: dict[str, Skipped] = field(default_factory=dict)
+    """What is no metric of the workload, by reason."""
+    lost: dict[str, Skipped] = field(default_factory=dict)
+    """Values that belong to the workload and could not be kept, by reason."""
+    texts: Counter[str] = field(default_factory=Counter)
+    """How many values of a name are no numbers."""
     notes: list[str] = field(default_factory=list)
     """Choices the reader made, each a sentence: what was recognised, where times and iterations come from."""
     damages: list[Damage] = field(default_factory=list)
 
-    def skip(self, reason: str, example: str | bytes | None = None) -> None:
-        """Count something that is left out."""
-        skipped = self.skipped.get(reason)
-        if skipped is None:
-            skipped = self.skipped[reason] = Skipped()
-        skipped.count += 1
-        if example is not None and len(skipped.examples) < MOST_EXAMPLES:
-            text = example if isinstance(example, str) else example.decode("utf-8", "replace")
-            if shown := make_printable(text).strip()[:LONGEST_EXAMPLE]:
-                skipped.examples.append(shown)
+    def skip(self, reason: str, example: str | bytes | None = None, count: int = 1) -> None:
+        """Count something that is left out because it is no metric of the workload."""
+        _count(self.skipped, reason, example, count)
+
+    def lose(self, reason: str, example: str | bytes | None = None, count: int = 1) -> None:
+        """Count a value that belongs to the workload and cannot be kept: the import is not complete."""
+        _count(self.lost, reason, example, count)
+
+    def skip_text(self, reason: str, name: str, example: str | None = None) -> None:
+        """Count a value of ``name`` that is no number: lost if other values of the name are numbers, else no metric."""
+        self.texts[name] += 1
+        self.skip(reason, name if example is None else example)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything that belongs to the workload was read."""
+        return not self.damages and not self.list_lost()
+
+    def list_lost(self) -> dict[str, Skipped]:
+        """Return what was lost, by reason: also the texts among the numbers of a metric."""
+        mixed = {name: count for name, count in self.texts.items() if name in self.metrics}
+        if not mixed:
+            return self.lost
+        examples = [make_printable(name)[:LONGEST_EXAMPLE] for name in sorted(mixed)]
+        return self.lost | {TEXTS_AMONG_NUMBERS: Skipped(sum(mixed.values()), examples[:MOST_EXAMPLES])}
 
     def note_damage(self, damage: Damage) -> None:
         """Keep a finding of damage, the first of them whole, and count the rest."""
@@ -74,8 +124,8 @@ class ReadSummary:
             self.skip("further places that are damaged")
 
     def note(self, sentence: str) -> None:
-        """Keep a sentence about a choice, once."""
-        if sentence not in self.notes:
+        """Keep a sentence about a choice, once; of very many, the first."""
+        if len(self.notes) < MOST_NOTES and sentence not in self.notes:
             self.notes.append(sentence)
 
     def note_record(self, iteration: int | None, *, timed: bool) -> None:
@@ -93,9 +143,10 @@ class ReadSummary:
     def as_json(self) -> dict[str, Any]:
         """Return the findings as an object for scripts; its keys are the names of the fields."""
         # asdict() breaks counters: it makes one of their pairs.
-        plain = {each.name: getattr(self, each.name) for each in fields(self)}
+        plain = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "texts"}
         return plain | {
             "skipped": {reason: asdict(skipped) for reason, skipped in self.skipped.items()},
+            "lost": {reason: asdict(lost) for reason, lost in self.list_lost().items()},
             "damages": [asdict(damage) for damage in self.damages],
         }
 
@@ -107,10 +158,13 @@ class ReadSummary:
         told += [f"metrics    {len(metrics)}: {', '.join(metrics)}"] if metrics else []
         if self.non_finite:
             told.append(f"not finite {self.non_finite:,} values, kept as texts")
+        if self.rounded:
+            told.append(
+                f"rounded    {self.rounded:,} decimals to the nearest 64-bit float, which keeps up to 17 digits"
+            )
         told += [f"note       {note}" for note in self.notes]
-        for reason, skipped in self.skipped.items():
-            told.append(f"left out   {skipped.count:,} {reason}")
-            told += [f"             {example}" for example in skipped.examples]
+        told += _format_reasons("left out", self.skipped)
+        told += _format_reasons("LOST", self.list_lost())
         told += [f"WARNING    {damage}" for damage in self.damages]
         return "\n".join(make_printable(line) for line in told)
 

@@ -180,5 +180,4 @@ def _format_rows(batch: Sequence[Record]) -> io.StringIO:
 
 
 def _dump(record: Record) -> str:
-    # JSONB holds no NUL character, and no source means one.
-    return json.dumps(record.performance, ensure_ascii=False, allow_nan=False).replace("\\u0000", "")
+    return json.dumps(record.performance, ensure_ascii=False, allow_nan=False)

@@ -16,8 +16,9 @@ class Observation(NamedTuple):
     """What one line, event or row tells of an iteration: some of its metrics.
 
     Observations of one ``series`` (a form of line, a tag) come in the order of training, so that an iteration which
-    goes back in it shows a restart. Series None has no order: it only adds to its iteration. ``created_at`` carries a
-    time zone, or is None where the source tells no time; ``iteration`` is None where it tells none.
+    goes back in it shows a restart. Series None has no order: it only adds to its iteration, in another record where
+    that has other values. ``created_at`` carries a time zone, or is None where the source tells no time; ``iteration``
+    is None where it tells none.
     """
 
     series: str | None

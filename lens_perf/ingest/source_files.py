@@ -2,12 +2,14 @@
 
 import os
 import queue
+import re
+import stat
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, overload
 
 from lens_perf.errors import ImportInputError
 from lens_perf.ingest.read_summary import Damage, ReadSummary
@@ -20,6 +22,15 @@ ZIPPED_BLOCK_SIZE = 1 << 14
 MOST_WAITING_BLOCKS = 256
 PIPE_BLOCK_SIZE = 1 << 16
 
+# What compressed data may unpack to: deflate packs a thousand to one, and what is unpacked has to be read.
+MOST_UNPACKED = 4 << 30
+LIMIT_SETTING = "imports.max_unpacked_mib"
+# Runs of these that are this long at least are passed over at once: of blank lines, or zeros where a file has holes.
+LONG_RUN = 1024
+LONG_RUNS = tuple(char * (LONG_RUN // len(char)) for char in (b"\n", b"\r\n", b"\0", b" ", b"\t"))
+# Only from where a run begins: else each character of a run that is too short would be the start of another try.
+BLANK_RUN = re.compile(rb"(?<![\n\r\t \0])[\n\r\t \0]{%d,}+" % LONG_RUN)
+
 Progress = Callable[[int], None]
 
 
@@ -31,25 +42,61 @@ def open_source(path: Path) -> BufferedReader:
         raise ImportInputError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def read_blocks(path: Path, summary: ReadSummary, on_progress: Progress | None = None) -> Iterator[bytes]:
+def read_blocks(
+    path: Path, summary: ReadSummary, on_progress: Progress | None = None, max_unpacked: int = MOST_UNPACKED
+) -> Iterator[bytes]:
     """Yield the content of a file, unzipped if it is gzipped; ``on_progress`` hears of every byte read.
 
-    Damaged gzip data end there, with a Damage in ``summary``. Raises ImportInputError when the file cannot be read.
+    Gzip data end where they are damaged or unpack to more than ``max_unpacked`` bytes, with a Damage in ``summary``.
+    Raises ImportInputError when the file cannot be read.
     """
-    tell = on_progress or (lambda _: None)
+    report = on_progress or (lambda _: None)
     with open_source(path) as file:
         zipped = _peek(path, file) == GZIP_MAGIC
-        yield from _unzip(path, file, summary, tell) if zipped else _read_plain(path, file, tell)
+        yield from _unzip(path, file, summary, report, max_unpacked) if zipped else _read_plain(path, file, report)
 
 
 def read_head(path: Path, size: int) -> bytes:
     """Return the first ``size`` bytes of a file, unzipped. Raises ImportInputError."""
-    head = b""
-    for block in read_blocks(path, ReadSummary()):
+    return _take(read_blocks(path, ReadSummary()), size)
+
+
+def read_text_head(path: Path, size: int) -> bytes:
+    """Return the first ``size`` bytes of a text, as ``read_head``, without long runs of blanks."""
+    summary = ReadSummary()
+    return _take(pass_over_blanks(read_blocks(path, summary), summary), size)
+
+
+def _take(blocks: Iterable[bytes], size: int) -> bytes:
+    head = bytearray()
+    for block in blocks:
         head += block
         if len(head) >= size:
             break
-    return head[:size]
+    return bytes(head[:size])
+
+
+@overload
+def pass_over_blanks(blocks: Iterable[bytes], summary: ReadSummary) -> Iterator[bytes]: ...
+@overload
+def pass_over_blanks(blocks: Iterable[bytes | None], summary: ReadSummary) -> Iterator[bytes | None]: ...
+def pass_over_blanks(blocks: Iterable[bytes | None], summary: ReadSummary) -> Iterator[bytes | None]:
+    """Yield the blocks of a text, each long run of blank characters in them as one; ``summary`` counts their lines."""
+
+    def shorten(run: re.Match[bytes]) -> bytes:
+        blank = run.group()
+        if b"\0" in blank:
+            summary.skip("runs of zeros, where the file may have holes")
+        if lines := blank.count(b"\n"):
+            summary.read["lines"] += lines - 1
+            return b"\n"
+        return blank[:1]
+
+    for block in blocks:
+        if block is not None and any(run in block for run in LONG_RUNS):
+            yield BLANK_RUN.sub(shorten, block)
+        else:
+            yield block
 
 
 def _peek(path: Path, file: BufferedReader) -> bytes:
@@ -68,15 +115,17 @@ def _read_some(path: Path, file: BufferedReader, size: int) -> bytes:
         raise ImportInputError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def _read_plain(path: Path, file: BufferedReader, tell: Progress) -> Iterator[bytes]:
+def _read_plain(path: Path, file: BufferedReader, report: Progress) -> Iterator[bytes]:
     while block := _read_some(path, file, BLOCK_SIZE):
         yield block
-        tell(len(block))
+        report(len(block))
 
 
-def _unzip(path: Path, file: BufferedReader, summary: ReadSummary, tell: Progress) -> Iterator[bytes]:
+def _unzip(
+    path: Path, file: BufferedReader, summary: ReadSummary, report: Progress, max_unpacked: int
+) -> Iterator[bytes]:
     unzipper = zlib.decompressobj(wbits=31)
-    waiting = b""
+    waiting, unpacked = b"", 0
     while block := waiting or _read_some(path, file, ZIPPED_BLOCK_SIZE):
         if unzipper.eof:  # another member follows
             unzipper = zlib.decompressobj(wbits=31)
@@ -85,9 +134,14 @@ def _unzip(path: Path, file: BufferedReader, summary: ReadSummary, tell: Progres
         except zlib.error:
             summary.note_damage(Damage(str(path), file.tell() - len(block), "gzip data that cannot be unzipped"))
             return
+        unpacked += len(content)
         if content:
-            yield content
-        tell(0 if waiting else len(block))
+            yield content[: len(content) - max(unpacked - max_unpacked, 0)]
+        if unpacked > max_unpacked:
+            finding = f"unpacks to more than {max_unpacked >> 20} MiB: raise {LIMIT_SETTING}, or unpack it first"
+            summary.note_damage(Damage(str(path), file.tell(), finding))
+            return
+        report(0 if waiting else len(block))
         waiting = unzipper.unused_data if unzipper.eof else unzipper.unconsumed_tail
     if not unzipper.eof:
         summary.note_damage(Damage(str(path), file.tell(), "ends inside gzip data"))
@@ -132,7 +186,8 @@ def _was_replaced(path: Path, file: BufferedReader) -> bool:
     except OSError:
         return False
     here = os.fstat(file.fileno())
-    return (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino)
+    # Opening a pipe that took the place of a file would wait for a writer.
+    return stat.S_ISREG(there.st_mode) and (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino)
 
 
 def read_pipe(file: BinaryIO, stopped: Callable[[], bool], wait_seconds: float = 0.2) -> Iterator[bytes | None]:

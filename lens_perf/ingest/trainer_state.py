@@ -1,22 +1,20 @@
 """Reads ``trainer_state.json`` of the Hugging Face Trainer: the entries of its ``log_history``, one after the other."""
 
-import codecs
 import json
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from lens_perf.ingest.logs.metric_names import FIELDS, NON_FINITE
+from lens_perf.ingest.iteration_rows import IterationRows, Row
+from lens_perf.ingest.json_elements import LONGEST_ELEMENT, Element, ElementSplitter
+from lens_perf.ingest.numbers import JsonError, NumberReader, parse_whole
 from lens_perf.ingest.read_summary import Damage, ReadSummary
-from lens_perf.ingest.records import MetricValue, Observation
+from lens_perf.ingest.records import Observation
 
-HISTORY = re.compile(r'"log_history"\s*:\s*\[')
-MAX_STEPS = re.compile(rb'"max_steps"\s*:\s*(\d+)\D')
-MAX_STEPS_LENGTH = 64
-NEITHER_BLANK_NOR_COMMA = re.compile(r"[^\s,]")
-# An entry that is longer is none.
-LONGEST_ENTRY = 1 << 24
+HISTORY = re.compile(rb'"log_history"\s*+:\s*+\[')
+RENAMED = {"lr": "learning_rate"}
+# No more than this of a key, blanks and a number is looked for across the end of a block.
+LONGEST_KEY = 64
 
 
 def looks_like_trainer_state(head: bytes) -> bool:
@@ -30,80 +28,82 @@ def read_trainer_state(
     """Yield an Observation for each entry of the history; the iteration is its ``step``.
 
     The file tells no time. ``max_steps``, which stands behind the history, becomes ``target_iteration``, so the file
-    is read twice. A history that breaks off is read up to there, with a Damage in ``summary``.
+    is read twice. Entries that are damaged, and a history that breaks off, are each a Damage in ``summary``.
     """
-    target = _find_max_steps(read_blocks())
-    for entry in _read_history(read_blocks(), summary, path):
+    target = find_whole_number(read_blocks(), "max_steps")
+    numbers, rows = NumberReader(summary), IterationRows()
+    for entry in _read_history(read_blocks(), numbers, summary, path):
         summary.read["history entries"] += 1
-        iteration = entry.pop("step", None)
-        if type(iteration) is not int:
-            summary.skip("history entries without a step", json.dumps(entry))
+        iteration = parse_whole(entry.pop("step", None))
+        row = read_entry(entry, numbers)
+        if iteration is None:
+            if row:
+                summary.lose("history entries without a step", json.dumps(row))
             continue
-        performance = _read_entry(entry, summary)
         if target is not None:
-            performance["target_iteration"] = target
-        yield Observation("history", iteration, None, performance)
+            row["target_iteration"] = target
+        if new := rows.reduce(iteration, row):
+            yield Observation("history", iteration, None, new)
+        else:
+            summary.skip("history entries that repeat the one before")
 
 
-def _find_max_steps(blocks: Iterable[bytes]) -> int | None:
-    rest = b""
+def find_whole_number(blocks: Iterable[bytes], key: str) -> int | None:
+    """Return the first whole number above 0 that a JSON text holds under ``key``, wherever; None if there is none."""
+    pattern, rest = re.compile(rb'"%s"\s*+:\s*+(\d{1,19})\D' % key.encode()), b""
     for block in blocks:
         text = rest + block
-        if found := MAX_STEPS.search(text):
+        if found := pattern.search(text):
             return int(found[1]) or None
-        rest = text[-MAX_STEPS_LENGTH:]
+        rest = text[-LONGEST_KEY:]
     return None
 
 
-def _read_history(blocks: Iterable[bytes], summary: ReadSummary, path: str) -> Iterator[dict[str, Any]]:
-    decoder, text, passed, inside = json.JSONDecoder(), "", 0, False
-    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
-    for block in blocks:
-        text += decode(block)
-        if not inside:
-            found = HISTORY.search(text)
-            cut = found.end() if found else max(len(text) - MAX_STEPS_LENGTH, 0)
-            text, passed, inside = text[cut:], passed + len(text[:cut].encode()), found is not None
-        position = 0
-        while inside:
-            start = _skip_blank(text, position)
-            if text.startswith("]", start):
-                return
-            try:
-                entry, position = decoder.raw_decode(text, start)
-            except ValueError:
-                break
-            if isinstance(entry, dict):
-                yield entry
-        text, passed = text[position:], passed + len(text[:position].encode())
-        if len(text) > LONGEST_ENTRY:
-            break
-    finding = "ends inside the history, or an entry is no JSON" if inside else "holds no log_history"
-    summary.note_damage(Damage(path, passed, finding))
-
-
-def _skip_blank(text: str, position: int) -> int:
-    """Return where, from ``position`` on, neither space nor comma stands."""
-    found = NEITHER_BLANK_NOR_COMMA.search(text, position)
-    return found.start() if found else len(text)
-
-
-def _read_entry(entry: dict[str, Any], summary: ReadSummary) -> dict[str, MetricValue]:
-    performance: dict[str, MetricValue] = {}
-    for name, value in entry.items():
-        metric = FIELDS[name].name if name in FIELDS else name
-        number = _read_number(value)
-        if number is None:
-            summary.skip("fields that are no numbers", f"{name}: {value}")
+def _read_history(
+    blocks: Iterable[bytes], numbers: NumberReader, summary: ReadSummary, path: str
+) -> Iterator[dict[str, Any]]:
+    for byte, content in _split_history(blocks, summary, path):
+        if content is None:
+            summary.note_damage(Damage(path, byte, f"an entry of more than {LONGEST_ELEMENT >> 20} MiB"))
+            continue
+        try:
+            entry = numbers.load_json(content.decode("utf-8", "surrogateescape"))
+        except JsonError as error:
+            summary.note_damage(Damage(path, byte, f"an entry that is no JSON: {error}"))
+            continue
+        if isinstance(entry, dict):
+            yield entry
         else:
-            performance[metric] = number
-    return performance
+            summary.lose("history entries that are no objects", content)
 
 
-def _read_number(value: Any) -> MetricValue:
-    """Return a number as it is and one that is not finite as text; None for what is no number."""
-    if type(value) is float and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    if type(value) is str and value in NON_FINITE.values():
-        return value
-    return value if type(value) in (int, float) else None
+def _split_history(blocks: Iterable[bytes], summary: ReadSummary, path: str) -> Iterator[Element]:
+    """Yield the entries as they are in the file, up to the end of the history."""
+    text, passed, splitter = b"", 0, None
+    for block in blocks:
+        if splitter is None:
+            text += block
+            found = HISTORY.search(text)
+            cut = found.end() if found else max(len(text) - LONGEST_KEY, 0)
+            text, passed = text[cut:], passed + cut
+            if found is None:
+                continue
+            splitter, block = ElementSplitter(passed), text  # noqa: PLW2901 - what follows the bracket
+        yield from splitter.feed(block)
+        if splitter.is_closed:
+            return
+    if splitter is None:
+        summary.note_damage(Damage(path, passed, "holds no log_history"))
+    else:
+        summary.note_damage(Damage(path, splitter.open_byte, "ends inside the history"))
+
+
+def read_entry(entry: dict[str, Any], numbers: NumberReader) -> Row:
+    """Return the numbers of an entry by name; a name keeps its spelling where two would become the same."""
+    row: Row = {}
+    for name, value in entry.items():
+        number = numbers.check(value, name)
+        if number is not None:
+            metric = RENAMED.get(name, name)
+            row[name if metric in entry else metric] = number
+    return row

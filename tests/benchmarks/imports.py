@@ -15,7 +15,7 @@ import psycopg2
 
 from lens_perf.ingest.assembly import assemble
 from lens_perf.ingest.imports import ImportJob, ImportReport, run_import
-from lens_perf.ingest.logs.lines import split_lines
+from lens_perf.ingest.logs.lines import split_whole_lines
 from lens_perf.ingest.logs.reader import read_log
 from lens_perf.ingest.read_summary import ReadSummary
 from lens_perf.ingest.source_files import read_blocks
@@ -76,7 +76,7 @@ def measure_log_reading(bench: Bench, *, name: str) -> Outcome:
     def read() -> float:
         summary = ReadSummary()
         start = time.perf_counter()
-        deque(assemble(read_log(split_lines(read_blocks(path, summary)), summary), summary), maxlen=0)
+        deque(assemble(read_log(split_whole_lines(read_blocks(path, summary)), summary), summary), maxlen=0)
         return path.stat().st_size / (time.perf_counter() - start) / 1e6
 
     return Outcome(name, "MB/s", median(read() for _ in range(bench.rounds)), None, None)

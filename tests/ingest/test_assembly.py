@@ -28,10 +28,23 @@ def put_together(
 
 
 def test_observations_of_an_iteration_become_one_record() -> None:
-    records, summary = put_together(see("a", 1, x=1), see("b", 1, NOON, y=2), see("a", 2, x=3), see(None, 1, x=9, z=4))
+    records, summary = put_together(see("a", 1, x=1), see("b", 1, NOON, y=2), see("a", 2, x=3), see(None, 1, x=1, z=4))
     assert records == [(0, 1, 0, {"x": 1, "y": 2, "z": 4}), (0, 2, 0, {"x": 3})]
     assert (summary.records, summary.first_iteration, summary.last_iteration, summary.without_time) == (2, 1, 2, 1)
     assert summary.metrics == {"x": 2, "y": 1, "z": 1}
+
+
+def test_another_value_without_a_restart_is_another_record() -> None:
+    records, summary = put_together(
+        see("a", 1, x=1), see(None, 1, x=9, z=4), see(None, 1, x=8), see(None, 1, y=2), see("a", 2, x=3)
+    )
+    assert records == [
+        (0, 1, 0, {"x": 1}),
+        (0, 1, 1, {"x": 9, "z": 4}),
+        (0, 1, 2, {"x": 8, "y": 2}),
+        (0, 2, 0, {"x": 3}),
+    ]
+    assert summary.restarts == 0
 
 
 def test_a_series_that_goes_back_is_a_restart_for_all() -> None:
@@ -77,7 +90,7 @@ def test_what_has_no_iteration_stands_alone() -> None:
 def test_iterations_beyond_the_column_are_left_out() -> None:
     records, summary = put_together(see("a", 2**31, x=1), see("a", 2**31 - 1, x=2), see("b", -(2**40), x=3))
     assert [record[1] for record in records] == [2**31 - 1]
-    assert summary.skipped["iterations beyond what the table can hold"].count == 2
+    assert summary.lost["iterations beyond what the table can hold"].count == 2
 
 
 def test_a_pause_gives_out_what_changed_and_counts_it_once() -> None:

@@ -26,7 +26,9 @@ def line(iteration: int) -> str:
 
 
 @contextmanager
-def following(importer: Importer, *arguments: str, end: signal.Signals = signal.SIGTERM) -> Iterator[dict[str, object]]:
+def following(
+    importer: Importer, *arguments: str, end: signal.Signals = signal.SIGTERM, status: int = 0
+) -> Iterator[dict[str, object]]:
     """Run an import that follows, and end it by a signal; what it reports is there afterwards."""
     command = [sys.executable, "-m", "lens_perf", "import", *arguments, *importer.arguments, "--follow", "--json"]
     report: dict[str, object] = {}
@@ -37,7 +39,7 @@ def following(importer: Importer, *arguments: str, end: signal.Signals = signal.
             output, errors = process.communicate(timeout=60)
         finally:
             process.kill()
-    assert process.returncode == 0, errors
+    assert process.returncode == status, errors
     report.update(json.loads(output), errors=errors.decode())
 
 

@@ -35,17 +35,19 @@ def log(tmp_path: Path) -> Path:
 def test_a_summary_for_people(importer: Importer, log: Path) -> None:
     log.write_text(log.read_text() + line(11, "nan") + line(3) + line(4, "what?"))
     outcome = importer.run("log", log, options=())
-    assert outcome.status == 0
+    assert outcome.status == 3
     assert outcome.output.splitlines() == [
         "read       14 lines",
         "records    13, iterations 1 to 11, 1 restarts, 13 without a time",
         "metrics    3: elapsed_time_per_iteration_ms 13, lm_loss 12, target_iteration 13",
         "not finite 1 values, kept as texts",
         "note       the log's dialect is that of Megatron-LM",
+        "left out   1 fields of the iteration line that are no numbers",
+        "             lm loss: what?",
         "left out   1 lines that report no iteration",
         "             starting",
-        "left out   1 fields that are no numbers",
-        "             lm loss: what?",
+        "LOST       1 values that are no numbers, of metrics that have numbers elsewhere",
+        "             lm_loss",
         "wrote 13 new records, replaced 0, left 0 unchanged",
     ]
     assert outcome.errors == ""
@@ -203,3 +205,27 @@ def test_an_interrupted_import_leaves_whole_batches(importer: Importer, tmp_path
     path = tmp_path / "long.log"
     path.write_text("".join(lines))
     assert importer.run("log", path).report["written"] == {"inserted": 10_000, "replaced": 0, "unchanged": 20_000}
+
+
+def test_what_a_compressed_file_may_unpack_to_is_a_setting(
+    importer: Importer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "blank.log.gz"
+    path.write_bytes(gzip.compress(line(1).encode() + b"\n" * (3 << 20) + line(2).encode()))
+    outcome = importer.run("auto", path)
+    assert (outcome.status, outcome.report["read"]["records"]) == (0, 2)
+    assert outcome.report["read"]["read"]["lines"] == (3 << 20) + 2
+    monkeypatch.setenv("LENS_PERF_IMPORTS_MAX_UNPACKED_MIB", "2")
+    for options in (("--json",), ("--json", "--dry-run")):
+        outcome = importer.run("auto", path, options=options)
+        assert (outcome.status, outcome.report["read"]["records"]) == (3, 1)
+    assert "unpacks to more than 2 MiB" in importer.run("auto", path, options=()).errors
+
+
+def test_a_log_beside_pipes_and_links(importer: Importer, log: Path) -> None:
+    os.mkfifo(log.parent / "x.tfevents")
+    (log.parent / "y.tfevents").symlink_to("nowhere")
+    (log.parent / "shadow.log").symlink_to("/etc/passwd")
+    outcome = importer.run("auto", log.parent)
+    assert (outcome.status, outcome.report["read"]["records"]) == (0, 10)
+    assert outcome.report["read"]["read"] == {"lines": 11}

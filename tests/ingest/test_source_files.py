@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import re
 import threading
 from contextlib import suppress
 from itertools import islice
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from lens_perf.errors import ImportInputError
 from lens_perf.ingest import source_files
 from lens_perf.ingest.read_summary import ReadSummary
-from lens_perf.ingest.source_files import follow_blocks, read_blocks, read_head, read_pipe
+from lens_perf.ingest.source_files import BLANK_RUN, follow_blocks, pass_over_blanks, read_blocks, read_head, read_pipe
 
 CONTENT = b"".join(b"line %d\n" % number for number in range(50_000))
 
@@ -153,3 +154,42 @@ def test_a_pipe_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> Non
         assert written < 1 << 20
         os.close(writer)
         assert sum(len(block or b"") for block in blocks) == written
+
+
+def test_what_a_file_may_unpack_to_is_limited(tmp_path: Path) -> None:
+    path = tmp_path / "a.log.gz"
+    path.write_bytes(gzip.compress(CONTENT))
+    summary = ReadSummary()
+    assert b"".join(read_blocks(path, summary, max_unpacked=100_000)) == CONTENT[:100_000]
+    assert "unpacks to more than 0 MiB: raise imports.max_unpacked_mib" in str(summary.damages[0])
+    summary = ReadSummary()
+    assert b"".join(read_blocks(path, summary, max_unpacked=len(CONTENT))) == CONTENT
+    assert summary.is_complete
+
+
+@pytest.mark.parametrize("blank", [b"\n", b"\r\n", b" ", b"\t", b"\0", b" \n"])
+@pytest.mark.parametrize("block_size", [1000, 1 << 20])
+def test_long_runs_of_blanks_are_passed_over(blank: bytes, block_size: int) -> None:
+    text = b"one\n" + blank * 50_000 + b"two\n" + blank * 3 + b"three\n"
+    summary = ReadSummary()
+    blocks = [text[begin : begin + block_size] for begin in range(0, len(text), block_size)]
+    passed = b"".join(pass_over_blanks(blocks, summary))
+    assert passed.split() == text.split() or b"\0" in blank
+    assert passed.count(b"\n") + summary.read["lines"] == text.count(b"\n")
+    assert passed.endswith(b"two\n" + blank * 3 + b"three\n")
+    if len(blank) == 1 and block_size > len(text):
+        assert len(passed) < 30
+    assert ("runs of zeros, where the file may have holes" in summary.skipped) == (blank == b"\0" and block_size > 1024)
+
+
+@given(st.lists(st.sampled_from([b"\n" * 1500, b" " * 1100, b"x", b"\n", b"iteration 1/ 2 |", b"\0" * 2000])))
+def test_what_is_not_blank_is_kept(parts: list[bytes]) -> None:
+    text, summary = b"".join(parts), ReadSummary()
+    passed = b"".join(pass_over_blanks([text], summary))
+    assert re.sub(rb"[\s\0]+", b"", passed) == re.sub(rb"[\s\0]+", b"", text)
+    assert passed.count(b"\n") + summary.read["lines"] == text.count(b"\n")
+    assert not BLANK_RUN.search(passed)
+
+
+def test_pauses_pass(tmp_path: Path) -> None:
+    assert list(pass_over_blanks([b"a", None, b"\n" * 5000], ReadSummary())) == [b"a", None, b"\n"]

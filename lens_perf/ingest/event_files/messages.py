@@ -59,8 +59,8 @@ class EventParser:
         try:
             scalar = self._read_plain(event)
             scalars = (scalar,) if scalar else tuple(self._read_event(event))
-        except (MessageError, struct.error, UnicodeDecodeError):
-            self._summary.skip("messages that cannot be read")
+        except (MessageError, struct.error):
+            self._summary.lose("messages that cannot be read")
             return ()
         counts["scalars"] += len(scalars)
         return scalars
@@ -99,14 +99,14 @@ class EventParser:
         """Return what a Summary.Value tells; one that is broken costs no other of its event."""
         try:
             return self._read_value(content)
-        except (MessageError, struct.error, UnicodeDecodeError):
-            self._summary.skip("values that cannot be read")
+        except (MessageError, struct.error):
+            self._summary.lose("values that cannot be read")
             return None
 
     def _read_value(self, content: bytes) -> tuple[str, float | int] | None:
         """Return tag and number of a Summary.Value, or None if it is no scalar."""
         fields = {number: value for number, _, value in read_fields(content)}
-        tag = as_bytes(fields.get(TAG, b"")).decode()
+        tag = _decode(as_bytes(fields.get(TAG, b"")))
         if METADATA in fields:
             self._plugins.setdefault(tag, _read_plugin(as_bytes(fields[METADATA])))
         if SIMPLE_VALUE in fields:
@@ -122,6 +122,11 @@ class EventParser:
         return None
 
 
+def _decode(name: bytes) -> str:
+    # What is no UTF-8 stays recognisable, so that two names stay two.
+    return name.decode("utf-8", "surrogateescape")
+
+
 def _read_frame(frame: bytes) -> str | None:
     """Return the tag in what stands between iteration and number of a plain event; None if it is no such thing."""
     match = PLAIN_FRAME.fullmatch(frame)
@@ -129,7 +134,7 @@ def _read_frame(frame: bytes) -> str | None:
         return None
     summary, value, length, tag = match.groups()
     sizes = (len(tag) + SUMMARY_OVERHEAD, len(tag) + VALUE_OVERHEAD, len(tag))
-    return tag.decode() if (summary[0], value[0], length[0]) == sizes and sizes[0] < CONTINUED else None
+    return _decode(tag) if (summary[0], value[0], length[0]) == sizes and sizes[0] < CONTINUED else None
 
 
 def _read_plugin(metadata: bytes) -> str:
@@ -138,5 +143,5 @@ def _read_plugin(metadata: bytes) -> str:
         if number == 1:
             for inner, _, name in read_fields(as_bytes(data)):
                 if inner == 1:
-                    return as_bytes(name).decode()
+                    return _decode(as_bytes(name))
     return ""

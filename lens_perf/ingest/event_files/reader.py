@@ -4,31 +4,58 @@ import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from math import isfinite, isnan
+from math import isfinite
 from pathlib import Path
 
 from lens_perf.ingest.event_files.framing import RecordSplitter
 from lens_perf.ingest.event_files.messages import EventParser, Scalar
+from lens_perf.ingest.numbers import spell_float
 from lens_perf.ingest.read_summary import ReadSummary
-from lens_perf.ingest.records import Mark, MetricValue, Observation
+from lens_perf.ingest.records import Mark, Observation
 from lens_perf.ingest.source_files import read_head
+from lens_perf.ingest.storable_names import NamesApart
 
 TWIN = " vs samples"
 TWINS = f"twins '...{TWIN}', whose samples are kept as consumed_samples"
 HEAD_SIZE = 1 << 12
-NAME_TIME = re.compile(r"tfevents\.(\d+)")
+TIME = struct.Struct("<d")
+TIME_END = 1 + TIME.size
+NAME_TIME = re.compile(r"tfevents\.(\d{1,12})")
+
+
+class TagNames:
+    """Names the tags of several files as metrics: what goes ahead of a file's tags, then the tag.
+
+    The tag ``train/loss`` and the tag ``loss`` below the directory ``train`` keep apart.
+    """
+
+    def __init__(self, summary: ReadSummary) -> None:
+        self._summary = summary
+        self._names: dict[tuple[str, str], str] = {}
+        self._apart = NamesApart()
+
+    def find(self, prefix: str, tag: str) -> str:
+        """Return the metric's name."""
+        name = self._names.get((prefix, tag))
+        if name is None:
+            name = self._names[prefix, tag] = self._apart.take(prefix + tag)
+            if name != prefix + tag:
+                self._summary.note(f"two tags would both be {prefix + tag}: that of {prefix or 'the top'} is {name}")
+        return name
 
 
 def read_event_files(
-    files: Iterable[tuple[str, str, Iterable[bytes | None]]], summary: ReadSummary
+    files: Iterable[tuple[str, str, Iterable[bytes | None]]], summary: ReadSummary, names: TagNames | None = None
 ) -> Iterator[Observation | Mark]:
     """Yield every scalar of ``files``, each its path, what goes ahead of its tags, and its blocks.
 
-    Each file is a session of its own. Mark.PAUSE where a block is None.
+    Each file is a session of its own. Mark.PAUSE where a block is None. ``names`` are those of files read before.
     """
+    names = names or TagNames(summary)
     for path, prefix, blocks in files:
         yield Mark.SESSION
-        splitter, parser, observer = RecordSplitter(path, summary), EventParser(summary), _Observer(prefix, summary)
+        splitter, parser = RecordSplitter(path, summary), EventParser(summary)
+        observer = _Observer(prefix, summary, names)
         for block in blocks:
             if block is None:
                 yield Mark.PAUSE
@@ -47,9 +74,11 @@ class _Observer:
     twin follows at once, so its iteration and value are those of the metric's latest point.
     """
 
-    def __init__(self, prefix: str, summary: ReadSummary) -> None:
+    def __init__(self, prefix: str, summary: ReadSummary, names: TagNames) -> None:
         self._prefix = prefix
         self._summary = summary
+        self._tag_names = names
+        self._samples = f"{prefix}consumed_samples"
         self._latest: dict[str, Scalar] = {}
         self._names: dict[str, str] = {}
         self._twins_at: int | None = None
@@ -62,11 +91,11 @@ class _Observer:
             if base := self._find_base(tag, value):
                 return self._observe_twin(base, step)
             # A twin is looked at each time, for its value decides.
-            name = self._prefix + tag
+            name = self._tag_names.find(self._prefix, tag)
             if not tag.endswith(TWIN):
                 self._names[tag] = name
         self._latest[tag] = scalar
-        return Observation(name, step, _read_time(wall_time), {name: value if isfinite(value) else _spell(value)})
+        return Observation(name, step, _read_time(wall_time), {name: spell_float(value)})
 
     def _find_base(self, tag: str, value: float) -> Scalar | None:
         base = self._latest.get(tag.removesuffix(TWIN)) if tag.endswith(TWIN) else None
@@ -78,11 +107,7 @@ class _Observer:
         if self._twins_at == step:
             return None
         self._twins_at = step
-        return Observation(None, step, _read_time(wall_time), {f"{self._prefix}consumed_samples": samples})
-
-
-def _spell(value: float) -> MetricValue:
-    return "NaN" if isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        return Observation(None, step, _read_time(wall_time), {self._samples: samples})
 
 
 def _read_time(seconds: float) -> datetime | None:
@@ -108,7 +133,7 @@ def _find_start(path: Path) -> float:
     head = read_head(path, HEAD_SIZE)
     for event in RecordSplitter(str(path), ReadSummary()).feed(head):
         # The time is the first field of an event, wherever it comes from.
-        if event[:1] == b"\x09" and isfinite(start := struct.unpack_from("<d", event, 1)[0]):
+        if event[:1] == b"\x09" and len(event) >= TIME_END and isfinite(start := TIME.unpack_from(event, 1)[0]):
             return float(start)
     named = NAME_TIME.search(path.name)
     return float(named[1]) if named else 0.0

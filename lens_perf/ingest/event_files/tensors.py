@@ -7,6 +7,7 @@ https://github.com/tensorflow/tensorboard/tree/master/tensorboard/compat/proto
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from lens_perf.ingest.protobuf_wire import as_bytes, as_int, as_signed, read_fields, read_varint
 
@@ -72,7 +73,8 @@ def read_tensor(tensor: bytes) -> float | int | None:
         (number,) = struct.unpack(f"<{kind.code}", content)
         # Raw content holds the number itself, but for those that struct does not know.
         return kind.convert(number) if kind.convert and kind.field == HALF_FIELD else number
-    values = list(_read_values(kind, fields.get(kind.field, [])))
+    # A second one is enough to know that there are several.
+    values = list(islice(_read_values(kind, fields.get(kind.field, [])), 2))
     return values[0] if len(values) == 1 else None
 
 

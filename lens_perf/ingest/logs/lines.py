@@ -1,4 +1,4 @@
-"""Splits the blocks of a log into lines."""
+"""Splits the blocks of a log into lines, and finds those that may say something."""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,16 +8,40 @@ LONGEST_LINE = 1 << 20
 
 def split_lines(blocks: Iterable[bytes | None]) -> Iterator[bytes | None]:
     """Yield the lines without their ends, a last one without an end included; None passes through."""
-    rest = b""
+    for chunk in split_whole_lines(blocks):
+        if chunk is None:
+            yield None
+        else:
+            yield from chunk[:-1].split(b"\n")
+
+
+def split_whole_lines(blocks: Iterable[bytes | None]) -> Iterator[bytes | None]:
+    """Yield chunks of whole lines, each line with an end; None passes through."""
+    rest: list[bytes] = []
+    length = 0
     for block in blocks:
         if block is None:
             yield None
             continue
-        lines = (rest + block).split(b"\n")
-        rest = lines.pop()
-        yield from lines
-        if len(rest) > LONGEST_LINE:
-            yield rest[:LONGEST_LINE]
-            rest = b""
-    if rest:
-        yield rest
+        end = block.rfind(b"\n") + 1
+        if end:
+            yield b"".join([*rest, block[:end]])
+            rest, length = [], 0
+        rest.append(block[end:])
+        length += len(block) - end
+        if length > LONGEST_LINE:
+            yield b"".join(rest)[:LONGEST_LINE] + b"\n"
+            rest, length = [], 0
+    if length:
+        yield b"".join(rest) + b"\n"
+
+
+def find_line_starts(chunk: bytes, markers: Iterable[bytes]) -> list[int]:
+    """Return where the lines of ``chunk`` begin that hold a marker, in their order."""
+    starts = set()
+    for marker in markers:
+        position = chunk.find(marker)
+        while position >= 0:
+            starts.add(chunk.rfind(b"\n", 0, position) + 1)
+            position = chunk.find(marker, chunk.find(b"\n", position))
+    return sorted(starts)

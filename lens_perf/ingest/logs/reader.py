@@ -1,193 +1,233 @@
 """Reads training logs: finds out the dialect, and turns its lines into observations."""
 
-import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Protocol
 
-from lens_perf.ingest.logs.dialects import DIALECTS, Dialect, Form, Line, MlperfForm
-from lens_perf.ingest.logs.metric_names import ELAPSED, read_field
-from lens_perf.ingest.logs.stamps import find_rank, find_time, strip_colours
-from lens_perf.ingest.read_summary import ReadSummary
-from lens_perf.ingest.records import Mark, MetricValue, Observation
-
-# Lines of a dialect that wait for one of a dialect that goes before it: a program that prints several, as GPT-NeoX
-# does on DeepSpeed, prints all of them in its first iterations.
-MOST_WAITING_LINES = 50
-# Other ranks print an iteration nearly at once; one that lies further back is a restart.
-LARGEST_LAG = 2
+from lens_perf.ingest.logs.evidence import LONGEST_MATCHED, Evidence, Tally, decode, split_overwritten
+from lens_perf.ingest.logs.forms import Dialect, Form, Line
+from lens_perf.ingest.logs.iteration_lines import IterationLines
+from lens_perf.ingest.logs.lines import find_line_starts
+from lens_perf.ingest.logs.mlperf_events import MlperfEvents
+from lens_perf.ingest.logs.options import LogOptions
+from lens_perf.ingest.logs.printed_dictionaries import PrintedDictionaries
+from lens_perf.ingest.read_summary import MOST_EXAMPLES, ReadSummary
+from lens_perf.ingest.records import Mark, Observation
 
 NOT_AN_ITERATION = "lines that report no iteration"
 CUT_OFF = "iteration lines without fields, perhaps cut off"
-CUT_HEAD = re.compile(r"\biteration\s+\d+(?:/\s*\d*)?\s*$")
+TOO_LONG = f"lines of more than {LONGEST_MATCHED:,} characters, which are not read"
+# So many reports of another dialect, each after the other, are no coincidence.
+LEAST_REPORTS = 3
+# Lines that are read from one, as several processes may print without an end of line between.
+MOST_GLUED = 8
 
 
-@dataclass(frozen=True)
-class LogOptions:
-    """What a log may leave open.
+class DialectReader(Protocol):
+    """Turns the lines of one input into observations."""
 
-    ``timezone`` is that of times without one. ``start_time`` is when training began, for logs that tell no time, and
-    ``logging_steps`` how many iterations lie between reports, for logs that tell no iteration.
-    """
+    def take(self, line: Line, text: str) -> Iterator[Observation]:
+        """Yield what a line reports, and what waited for it."""
 
-    timezone: tzinfo = UTC
-    start_time: datetime | None = None
-    logging_steps: int | None = None
+    def settle(self) -> Iterator[Observation]:
+        """Yield what waits for another line, as none will come."""
+
+    def note_other_time(self, line: Line) -> None:
+        """Keep the time of a line of another dialect for its iteration."""
+
+
+READERS: dict[str, Callable[[ReadSummary, LogOptions], DialectReader]] = {
+    "iterations": IterationLines,
+    "printed dictionaries": PrintedDictionaries,
+    "MLPerf events": MlperfEvents,
+}
 
 
 def read_log(
-    lines: Iterable[bytes | None], summary: ReadSummary, options: LogOptions | None = None
+    chunks: Iterable[bytes | None], summary: ReadSummary, options: LogOptions | None = None
 ) -> Iterator[Observation | Mark]:
-    """Yield what the lines of a log report; Mark.PAUSE for None."""
-    reader = _LogReader(summary, options or LogOptions())
-    for line in lines:
-        if line is None:
-            yield from reader.settle()
+    """Yield what a log reports, given by chunks of whole lines; Mark.PAUSE for None."""
+    log = _Log(summary, options or LogOptions())
+    for chunk in chunks:
+        if chunk is None:
+            yield from log.pause()
             yield Mark.PAUSE
-            continue
-        summary.read["lines"] += 1
-        if ANY_MARKER.search(line) is None:
-            summary.skip(NOT_AN_ITERATION, line)
-        # What a carriage return overwrites on a terminal, as progress bars do, are lines of their own.
-        elif b"\r" in line:
-            for part in line.removesuffix(b"\r").split(b"\r"):
-                yield from reader.take(part)
         else:
-            yield from reader.take(line)
-    yield from reader.settle()
+            yield from log.take(chunk)
+    yield from log.finish()
 
 
-# One search for all markers takes 1 microsecond a line, one for each of them 2.5; most lines of a log are noise.
-ANY_MARKER = re.compile(b"|".join(re.escape(form.marker) for dialect in DIALECTS for form in dialect.forms))
+class _Log:
+    """One log: what comes ahead of the choice of a dialect, and its reader afterwards."""
 
-
-class _LogReader:
     def __init__(self, summary: ReadSummary, options: LogOptions) -> None:
         self._summary = summary
         self._options = options
-        self._dialect: Dialect | None = None
-        self._waiting: list[tuple[Dialect, Form | MlperfForm, str]] = []
-        self._clock = options.start_time
-        self._other_times: dict[int | None, datetime] = {}
-        self._tells_time = False
-        self._rank: int | None = None
-        self._iteration: int | None = None
-        self._reports = 0
-        self._forms = [(form.marker, form, dialect) for dialect in DIALECTS for form in dialect.forms]
+        self._evidence = Evidence(options.dialects)
+        self._head: list[bytes] = []
+        self._reader: _LogReader | None = None
 
-    def take(self, line: bytes) -> Iterator[Observation]:
-        """Yield what one line reports, and what waited for it."""
-        text: str | None = None
-        for marker, form, dialect in self._forms:
-            if marker in line:
-                text = text or strip_colours(line.decode("utf-8", "replace"))
-                if found := form.read(text):
-                    yield from self._take_form(dialect, form, text, found)
-                    return
-        if text and CUT_HEAD.search(text):
-            self._summary.skip(CUT_OFF, text)
+    def take(self, chunk: bytes) -> Iterator[Observation]:
+        """Yield what a chunk of whole lines reports, once the dialect is known."""
+        lines = chunk.count(b"\n")
+        self._summary.read["lines"] += lines
+        if self._reader is not None:
+            yield from self._reader.take(chunk)
+        elif self._evidence.take(chunk):
+            self._head.append(chunk)
+            if self._evidence.is_enough:
+                yield from self._choose()
         else:
-            self._summary.skip(NOT_AN_ITERATION, line)
+            _skip_noise(self._summary, chunk, [], lines)
 
-    def settle(self) -> Iterator[Observation]:
-        """Decide for a dialect, if lines wait for that, and yield what they report."""
-        if self._waiting:
-            best = min(
-                (dialect for dialect, form, _ in self._waiting if form.reports), key=DIALECTS.index, default=None
-            )
-            yield from self._decide(best) if best else ()
+    def pause(self) -> Iterator[Observation]:
+        """Yield what can be said without waiting for more."""
+        # A library prints ahead of the program on top of it.
+        if not self._evidence.may_be_a_library:
+            yield from self._choose()
+        if self._reader is not None:
+            yield from self._reader.pause()
 
-    def _take_form(self, dialect: Dialect, form: Form | MlperfForm, text: str, line: Line) -> Iterator[Observation]:
-        if dialect is self._dialect:
-            yield from self._observe(form, text, line)
-        elif self._dialect is not None:
-            self._leave_out(dialect, form, text, line)
-        else:
-            self._waiting.append((dialect, form, text))
-            if dialect is DIALECTS[0] and form.reports:
-                yield from self._decide(dialect)
-            elif len(self._waiting) >= MOST_WAITING_LINES:
-                yield from self.settle()
+    def finish(self) -> Iterator[Observation]:
+        """Yield what waits for lines that will not come."""
+        yield from self._choose()
+        if self._reader is not None:
+            yield from self._reader.finish()
 
-    def _decide(self, dialect: Dialect) -> Iterator[Observation]:
-        self._dialect = dialect
-        self._summary.note(f"the log's dialect is that of {dialect.name}")
-        waiting, self._waiting = self._waiting, []
-        for other, form, text in waiting:
-            if line := form.read(text):
-                yield from self._take_form(other, form, text, line)
-
-    def _leave_out(self, dialect: Dialect, form: Form | MlperfForm, text: str, line: Line) -> None:
-        # The dialect that counts may tell no time for the same iteration.
-        if form.reports and not self._tells_time:
-            told = find_time(line.prefix, self._options.timezone)
-            self._other_times = {line.iteration: told} if told else self._other_times
-        self._summary.skip(f"lines of {dialect.name}, which tell of the same iterations", text)
-
-    def _observe(self, form: Form | MlperfForm, text: str, line: Line) -> Iterator[Observation]:
-        if form.reports and line.iteration is not None and self._is_of_another_rank(line.iteration, line.prefix):
-            self._summary.skip("lines of other ranks", text)
+    def _choose(self) -> Iterator[Observation]:
+        """Choose the dialect, if it is not chosen, and yield what the head reports."""
+        dialect = self._evidence.choose() if self._reader is None else None
+        if dialect is None:
             return
-        performance = self._read_fields(form, line)
-        if line.target is not None:
-            performance["target_iteration"] = line.target
-        iteration, counted = self._find_iteration(form, line, performance)
-        if not form.reports and iteration is None:
-            self._summary.skip("lines ahead of the first iteration", text)
-        elif not performance:
-            self._summary.skip(CUT_OFF, text)
+        self._reader = _LogReader(dialect, self._evidence.markers, self._summary, self._options)
+        head, self._head = self._head, []
+        for chunk in head:
+            yield from self._reader.take(chunk)
+
+
+def _skip_noise(summary: ReadSummary, chunk: bytes, starts: list[int], count: int) -> None:
+    """Count ``count`` lines that report nothing, with some for examples that are not at ``starts``."""
+    if count <= 0:
+        return
+    summary.skip(NOT_AN_ITERATION, None, count)
+    examples, known, start = summary.skipped[NOT_AN_ITERATION].examples, set(starts), 0
+    looked_at = 0
+    while len(examples) < MOST_EXAMPLES and 0 <= start < len(chunk) and looked_at < 2 * MOST_EXAMPLES:
+        end = chunk.find(b"\n", start)
+        if start not in known:
+            looked_at += 1
+            summary.skip(NOT_AN_ITERATION, chunk[start:end], 0)
+        start = end + 1
+
+
+class _LogReader:
+    """Reads the lines of one input in a dialect; lines of the others are counted."""
+
+    def __init__(self, dialect: Dialect, markers: Iterable[bytes], summary: ReadSummary, options: LogOptions) -> None:
+        self._dialect = dialect
+        self._summary = summary
+        self._reader = READERS[dialect.reader](summary, options)
+        self._others = [each for each in options.dialects if each is not dialect]
+        self._markers = markers
+        self._tallies: dict[str, Tally] = {}
+        self._open: tuple[Line, str] | None = None
+        summary.note(f"the log's dialect is that of {dialect.name}")
+
+    def take(self, chunk: bytes) -> Iterator[Observation]:
+        """Yield what a chunk of whole lines reports."""
+        starts, position = find_line_starts(chunk, self._markers), 0
+        read = 0
+        if self._open is not None:
+            position, read = self._read_following(self._open[0], chunk, 0)
+            yield from self._close(ended=position < len(chunk))
+        for start in starts:
+            if start < position:
+                continue
+            end = chunk.find(b"\n", start)
+            read += 1
+            for before, text in split_overwritten(chunk[start:end]):
+                yield from self._take_text(text, before)
+            if self._open is not None:
+                position, following = self._read_following(self._open[0], chunk, end + 1)
+                read += following
+                yield from self._close(ended=position < len(chunk))
+        _skip_noise(self._summary, chunk, starts, chunk.count(b"\n") - read)
+
+    def pause(self) -> Iterator[Observation]:
+        """Yield a report whose following lines did not go on; it is not held back for more."""
+        yield from self._close(ended=True)
+
+    def finish(self) -> Iterator[Observation]:
+        """Yield what waits for lines that will not come."""
+        yield from self._close(ended=True)
+        yield from self._reader.settle()
+
+    def _take_text(self, text: str, before: str) -> Iterator[Observation]:
+        line = self._dialect.read(text)
+        if line is None:
+            self._leave_out(text)
+            return
+        if len(text) > LONGEST_MATCHED:
+            self._summary.lose(TOO_LONG, text[:LONGEST_MATCHED])
+            return
+        if before and not line.prefix.strip():
+            line = replace(line, prefix=before)
+        for _ in range(MOST_GLUED):
+            yield from self._take_line(line, text)
+            if not line.tail:
+                return
+            # Another process may have printed a line in the same one.
+            text = line.tail
+            following = self._dialect.read(text)
+            if following is None:
+                break
+            line = following
+        self._summary.skip(f"texts behind the fields of the {line.form.name}", text)
+
+    def _take_line(self, line: Line, text: str) -> Iterator[Observation]:
+        if line.form.continued:
+            self._open = line, text
         else:
-            created_at = self._find_time(line, performance, iteration) if form.reports else None
-            if form.reports:
-                self._iteration = iteration
-            yield Observation(form.name if counted else None, iteration, created_at, performance)
+            yield from self._reader.take(line, text)
 
-    def _is_of_another_rank(self, iteration: int, prefix: str) -> bool:
-        rank, last = find_rank(prefix), self._iteration
-        near = last is not None and last - LARGEST_LAG <= iteration <= last
-        if near and rank is not None and self._rank is not None and rank != self._rank:
-            return True
-        self._rank = rank if rank is not None else self._rank
-        return False
+    def _read_following(self, line: Line, chunk: bytes, position: int) -> tuple[int, int]:
+        """Add the fields on the lines from ``position`` on to ``line``; return where they end, and how many."""
+        count = 0
+        while position < len(chunk):
+            end = chunk.find(b"\n", position)
+            fields = line.form.read_following(decode(chunk[position:end]))
+            if fields is None:
+                break
+            line.fields.extend(fields)
+            position, count = end + 1, count + 1
+        return position, count
 
-    def _find_iteration(
-        self, form: Form | MlperfForm, line: Line, performance: dict[str, MetricValue]
-    ) -> tuple[int | None, bool]:
-        """Return the line's iteration, and whether it can show a restart."""
-        if line.iteration is not None:
-            return line.iteration, True
-        if not form.reports:
-            return self._iteration, False
-        if self._options.logging_steps is None:
-            self._summary.note("the lines tell no iteration; --logging-steps N numbers them, if none is missing")
-            return None, True
-        # Evaluations and the final summary belong to the training report before them.
-        if "loss" not in performance and self._reports:
-            return self._iteration, False
-        self._reports += 1
-        self._summary.note(f"iterations are counted: one report every {self._options.logging_steps}")
-        return self._reports * self._options.logging_steps, True
+    def _close(self, *, ended: bool) -> Iterator[Observation]:
+        if ended and self._open is not None:
+            (line, text), self._open = self._open, None
+            # Without fields it says no more than that training goes on.
+            yield from self._reader.take(line, text) if line.fields else ()
 
-    def _read_fields(self, form: Form | MlperfForm, line: Line) -> dict[str, MetricValue]:
-        found: dict[str, MetricValue] = {}
-        for name, text in line.fields:
-            metrics = read_field(name, text, form.names, verbatim=form.verbatim)
-            if not metrics:
-                self._summary.skip("fields that are no numbers", f"{name}: {text}")
-            found |= {f"{line.name_prefix}{metric}{form.name_suffix}": value for metric, value in metrics.items()}
-        return found
+    def _leave_out(self, text: str) -> None:
+        for dialect in self._others:
+            if line := dialect.read(text):
+                self._count_other(dialect, line, text)
+                return
+        form: Form | None = self._dialect.find_cut(text)
+        if form is not None:
+            self._summary.lose(CUT_OFF, text)
+        else:
+            self._summary.skip(NOT_AN_ITERATION, text)
 
-    def _find_time(self, line: Line, performance: dict[str, MetricValue], iteration: int | None) -> datetime | None:
-        told = line.created_at or find_time(line.prefix, self._options.timezone)
-        self._tells_time = told is not None
-        told = told or (self._other_times.get(iteration) if iteration is not None else None)
-        if told is not None:
-            self._summary.note(f"times are the log's own; those without a zone are taken as {self._options.timezone}")
-            return told
-        elapsed = performance.get(ELAPSED)
-        if self._clock is None or not isinstance(elapsed, (int, float)):
-            return None
-        passed = 1 if self._iteration is None or iteration is None else max(iteration - self._iteration, 1)
-        self._clock += timedelta(milliseconds=elapsed * passed)
-        self._summary.note("times are reckoned from --start-time and the elapsed times")
-        return self._clock
+    def _count_other(self, dialect: Dialect, line: Line, text: str) -> None:
+        if line.form.reports:
+            self._reader.note_other_time(line)
+        if dialect.library or self._dialect.library:
+            self._summary.skip(f"lines of {dialect.name}, which report the same iterations", text)
+            return
+        tally = self._tallies.setdefault(dialect.name, Tally())
+        tally.add(line)
+        if tally.rising > LEAST_REPORTS:
+            self._summary.lose(f"lines of {dialect.name}: import the log of each program by itself", text)
+        else:
+            self._summary.skip(f"lines as {dialect.name} prints them", text)

@@ -3,12 +3,13 @@
 import re
 from datetime import UTC, datetime, tzinfo
 
-ANSI_CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+ANSI_CODE = re.compile(r"\x1b\[[0-9;?]*+[A-Za-z]")
 STAMP = re.compile(
-    r"(?P<date>\d{4}-\d\d-\d\d)[ T](?P<time>\d\d:\d\d:\d\d)(?:[.,](?P<fraction>\d{1,9}))?(?P<zone>Z|[+-]\d\d:?\d\d)?"
-    r"|(?<!\d)(?P<packed>\d{8}) (?P<packed_time>\d\d:\d\d:\d\d)"
+    r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})[ T](?P<time>[0-9]{2}:[0-9]{2}:[0-9]{2})"
+    r"(?:[.,](?P<fraction>[0-9]{1,9}))?(?P<zone>Z|[+-][0-9]{2}:?[0-9]{2})?"
+    r"|(?<![0-9])(?P<packed>[0-9]{8}) (?P<packed_time>[0-9]{2}:[0-9]{2}:[0-9]{2})"
 )
-RANK = re.compile(r"^\s*(\d+): |\[?\brank[- ]?(\d+)|\[default(\d+)\]", re.IGNORECASE)
+RANK = re.compile(r"^\s{0,20}+([0-9]{1,9}+): |\[?\brank[- ]?([0-9]{1,9}+)|\[default([0-9]{1,9}+)\]", re.IGNORECASE)
 
 
 def strip_colours(text: str) -> str:
@@ -16,31 +17,37 @@ def strip_colours(text: str) -> str:
     return ANSI_CODE.sub("", text) if "\x1b" in text else text
 
 
-def find_time(prefix: str, timezone: tzinfo) -> datetime | None:
-    """Return the last time told in ``prefix``: where there are two, the program's own stands behind its logger's.
+def find_time(prefix: str, timezone: tzinfo, after: datetime | None = None) -> datetime | None:
+    """Return the last time in ``prefix``, in UTC: where there are two, the program's own follows its logger's.
 
-    A time without a zone is in ``timezone``. What looks like a time but is none, as a 31st of June, is no time.
+    A time without a zone is in ``timezone``. Where clocks go back, an hour comes twice: a time that would lie before
+    ``after`` is of the second. What looks like a time but is none, as a 31st of June, is no time.
     """
     found = [match.groupdict() for match in STAMP.finditer(prefix)]
     for parts in reversed(found):
         try:
-            return _make_time(parts, timezone)
-        except ValueError:
+            return _make_time(parts, timezone, after)
+        except (ValueError, OverflowError):
             continue
     return None
 
 
-def _make_time(parts: dict[str, str | None], timezone: tzinfo) -> datetime:
+def _make_time(parts: dict[str, str | None], timezone: tzinfo, after: datetime | None) -> datetime:
     if parts["packed"]:
-        return datetime.strptime(f"{parts['packed']} {parts['packed_time']}", "%Y%m%d %H:%M:%S").replace(
-            tzinfo=timezone
-        )
-    text = f"{parts['date']}T{parts['time']}.{(parts['fraction'] or '0')[:6]:0<6}{parts['zone'] or ''}"
-    moment = datetime.fromisoformat(text)
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=timezone)
+        moment = datetime.fromisoformat(f"{parts['packed']}T{parts['packed_time']}")
+    else:
+        fraction = (parts["fraction"] or "0")[:6]
+        moment = datetime.fromisoformat(f"{parts['date']}T{parts['time']}.{fraction:0<6}{parts['zone'] or ''}")
+    if moment.tzinfo:
+        return moment.astimezone(UTC)
+    first = moment.replace(tzinfo=timezone).astimezone(UTC)
+    if after is None or first >= after:
+        return first
+    second = moment.replace(tzinfo=timezone, fold=1).astimezone(UTC)
+    return second if second >= after else first
 
 
 def find_rank(prefix: str) -> int | None:
-    """Return which rank of the training program printed a line, where its prefix tells."""
+    """Return which rank of the training program printed a line, where its prefix says so."""
     match = RANK.search(prefix)
     return int(next(group for group in match.groups() if group)) if match else None

@@ -1,8 +1,9 @@
 """Chooses the metric that is a run's iteration: what the run itself says goes before what names mean."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from typing import NamedTuple
 
 from lens_perf.errors import ImportInputError
@@ -14,6 +15,8 @@ LOG_CALLS = "_step"
 # program and something else in the next ("step", "iter", "epoch") are not among them.
 WELL_KNOWN = ("train/global_step", "trainer/global_step", "global_step")
 MOST_NAMES = 40
+# Far more than runs have.
+MOST_RULES, LONGEST_GLOB = 1000, 200
 
 Values = Mapping[str, MetricValue]
 
@@ -34,9 +37,12 @@ class MetricRules:
     def __init__(self) -> None:
         self._all: list[MetricRule] = []
         self._axes: dict[tuple[bool, str], str] = {}
+        self._globs: dict[str, re.Pattern[str]] = {}
 
     def add(self, rule: MetricRule) -> None:
-        """Take a use of ``define_metric``; a later one for the same metrics replaces an earlier."""
+        """Take a use of ``define_metric``; a later one for the same metrics replaces an earlier. Few are enough."""
+        if len(self._all) == MOST_RULES:
+            return
         self._all.append(rule)
         axis = rule.step_metric
         # Counted from 1, as the run's metrics are numbered where they are stored.
@@ -44,12 +50,14 @@ class MetricRules:
             axis = self._all[rule.step_metric_index - 1].pattern
         if axis:
             self._axes[rule.is_glob, rule.pattern] = axis
+            if rule.is_glob and len(rule.pattern) <= LONGEST_GLOB:
+                self._globs[rule.pattern] = re.compile(translate(rule.pattern))
 
     def find_axis(self, name: str) -> str | None:
         """Return what a metric goes by: named itself, else the longest glob that matches."""
         if axis := self._axes.get((False, name)):
             return axis
-        globs = [glob for is_glob, glob in self._axes if is_glob and fnmatchcase(name, glob)]
+        globs = [glob for glob, pattern in self._globs.items() if pattern.match(name)]
         return self._axes[True, max(globs, key=len)] if globs else None
 
 

@@ -1,12 +1,13 @@
 """Reads the CSV file that the W&B page exports of a chart: an x axis and a column for each run and metric."""
 
 import csv
-import re
 from collections.abc import Iterable, Iterator
 
 from lens_perf.errors import ImportInputError
+from lens_perf.ingest.numbers import NUMBER, NumberReader, parse_whole
 from lens_perf.ingest.read_summary import Damage, ReadSummary
 from lens_perf.ingest.records import MetricValue, Observation
+from lens_perf.ingest.storable_names import NamesApart
 
 SERIES = "chart"
 STEP = "Step"
@@ -15,8 +16,6 @@ SEPARATOR = " - "
 SMALLEST, LARGEST = "__MIN", "__MAX"
 # What W&B keeps of its own: _runtime alone is a metric.
 NO_METRICS = ("_step", "_timestamp")
-NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
-NON_FINITE = {"nan": "NaN", "inf": "Infinity", "infinity": "Infinity"}
 
 
 def looks_like_chart_export(first_line: str) -> bool:
@@ -37,17 +36,17 @@ def read_chart_export(lines: Iterable[str], summary: ReadSummary, path: str) -> 
     if header[0] in TIME_AXES:
         raise ImportInputError(f"{path}: its x axis is {header[0]!r}, a time: export the chart over 'Step'")
     summary.note(f"the iteration is {header[0]}, the chart's x axis")
-    metrics = _name_metrics(header[1:], summary)
+    metrics, numbers = _name_metrics(header[1:], summary), NumberReader(summary)
     for row in _read_rows(counted, len(header), summary, path):
         summary.read["chart rows"] += 1
-        iteration = _read_number(row[0])
-        if not isinstance(iteration, int | float):
-            summary.skip("chart rows whose x axis is no number", row[0])
+        if NUMBER.fullmatch(row[0]) is None:
+            summary.lose("chart rows whose x axis is no number", row[0])
             continue
-        if iteration % 1 != 0:
-            raise ImportInputError(f"{path}: its x axis {header[0]!r} is no iteration: it has the value {row[0]!r}")
-        if performance := _read_cells(metrics, row[1:], summary):
-            yield Observation(SERIES, int(iteration), None, performance)
+        iteration = parse_whole(numbers.parse_text(row[0], header[0]))
+        if iteration is None:
+            raise ImportInputError(f"{path}: its x axis {header[0]!r} is no iteration: it has the value {row[0]!r:.60}")
+        if performance := _read_cells(metrics, row[1:], numbers):
+            yield Observation(SERIES, iteration, None, performance)
 
 
 class _CountedLines:
@@ -88,13 +87,16 @@ def _name_metrics(columns: list[str], summary: ReadSummary) -> list[str | None]:
     """Return the metric of each column; None for what is none."""
     runs = {column.rpartition(SEPARATOR)[0] for column in columns}
     metrics: list[str | None] = []
+    apart = NamesApart()
     for column in columns:
         name = column.rpartition(SEPARATOR)[2]
         if name.removesuffix(SMALLEST).removesuffix(LARGEST) in NO_METRICS:
             summary.skip("columns of W&B's own", column)
             metrics.append(None)
         else:
-            metrics.append(name if len(runs) == 1 else column)
+            metrics.append(apart.take(name if len(runs) == 1 else column))
+            if metrics[-1] not in (name, column):
+                summary.note(f"there are several columns {column}: the next is {metrics[-1]}")
     return metrics
 
 
@@ -116,28 +118,7 @@ def _read_rows(lines: _CountedLines, width: int, summary: ReadSummary, path: str
             summary.note_damage(Damage(path, start, f"a row that is cut off: {len(row)} of {width} cells"))
 
 
-def _read_cells(metrics: list[str | None], cells: list[str], summary: ReadSummary) -> dict[str, MetricValue]:
-    performance: dict[str, MetricValue] = {}
-    for metric, cell in zip(metrics, cells, strict=True):
-        if metric is None or not cell:
-            continue
-        number = _read_number(cell)
-        if number is None:
-            summary.skip("cells that are no numbers", metric)
-        else:
-            performance[metric] = number
-    return performance
-
-
-def _read_number(cell: str) -> MetricValue:
-    if NUMBER.fullmatch(cell) is None:
-        name = NON_FINITE.get(cell.lstrip("+-").lower())
-        return f"-{name}" if name == "Infinity" and cell.startswith("-") else name
-    digits = cell.removeprefix("+").removeprefix("-")
-    if not digits.isdecimal():
-        number = float(cell)
-        return number if number - number == 0 else "-Infinity" if number < 0 else "Infinity"
-    try:
-        return int(cell)
-    except ValueError:  # longer than Python reads
-        return None
+def _read_cells(metrics: list[str | None], cells: list[str], numbers: NumberReader) -> dict[str, MetricValue]:
+    found = ((metric, cell) for metric, cell in zip(metrics, cells, strict=True) if metric is not None)
+    parsed = ((metric, numbers.parse_text(cell, metric)) for metric, cell in found)
+    return {metric: number for metric, number in parsed if number is not None}

@@ -16,6 +16,8 @@ CHUNK_HEADER_SIZE = CHUNK_HEADER.size
 # The checksum is of a chunk's type, the last byte of its header, and its data.
 CHECKED_FROM = CHUNK_HEADER_SIZE - 1
 FULL, FIRST, MIDDLE, LAST = 1, 2, 3, 4
+# A record of more chunks is damage: it would have to be held in memory as a whole.
+MOST_CHUNKS = (1 << 28) // BLOCK_SIZE
 
 
 def looks_like_wandb_file(head: bytes) -> bool:
@@ -108,6 +110,9 @@ class RecordSplitter:
             self._lose(byte, "a record without its beginning")
             return None
         self._open_record.append(data)
+        if len(self._open_record) > MOST_CHUNKS:
+            self._lose(self.record_start, "a record that is too long")
+            return None
         if kind == MIDDLE:
             return None
         record, self._open_record = b"".join(self._open_record), []

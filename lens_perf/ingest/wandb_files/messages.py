@@ -4,15 +4,16 @@ Nothing else is looked at: a file holds the console's text, the configuration, n
 The numbers are those of ``wandb_internal.proto``: https://github.com/wandb/wandb/tree/main/wandb/proto
 """
 
-import json
-import math
 import struct
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import orjson
 
+from lens_perf.ingest.iteration_rows import Row
+from lens_perf.ingest.numbers import JsonError, NumberReader, spell_float
 from lens_perf.ingest.protobuf_wire import LENGTH_DELIMITED, VARINT, MessageError, as_signed, read_fields, read_varint
+from lens_perf.ingest.read_summary import ReadSummary
 from lens_perf.ingest.records import MetricValue
 
 HISTORY, METRIC, RUN = 2, 12, 17
@@ -21,7 +22,7 @@ FIXED_LENGTHS = {1: 8, 5: 4}
 
 ITEM_TAG, STEP_TAG = 1 << 3 | LENGTH_DELIMITED, 2 << 3 | LENGTH_DELIMITED
 KEY, NESTED_KEY, INTEGER, NUMBER, TEXT, TYPED_JSON, VALUE_JSON = 1, 2, 5, 6, 7, 8, 16
-TYPED_OTHERS = {3, 4}  # none and boolean
+TYPED = {3, 4, INTEGER, NUMBER, TEXT, TYPED_JSON}  # 3 and 4 are none and boolean
 VALUE_JSON_TAG = b"\x82\x01"
 LONGEST_SHORT = 0x7F
 # Far more names than runs have, in case a run logs new ones all the time.
@@ -32,16 +33,13 @@ OWN = "_wandb"
 NON_FINITE = {text: name for name in ("NaN", "Infinity", "-Infinity") for text in (name.encode(), f'"{name}"'.encode())}
 # What cannot become a number is not parsed: tables and media are long.
 STARTS_OF_NUMBERS = {b"-", *(b"%d" % digit for digit in range(10))}
+# No float needs more characters than this to be written so that it reads back.
+LONGEST_SHORTEST_FLOAT = 24
 # Beyond the integers of 64 bits a float may stand for an integer that was written in full.
 EXACT = float(1 << 63)
+DOUBLE = struct.Struct("<d")
+NO_NUMBERS = "history values that are no numbers"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class HistoryRow(NamedTuple):
-    """A row of the history: its numbers by name, W&B's own among them, and the names of what is no number."""
-
-    values: dict[str, MetricValue]
-    left_out: list[str]
 
 
 class MetricRule(NamedTuple):
@@ -87,22 +85,24 @@ class HistoryParser:
     """Reads rows of the history, remembering how the names of metrics are written.
 
     Nearly all items are a name and a short JSON number, so these are taken apart in place; reading them field by
-    field takes five times as long.
+    field takes five times as long. ``summary`` counts what is no number, by name alone: texts may be of people.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, summary: ReadSummary) -> None:
+        self._summary = summary
+        self._numbers = NumberReader(summary)
         self._names: dict[bytes, str] = {}
 
-    def read(self, message: bytes) -> HistoryRow:
-        """Return the row. Raises MessageError."""
+    def read(self, message: bytes) -> Row:
+        """Return the numbers of the row by name, W&B's own among them. Raises MessageError."""
         try:
             return self._read(message)
         except (IndexError, struct.error):
             raise MessageError("a history row that cannot be read") from None
 
-    def _read(self, message: bytes) -> HistoryRow:
-        row = HistoryRow({}, [])
-        values, names, load = row.values, self._names, orjson.loads
+    def _read(self, message: bytes) -> Row:
+        row: Row = {}
+        names, load = self._names, orjson.loads
         position, size = 0, len(message)
         while position < size:
             start = position + 2
@@ -117,18 +117,18 @@ class HistoryParser:
                 continue
             text = message[name_end + 3 : position]
             try:
-                value = load(text)
+                value = load(text) if len(text) <= LONGEST_SHORTEST_FLOAT else None
             except orjson.JSONDecodeError:
                 value = None
             if type(value) is int or (type(value) is float and -EXACT < value < EXACT):
-                values[name] = value
-            else:
-                _keep(name, read_json_number(text), row)
+                row[name] = value
+            elif (number := self._read_json(name, text)) is not None:
+                row[name] = number
         if position > size:
             raise MessageError("a field that is cut off")
         return row
 
-    def _read_any(self, message: bytes, position: int, row: HistoryRow) -> int:
+    def _read_any(self, message: bytes, position: int, row: Row) -> int:
         """Read the field at ``position``, whatever it is; return the position after it."""
         tag, position = read_varint(message, position)
         if tag & 7 != LENGTH_DELIMITED:
@@ -139,75 +139,65 @@ class HistoryParser:
         field = message[start : start + length]
         if tag == ITEM_TAG:
             self._read_item(field, row)
-        elif tag == STEP_TAG and "_step" not in row.values:
-            row.values["_step"] = _read_step(field)
+        elif tag == STEP_TAG and "_step" not in row:
+            row["_step"] = _read_step(field)
         return start + length
 
-    def _read_item(self, item: bytes, row: HistoryRow) -> None:
+    def _read_item(self, item: bytes, row: Row) -> None:
+        value: tuple[int, int | bytes] = VALUE_JSON, b"null"
         keys: list[str] = []
-        number: MetricValue = None
-        is_typed = False
         for field, _, content in read_fields(item):
             if field in (KEY, NESTED_KEY) and isinstance(content, bytes):
-                keys.append(content.decode(errors="replace"))
-            elif field == VALUE_JSON and isinstance(content, bytes):
-                number = number if is_typed else read_json_number(content)
-            elif INTEGER <= field <= TYPED_JSON or field in TYPED_OTHERS:
-                number, is_typed = _read_typed(field, content), True
+                # What is no UTF-8 stays recognisable, so that two names stay two.
+                keys.append(content.decode("utf-8", "surrogateescape"))
+            # A typed value goes before its JSON.
+            elif field in TYPED or (field == VALUE_JSON and value[0] == VALUE_JSON):
+                value = field, content
         name = ".".join(keys)
         if name == OWN or name.startswith(f"{OWN}."):
             return
         if len(keys) == 1 and len(self._names) < MOST_NAMES:
             self._remember(name, item)
-        _keep(name, number, row)
+        number = self._read_value(name, *value)
+        if number is not None and row.setdefault(name, number) != number:
+            self._summary.lose("values of names that a history row has twice", name)
 
     def _remember(self, name: str, item: bytes) -> None:
         name_end = 2 + item[1]
         if item[name_end : name_end + 2] == VALUE_JSON_TAG:
             self._names[item[: name_end + 2]] = name
 
+    def _read_value(self, name: str, field: int, content: int | bytes) -> MetricValue:
+        """Return the number of a value: as JSON, or in a form that newer SDKs can write beside it or instead of it."""
+        if field == INTEGER and isinstance(content, int):
+            return content >> 1 ^ -(content & 1)  # "zigzag", as sint64 is written
+        if field == NUMBER and isinstance(content, bytes):
+            return spell_float(DOUBLE.unpack(content)[0])
+        if field in (VALUE_JSON, TYPED_JSON) and isinstance(content, bytes):
+            return self._read_json(name, content)
+        number = NON_FINITE.get(content) if field == TEXT and isinstance(content, bytes) else None
+        if number is None:
+            self._summary.skip_text(NO_NUMBERS, name)
+        return number
 
-def _keep(name: str, number: MetricValue, row: HistoryRow) -> None:
-    if number is None:
-        row.left_out.append(name)
-    else:
-        row.values[name] = number
+    def _read_json(self, name: str, text: bytes) -> MetricValue:
+        """Return the number that a JSON text is, exactly, or one that is not finite as text; None for all else."""
+        if text in NON_FINITE:
+            return NON_FINITE[text]
+        if text == b"null":
+            self._summary.skip(NO_NUMBERS, name)
+        elif text.lstrip()[:1] not in STARTS_OF_NUMBERS:
+            self._summary.skip_text(NO_NUMBERS, name)
+        else:
+            try:
+                return self._numbers.check(self._numbers.load_json(text.decode("ascii", "replace")), name)
+            except JsonError:
+                self._summary.lose("history values that cannot be read", name)
+        return None
 
 
 def _read_step(message: bytes) -> int:
     return next((as_signed(value) for field, _, value in read_fields(message) if field == 1 and type(value) is int), 0)
-
-
-def _read_typed(field: int, content: int | bytes) -> MetricValue:
-    """Return a number of the form that newer SDKs can write beside the JSON, or instead of it."""
-    if field == INTEGER and isinstance(content, int):
-        return content >> 1 ^ -(content & 1)  # "zigzag", as sint64 is written
-    if not isinstance(content, bytes):
-        return None
-    if field == NUMBER:
-        return _name_non_finite(struct.unpack("<d", content)[0])
-    if field == TEXT:
-        return NON_FINITE.get(content)
-    return read_json_number(content) if field == TYPED_JSON else None
-
-
-def read_json_number(text: bytes) -> MetricValue:
-    """Return the number that a JSON text is, exactly, or one that is not finite as text; None for all else."""
-    if text in NON_FINITE:
-        return NON_FINITE[text]
-    if text.lstrip()[:1] not in STARTS_OF_NUMBERS:
-        return None
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return None
-    return _name_non_finite(value) if type(value) is float else value if type(value) is int else None
-
-
-def _name_non_finite(value: float) -> MetricValue:
-    if math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def read_metric(message: bytes) -> MetricRule:

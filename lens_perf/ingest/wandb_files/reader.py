@@ -7,8 +7,10 @@ from itertools import islice
 from pathlib import Path
 
 from lens_perf.errors import ImportInputError
+from lens_perf.ingest.iteration_rows import IterationRows, Row
+from lens_perf.ingest.numbers import parse_whole
 from lens_perf.ingest.protobuf_wire import MessageError
-from lens_perf.ingest.read_summary import Damage, ReadSummary
+from lens_perf.ingest.read_summary import Damage, ReadSummary, make_printable
 from lens_perf.ingest.records import Mark, MetricValue, Observation
 from lens_perf.ingest.source_files import read_blocks
 from lens_perf.ingest.wandb_files.axis import LOG_CALLS, MetricRules, choose_axis
@@ -33,9 +35,8 @@ METADATA_FIELDS = frozenset({"step", "run_id", "source", "history", "created_at"
 MOST_WAITING_ROWS = 200
 # The run is the second record of a file.
 MOST_RECORDS_BEFORE_RUN = 1000
+MOST_BLOCKS_BEFORE_RUN = 64
 DIRECTORY_NAME = re.compile(r"(?:offline-)?run-(?P<start>\d{8}_\d{6})-(?P<run_id>.+)")
-
-Row = dict[str, MetricValue]
 
 
 def read_wandb_files(
@@ -58,13 +59,13 @@ class _HistoryReader:
         self._summary = summary
         self._summary.read["history rows"] += 0  # none is told, too
         self._step_metric = step_metric
-        self._parser = HistoryParser()
+        self._parser = HistoryParser(summary)
         self._rules = MetricRules()
         self._metadata: Row = {"source": "wandb", "history": SERIES}
         self._axis = ""  # until it is chosen
         self._waiting: list[Row | Mark] = []
         self._iteration: int | None = None
-        self._told: Row = {}
+        self._rows = IterationRows(varying=frozenset({RUNTIME}), counts_repeats=True)
 
     def read_file(self, path: str, blocks: Iterable[bytes | None]) -> Iterator[Observation | Mark]:
         """Yield what a file tells, as soon as the iteration is chosen."""
@@ -92,7 +93,7 @@ class _HistoryReader:
             yield from self._choose()
 
     def _start_session(self) -> Iterator[Mark]:
-        self._told = {}
+        self._rows.start_session()
         if not self._axis:
             self._waiting.append(Mark.SESSION)
         else:
@@ -120,7 +121,7 @@ class _HistoryReader:
         waiting, self._waiting = self._waiting, []
         for row in waiting:
             if isinstance(row, Mark):
-                self._told = {}
+                self._rows.start_session()
                 yield row
             elif (observation := self._observe(row)) is not None:
                 yield observation
@@ -134,18 +135,14 @@ class _HistoryReader:
             if number == METRIC:
                 self._rules.add(read_metric(message))
             elif number == RUN and (run_id := read_run(message).run_id):
-                self._metadata["run_id"] = run_id
+                self._metadata["run_id"] = make_printable(run_id)
         except MessageError as error:
             self._summary.note_damage(Damage(path, splitter.record_start, f"a record that is no message: {error}"))
         return None
 
     def _read_row(self, message: bytes) -> Row:
-        row = self._parser.read(message)
         self._summary.read["history rows"] += 1
-        for name in row.left_out:
-            # Of what is no number only the name is told: texts may be of people and places.
-            self._summary.skip("history values that are no numbers", name)
-        return row.values
+        return self._parser.read(message)
 
     def _observe(self, row: Row) -> Observation | None:
         """Return what the row tells, or None if that is nothing."""
@@ -155,7 +152,7 @@ class _HistoryReader:
         if not row:
             self._summary.skip("history rows without a number")
             return None
-        performance: Row = self._metadata | self._leave_out_told(row)
+        performance: Row = self._metadata | self._rows.reduce(self._iteration, row)
         if type(step) is int:
             performance.setdefault("step", step)
         if created_at is not None:
@@ -169,29 +166,12 @@ class _HistoryReader:
         value = row.get(self._axis)
         if value is None:
             return True
-        if isinstance(value, str) or value % 1 != 0:
-            self._summary.skip(f"history rows whose {self._axis} is no integer", str(value))
+        iteration = parse_whole(value)
+        if iteration is None:
+            self._summary.lose(f"history rows whose {self._axis} is no integer", str(value))
             return False
-        if value != self._iteration:
-            self._iteration, self._told = int(value), {}
+        self._iteration = iteration
         return True
-
-    def _leave_out_told(self, row: Row) -> Row:
-        """Return the row without what another row of its iteration told, if nothing speaks against one record.
-
-        Programs log one iteration in several calls (training, then evaluation), and repeat the iteration and the epoch
-        in each; the run's time is another in each. A metric with another value makes the row a record of its own.
-        """
-        told = self._told
-        if not told or self._iteration is None:
-            self._told = row
-            return row
-        new = {name: value for name, value in row.items() if name not in told}
-        if not new or any(told[name] != row[name] for name in row if name in told and name != RUNTIME):
-            self._told = row
-            return row
-        self._told = told | new
-        return new
 
 
 def _read_time(timestamp: MetricValue) -> datetime | None:
@@ -239,7 +219,7 @@ def _read_runs(path: Path) -> Iterator[Run | None]:
     """Yield for each record of a file the run it tells of, if it does."""
     summary = ReadSummary()
     splitter = RecordSplitter(str(path), summary)
-    for block in read_blocks(path, summary):
+    for block in islice(read_blocks(path, summary), MOST_BLOCKS_BEFORE_RUN):
         for record in splitter.feed(block):
             try:
                 number, message = find_message(record)

@@ -112,7 +112,7 @@ def test_a_broken_value_costs_no_other_of_its_event() -> None:
     values_of = [Summary.Value(tag="a", simple_value=1), broken, cut, Summary.Value(tag="b", simple_value=2)]
     observations, summary = read(frame([Event(step=1, summary=Summary(value=values_of))]))
     assert values(observations) == [(1, {"a": 1.0}), (1, {"b": 2.0})]
-    assert summary.skipped["values that cannot be read"].count == 2
+    assert summary.lost["values that cannot be read"].count == 2
 
 
 @given(st.binary(max_size=80))

@@ -15,11 +15,16 @@ VERSION = Event(wall_time=1_700_000_000, file_version="brain.Event:2")
 
 def frame(events: Iterable[Event], *, version: bool = True) -> bytes:
     """Return the bytes of a file that holds ``events``."""
+    return frame_records(event.SerializeToString() for event in [*([VERSION] if version else []), *events])
+
+
+def frame_records(records: Iterable[bytes]) -> bytes:
+    """Return the bytes of a file of records, whatever they hold."""
     file = io.BytesIO()
     file.close = lambda: None  # type: ignore[method-assign]  # the writer closes what it writes to
     writer = RecordWriter(file)
-    for event in [*([VERSION] if version else []), *events]:
-        writer.write(event.SerializeToString())
+    for record in records:
+        writer.write(record)
     return file.getvalue()
 
 

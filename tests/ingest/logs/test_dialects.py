@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from lens_perf.ingest.assembly import assemble
-from lens_perf.ingest.logs.dialects import DIALECTS, find_dialect
-from lens_perf.ingest.logs.lines import split_lines
+from lens_perf.ingest.logs.dialect_files import load_built_in_dialects
+from lens_perf.ingest.logs.evidence import recognise
+from lens_perf.ingest.logs.lines import split_whole_lines
 from lens_perf.ingest.logs.metric_names import spell_name
 from lens_perf.ingest.logs.reader import read_log
 from lens_perf.ingest.read_summary import ReadSummary
@@ -19,7 +20,7 @@ DESCENDANTS = {"primus": "Megatron-LM", "gpt-neox": "Megatron-LM"}
 
 def read_sample(path: Path) -> list[list[object]]:
     summary = ReadSummary()
-    records = list(assemble(read_log(split_lines([path.read_bytes()]), summary), summary))
+    records = list(assemble(read_log(split_whole_lines([path.read_bytes()]), summary), summary))
     return [
         [each.serial, each.iteration, each.created_at and each.created_at.isoformat(), dict(each.performance)]
         for each in records
@@ -33,7 +34,7 @@ def test_sample(path: Path) -> None:
 
 
 def test_every_dialect_has_a_sample() -> None:
-    told = {path.stem: find_dialect(path.read_bytes()) for path in SAMPLES}
-    # GPT-NeoX prints a line of DeepSpeed first.
-    expected = {spell_name(dialect.name).replace("_", "-"): dialect.name for dialect in DIALECTS} | DESCENDANTS
-    assert told == expected | {"gpt-neox": "DeepSpeed"}
+    dialects = load_built_in_dialects()
+    chosen = {path.stem: recognise(dialects, path.read_bytes()) for path in SAMPLES}
+    expected = {spell_name(dialect.name).replace("_", "-"): dialect.name for dialect in dialects} | DESCENDANTS
+    assert {stem: dialect and dialect.name for stem, dialect in chosen.items()} == expected

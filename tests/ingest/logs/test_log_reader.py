@@ -1,7 +1,9 @@
-"""What logs have in common: times, ranks, restarts, and what is told of lines that are not understood."""
+"""What logs have in common: times, ranks, restarts, and what is reported of lines that are not understood."""
 
+import json
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -9,14 +11,16 @@ from hypothesis import strategies as st
 
 from lens_perf.ingest.assembly import assemble
 from lens_perf.ingest.logs.lines import split_lines
-from lens_perf.ingest.logs.reader import LogOptions, read_log
+from lens_perf.ingest.logs.options import LogOptions
+from lens_perf.ingest.logs.reader import read_log
 from lens_perf.ingest.read_summary import ReadSummary
 from lens_perf.ingest.records import Record
 
 
 def read(*lines: str, options: LogOptions | None = None) -> tuple[list[Record], ReadSummary]:
     summary = ReadSummary()
-    records = assemble(read_log((line.encode("utf-8", "replace") for line in lines), summary, options), summary)
+    chunk = "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
+    records = assemble(read_log([chunk], summary, options), summary)
     return [record for record in records if record is not None], summary
 
 
@@ -95,7 +99,7 @@ def test_counted_iterations() -> None:
     ]
 
 
-def test_what_cannot_be_understood_is_told() -> None:
+def test_what_cannot_be_understood_is_reported() -> None:
     records, summary = read(
         "iteration 5/ 100",
         line(6, "lm loss: what? | lr=[0.1, 0.2] | grad norm: 1.0"),
@@ -106,11 +110,14 @@ def test_what_cannot_be_understood_is_told() -> None:
         {"grad_norm": 1.0, "target_iteration": 100, "forward_time_ms": 1.0}
     ]
     assert {reason: skipped.count for reason, skipped in summary.skipped.items()} == {
-        "iteration lines without fields, perhaps cut off": 1,
-        "fields that are no numbers": 1,
+        "fields of the iteration line that are no numbers": 1,
         "lines that report no iteration": 1,
     }
-    assert any("lm loss: what?" in told for told in summary.format().splitlines())
+    assert {reason: lost.count for reason, lost in summary.lost.items()} == {
+        "iteration lines without fields, perhaps cut off": 1,
+        "pieces of the iteration line that are no fields": 1,
+    }
+    assert any("lm loss: what?" in shown for shown in summary.format().splitlines())
 
 
 @given(st.text(max_size=60), st.integers(0, 90))
@@ -130,3 +137,130 @@ def test_a_line_without_end_does_not_fill_the_memory() -> None:
     lengths = [len(line or b"") for line in split_lines(b"x" * (1 << 18) for _ in range(64))]
     assert len(lengths) > 1
     assert max(lengths) == 1 << 20
+
+
+def test_lines_of_several_processes_in_one() -> None:
+    glued = f"{line(1, 'lm loss: 1.5 |')}[rank3]:[W1223 04:10:18.2 Proc.cpp:15] Warning: 3"
+    two = f"{line(2, 'lm loss: 2.5 |')} [rank1] {line(3, 'lm loss: 3.5 | grad norm: 1.0 |')} trailing text"
+    records, summary = read(glued, two, line(4, "lm loss: 4.5 |"))
+    assert [(each.iteration, each.performance["lm_loss"]) for each in records] == [
+        (1, 1.5),
+        (2, 2.5),
+        (3, 3.5),
+        (4, 4.5),
+    ]
+    assert records[2].performance["grad_norm"] == 1.0
+    assert set(summary.metrics) == {"lm_loss", "grad_norm", "target_iteration"}
+    assert summary.is_complete
+    assert summary.skipped["texts behind the fields of the iteration line"].count == 2
+
+
+def test_dictionaries_glued_to_each_other() -> None:
+    records, summary = read(
+        "{'loss': 3, 'epoch': 0.1}{'loss': 2, 'epoch': 0.2} Saving model", "{'loss': 1, 'epoch': 0.3}"
+    )
+    assert [each.performance["loss"] for each in records] == [3, 2, 1]
+    assert summary.is_complete
+
+
+def test_the_final_dictionaries_of_several_ranks_are_one() -> None:
+    final = [f"{{'train_runtime': {100 + rank}.5, 'train_loss': 1.5, 'epoch': 1.0}}" for rank in range(16)]
+    lines = ["{'loss': 3, 'epoch': 0.5}", "{'loss': 2, 'epoch': 1.0}", *final]
+    for options, iterations in ((None, [None, None, None]), (LogOptions(logging_steps=50), [50, 100])):
+        records, summary = read(*lines, options=options)
+        assert [each.iteration for each in records] == iterations
+        assert summary.metrics["train_runtime"] == 1
+        reason = "evaluations and final summaries that are printed again, as by other ranks"
+        assert summary.skipped[reason].count == 15
+
+
+def test_a_configuration_is_no_report() -> None:
+    configuration = "{'model': 'base', 'loss': 'mse', 'lr': 0.1, 'epoch': 3, 'shuffle': True, 'layers': [1, 2]}"
+    records, summary = read(configuration, "{'loss': 3, 'epoch': 0.5}", options=LogOptions(logging_steps=10))
+    assert [(each.iteration, each.performance) for each in records] == [(10, {"loss": 3, "epoch": 0.5})]
+    assert summary.skipped["dictionaries that are no reports, such as a configuration"].count == 1
+
+
+def test_a_first_step_that_is_reported_does_not_shift_the_others() -> None:
+    lines = [f"{{'loss': {5 - number}, 'epoch': {epoch}}}" for number, epoch in enumerate((0.01, 0.1, 0.2))]
+    records, _ = read(*lines, options=LogOptions(logging_steps=10))
+    assert [each.iteration for each in records] == [1, 10, 20]
+    records, _ = read(*lines[1:], options=LogOptions(logging_steps=10))
+    assert [each.iteration for each in records] == [10, 20]
+
+
+def test_evaluations_and_timers_make_no_restart() -> None:
+    records, summary = read(
+        line(10), " validation loss at iteration 10 | lm loss value: 2.5 |", line(20),
+        " validation loss at iteration 10 | lm loss value: 2.5 |", " time (ms) | forward: 1.0", line(30),
+        " validation loss at iteration 30 | lm loss value: 2.25 |",
+        " validation loss at iteration 30 on test set | lm loss value: 2.75 |",
+    )  # fmt: skip
+    assert (summary.restarts, [record.iteration for record in records]) == (0, [10, 20, 30])
+    assert records[-1].performance["validation_lm_loss"] == 2.25
+    assert records[-1].performance["test_lm_loss"] == 2.75
+
+
+def test_an_evaluation_ahead_of_the_first_report_after_a_restart_belongs_to_it() -> None:
+    def of(iteration: int, loss: float) -> list[str]:
+        return [f"step {iteration}: train loss 4.0, val loss {loss}", f"iter {iteration}: loss {loss}, time 5ms"]
+
+    records, summary = read(*of(0, 4.0), *of(10, 3.0), *of(20, 2.0), *of(10, 2.5), *of(20, 1.5))
+    found = [(each.serial, each.iteration, each.performance["validation_lm_loss"]) for each in records]
+    assert found == [(0, 0, 4.0), (0, 10, 3.0), (0, 20, 2.0), (1, 10, 2.5), (1, 20, 1.5)]
+    assert summary.restarts == 1
+
+
+def test_clocks_that_go_back() -> None:
+    zone = ZoneInfo("Europe/Zurich")
+    stamps = ["01:30:00", "02:30:00", "02:59:59", "02:00:01", "02:30:00", "03:00:00"]
+    lines = [line(number, prefix=f"[2026-10-25 {stamp}]") for number, stamp in enumerate(stamps)]
+    records, _ = read(*lines, options=LogOptions(zone))
+    times = [record.created_at for record in records if record.created_at]
+    assert [f"{time:%H:%M:%S}" for time in times] == [
+        "23:30:00",
+        "00:30:00",
+        "00:59:59",
+        "01:00:01",
+        "01:30:00",
+        "02:00:00",
+    ]
+
+
+def event(key: str, value: object = None, **metadata: float) -> str:
+    return f":::MLLOG {json.dumps({'key': key, 'value': value, 'time_ms': 1758707298059, 'metadata': metadata})}"
+
+
+def test_steps_of_mlperf_logging_are_converted_once_the_log_shows_to_what() -> None:
+    steps = [event("train_loss", 5.0 - step, step=step) for step in (1, 2, 3)]
+    evaluation = event("eval_accuracy", 0.5, samples_count=192)
+    records, _ = read(*steps, evaluation, event("train_loss", 1.0, step=4.0))
+    assert [(each.iteration, each.performance.get("train_loss")) for each in records] == [
+        (64, 4.0), (128, 3.0), (192, 2.0), (256, 1.0)
+    ]  # fmt: skip
+    assert records[2].performance["eval_accuracy"] == 0.5
+    # Without a count, the step is the iteration; where both are the same, nothing is converted.
+    assert [each.iteration for each in read(*steps)[0]] == [1, 2, 3]
+    records, _ = read(*steps, event("block_stop", samples_count=3), event("eval_accuracy", 0.5, samples_count=2))
+    assert [each.iteration for each in records] == [1, 2, 3]
+    # Steps counted from 0 beside their counts.
+    both = event("train_loss", 1.0, step=31.0, samples_count=2048.0)
+    records, _ = read(event("lr", 0.1, step=15), both)
+    assert [each.iteration for each in records] == [15 * 64, 2048]
+
+
+def test_a_restart_in_mlperf_logging_is_another_run() -> None:
+    first = [event("train_loss", 5.0 - step, samples_count=step) for step in (64, 128)]
+    again = [event("train_loss", 5.5 - step, samples_count=step) for step in (64, 128)]
+    behind = event("eval_accuracy", 0.5, samples_count=32)
+    records, summary = read(*first, behind, event("run_start"), *again)
+    assert [(each.serial, each.iteration) for each in records] == [(0, 64), (0, 128), (0, 32), (1, 64), (1, 128)]
+    assert summary.restarts == 1
+    assert read(*first, behind, *first)[1].restarts == 0
+
+
+def test_decimals_that_are_rounded_are_counted() -> None:
+    exact, longer = "1.8499999999999999", "0.12345678901234567890123"
+    records, summary = read(line(1, f"lm loss: {exact} | aux: {longer} |"))
+    assert records[0].performance == {"lm_loss": float(exact), "aux": float(longer), "target_iteration": 100}
+    assert summary.rounded == 1

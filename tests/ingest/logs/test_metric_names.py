@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lens_perf.ingest.logs.metric_names import Field, parse_number, read_field
+from lens_perf.ingest.logs.metric_names import Field, read_field
+from lens_perf.ingest.logs.values import parse_number
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,17 @@ def test_one_vocabulary(words: str, name: str) -> None:
         ("lr", "[0.1, 0.2]", {"learning_rate_0": 0.1, "learning_rate_1": 0.2}),
         ("lr", "[0.1, ", {}),
         ("lm loss", "what?", {}),
+        ("lr", "[(0.1, 0.2), (0.1, 0.2)]", {"learning_rate_0": 0.1, "learning_rate_1": 0.2}),
+        ("compute per GPU (TFLOP/s/GPU)", "512.0 (avg 511.8)", {"tflops": 512.0, "tflops_average": 511.8}),
+        ("memory usage/free/total", "55.15GiB/50.25GiB/(58.07%)", {
+            "memory_gib": 55.15, "memory_active_gib": 50.25, "memory_percent": 58.07
+        }),
+        ("kl", "np.float64(0.0001)", {"kl": 0.0001}),
+        ("kl", "tensor(0.5, device='cuda:0')", {"kl": 0.5}),
+        ("Größe", "1", {"größe": 1}),
+        ("损失", "1", {"损失": 1}),
+        ("...", "1", {"...": 1}),
+        ("count", "9" * 5000, {}),
         ("speed", "?/1.5", {}),
         ("speed", "1.5/?", {}),
     ],
@@ -59,7 +71,9 @@ def test_a_dialect_goes_before_the_vocabulary_and_may_keep_names() -> None:
 @given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(["{:.6E}", "{:.3f}", "{!r}", "{:.17g}"]))
 def test_numbers_read_back_as_printed(number: float, form: str) -> None:
     text = form.format(number)
-    assert json.loads(json.dumps(parse_number(text))) == float(text)
+    parsed = parse_number(text)
+    assert parsed is not None
+    assert json.loads(json.dumps(parsed.value)) == float(text)
 
 
 @pytest.mark.parametrize(
@@ -72,4 +86,5 @@ def test_numbers_read_back_as_printed(number: float, form: str) -> None:
     ],
 )  # fmt: skip
 def test_numbers(text: str, number: object) -> None:
-    assert parse_number(text) == number
+    parsed = parse_number(text)
+    assert (parsed and parsed.value) == number

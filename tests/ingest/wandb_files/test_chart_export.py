@@ -47,7 +47,7 @@ def test_one_run() -> None:
     assert type(observations[0].iteration) is int
     assert {reason: skipped.count for reason, skipped in summary.skipped.items()} == {
         "columns of W&B's own": 2,
-        "cells that are no numbers": 1,
+        "fields that are no numbers": 1,
     }
     assert summary.notes == ["the iteration is trainer/global_step, the chart's x axis"]
 
@@ -87,3 +87,11 @@ def test_no_row_is_too_strange(cells: list[str]) -> None:
     strange = [line for line in (row.getvalue(), "".join(cells)) if line[:1] not in '0123456789.-+"']
     observations, _ = read("Step,a - loss\n", "1,1\n", *strange, "2,2\n")
     assert observations[0].performance == {"loss": 1}
+
+
+def test_columns_of_one_name_keep_apart() -> None:
+    lines = ['"Step","a - loss","a - loss"\n', '"1","2","3"\n']
+    summary = ReadSummary()
+    ((observation),) = read_chart_export(lines, summary, "chart.csv")
+    assert observation.performance == {"loss": 2, "loss_2": 3}
+    assert "there are several columns a - loss: the next is loss_2" in summary.notes

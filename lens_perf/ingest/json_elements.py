@@ -1,0 +1,92 @@
+"""Splits the text of a JSON array into its elements without parsing them, so that a damaged one costs no other."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+OUTSIDE = re.compile(rb'["{}\[\]]')
+IN_TEXT = re.compile(rb'["\\]')
+# An element that is longer is none: it would have to be held in memory as a whole.
+LONGEST_ELEMENT = 1 << 24
+
+
+class Element(NamedTuple):
+    """The bytes of an object or array in an array, None if there are too many, and the byte where it begins."""
+
+    byte: int
+    content: bytes | None
+
+
+class ElementSplitter:
+    """Takes the bytes that follow the ``[`` of an array, and gives out the objects and arrays in it.
+
+    Each byte is looked at once. What else is in the array, numbers and texts, is passed over.
+    """
+
+    def __init__(self, byte: int) -> None:
+        self.is_closed = False
+        """Whether the array's ``]`` was found."""
+        self._byte = byte
+        self._depth = 0
+        self._in_text = self._is_escaped = False
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._start = byte
+
+    @property
+    def open_byte(self) -> int:
+        """Where an element that has not ended begins, or else where the bytes end that were taken."""
+        return self._start if self._depth else self._byte
+
+    def feed(self, block: bytes) -> Iterator[Element]:
+        """Yield the elements that end in ``block``."""
+        begin = position = 0
+        while not self.is_closed and (place := self._find_next(block, position)) >= 0:
+            position = place + 1
+            if not self._depth:
+                self._start, begin = self._byte + place, place
+            if self._take(block[place]):
+                self._keep(block[begin:position])
+                yield Element(self._start, b"".join(self._parts) if self._size <= LONGEST_ELEMENT else None)
+                self._parts, self._size = [], 0
+        if self._depth:
+            self._keep(block[begin:])
+        self._byte += len(block)
+
+    def _keep(self, part: bytes) -> None:
+        self._size += len(part)
+        if self._size <= LONGEST_ELEMENT:
+            self._parts.append(part)
+        else:
+            self._parts.clear()
+
+    def _find_next(self, block: bytes, position: int) -> int:
+        """Return where a character stands that opens or closes something; -1 if none does from ``position`` on."""
+        while position < len(block):
+            if self._is_escaped:
+                self._is_escaped = False
+                position += 1
+                continue
+            found = (IN_TEXT if self._in_text else OUTSIDE).search(block, position)
+            if found is None:
+                return -1
+            position = found.end()
+            char = found.group()
+            if char == b"\\":
+                self._is_escaped = True
+            elif char == b'"':
+                self._in_text = not self._in_text
+            else:
+                return found.start()
+        return -1
+
+    def _take(self, char: int) -> bool:
+        """Count a bracket; return whether it ends an element."""
+        if char in b"{[":
+            self._depth += 1
+            return False
+        if self._depth == 0:
+            self.is_closed = char == ord("]")
+            return False
+        self._depth -= 1
+        return self._depth == 0

@@ -1,0 +1,192 @@
+"""What a dialect of training logs declares: forms of line, and how each is recognised and split into fields."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from lens_perf.ingest.logs.metric_names import Field, fold_words
+from lens_perf.ingest.logs.splitting import NAMED_SPLITTERS, Split, Splitter, split_by, split_json_object
+from lens_perf.ingest.logs.templates import Template
+from lens_perf.ingest.logs.values import parse_iteration, parse_number
+
+
+class Purpose(StrEnum):
+    """What a form of line is for. Only a report can show that training was restarted."""
+
+    REPORT = "report"
+    EVALUATION = "evaluation"
+    ADDITION = "addition"
+    HEADING = "heading"
+
+
+# Splitters of fields that end by themselves.
+CLOSED = frozenset(NAMED_SPLITTERS.values())
+# What launchers put ahead of each line.
+RANK_AHEAD = re.compile(r"^\[?(?:rank)?[0-9]{1,9}+\]?:(?= )")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a line says, its fields still in the words of the log.
+
+    ``prefix`` is the text ahead of the template, ``label`` names the data of an evaluation, ``done`` is the
+    position of a progress bar, ``rest`` are pieces that are no fields, and ``tail`` is what follows the fields.
+    """
+
+    form: "Form"
+    iteration: int | None
+    target: int | None
+    prefix: str
+    fields: list[tuple[str, str]]
+    rest: list[str]
+    tail: str = ""
+    label: str = ""
+    done: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Form:
+    """A form of line.
+
+    ``contains`` must all be in the line and ``excludes`` must not. ``splitter`` finds the fields in what ``{fields}``
+    takes, ``names`` says what some become, ``texts`` are fields that hold no number. ``name_prefix`` and
+    ``name_suffix`` surround the names of the metrics, which ``verbatim`` keeps as they are and which lose the ending
+    ``drops``. ``iteration_fields`` may hold the iteration, as ``5`` or ``5/40``. Lines below ``first_iteration`` are no
+    reports. ``joins_next`` adds the line to the report after it, ``last_counts`` takes the last line of an iteration
+    instead of the first. ``field_ahead`` reads one more field from the text ahead of the template, ``whole`` begins
+    the fields where the template does, ``closing`` ends them, and ``continued`` takes fields from the lines that
+    follow, one each.
+    """
+
+    name: str
+    templates: tuple[Template, ...]
+    purpose: Purpose = Purpose.REPORT
+    splitter: Splitter = field(default=split_by("|", ":"))
+    contains: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    names: Mapping[str, Field] = field(default_factory=dict)
+    texts: frozenset[str] = frozenset()
+    name_prefix: str = ""
+    name_suffix: str = ""
+    verbatim: bool = False
+    iteration_fields: tuple[str, ...] = ()
+    first_iteration: int = 0
+    joins_next: bool = False
+    last_counts: bool = False
+    field_ahead: bool = False
+    whole: bool = False
+    continued: bool = False
+    drops: str = ""
+    closing: str = ""
+
+    @property
+    def reports(self) -> bool:
+        """Whether lines of this form report iterations."""
+        return self.purpose is Purpose.REPORT
+
+    def list_literals(self) -> list[set[str]]:
+        """Return for each template the literals that all its lines hold."""
+        return [{*self.contains, *template.literals} for template in self.templates]
+
+    def read(self, text: str) -> Line | None:
+        """Return what a line says, or None if it is not of this form."""
+        if not all(map(text.__contains__, self.contains)) or any(map(text.__contains__, self.excludes)):
+            return None
+        for template in self.templates:
+            if template.marker in text and (found := template.match(text)):
+                again = None if self.splitter in CLOSED else template.match_again(text, found)
+                end = again.start() if again else len(text)
+                groups = found.groupdict()
+                if self.whole or again:
+                    begin = found.start() if self.whole else found.start("fields")
+                    groups["fields"] = text[begin:end]
+                if line := self._read_match(template, groups, text[: found.start()]):
+                    return line if again is None else replace(line, tail=f"{line.tail} {text[end:]}")
+        return None
+
+    def read_following(self, text: str) -> list[tuple[str, str]] | None:
+        """Return the fields on a line that follows a report which is continued; None if the line is another one."""
+        text = RANK_AHEAD.sub("", text)
+        if not text.startswith(" "):
+            return None
+        fields, rest, tail = self.splitter(text)
+        return fields if fields and not rest and not tail else None
+
+    def _read_match(self, template: Template, found: Mapping[str, str], prefix: str) -> Line | None:
+        fields, rest, tail = self.splitter(self._cut(found["fields"])) if found.get("fields") else Split([], [])
+        fields += [(name, found[group].strip()) for group, name in template.values.items() if "batch" not in found]
+        if self.drops:
+            fields = [(name.removesuffix(self.drops).rstrip(), value) for name, value in fields]
+        if self.field_ahead:
+            fields[:0] = find_field_ahead(prefix)
+        iteration = parse_iteration(found["iteration"]) if "iteration" in found else None
+        target = parse_iteration(found["target"]) if "target" in found else None
+        if self.iteration_fields:
+            fields, iteration, target = self._take_iteration(fields, iteration, target)
+        elif "batch" in found:
+            batches = parse_iteration(found["batches"])
+            iteration = parse_iteration(found["epoch"]) * batches + parse_iteration(found["batch"])
+        damaged = rest and self.splitter is split_json_object
+        if not (fields or damaged or self.continued or self.purpose is Purpose.HEADING):
+            return None
+        if iteration is not None and iteration < self.first_iteration:
+            return None
+        label, done = found.get("label") or "", found.get("done") or ""
+        return Line(self, iteration, target, prefix, fields, rest, tail, label, done)
+
+    def _cut(self, fields: str) -> str:
+        return fields.rpartition(self.closing)[0] or fields if self.closing else fields
+
+    def _take_iteration(
+        self, fields: list[tuple[str, str]], iteration: int | None, target: int | None
+    ) -> tuple[list[tuple[str, str]], int | None, int | None]:
+        """Return the fields without the one that holds the iteration, and what that says."""
+        for name in self.iteration_fields:
+            for index, (key, value) in enumerate(fields):
+                current, _, total = value.partition("/")
+                if fold_words(key) == name and (whole := read_whole(current)) is not None:
+                    return [*fields[:index], *fields[index + 1 :]], whole, read_whole(total) or target
+        return fields, iteration, target
+
+
+def read_whole(text: str) -> int | None:
+    """Return the whole number that a text is, also as ``40.0`` or ``1e+06``; None for all else."""
+    if text.isascii() and text.isdigit():
+        return parse_iteration(text)
+    number = parse_number(text)
+    value = number.value if number and not number.unit else None
+    return int(value) if isinstance(value, float) and value.is_integer() and value >= 0 else None
+
+
+def find_field_ahead(prefix: str) -> list[tuple[str, str]]:
+    """Return the field at the end of ``prefix``, as in ``samples/sec: 87.5 | ``, if there is one."""
+    field, bar, _ = prefix.rstrip().rpartition("|") if prefix.rstrip().endswith("|") else ("", "", "")
+    name, value = ["", *field.split()][-2:] if bar and field.strip() else ("", "")
+    return [(name.removesuffix(":"), value)] if name.endswith(":") else []
+
+
+@dataclass(frozen=True, eq=False)
+class Dialect:
+    """The forms of line that one family of training programs prints.
+
+    ``library`` says that the lines come from a library within other programs, whose own dialect goes first. ``reader``
+    names what turns lines into observations where their order is not enough.
+    """
+
+    name: str
+    forms: tuple[Form, ...]
+    library: bool = False
+    reader: str = "iterations"
+
+    def find_cut(self, text: str) -> Form | None:
+        """Return the form of a report that ``text`` ends before the fields of, if there is one."""
+        reports = (form for form in self.forms if form.reports)
+        return next((form for form in reports if any(each.is_cut(text) for each in form.templates)), None)
+
+    def read(self, text: str) -> Line | None:
+        """Return what a line says by the first form that it is of."""
+        for form in self.forms:
+            if line := form.read(text):
+                return line
+        return None

@@ -1,0 +1,87 @@
+"""Turns the fields of lines into metrics, keeping names apart that would collide, and counts what is no number."""
+
+from collections.abc import Iterator
+from itertools import count
+
+from lens_perf.ingest.logs.forms import Form, Line
+from lens_perf.ingest.logs.metric_names import find_field, fold_words, read_field, spell_name
+from lens_perf.ingest.numbers import ALWAYS_KEPT_DIGITS, NUMBER, is_rounded
+from lens_perf.ingest.read_summary import ReadSummary
+from lens_perf.ingest.records import MetricValue
+
+NO_VALUE = frozenset({"n/a", "none", "null", "-"})
+
+
+class LineMetrics:
+    """Reads the fields of the lines of one input.
+
+    A name that comes from folding a field's words belongs to the first field of the input that has it; a field with
+    other words keeps its own spelling.
+    """
+
+    def __init__(self, summary: ReadSummary) -> None:
+        self._summary = summary
+        self._kept: dict[tuple[str, str], str] = {}
+        self._taken: set[str] = set()
+
+    def read(self, line: Line) -> dict[str, MetricValue]:
+        """Return the metrics of a line's fields; what holds no number is counted in the summary."""
+        form, found = line.form, dict[str, MetricValue]()
+        prefix = f"{self._find_split(line)}_" if line.label and form.name_prefix else form.name_prefix
+        for name, text in line.fields:
+            if form.texts and fold_words(name) in form.texts:
+                self._summary.skip(f"fields of the {form.name} that hold texts", f"{name}: {text}")
+                continue
+            metrics = read_field(name, text, form.names, verbatim=form.verbatim)
+            if not metrics:
+                self._skip(form, name, text, prefix)
+            if len(text) > ALWAYS_KEPT_DIGITS:
+                self._count_rounded(text, metrics)
+            for metric, value in metrics.items():
+                found[self._keep_apart(f"{prefix}{metric}{form.name_suffix}", name, form, found)] = value
+        for piece in line.rest:
+            self._summary.lose(f"pieces of the {form.name} that are no fields", piece)
+        return found
+
+    def _count_rounded(self, text: str, metrics: dict[str, MetricValue]) -> None:
+        """Count a decimal of which a 64-bit float keeps only the first digits."""
+        for value in metrics.values():
+            if isinstance(value, float) and NUMBER.fullmatch(text) and is_rounded(text, value):
+                self._summary.rounded += 1
+
+    def _find_split(self, line: Line) -> str:
+        """Return which part of the data an evaluation is of, by its label, else by its form."""
+        words = set(line.label.replace("-", " ").split())
+        if "test" in words:
+            return "test"
+        return "validation" if words & {"val", "validation", "valid"} else line.form.name_prefix.rstrip("_")
+
+    def _skip(self, form: Form, name: str, text: str, prefix: str) -> None:
+        if text.lower() in NO_VALUE:
+            self._summary.skip(f"fields of the {form.name} without a value")
+            return
+        known = find_field(name, form.names)
+        metric = known.name if known else name if form.verbatim else spell_name(name)
+        self._summary.skip_text(
+            f"fields of the {form.name} that are no numbers", f"{prefix}{metric}{form.name_suffix}", f"{name}: {text}"
+        )
+
+    def _keep_apart(self, metric: str, name: str, form: Form, found: dict[str, MetricValue]) -> str:
+        """Return the name under which a metric of the field ``name`` is kept."""
+        kept = self._kept.get((metric, name))
+        if kept is None:
+            # Several words of the vocabulary may mean one metric.
+            if metric not in found and (form.verbatim or find_field(name, form.names) is not None):
+                return metric
+            own_spelling = f"{form.name_prefix}{' '.join(name.split())}{form.name_suffix}"
+            kept = next(each for each in _list_names(metric, own_spelling) if each not in self._taken | found.keys())
+            self._kept[metric, name] = kept
+            self._taken.add(kept)
+        return kept if kept not in found else next(each for each in _list_names(kept, kept) if each not in found)
+
+
+def _list_names(metric: str, own_spelling: str) -> Iterator[str]:
+    """Yield the names that may be given to a metric, the most wanted first."""
+    yield metric
+    yield own_spelling
+    yield from (f"{metric}_{number}" for number in count(2))

@@ -1,0 +1,204 @@
+"""Turns the dictionaries that the Trainer of Hugging Face prints into observations, and finds their iterations."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from lens_perf.ingest.logs.forms import Line
+from lens_perf.ingest.logs.line_metrics import LineMetrics
+from lens_perf.ingest.logs.options import LogOptions
+from lens_perf.ingest.logs.report_times import ReportTimes
+from lens_perf.ingest.logs.values import parse_iteration, parse_number
+from lens_perf.ingest.read_summary import ReadSummary
+from lens_perf.ingest.records import Observation
+
+# As in "10/100 [00:10<01:30,": what tqdm shows of the iterations done and to be done.
+BAR = re.compile(r"(?<![0-9/])(?P<done>[0-9]{1,10})/(?P<total>[0-9]{1,10}) \[[0-9:]++<")
+NO_VALUES = ("True", "False", "None", "[", "{", "(")
+NO_REPORTS = "dictionaries that are no reports, such as a configuration"
+REPEATED = "evaluations and final summaries that are printed again, as by other ranks"
+SERIES = "printed dictionary"
+CALLBACK_LINE = "callback line"
+
+
+class PrintedDictionaries:
+    """Reads the printed dictionaries of one input.
+
+    The iteration is what the dictionary says, else what a progress bar ahead of it in its line says, else counted with
+    ``logging_steps``. Evaluations and the final summary belong to the report before them.
+    """
+
+    def __init__(self, summary: ReadSummary, options: LogOptions) -> None:
+        self._summary = summary
+        self._options = options
+        self._metrics = LineMetrics(summary)
+        self._times = ReportTimes(summary, options)
+        self._iteration: int | None = None
+        self._reports = 0
+        self._callback: Line | None = None
+        self._first: list[Line] = []
+        self._state: frozenset[str] = frozenset()
+        self._ended: tuple[frozenset[str], str] | None = None
+
+    def take(self, line: Line, text: str) -> Iterator[Observation]:
+        """Yield what a dictionary reports, and what waited for it."""
+        if not is_report(line):
+            self._summary.skip(NO_REPORTS, text)
+            return
+        if line.form.name == CALLBACK_LINE:
+            yield from self._flush_callback()
+            self._callback = line
+            return
+        if self._callback is not None:
+            callback, self._callback = self._callback, None
+            if agree(callback, line):
+                line = join(callback, line)
+            else:
+                yield from self._hold_first(callback)
+        yield from self._hold_first(line)
+
+    def settle(self) -> Iterator[Observation]:
+        """Yield what waits for another line, as none will come."""
+        yield from self._flush_callback()
+        waiting, self._first = self._first, []
+        for line in waiting:
+            yield from self._observe(line)
+
+    def note_other_time(self, line: Line) -> None:
+        """Keep the time of a line of another dialect for its iteration."""
+        self._times.note_other(line)
+
+    def _flush_callback(self) -> Iterator[Observation]:
+        callback, self._callback = self._callback, None
+        if callback is not None:
+            yield from self._hold_first(callback)
+
+    def _hold_first(self, line: Line) -> Iterator[Observation]:
+        """Hold the first report until the second shows whether it is of the first iteration."""
+        counts = self._options.logging_steps is not None and not self._reports and self._find_iteration(line) is None
+        if self._first and is_training(line):
+            first, *others = self._first
+            self._first = []
+            if self._is_of_first_iteration(first, line):
+                first = replace(first, iteration=1)
+            for each in (first, *others):
+                yield from self._observe(each)
+            yield from self._observe(line)
+        elif self._first or (counts and is_training(line)):
+            self._first.append(line)
+        else:
+            yield from self._observe(line)
+
+    def _is_of_first_iteration(self, first: Line, second: Line) -> bool:
+        """Return whether the first report is one of ``logging_first_step``, by the bar or epoch of the second."""
+        done, steps = self._find_iteration(second), self._options.logging_steps
+        if done is not None and steps is not None:
+            return done[0] <= steps
+        earlier, later = find_epoch(first), find_epoch(second)
+        return earlier < (later - earlier) / 2
+
+    def _observe(self, line: Line) -> Iterator[Observation]:
+        training = is_training(line)
+        if not training and self._is_repeated(line):
+            self._summary.skip(REPEATED)
+            return
+        iteration, target = self._place(line, training=training)
+        performance = self._metrics.read(line)
+        if target is not None:
+            performance["target_iteration"] = target
+        created_at = self._times.find(line.prefix, performance, iteration, self._iteration) if training else None
+        if training:
+            self._iteration, self._reports = iteration, self._reports + 1
+            self._state = frozenset(performance)
+        elif iteration is not None:
+            # The epoch and the like are the state of training, which the report has more exactly.
+            performance = {name: performance[name] for name in performance if is_own(name) or name not in self._state}
+        yield Observation(SERIES if training else None, iteration, created_at, performance)
+
+    def _is_repeated(self, line: Line) -> bool:
+        seen = frozenset(name for name, _ in line.fields), str(find_epoch(line))
+        repeated, self._ended = self._ended == seen, seen
+        return repeated
+
+    def _place(self, line: Line, *, training: bool) -> tuple[int | None, int | None]:
+        """Return the iteration and the target of a line."""
+        found = self._find_iteration(line)
+        if not training:
+            named = found if found and line.iteration is not None else None
+            return named or (self._iteration, None)
+        self._ended = None
+        if found is not None:
+            return found
+        if self._options.logging_steps is None:
+            self._summary.note("the lines name no iteration; --logging-steps N numbers them, if none is missing")
+            return None, None
+        self._summary.note(f"iterations are counted: one report every {self._options.logging_steps}")
+        steps = self._options.logging_steps
+        return ((self._iteration or 0) // steps + 1) * steps, None
+
+    def _find_iteration(self, line: Line) -> tuple[int, int | None] | None:
+        """Return the iteration and the target that a line names, itself or by the progress bar ahead of it."""
+        if line.iteration is not None:
+            return line.iteration, line.target
+        bars = list(BAR.finditer(line.prefix))
+        if not bars:
+            return None
+        self._summary.note("iterations are those of the progress bars ahead of the dictionaries")
+        return parse_iteration(bars[-1]["done"]), parse_iteration(bars[-1]["total"])
+
+
+def is_report(line: Line) -> bool:
+    """Return whether a dictionary reports metrics: a configuration also holds other values than numbers."""
+    fields = dict(line.fields)
+    if line.iteration is None and parse_number(fields.get("epoch", "")) is None:
+        return False
+    if any(value.startswith(NO_VALUES) for value in fields.values()):
+        return False
+    texts = [name for name, value in fields.items() if name not in line.form.texts and parse_number(value) is None]
+    return 2 * len(texts) < len(fields) and any(_names_a_report(name) for name in fields)
+
+
+def _names_a_report(name: str) -> bool:
+    return is_own(name) or any(word in name for word in ("loss", "reward", "grad_norm"))
+
+
+def is_training(line: Line) -> bool:
+    """Return whether a report is of training: not of an evaluation and not the final summary."""
+    names = {name for name, _ in line.fields}
+    if names & {"loss", "grad_norm"}:
+        return True
+    return not any(map(is_own, names))
+
+
+def is_own(name: str) -> bool:
+    """Return whether a metric is of an evaluation or the final summary alone."""
+    return name.startswith(("eval_", "train_"))
+
+
+def find_epoch(line: Line) -> float:
+    """Return the epoch of a report."""
+    number = parse_number(dict(line.fields).get("epoch", ""))
+    return number.value if number is not None and isinstance(number.value, (int, float)) else 0.0
+
+
+def agree(callback: Line, line: Line) -> bool:
+    """Return whether a callback's line and a dictionary are of the same report, to the digits the callback prints."""
+    theirs, ours = dict(callback.fields), dict(line.fields)
+    return all(name in ours and _is_rounded(theirs[name], ours[name]) for name in ("loss", "epoch") if name in theirs)
+
+
+def _is_rounded(rounded: str, exact: str) -> bool:
+    first, second = parse_number(rounded), parse_number(exact)
+    if first is None or second is None:
+        return False
+    if not isinstance(first.value, (int, float)) or not isinstance(second.value, (int, float)):
+        return first.value == second.value
+    decimals = len(rounded.partition(".")[2].partition("e")[0])
+    return abs(first.value - second.value) <= 0.51 * 10.0**-decimals
+
+
+def join(callback: Line, line: Line) -> Line:
+    """Return one line with the fields of both; the dictionary's numbers are the exact ones."""
+    names = {name for name, _ in line.fields}
+    more: list[tuple[str, str]] = [field for field in callback.fields if field[0] not in names]
+    return replace(line, prefix=f"{line.prefix} {callback.prefix}", fields=[*line.fields, *more])

@@ -1,0 +1,118 @@
+"""Numbers as logs print them: units, thousands separators, averages in brackets, lists, values of NumPy."""
+
+import math
+import re
+from decimal import Decimal
+from typing import NamedTuple
+
+from lens_perf.ingest.logs.splitting import load_json
+
+NUMBER = re.compile(
+    r"(?P<number>[-+]?+(?:[0-9]++(?:,[0-9]{3})*+(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][-+]?+[0-9]++)?+)"
+    r"\s*+(?P<unit>(?:[A-Za-z%][\w%/]*+)?+)"
+)
+NON_FINITE = {"nan": "NaN", "inf": "Infinity", "infinity": "Infinity"}
+# As in np.float64(0.1) or tensor(0.1, device='cuda:0').
+WRAPPERS = ("np.", "numpy.", "tensor(", "torch.tensor(", "Decimal(")
+# A number with more characters is none that a program computed. It also keeps int() below its own limit.
+LONGEST_NUMBER = 400
+LONGEST_ITERATION = 18
+
+
+class Number(NamedTuple):
+    """A number and the unit glued to it, in lower case; NaN and the infinities are texts, as in ``Performance``."""
+
+    value: int | float | str
+    unit: str
+
+
+def parse_number(text: str, factor: int = 1) -> Number | None:
+    """Return the number that ``text`` is, times ``factor``; None if it is none.
+
+    A float is the nearest one to the decimal text, so that it reads back as printed; multiplying is done in decimal.
+    """
+    text = _unwrap(text.strip())
+    if len(text) > LONGEST_NUMBER:
+        return None
+    match = NUMBER.fullmatch(text)
+    if match is None:
+        return _parse_non_finite(text)
+    digits, unit = match["number"].replace(",", ""), match["unit"].lower()
+    if factor == 1:
+        value: int | float = int(digits) if digits.isdecimal() or digits.lstrip("+-").isdecimal() else float(digits)
+    else:
+        value = float(Decimal(digits) * factor)
+    if value in (math.inf, -math.inf):
+        return Number("Infinity" if value > 0 else "-Infinity", unit)
+    return Number(value, unit)
+
+
+def parse_iteration(text: str) -> int:
+    """Return the whole number of some digits; one that no table could hold becomes a number that none can."""
+    return int(text) if len(text) <= LONGEST_ITERATION else 10**LONGEST_ITERATION
+
+
+def parse_numbers(text: str, factor: int = 1) -> list[tuple[str, Number]]:
+    """Return the numbers of a value, each with what follows the metric's name; empty if it holds none.
+
+    ``22.7GiB(11.8%)`` is an amount with its share, ``512.0 (avg 511.8)`` and ``512.0/511.8`` are a value and its
+    average, and a list has a number for each parameter group, or one if all agree.
+    """
+    if number := parse_number(text, factor):
+        return [("", number)]
+    if text.startswith("["):
+        return _read_list(text)
+    current, average = _find_pair(text)
+    first, second = parse_number(current, factor), parse_number(average, factor)
+    if first is None or second is None:
+        return []
+    return [("", first), ("" if second.unit == "%" != first.unit else "_average", second)]
+
+
+def _find_pair(text: str) -> tuple[str, str]:
+    for opening, closing in ((" (avg ", ")"), ("(", ")"), ("/", "")):
+        current, found, second = text.partition(opening)
+        if found and second.endswith(closing):
+            return current, second.removesuffix(closing)
+    return "", ""
+
+
+def _unwrap(text: str) -> str:
+    """Return the number within what NumPy or PyTorch prints around it."""
+    if text.endswith(")") and text.startswith(WRAPPERS):
+        return text.partition("(")[2][:-1].partition(",")[0].strip()
+    return text
+
+
+def _parse_non_finite(text: str) -> Number | None:
+    """Return NaN or an infinity as text, with the unit of a text such as ``nanms``."""
+    word = text.lstrip("+-").lower()
+    if name := NON_FINITE.get(word):
+        return Number(f"-{name}" if name == "Infinity" and text.startswith("-") else name, "")
+    return Number("NaN", word[3:]) if word.startswith("nan") and word[3:] in {"ms", "s", "%"} else None
+
+
+def _read_list(text: str) -> list[tuple[str, Number]]:
+    try:
+        groups, tail = load_json(text.replace("(", "[").replace(")", "]"))
+    except ValueError:
+        return []
+    if tail or not isinstance(groups, list):
+        return []
+    distinct = _find_distinct(groups)
+    while len(distinct) == 1 and isinstance(distinct[0], list):
+        distinct = _find_distinct(distinct[0]) if len(distinct[0]) == 1 else distinct[0]
+    numbers = [
+        (index, group)
+        for index, group in enumerate(distinct)
+        if isinstance(group, (int, float)) and not isinstance(group, bool)
+    ]
+    if len(distinct) == 1:
+        return [("", Number(group, "")) for _, group in numbers]
+    return [(f"_{index}", Number(group, "")) for index, group in numbers]
+
+
+def _find_distinct(groups: list[object]) -> list[object]:
+    """Return the groups without repeats, in their order."""
+    # By what they print as: a list of thousands of groups is not compared each with each.
+    return list({repr(group): group for group in groups}.values())

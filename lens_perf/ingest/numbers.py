@@ -1,0 +1,124 @@
+"""Reads numbers from text and JSON exactly, and counts what a 64-bit float cannot keep."""
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from lens_perf.ingest.read_summary import ReadSummary
+from lens_perf.ingest.records import MetricValue
+
+NUMBER = re.compile(r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?", re.ASCII)
+WHOLE = re.compile(r"[-+]?\d{1,19}(?:\.0*+)?", re.ASCII)
+SPELLINGS = {"nan": "NaN", "inf": "Infinity", "infinity": "Infinity"}
+NON_FINITE = frozenset({"NaN", "Infinity", "-Infinity"})
+# No two decimals of so few digits have the same 64-bit float.
+ALWAYS_KEPT_DIGITS = 15
+LONGEST_WHOLE = 310
+FIRST_BEYOND = 1 << 1024
+LEAST_NORMAL = 2.2250738585072014e-308
+NO_NUMBERS = "fields that are no numbers"
+OUT_OF_RANGE = "numbers beyond the range of a 64-bit float"
+
+
+class JsonError(ValueError):
+    """Text that is no JSON, or nested too deeply to be read."""
+
+
+class _OutOfRange:
+    """Stands for a number of a JSON text that no 64-bit float is near to."""
+
+
+BEYOND = _OutOfRange()
+
+
+def spell_float(value: float) -> MetricValue:
+    """Return a float that is finite as it is, and another as the text that stands for it in JSONB."""
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def parse_whole(value: Any) -> int | None:
+    """Return the integer that ``value`` is, be it written as 40, 40.0, "40" or "40.0"; None for all else."""
+    if type(value) is int:
+        return value
+    if type(value) is float and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and WHOLE.fullmatch(value):
+        return int(value.partition(".")[0])
+    return None
+
+
+class NumberReader:
+    """Reads the numbers of one import; ``summary`` counts those that are rounded, lost or no numbers at all."""
+
+    def __init__(self, summary: ReadSummary) -> None:
+        self._summary = summary
+
+    def load_json(self, text: str) -> Any:
+        """Return what a JSON text holds. Raises JsonError.
+
+        A name that is given twice in one object keeps its last value; the others are lost.
+        """
+        try:
+            return json.loads(
+                text, parse_float=self._parse_float, parse_int=self._parse_int, object_pairs_hook=self._make_object
+            )
+        except RecursionError:
+            raise JsonError("nested too deeply") from None
+        except ValueError as error:
+            raise JsonError(str(error)) from None
+
+    def parse_text(self, text: str, name: str) -> MetricValue:
+        """Return the number that ``text`` is as a whole, also one that is not finite, as text; None for all else."""
+        if NUMBER.fullmatch(text) is not None:
+            return self.check(self._parse_int(text) if text.lstrip("+-").isdigit() else self._parse_float(text), name)
+        word = SPELLINGS.get(text.lstrip("+-").lower())
+        return self.check(f"-{word}" if word == "Infinity" and text.startswith("-") else word or text, name)
+
+    def check(self, value: Any, name: str) -> MetricValue:
+        """Return the metric value that a JSON value is, a number or the text of one that is not finite.
+
+        None for all else, which is counted, but for null and an empty text, which say that there is no value.
+        """
+        if type(value) is float:
+            return spell_float(value)
+        if type(value) is int or (type(value) is str and value in NON_FINITE):
+            return value
+        if value is BEYOND:
+            self._summary.lose(OUT_OF_RANGE, name)
+        elif value is not None and value != "":
+            self._summary.skip_text(NO_NUMBERS, name, f"{name}: {value}")
+        return None
+
+    def _parse_int(self, text: str) -> int | _OutOfRange:
+        number = int(text) if len(text) <= LONGEST_WHOLE else FIRST_BEYOND
+        return number if abs(number) < FIRST_BEYOND else BEYOND
+
+    def _parse_float(self, text: str) -> float | _OutOfRange:
+        number = float(text)
+        if math.isinf(number):
+            return BEYOND
+        if (len(text) > ALWAYS_KEPT_DIGITS or abs(number) < LEAST_NORMAL) and is_rounded(text, number):
+            self._summary.rounded += 1
+        return number
+
+    def _make_object(self, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            for name, count in Counter(name for name, _ in pairs).items():
+                for _ in range(count - 1):
+                    self._summary.lose("values of names that an object has twice", name)
+        return found
+
+
+def is_rounded(text: str, number: float) -> bool:
+    """Return whether the shortest decimal of ``number``, which is stored, is another number than ``text``."""
+    try:
+        return Decimal(text) != Decimal(repr(number))
+    except InvalidOperation:  # an exponent beyond all decimals, of a zero
+        return bool(text.lower().partition("e")[0].strip("+-0."))

@@ -1,0 +1,1 @@
+"""Tests of tables: CSV and JSON lines."""

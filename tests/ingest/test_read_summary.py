@@ -1,0 +1,58 @@
+"""What a summary says: what was left out, what was lost, and nothing that steers a terminal."""
+
+import json
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lens_perf.ingest.read_summary import TEXTS_AMONG_NUMBERS, Damage, ReadSummary, make_printable
+
+
+@given(st.text(st.characters()))
+def test_nothing_printed_is_hidden_or_steers(text: str) -> None:
+    shown = make_printable(text)
+    assert not {unicodedata.category(char) for char in shown} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    shown.encode()
+
+
+@pytest.mark.parametrize("char", "\u202e\u202d\u2066\u2069\u200b\u200f\ufeff\u061c\u2028\ud800\x9b\x1b\U000e0041")
+def test_characters_that_deceive(char: str) -> None:
+    assert make_printable(f"loss{char}txt.exe") == "loss txt.exe"
+
+
+def test_letters_of_any_script_are_shown() -> None:
+    assert make_printable("损失 Größe потеря 損失") == "损失 Größe потеря 損失"
+    assert make_printable("\x1b[1;31mred\x1b[0m") == " red "
+
+
+def test_what_is_lost_makes_a_reading_incomplete() -> None:
+    summary = ReadSummary()
+    summary.skip("images", "input")
+    assert summary.is_complete
+    summary.lose("iterations beyond what the table can hold", "3000000000")
+    assert not summary.is_complete
+    assert "LOST       1 iterations beyond what the table can hold\n             3000000000" in summary.format()
+    assert summary.as_json()["lost"] == {
+        "iterations beyond what the table can hold": {"count": 1, "examples": ["3000000000"]}
+    }
+
+
+def test_damage_makes_a_reading_incomplete() -> None:
+    summary = ReadSummary()
+    summary.note_damage(Damage("a.log", 3, "ends inside gzip data"))
+    assert not summary.is_complete
+
+
+def test_a_text_is_lost_where_numbers_were_expected() -> None:
+    summary = ReadSummary()
+    summary.metrics["loss"] = 5
+    summary.skip_text("fields that are no numbers", "remaining_time", "remaining_time: 3h")
+    assert summary.is_complete
+    summary.skip_text("fields that are no numbers", "loss", "loss: ?")
+    assert not summary.is_complete
+    assert summary.list_lost()[TEXTS_AMONG_NUMBERS].examples == ["loss"]
+    report = json.loads(json.dumps(summary.as_json()))
+    assert report["lost"][TEXTS_AMONG_NUMBERS]["count"] == 1
+    assert report["skipped"]["fields that are no numbers"]["examples"] == ["remaining_time: 3h", "loss: ?"]
