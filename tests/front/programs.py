@@ -24,6 +24,7 @@ PACKAGES: Mapping[str, str] = {
     "postgres": "postgresql",
     "promtool": "prometheus",
     "systemd-analyze": "systemd",
+    "systemd-sysusers": "systemd",
 }
 # Some distributions call it otherwise.
 ALIASES: Mapping[str, str] = {"chromium": "chromium-browser"}
