@@ -12,6 +12,7 @@ from lens_perf.access import current_tokens
 from lens_perf.access.current_tokens import CurrentTokens
 from lens_perf.access.token_file import create_token, revoke_token
 from lens_perf.errors import ConfigError, TokensUnavailableError
+from tests.access.damages import DAMAGES
 
 
 @pytest.fixture
@@ -112,21 +113,6 @@ def test_an_emptied_file_revokes_all(path: Path) -> None:
     assert tokens.find(secret) is None
 
 
-def damage(path: Path, how: str) -> None:
-    if how == "half saved":
-        path.write_bytes(path.read_bytes()[:-20])
-    elif how == "noise":
-        path.write_bytes(os.urandom(100) + b"\xff")
-    elif how == "removed":
-        path.unlink()
-    else:
-        path.unlink()
-        path.mkdir()
-
-
-DAMAGES = ["half saved", "noise", "removed", "no file"]
-
-
 @pytest.mark.parametrize("how", DAMAGES)
 @pytest.mark.parametrize("settled", [False, True])
 def test_without_a_readable_file_the_last_good_content_counts(path: Path, how: str, settled: bool) -> None:
@@ -142,7 +128,7 @@ def test_without_a_readable_file_the_last_good_content_counts(path: Path, how: s
         settle(path)
     # One worker has read it; neither the idle one nor one that is forked later may accept what it knows to be revoked.
     assert first.find(revoked) is None
-    damage(path, how)
+    DAMAGES[how](path)
     for worker in (first, idle, fork(master), fork(fork(master))):
         assert not worker.check_file()
         for _ in range(2):

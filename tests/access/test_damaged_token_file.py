@@ -3,14 +3,13 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import requests
 
 from lens_perf.access.token_file import create_token, revoke_token
-from tests.access.test_current_tokens import DAMAGES, damage
+from tests.access.damages import DAMAGES, fill_with_noise, remove
 from tests.conftest import strict_json
 from tests.faults import wait_until
 from tests.instrumentation.exposition import value_of
@@ -35,10 +34,7 @@ def path(served: Served) -> Iterator[Path]:
     """The service's token file, good at first."""
     path = served.directory.parent / "tokens.toml"
     yield path
-    with suppress(IsADirectoryError, FileNotFoundError):
-        path.unlink()
-    if path.is_dir():
-        path.rmdir()
+    remove(path)
     create_token(path, "after", [])
 
 
@@ -71,7 +67,7 @@ def replace_workers(served: Served, replace: Callable[[Served], None]) -> None:
     wait_until(lambda: status(served, "none") == 401)
 
 
-@pytest.mark.parametrize(("how", "replace"), [*((how, kill_workers) for how in DAMAGES), ("half saved", reload)])
+@pytest.mark.parametrize(("how", "replace"), [*((how, kill_workers) for how in DAMAGES), ("cut off", reload)])
 def test_no_replaced_worker_accepts_what_was_revoked(
     served: Served, path: Path, how: str, replace: Callable[[Served], None]
 ) -> None:
@@ -80,14 +76,14 @@ def test_no_replaced_worker_accepts_what_was_revoked(
     wait_until(lambda: statuses(served, revoked) == {200})
     revoke_token(path, f"{name}-revoked")
     wait_until(lambda: status(served, revoked) == 401)
-    damage(path, how)
+    DAMAGES[how](path)
     replace_workers(served, replace)
     assert statuses(served, revoked) == {401}
     assert statuses(served, kept) == {200}
 
 
 def test_a_new_file_counts_as_soon_as_it_is_good(served: Served, path: Path) -> None:
-    damage(path, "noise")
+    fill_with_noise(path)
     replace_workers(served, kill_workers)
     path.unlink()
     secret = create_token(path, "new", [])
@@ -97,7 +93,7 @@ def test_a_new_file_counts_as_soon_as_it_is_good(served: Served, path: Path) -> 
 def test_metric_and_log_say_that_the_file_is_bad(served: Served, path: Path) -> None:
     wait_until(lambda: value_of(served.get("/metrics").text, "lens_perf_token_file_unreadable") == 0)
     already = len(served.errors.read_text("ascii").splitlines())
-    damage(path, "noise")
+    fill_with_noise(path)
     # No request but the scrape is needed to notice.
     wait_until(lambda: value_of(served.get("/metrics").text, "lens_perf_token_file_unreadable") == 1)
     lines = [strict_json(line) for line in served.errors.read_text("ascii").splitlines()[already:]]
