@@ -24,7 +24,7 @@ SETTINGS = '[clusters.alpha]\ndsn = "host=/nonexistent"\n[access]\ntoken_file = 
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     directory = tmp_path_factory.mktemp("damaged")
     (directory / "lens_perf.toml").write_text(SETTINGS)
-    create_token(directory / "tokens.toml", "of the start".replace(" ", "-"), [])
+    create_token(directory / "tokens.toml", "of-the-start", [])
     with serve(directory / "lens_perf.toml", directory) as served:
         yield served
 
@@ -91,7 +91,9 @@ def test_a_new_file_counts_as_soon_as_it_is_good(served: Served, path: Path) -> 
 
 
 def test_metric_and_log_say_that_the_file_is_bad(served: Served, path: Path) -> None:
-    wait_until(lambda: value_of(served.get("/metrics").text, "lens_perf_token_file_unreadable") == 0)
+    secret = create_token(path, "for-each-worker", [])
+    wait_until(lambda: statuses(served, secret) == {200})
+    assert value_of(served.get("/metrics").text, "lens_perf_token_file_unreadable") == 0
     already = len(served.errors.read_text("ascii").splitlines())
     fill_with_noise(path)
     # No request but the scrape is needed to notice.

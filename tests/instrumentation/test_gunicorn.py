@@ -67,7 +67,8 @@ def serve(settings: Path, tmp_path: Path, *arguments: str) -> Iterator[Served]:
         yield Served(process, port, directory, output, errors)
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        # gunicorn's graceful_timeout is 35 seconds.
+        process.wait(45)
 
 
 @pytest.fixture
