@@ -22,6 +22,7 @@ FILES = ("/etc/hosts", "/etc/ld.so.cache", "/etc/localtime", "/etc/nsswitch.conf
 # The range from which systemd takes the users of DynamicUser=.
 USER = 61_500
 SHARED_MEMORY = "/dev/shm"
+SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Jail:
                 process.wait(20)
 
     def _script(self, root: str, cwd: str, command: Sequence[str]) -> str:
-        lines = [f"mount -t tmpfs -o mode=755 tmpfs {root}"]
+        lines = [f"export PATH={SYSTEM_PATH}", f"mount -t tmpfs -o mode=755 tmpfs {root}"]
         for place in MACHINE:
             if Path(place).is_symlink():
                 lines.append(f"ln -s {Path(place).readlink()} {root}{place}")
@@ -67,7 +68,7 @@ class Jail:
         lines += [f"mount -o remount,ro {root}", f"umask {self.umask}"]
         groups = f"--groups={','.join(map(str, self.groups))}" if self.groups else "--clear-groups"
         lower = f"--reuid={self.user} --regid={self.user} {groups} --no-new-privs --bounding-set=-all --inh-caps=-all"
-        variables = [f"{name}={value}" for name, value in {"PATH": "/usr/bin:/bin", **self.variables}.items()]
+        variables = [f"{name}={value}" for name, value in {"PATH": SYSTEM_PATH, **self.variables}.items()]
         inside = f"cd {shlex.quote(cwd)} && exec env -i {shlex.join(variables)} {shlex.join(command)}"
         lines.append(f"exec chroot {root} setpriv {lower} sh -c {shlex.quote(inside)}")
         return "\n".join(lines)
@@ -88,6 +89,6 @@ def need_jail() -> None:
     if os.geteuid() != 0:
         pytest.skip("only root may make mount namespaces and act as another user")
     if not all(map(shutil.which, ("unshare", "setpriv", "chroot"))):
-        pytest.skip("unshare, setpriv or chroot is not installed: Debian's packages util-linux and coreutils have them")
+        pytest.skip("unshare, setpriv or chroot is not installed: apt-get install util-linux coreutils")
     if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode:
         pytest.skip("this machine allows no mount namespaces")

@@ -18,6 +18,7 @@ import pytest
 # The Debian package of each.
 PACKAGES: Mapping[str, str] = {
     "chromium": "chromium",
+    "kubectl": "kubernetes-client",
     "nginx": "nginx-light",
     "openssl": "openssl",
     "pgbouncer": "pgbouncer",
