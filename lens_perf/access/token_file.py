@@ -22,8 +22,7 @@ SECRET_BYTES = 32
 MAX_BYTES = 1 << 20
 READABLE_BY_OTHERS = stat.S_IRGRP | stat.S_IROTH
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
-# What a new file may have of the settings file's mode.
-NEW_FILE_MODE = 0o640
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
 
 
 class Stamp(NamedTuple):
@@ -48,11 +47,12 @@ def read_token_file(path: Path) -> tuple[bytes, Stamp]:
     """Return the content of the file, and its stamp from before it was read. Raises ConfigError, naming the file."""
     try:
         # Without O_NONBLOCK, opening a named pipe would wait for a writer.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            status = os.fstat(file.fileno())
+        with _open(path, os.O_RDONLY | os.O_NONBLOCK) as descriptor:
+            status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise ConfigError(f"{path}: is not a regular file")
-            content = file.read(MAX_BYTES + 1)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                content = file.read(MAX_BYTES + 1)
     except OSError as error:
         advice = "; lens-perf token create makes it" if isinstance(error, FileNotFoundError) else ""
         raise ConfigError(f"{path}: cannot be read: {error.strerror}{advice}") from None
@@ -70,7 +70,7 @@ def create_token(path: Path, name: str, clusters: Sequence[str], settings_file: 
     """Add a token to the file and return its secret, which is kept nowhere.
 
     Without ``clusters`` it is good for all. A file that does not exist yet is made readable for the group of
-    ``settings_file``, if that may read the settings. Raises ConfigError if the file is bad or has the name.
+    ``settings_file``, if that file is for its group. Raises ConfigError if the file is bad or has the name.
     """
     if not NAME.fullmatch(name):
         raise ConfigError("a token's name is 1 to 64 letters, digits, dots, dashes and underscores")
@@ -103,7 +103,7 @@ def _locked_directory(path: Path) -> Iterator[Path]:
     """
     target = Path(os.path.realpath(path))
     try:
-        with _open_directory(target.parent) as directory:
+        with _open(target.parent, DIRECTORY) as directory:
             fcntl.flock(directory, fcntl.LOCK_EX)
             yield target
     except OSError as error:
@@ -111,12 +111,12 @@ def _locked_directory(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _open_directory(path: Path) -> Iterator[int]:
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _open(path: Path, flags: int) -> Iterator[int]:
+    descriptor = os.open(path, flags | os.O_CLOEXEC)
     try:
-        yield directory
+        yield descriptor
     finally:
-        os.close(directory)
+        os.close(descriptor)
 
 
 def _replace(target: Path, tokens: Sequence[Token], settings_file: Path | None) -> None:
@@ -136,7 +136,7 @@ def _replace(target: Path, tokens: Sequence[Token], settings_file: Path | None) 
             os.fsync(file.fileno())
         unfinished.replace(target)
         # The new name, too: a revoked token must not come back with a power failure.
-        with _open_directory(target.parent) as directory:
+        with _open(target.parent, DIRECTORY) as directory:
             os.fsync(directory)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -155,10 +155,12 @@ def _keep_access(target: Path, unfinished: Path) -> None:
 
 def _share_with_group(settings_file: Path, descriptor: int) -> None:
     settings = settings_file.stat()
-    # Without the right to give the group, the file stays readable by its owner alone.
-    with suppress(PermissionError):
-        os.fchown(descriptor, -1, settings.st_gid)
-        os.fchmod(descriptor, 0o600 | settings.st_mode & NEW_FILE_MODE)
+    # Of settings that everybody may read, the group says nothing about the service's user.
+    if settings.st_mode & READABLE_BY_OTHERS == stat.S_IRGRP:
+        # Without the right to give the group, the file stays readable by its owner alone.
+        with suppress(PermissionError):
+            os.fchown(descriptor, -1, settings.st_gid)
+            os.fchmod(descriptor, 0o640)
 
 
 def describe_readers(path: Path) -> str | None:

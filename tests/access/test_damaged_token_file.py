@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,38 +11,55 @@ import requests
 
 from lens_perf.access.token_file import create_token, revoke_token
 from tests.access.damages import DAMAGES, fill_with_noise, remove
+from tests.benchmarks.gunicorn_process import GunicornProcess, run_gunicorn
+from tests.chaos.world import list_children
 from tests.conftest import strict_json
 from tests.faults import wait_until
 from tests.instrumentation.exposition import value_of
-from tests.instrumentation.test_gunicorn import Served, serve
 
 # Lists the configured clusters, and connects to none.
 GUARDED = "/lens/v1/clusters"
 SETTINGS = '[clusters.alpha]\ndsn = "host=/nonexistent"\n[access]\ntoken_file = "tokens.toml"\n'
 
 
+@dataclass(frozen=True)
+class Served:
+    """A running gunicorn, its token file, and what it logs beside requests."""
+
+    service: GunicornProcess
+    tokens: Path
+    errors: Path
+
+    def get(self, path: str, secret: str | None = None) -> requests.Response:
+        headers = {} if secret is None else {"Authorization": f"Bearer {secret}"}
+        return requests.get(f"http://127.0.0.1:{self.service.port}{path}", headers=headers, timeout=10)
+
+    def workers(self) -> set[int]:
+        return set(list_children(self.service.pid))
+
+
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     directory = tmp_path_factory.mktemp("damaged")
-    (directory / "lens_perf.toml").write_text(SETTINGS)
-    create_token(directory / "tokens.toml", "of-the-start", [])
-    with serve(directory / "lens_perf.toml", directory) as served:
-        yield served
+    settings, tokens, errors = (directory / name for name in ("lens_perf.toml", "tokens.toml", "errors"))
+    settings.write_text(SETTINGS)
+    create_token(tokens, "of-the-start", [])
+    with run_gunicorn("wsgi:app", {"LENS_PERF_CONFIG": str(settings)}, errors=errors) as service:
+        yield Served(service, tokens, errors)
 
 
 @pytest.fixture
 def path(served: Served) -> Iterator[Path]:
     """The service's token file, good at first."""
-    path = served.directory.parent / "tokens.toml"
-    yield path
-    remove(path)
-    create_token(path, "after", [])
+    yield served.tokens
+    remove(served.tokens)
+    create_token(served.tokens, "after", [])
 
 
 def status(served: Served, secret: str) -> int:
     """Return the status of a guarded request, 0 for a connection that its worker dropped."""
     try:
-        return served.get(GUARDED, Authorization=f"Bearer {secret}").status_code
+        return served.get(GUARDED, secret).status_code
     except requests.ConnectionError:
         return 0
 
@@ -57,7 +75,7 @@ def kill_workers(served: Served) -> None:
 
 
 def reload(served: Served) -> None:
-    served.process.send_signal(signal.SIGHUP)
+    os.kill(served.service.pid, signal.SIGHUP)
 
 
 def replace_workers(served: Served, replace: Callable[[Served], None]) -> None:

@@ -49,26 +49,21 @@ class Served:
 
 
 @contextmanager
-def serve(settings: Path, tmp_path: Path, *arguments: str) -> Iterator[Served]:
+def serve(settings: Path, tmp_path: Path) -> Iterator[Served]:
     port = free_port()
     directory, output, errors = tmp_path / "metrics", tmp_path / "stdout", tmp_path / "stderr"
     environment = {**os.environ, "LENS_PERF_CONFIG": str(settings), "WEB_CONCURRENCY": "2"}
-    command = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.conf.py", "-b", f"127.0.0.1:{port}"]
+    command = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.conf.py", "-b", f"127.0.0.1:{port}", "wsgi:app"]
     with output.open("wb") as stdout, errors.open("wb") as stderr:
         process = subprocess.Popen(
-            [*command, *arguments, "wsgi:app"],
-            cwd=ROOT,
-            env={**environment, DIRECTORY_VARIABLE: str(directory)},
-            stdout=stdout,
-            stderr=stderr,
+            command, cwd=ROOT, env={**environment, DIRECTORY_VARIABLE: str(directory)}, stdout=stdout, stderr=stderr
         )
     try:
         wait_for(port)
         yield Served(process, port, directory, output, errors)
     finally:
         process.send_signal(signal.SIGTERM)
-        # gunicorn's graceful_timeout is 35 seconds.
-        process.wait(45)
+        process.wait(20)
 
 
 @pytest.fixture
