@@ -21,7 +21,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ".*", "var", "build", "dist", "_build", "*.egg-info", "__pycache__", "node_modules"
     )
     shutil.copytree(ROOT, copy, ignore=unwanted)
-    for hidden in (".pre-commit-config.yaml", ".containerignore"):
+    for hidden in (".pre-commit-config.yaml", ".dockerignore"):
         shutil.copy(ROOT / hidden, copy)
     # No isolation: what builds is what make has installed, and nothing is fetched.
     run(sys.executable, "-m", "build", "--no-isolation", "--outdir", copy / "dist", copy, cwd=copy)

@@ -59,7 +59,7 @@ def test_the_last_stage_has_neither_pip_nor_sources() -> None:
     assert "--require-hashes --only-binary :all:" in TEXT
     copied = re.findall(r"^COPY (?:--from=build )?(.*) \S+$", TEXT, re.MULTILINE)
     sources = {source for words in copied for source in words.split()} - {"/app"}
-    allowed = set((ROOT / ".containerignore").read_text("utf-8").splitlines())
+    allowed = set((ROOT / ".dockerignore").read_text("utf-8").splitlines())
     assert {f"!{source.replace('dist/lens_perf-*.whl', 'dist/*.whl')}" for source in sources} == {
         line for line in allowed if line.startswith("!")
     }

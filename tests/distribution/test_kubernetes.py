@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from lens_perf import __version__
 from lens_perf.config import load_settings
 from tests.distribution.commands import ROOT, need_package
 from tests.front.programs import find_program, needs
@@ -70,6 +71,11 @@ def test_kustomize_builds_the_same(directory: Path) -> None:
         ]
         assert settings["configMap"]["name"] == built["ConfigMap"]["metadata"]["name"]
         assert list(built["ConfigMap"]["data"]) == ["lens_perf.toml"]
+
+
+def test_the_image_is_that_of_this_version() -> None:
+    (image,) = load(MANIFESTS / "kustomization.yaml")["images"]
+    assert (image["name"], image["newTag"]) == (CONTAINER["image"], __version__)
 
 
 def test_selectors_and_ports_lead_to_the_pods() -> None:

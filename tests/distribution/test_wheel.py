@@ -32,7 +32,7 @@ DATA_FILES = {
     "lens_perf/web/pages/vendor/uPlot.min.css",
 }
 SOURCES_ONLY = {
-    "wsgi.py", "Makefile", "Containerfile", ".containerignore", "constraints.txt", "requirements.txt",
+    "wsgi.py", "Makefile", "Containerfile", ".dockerignore", "constraints.txt", "requirements.txt",
     "config/gunicorn.conf.py", "config/lens_perf.toml", "config/kubernetes/deployment.yaml",
 }  # fmt: skip
 
