@@ -36,6 +36,11 @@ POD = DEPLOYMENT["template"]["spec"]
 (CONTAINER,) = POD["containers"]
 
 
+def gibibytes(quantity: str) -> int:
+    assert quantity.endswith("Gi")
+    return int(quantity.removesuffix("Gi"))
+
+
 def test_every_file_is_listed() -> None:
     for directory in KUSTOMIZATIONS:
         listed = load(directory / "kustomization.yaml")["resources"]
@@ -126,6 +131,9 @@ def test_the_settings_name_what_is_mounted() -> None:
     assert Path(settings.access.token_file or "").parent == Path(mounts["tokens"])
     for cluster in settings.clusters.values():
         assert Path(cluster.password_file or "").parent == Path(mounts["passwords"])
+    assert Path(settings.columns.directory or "").parent == Path(mounts["columns"])
+    (columns,) = [each["emptyDir"] for each in POD["volumes"] if each["name"] == "columns"]
+    assert settings.columns.max_gib < gibibytes(columns["sizeLimit"])
     for volume in POD["volumes"]:
         if "secret" in volume:
             # The files belong to root and to fsGroup.
@@ -141,10 +149,6 @@ def test_a_pod_is_stopped_later_than_its_requests() -> None:
 
 
 def test_the_limits_hold_what_the_volumes_may_hold() -> None:
-    def gibibytes(quantity: str) -> int:
-        assert quantity.endswith("Gi")
-        return int(quantity.removesuffix("Gi"))
-
     directories = [each["emptyDir"] for each in POD["volumes"] if "emptyDir" in each]
     assert len(directories) == 2
     total = sum(gibibytes(each["sizeLimit"]) for each in directories)
