@@ -14,7 +14,7 @@ DRAWING := $(WEB)/pages/vendor/uPlot.esm.js
 SOURCES := lens_perf tests config docs wsgi.py setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install run serve test lint format typecheck bench chaos screenshots docs dist check clean
+.PHONY: help install run serve test lint format typecheck bench chaos screenshots docs dist requirements sbom audit check clean
 .DELETE_ON_ERROR:
 # Two targets would install into one .venv at once.
 .NOTPARALLEL:
@@ -60,6 +60,18 @@ docs: $(STAMPS)/dev ## Build the documentation into docs/_build/html
 
 dist: $(STAMPS)/test $(DRAWING) ## Build the source distribution and the wheel into dist
 	$(BIN)/python -m build
+
+# pip takes no hashes in a constraints file beside an editable installation; docs/releasing.rst says which file is for what.
+requirements: $(STAMPS)/release ## Write the hashes of what a deployment installs into requirements.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --constraint constraints.txt --generate-hashes \
+		--annotation-style line --custom-compile-command "make requirements" setup.cfg --output-file requirements.txt
+
+sbom: $(STAMPS)/release ## Write a software bill of materials of requirements.txt in CycloneDX's form into dist
+	@mkdir -p dist && $(BIN)/cyclonedx-py requirements --output-reproducible --output-format JSON \
+		--output-file dist/lens_perf.cdx.json requirements.txt
+
+audit: $(STAMPS)/release ## Look up known vulnerabilities of what requirements.txt installs
+	@$(BIN)/python -m tests.audit $(ARGS)
 
 check: lint typecheck docs test ## Run all checks
 

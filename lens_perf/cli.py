@@ -7,12 +7,13 @@ import click
 import psycopg2
 
 from lens_perf import __version__
+from lens_perf.access.token_file import find_other_writers, load_tokens
 from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.commands.import_command import import_files
 from lens_perf.commands.options import DIRECTORY, FILE, config_option, tells_errors
 from lens_perf.commands.reading_commands import export, list_workloads, show
 from lens_perf.commands.token_command import token_group
-from lens_perf.config import load_settings
+from lens_perf.config import Settings, load_settings
 from lens_perf.errors import LensError
 from lens_perf.interruption import INTERRUPTION
 from lens_perf.performance.schema import can_read_table, create_schema, find_missing_indexes, has_table
@@ -32,10 +33,25 @@ def check_config(file: Path | None) -> int:
 
     FILE defaults to the one that LENS_PERF_CONFIG names. Exit status 1: a cluster is not ready.
     """
-    registry = ClusterRegistry(load_settings(file))
+    settings = load_settings(file)
+    registry = ClusterRegistry(settings)
     print("The settings are good.")
+    _check_token_file(settings)
     ready = [_check_cluster(registry, name) for name in registry.names]
     return 0 if all(ready) else 1
+
+
+def _check_token_file(settings: Settings) -> None:
+    """Print the findings about the token file, if there is one. Raises ConfigError if it is bad."""
+    if settings.access.token_file is None:
+        return
+    path = Path(settings.access.token_file)
+    tokens = load_tokens(path)
+    print(f"The token file is good. Number of tokens: {len(tokens)}")
+    unknown = {name for token in tokens for name in token.clusters or () if name not in settings.clusters}
+    findings = [f"tokens name {name}, which is not a cluster" for name in sorted(unknown)]
+    for finding in [*find_other_writers(path), *findings]:
+        print(f"  warning: {finding}")
 
 
 def _check_cluster(registry: ClusterRegistry, name: str) -> bool:

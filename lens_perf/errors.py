@@ -36,6 +36,10 @@ class UnauthorizedError(LensError):
         self.was_given = was_given
 
 
+class TokensUnavailableError(LensError):
+    """Whether a token is valid cannot be known now: the token file is bad, and no good content of it is known."""
+
+
 class ForbiddenError(LensError):
     """The token is valid, but not for what is asked."""
 

@@ -13,10 +13,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lens_perf import __version__
+from lens_perf.access.token_file import create_token
 from lens_perf.cli import main
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from lens_perf.performance.schema import RECOMMENDED_INDEXES
 from tests.conftest import READER, two_clusters
+from tests.front.programs import open_directory
 
 Run = Callable[..., Result]
 LOG = """\
@@ -98,6 +100,26 @@ def test_check_config_of_bad_settings(run: Run, write_settings: Callable[[str], 
     assert result.exit_code == 2
     assert result.output.startswith(f"lens-perf: {path}: clusters.alpha.dns: is not a setting; expected one of dsn,")
     assert "hunter2" not in result.output
+
+
+def test_check_config_of_the_token_file(run: Run, write_settings: Callable[[str], Path], uid: str) -> None:
+    with open_directory() as directory:
+        path = write_settings(f'[clusters.alpha]\ndsn = "host=/{uid}"\n[access]\ntoken_file = "{directory}/t.toml"')
+        missing = run("check-config", path)
+        assert (missing.exit_code, "cannot be read: No such file" in missing.output) == (2, True)
+        create_token(directory / "t.toml", "one", ["alpha", "gone"])
+        lines = [
+            "The settings are good.",
+            "The token file is good. Number of tokens: 1",
+            "  warning: tokens name gone, which is not a cluster",
+        ]
+        assert run("check-config", path).output.splitlines()[:4] == [*lines, "alpha: NOT READY"]
+        (directory / "t.toml").chmod(0o666)
+        warning = f"  warning: {directory}/t.toml: others can write it: chmod go-w"
+        assert run("check-config", path).output.splitlines()[:4] == [*lines[:2], warning, lines[2]]
+        (directory / "t.toml").write_text("[tokens")
+        bad = run("check-config", path)
+        assert (bad.exit_code, "is not valid TOML" in bad.output) == (2, True)
 
 
 def test_a_role_that_may_not_read(

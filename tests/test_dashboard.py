@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from lens_perf.access.tokens import create_token
+from lens_perf.access.token_file import create_token
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from tests.conftest import READER, Row, Store, at, two_clusters
 from tests.front.programs import needs

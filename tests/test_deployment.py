@@ -7,17 +7,23 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg2
 import pytest
+import requests
 
+from lens_perf.access.token_file import create_token, revoke_token
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from tests.conftest import Row, Store, running_app
-from tests.front.programs import find_program, needs
+from tests.faults import wait_until
+from tests.front.jail import Jail, need_jail
+from tests.front.programs import find_program, needs, open_directory
+from tests.test_serving import free_port, wait_for
 
 CONFIG = Path(__file__).parent.parent / "config"
+UNIT = CONFIG / "lens_perf@.service"
 PASSWORD = 'it\'s "hunter2"'
 
 
@@ -121,7 +127,7 @@ def test_what_everybody_may_is_told(postgres: EmbeddedPostgres, role: str) -> No
 @needs("systemd-analyze")
 def test_the_unit_is_accepted_and_tight(tmp_path: Path) -> None:
     program = find_program("systemd-analyze")
-    text = (CONFIG / "lens_perf@.service").read_text("utf-8")
+    text = UNIT.read_text("utf-8")
     gunicorn = Path(sys.executable).with_name("gunicorn")
     assert text.count("/usr/local/lib/lens_perf/.venv/bin/gunicorn") == 1
     text = text.replace("/usr/local/lib/lens_perf/.venv/bin/gunicorn", str(gunicorn))
@@ -136,8 +142,67 @@ def test_the_unit_is_accepted_and_tight(tmp_path: Path) -> None:
     assert rated.returncode == 0, rated.stdout
 
 
+@pytest.fixture
+def reading_group(tmp_path: Path) -> int:
+    """The id of the group that sysusers.conf creates."""
+    program = find_program("systemd-sysusers")
+    (tmp_path / "etc").mkdir()
+    subprocess.run([program, f"--root={tmp_path}", CONFIG / "sysusers.conf"], check=True, capture_output=True)
+    ((name, _, gid, members),) = [line.split(":") for line in (tmp_path / "etc/group").read_text().splitlines()]
+    assert re.findall(r"^SupplementaryGroups=(.*)$", UNIT.read_text("utf-8"), re.MULTILINE) == [name]
+    assert members == ""
+    # systemd gives this name to the dynamic user, unless a group has it.
+    assert name != UNIT.stem.partition("@")[0]
+    return int(gid)
+
+
+@needs("systemd-sysusers")
+def test_the_service_reads_its_files_as_a_member_of_the_group(reading_group: int) -> None:
+    """As the unit runs it, a change of the token file by root reaches the service, and so does a file out of reach."""
+    need_jail()
+    with open_directory() as directory:
+        settings, tokens = directory / "lens_perf.toml", directory / "tokens.toml"
+        settings.write_text('[clusters.alpha]\ndsn = ""\n[access]\ntoken_file = "tokens.toml"\n', "utf-8")
+        for path, mode in ((directory, 0o750), (settings, 0o640)):
+            path.chmod(mode)
+            os.chown(path, 0, reading_group)
+        revoked = create_token(tokens, "revoked", [], settings)
+        with serve_as_the_unit(directory, reading_group) as address:
+            wait_until(lambda: statuses(address, revoked) == {200})
+            kept = create_token(tokens, "kept", [], settings)
+            wait_until(lambda: statuses(address, kept) == {200})
+            revoke_token(tokens, "revoked")
+            wait_until(lambda: statuses(address, revoked) == {401})
+            tokens.chmod(0o600)
+            wait_until(lambda: "lens_perf_token_file_unreadable 1.0" in requests.get(f"{address}/metrics").text)
+            assert statuses(address, revoked) == {401}
+            assert statuses(address, kept) == {200}
+
+
+@contextmanager
+def serve_as_the_unit(directory: Path, group: int) -> Iterator[str]:
+    """Serve as the unit's user and group do, with ``directory`` as /etc/lens_perf; systemd itself is not needed."""
+    port = free_port()
+    jail = Jail(
+        binds={"/etc/lens_perf": directory, "/srv/lens_perf": CONFIG.parent},
+        scratch={"/tmp": 64},
+        groups=[group],
+        variables={"LENS_PERF_CONFIG": "/etc/lens_perf/lens_perf.toml"},
+    )
+    command = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.conf.py", "-b", f"127.0.0.1:{port}", "wsgi:app"]
+    with jail.run(*command, cwd="/srv/lens_perf"):
+        wait_for(port)
+        yield f"http://127.0.0.1:{port}"
+
+
+def statuses(address: str, secret: str) -> set[int]:
+    """Return the statuses of enough requests for each worker to answer some."""
+    headers = {"Authorization": f"Bearer {secret}"}
+    return {requests.get(f"{address}/lens/v1/clusters", headers=headers, timeout=10).status_code for _ in range(20)}
+
+
 def test_stopping_takes_longer_than_a_request_may() -> None:
-    stop = re.search(r"^TimeoutStopSec=(\d+)$", (CONFIG / "lens_perf@.service").read_text("utf-8"), re.MULTILINE)
+    stop = re.search(r"^TimeoutStopSec=(\d+)$", UNIT.read_text("utf-8"), re.MULTILINE)
     graceful = re.search(r"^graceful_timeout = (\d+)$", (CONFIG / "gunicorn.conf.py").read_text("utf-8"), re.MULTILINE)
     assert stop is not None
     assert graceful is not None

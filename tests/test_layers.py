@@ -14,9 +14,9 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # What may import what, top to bottom: each part may import the parts listed for it, and itself where that is a package.
 ALLOWED = {
     "__main__": {"cli", "interruption"},
-    "cli": {"commands", "app", "demo", "ingest", "clusters", "performance.schema", "config", "errors",
+    "cli": {"commands", "access.token_file", "app", "demo", "ingest", "clusters", "performance.schema", "config", "errors",
             "interruption"},
-    "commands": {"commands", "access.tokens", "ingest", "clusters.registry", "performance.service",
+    "commands": {"commands", "access", "ingest", "clusters.registry", "performance.service",
                  "performance.points.query", "performance.selection",
                  "performance.workload_list", "config", "errors", "interruption"},
     "wsgi": {"app", "errors"},
@@ -24,7 +24,7 @@ ALLOWED = {
             "performance.readiness", "config", "errors"},
     "api": {"api", "performance.service", "performance.points.query", "performance.points.spool",
             "performance.selection", "performance.metric_fields", "performance.readiness",
-            "performance.listing", "performance.workload_list", "access.tokens", "instrumentation", "config", "errors"},
+            "performance.listing", "performance.workload_list", "access", "instrumentation", "config", "errors"},
     "web": {"web", "config", "errors"},
     "demo": {"demo", "ingest", "performance.schema", "config", "errors"},
     "ingest": {"ingest", "errors"},

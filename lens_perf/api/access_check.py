@@ -5,9 +5,11 @@ from pathlib import Path
 
 from flask import Flask, request
 
-from lens_perf.access.tokens import Token, TokenFile
+from lens_perf.access.current_tokens import CurrentTokens
+from lens_perf.access.tokens import Token
 from lens_perf.config import Settings
 from lens_perf.errors import ForbiddenError, UnauthorizedError
+from lens_perf.instrumentation import metrics
 from lens_perf.instrumentation.timing import note_token, phase
 
 # The blueprints of what tokens guard. The rule that matched decides, never the path: no spelling of it opens anything.
@@ -21,8 +23,10 @@ SCHEME = "bearer"
 def install_access_check(app: Flask, settings: Settings) -> None:
     """Guard the API of ``app`` if there is a token file. Raises ConfigError if that is bad."""
     if settings.access.token_file is None:
+        metrics.watch_token_file(None)
         return
-    tokens = TokenFile(Path(settings.access.token_file))
+    tokens = CurrentTokens(Path(settings.access.token_file))
+    metrics.watch_token_file(tokens.check_file)
 
     def check() -> None:
         if request.blueprint not in GUARDED_BLUEPRINTS or request.method == "OPTIONS":
@@ -46,7 +50,7 @@ def list_readable(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in names if token is None or token.may_read(name))
 
 
-def _authenticate(tokens: TokenFile, header: str) -> Token:
+def _authenticate(tokens: CurrentTokens, header: str) -> Token:
     scheme, _, secret = header.partition(" ")
     if scheme.lower() != SCHEME or not secret.strip():
         raise UnauthorizedError("A token is needed: Authorization: Bearer ...", was_given=False)

@@ -17,6 +17,7 @@ from lens_perf.errors import (
     InvalidParameterError,
     LensError,
     ResultTooLargeError,
+    TokensUnavailableError,
     UnauthorizedError,
 )
 
@@ -24,6 +25,7 @@ from lens_perf.errors import (
 STATUSES: dict[type[BaseException], HTTPStatus] = {
     InvalidParameterError: HTTPStatus.BAD_REQUEST,
     UnauthorizedError: HTTPStatus.UNAUTHORIZED,
+    TokensUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     ForbiddenError: HTTPStatus.FORBIDDEN,
     ResultTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     ClusterError: HTTPStatus.SERVICE_UNAVAILABLE,

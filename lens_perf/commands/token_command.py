@@ -1,11 +1,12 @@
 """``lens-perf token``: makes, lists and revokes the bearer tokens of the service."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from lens_perf.access.tokens import create_token, load_tokens, revoke_token
+from lens_perf.access.token_file import create_token, describe_readers, load_tokens, revoke_token
 from lens_perf.commands.options import config_option, tells_errors
 from lens_perf.config import Settings, load_settings
 from lens_perf.errors import ConfigError
@@ -27,7 +28,9 @@ def create(name: str, clusters: Sequence[str], config: Path | None) -> None:
     for cluster in clusters:
         if cluster not in settings.clusters:
             raise ConfigError(f"--cluster {cluster}: expected the name of one of the clusters of {settings.path}")
-    print(create_token(_find_file(settings), name, clusters))
+    path = _find_file(settings)
+    print(create_token(path, name, clusters, settings.path))
+    _warn_of_readers(path)
 
 
 @token_group.command("list")
@@ -45,8 +48,16 @@ def list_tokens(config: Path | None) -> None:
 @config_option
 @tells_errors
 def revoke(name: str, config: Path | None) -> None:
-    """Revoke the token NAME. Running services notice within a second, or at once on SIGHUP."""
-    revoke_token(_find_file(load_settings(config)), name)
+    """Revoke the token NAME. Running services that can read the file notice within a second."""
+    path = _find_file(load_settings(config))
+    revoke_token(path, name)
+    _warn_of_readers(path)
+
+
+def _warn_of_readers(path: Path) -> None:
+    """Say on standard error whom the change does not reach; the secret alone goes to standard output."""
+    if warning := describe_readers(path):
+        print(f"lens-perf: {warning}", file=sys.stderr)
 
 
 def _find_file(settings: Settings) -> Path:

@@ -6,7 +6,7 @@ sum; the client library looks at the process's id at each change, so that a metr
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Literal, get_args
 
@@ -47,10 +47,24 @@ class _BuildInfo(Collector):
         yield family
 
 
+class _TokenFile(Collector):
+    """Whether the token file can be read, asked at each scrape: a process without requests does not notice a change."""
+
+    def __init__(self) -> None:
+        self.is_readable: Callable[[], bool] | None = None
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        if self.is_readable is not None:
+            text = "Whether the token file cannot be read or is bad, so that changes of it have no effect"
+            yield GaugeMetricFamily("lens_perf_token_file_unreadable", text, value=not self.is_readable())
+
+
 # One process tells of the creation of each series, many do not: let both tell the same.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 _local = CollectorRegistry()
 _local.register(_BuildInfo())
+_token_file = _TokenFile()
+_local.register(_token_file)
 _clusters: set[str] = set()
 
 REQUESTS = Counter("lens_perf_requests_total", "Requests answered", ["endpoint", "cluster", "status"], registry=_local)
@@ -165,6 +179,11 @@ def count_sent(endpoint: str | None, cluster: str, rows: int, bytes: int) -> Non
     bytes_out.inc(bytes)
 
 
+def watch_token_file(is_readable: Callable[[], bool] | None) -> None:
+    """Report at each scrape what ``is_readable`` returns; None where no tokens are in use."""
+    _token_file.is_readable = is_readable
+
+
 def set_pool_use(cluster: str, in_use: int, idle: int) -> None:
     """Tell how many connections of this process to ``cluster`` are lent out, and how many wait."""
     lent, waiting, _ = _pool(cluster_label(cluster))
@@ -237,5 +256,6 @@ def _choose_registry() -> CollectorRegistry:
         return _local
     registry = CollectorRegistry()
     registry.register(_BuildInfo())
+    registry.register(_token_file)
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return registry

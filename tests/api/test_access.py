@@ -14,7 +14,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import expect
 
-from lens_perf.access.tokens import create_token, revoke_token
+from lens_perf.access.current_tokens import SharedContent
+from lens_perf.access.token_file import create_token, revoke_token
 from lens_perf.app import REGISTRY
 from lens_perf.cli import main
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
@@ -119,10 +120,24 @@ def test_a_limited_token_learns_nothing_of_other_clusters(client: FlaskClient, a
     assert app.extensions[REGISTRY]._clusters["alpha"].pool._pool.checkedin() == 0
 
 
+def test_where_no_token_can_be_checked_all_are_refused(
+    settings: Path, tokens: Path, everything: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_app(settings) as app:
+        tokens.write_text("[tokens")
+        # As a process leaves it that is killed while it writes.
+        monkeypatch.setattr(SharedContent, "read", lambda _: None)
+        refused = app.test_client().get(SOURCES, headers={"Authorization": f"Bearer {everything}"})
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+        assert "cannot read its token file" in (refused.json or {})["message"]
+        assert str(tokens) not in refused.text
+        assert app.test_client().get("/healthz").status_code == 200
+
+
 def test_the_command(settings: Path, client: FlaskClient) -> None:
     def run(*arguments: str) -> tuple[int, str]:
         result = CliRunner().invoke(main, ["token", *arguments, "--config", str(settings)], catch_exceptions=False)
-        return result.exit_code, result.output.strip()
+        return result.exit_code, result.stdout.strip()
 
     status, secret = run("create", "new", "--cluster", "alpha")
     assert status == 0

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, named in lower case by the driver
 
-from lens_perf.access.tokens import create_token
+from lens_perf.access.token_file import create_token
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from lens_perf.performance import workload_list
 from lens_perf.performance.schema import RECOMMENDED_INDEXES, create_schema

@@ -40,22 +40,26 @@ class GunicornProcess:
 
 
 @contextmanager
-def run_gunicorn(application: str, variables: Mapping[str, str], port: int | None = None) -> Iterator[GunicornProcess]:
+def run_gunicorn(
+    application: str, variables: Mapping[str, str], port: int | None = None, errors: Path = Path(os.devnull)
+) -> Iterator[GunicornProcess]:
     """Run ``application``, a ``module:name``, on a port of 127.0.0.1, or a free one, until the block ends.
 
+    What it logs beside requests goes to the file ``errors``.
     Raises RuntimeError when it does not start.
     """
     port = port or _find_port()
     command = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.conf.py", "-b", f"127.0.0.1:{port}"]
-    process = subprocess.Popen(
-        [*command, application],
-        cwd=ROOT,
-        env={**_clean_environment(), **variables},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        # Ctrl-C reaches this program alone, which then stops gunicorn in good order.
-        start_new_session=True,
-    )
+    with errors.open("wb") as stderr:
+        process = subprocess.Popen(
+            [*command, application],
+            cwd=ROOT,
+            env={**_clean_environment(), **variables},
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            # Ctrl-C reaches this program alone, which then stops gunicorn in good order.
+            start_new_session=True,
+        )
     try:
         _await_start(process, port)
         yield GunicornProcess(port, process.pid)

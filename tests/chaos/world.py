@@ -174,6 +174,11 @@ def settle(condition: Callable[[], bool], seconds: float = 3) -> None:
         time.sleep(0.1)
 
 
+def list_children(pid: int) -> list[int]:
+    """Return the processes that a process started."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]
+
+
 def fill(postgres: EmbeddedPostgres) -> None:
     """Make the clusters and their workloads."""
     with closing(psycopg2.connect(postgres.dsn("postgres"))) as connection, connection.cursor() as cursor:

@@ -18,7 +18,9 @@ class Certificate:
 def make_authority(directory: Path, name: str) -> Certificate:
     """Make an authority whose certificate signs itself."""
     made = Certificate(directory / f"{name}.crt", directory / f"{name}.key")
-    _openssl(*_request(name), "-x509", "-days", "2", "-keyout", made.key, "-out", made.certificate)
+    # Python 3.13 accepts no authority that does not say what its key is for (RFC 5280, section 4.2.1.3).
+    usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
+    _openssl(*_request(name), "-x509", *usage, "-days", "2", "-keyout", made.key, "-out", made.certificate)
     return made
 
 
@@ -26,7 +28,8 @@ def make_certificate(directory: Path, name: str, names: str, authority: Certific
     """Make a certificate for ``names``, such as ``DNS:db.example.org,IP:127.0.0.1``, signed by ``authority``."""
     made = Certificate(directory / f"{name}.crt", directory / f"{name}.key")
     wish, extensions = directory / f"{name}.csr", directory / f"{name}.ext"
-    extensions.write_text(f"subjectAltName={names}\nbasicConstraints=CA:FALSE\n", "utf-8")
+    lines = [f"subjectAltName={names}", "basicConstraints=CA:FALSE", "authorityKeyIdentifier=keyid"]
+    extensions.write_text("\n".join(lines) + "\n", "utf-8")
     _openssl(*_request(name), "-keyout", made.key, "-out", wish)
     signer = ("-CA", authority.certificate, "-CAkey", authority.key, "-CAcreateserial")
     _openssl("x509", "-req", "-in", wish, *signer, "-days", "2", "-extfile", extensions, "-out", made.certificate)

@@ -18,12 +18,14 @@ import pytest
 # The Debian package of each.
 PACKAGES: Mapping[str, str] = {
     "chromium": "chromium",
+    "kubectl": "kubernetes-client",
     "nginx": "nginx-light",
     "openssl": "openssl",
     "pgbouncer": "pgbouncer",
     "postgres": "postgresql",
     "promtool": "prometheus",
     "systemd-analyze": "systemd",
+    "systemd-sysusers": "systemd",
 }
 # Some distributions call it otherwise.
 ALIASES: Mapping[str, str] = {"chromium": "chromium-browser"}

@@ -1,0 +1,64 @@
+"""The wheel and the source distribution, built from a copy of the checkout, and environments that hold the wheel."""
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.distribution.commands import ROOT, run, try_to_run
+from tests.front.programs import skip_outside_ci
+
+NO_REGISTRY = ("Connection broken", "Failed to establish", "NewConnectionError", "Retrying")
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the source distribution and the wheel, built from a copy of the checkout."""
+    copy = tmp_path_factory.mktemp("checkout") / "lens_perf"
+    unwanted = shutil.ignore_patterns(
+        ".*", "var", "build", "dist", "_build", "*.egg-info", "__pycache__", "node_modules"
+    )
+    shutil.copytree(ROOT, copy, ignore=unwanted)
+    for hidden in (".pre-commit-config.yaml", ".dockerignore"):
+        shutil.copy(ROOT / hidden, copy)
+    # No isolation: what builds is what make has installed, and nothing is fetched.
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", copy / "dist", copy, cwd=copy)
+    return copy / "dist"
+
+
+@pytest.fixture(scope="session")
+def wheel(built: Path) -> Path:
+    """The wheel."""
+    (path,) = built.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="session")
+def install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Make an environment of an interpreter that holds the wheel and what it requires, as a deployment does."""
+    made: dict[str, Path] = {}
+
+    def make(python: str) -> Path:
+        if python not in made:
+            environment = tmp_path_factory.mktemp("environment")
+            run(python, "-m", "venv", environment, cwd=environment)
+            pip = [environment / "bin/python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+            requirements = ["--require-hashes", "--only-binary", ":all:", "-r", ROOT / "requirements.txt"]
+            ended = try_to_run(*pip, *requirements, cwd=environment)
+            offline = any(words in ended.stderr for words in NO_REGISTRY)
+            if ended.returncode and offline:
+                skip_outside_ci("pip reaches no registry to install the wheel's requirements from")
+            assert ended.returncode == 0, ended.stderr
+            run(*pip, "--no-deps", "--no-index", wheel, cwd=environment)
+            made[python] = environment
+        return made[python]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def environment(install: Callable[[str], Path]) -> Path:
+    """The environment of the interpreter that runs the tests."""
+    return install(sys.executable)
