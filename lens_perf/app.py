@@ -17,6 +17,7 @@ from lens_perf.api.headers import install_headers
 from lens_perf.api.health import create_health_blueprint
 from lens_perf.api.json_provider import OrjsonProvider
 from lens_perf.api.listing_views import LISTING, listing
+from lens_perf.api.local_callers import install_local_callers
 from lens_perf.api.metrics_views import SERVICE, metrics
 from lens_perf.api.request_scope import install_request_scope
 from lens_perf.caller import set_client_socket
@@ -73,6 +74,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_value_preprocessor(restore_slashes)
     # gunicorn tells a request's socket, by which it is noticed that nobody waits for the answer any more.
     app.before_request(lambda: set_client_socket(request.environ.get("gunicorn.socket")))
+    install_local_callers(app, settings)
     install_access_check(app, settings)
     app.extensions[REGISTRY] = registry
     readiness = Readiness(registry, registry.breaker_state)

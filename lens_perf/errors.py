@@ -76,6 +76,14 @@ class ClusterSaturatedError(ClusterError):
     """Every connection to the cluster stayed in use for the whole time a request may wait."""
 
 
+class ConnectionLimitError(ClusterError):
+    """The cluster answers, but has no connection to spare: its own limit is below what the service may open."""
+
+
+class ClusterFailedError(ClusterError):
+    """The cluster answers, but could not finish the query; the message says for want of what."""
+
+
 class ClusterMisconfiguredError(ClusterError):
     """The cluster answers, but its role, database or table is not what the service needs."""
 

@@ -83,7 +83,7 @@ def test_check_config(run: Run, postgres18: EmbeddedPostgres, write_settings: Ca
         "without_table: NOT READY",
         "  has no table training_performance: lens-perf db init creates it",
         "without_database: NOT READY",
-        "  Cluster without_database cannot be reached now; try again later",
+        "  Cluster without_database is not set up for this service; tell its operator",
     ]
 
 

@@ -10,7 +10,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 
 from lens_perf.clusters.breaker import Breaker
 from lens_perf.clusters.bulkhead import Bulkhead, share_of_threads
-from lens_perf.clusters.driver_errors import PAST_DEADLINE
+from lens_perf.clusters.driver_errors import PAST_DEADLINE, is_canceled, is_connection_limit
 from lens_perf.clusters.guard import Cut, Watchdog
 from lens_perf.clusters.pool import ConnectionPool
 from lens_perf.clusters.transaction import ReadTransaction, format_limits
@@ -70,8 +70,9 @@ class Cluster:
         ):
             try:
                 yield ReadTransaction(connection, limits)
-            except psycopg2.Error:
-                if query.cut is Cut.DEADLINE:
+            except psycopg2.Error as error:
+                canceled_late = is_canceled(error) and time.monotonic() >= deadline
+                if query.cut is Cut.DEADLINE or canceled_late:
                     metrics.count_deadline(self._name)
                     raise DeadlineExceededError(PAST_DEADLINE) from None
                 if query.cut is Cut.CLIENT_LEFT:
@@ -85,17 +86,22 @@ class Cluster:
         started = time.monotonic()
         try:
             connection = self._dial()
-        except psycopg2.OperationalError:
-            metrics.count_dial(self._name, ok=False)
-            self._breaker.note_failure(time.monotonic() - started)
+        except psycopg2.OperationalError as error:
+            if is_connection_limit(error):  # it answers: the breaker has nothing to say of it
+                metrics.count_dial(self._name, "limit")
+            else:
+                metrics.count_dial(self._name, "failed")
+                self._breaker.note_failure(time.monotonic() - started)
             raise
-        metrics.count_dial(self._name, ok=True)
+        metrics.count_dial(self._name, "ok")
         self._breaker.note_success()
         return connection
 
     def _probe(self) -> bool:
         try:
             self._dial().close()
-        except (psycopg2.Error, ConfigError, ClusterUnreachableError):
+        except psycopg2.Error as error:
+            return is_connection_limit(error)
+        except (ConfigError, ClusterUnreachableError):
             return False
         return True

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,8 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - likewise
 from lens_perf.ingest.records import Record
 
 BATCH_SIZE = 5000
+# The escape of a NUL, not the characters "u0000" behind an escaped backslash.
+NUL_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*+)\\u0000")
 
 
 @dataclass
@@ -181,4 +184,4 @@ def _format_rows(batch: Sequence[Record]) -> io.StringIO:
 
 def _dump(record: Record) -> str:
     # JSONB holds no NUL character, and no source means one.
-    return json.dumps(record.performance, ensure_ascii=False, allow_nan=False).replace("\\u0000", "")
+    return NUL_ESCAPE.sub(r"\1", json.dumps(record.performance, ensure_ascii=False, allow_nan=False))

@@ -30,7 +30,7 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 OTHER = "other"
 
 Reason = Literal["breaker", "bulkhead", "heavy", "pool"]
-OUTCOMES = {True: "ok", False: "failed"}
+Outcome = Literal["ok", "failed", "limit"]
 
 # From an answer out of the index to the default deadline; and from an idle connection to the default wait.
 REQUEST_BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -120,7 +120,7 @@ def declare_clusters(names: Iterable[str]) -> None:
         _clusters.add(name)
         for state in ("in_use", "idle"):
             POOL_CONNECTIONS.labels(name, state)
-        for outcome in OUTCOMES.values():
+        for outcome in get_args(Outcome):
             DIALS.labels(name, outcome)
         for reason in get_args(Reason):
             REFUSED.labels(name, reason)
@@ -177,9 +177,9 @@ def observe_pool_wait(cluster: str, seconds: float) -> None:
     _pool(cluster_label(cluster))[-1].observe(seconds)
 
 
-def count_dial(cluster: str, ok: bool) -> None:
-    """Count a new connection that was made, or could not be."""
-    DIALS.labels(cluster_label(cluster), OUTCOMES[ok]).inc()
+def count_dial(cluster: str, outcome: Outcome) -> None:
+    """Count a new connection that was made, could not be, or was refused at the server's limit of connections."""
+    DIALS.labels(cluster_label(cluster), outcome).inc()
 
 
 def set_breaker_open(cluster: str, is_open: bool) -> None:

@@ -94,9 +94,10 @@ def test_records_of_writers_that_count_no_restarts(connection: Connection, uid: 
 
 
 def test_strange_texts(connection: Connection, uid: str) -> None:
-    performance = {'a"b\\c,d\n\te': 'x\0y"\\', "": "é🚀", "NULL": None, "\\N": "\\."}
+    performance = {'a"b\\c,d\n\te': 'x\0y"\\', "": "é🚀", "NULL": None, "\\N": "\\.", "\\u0000": "\\\\u0000\\\0\\u0000"}
     write_records(connection, uid, "log", [Record(1, None, 0, performance)])
-    assert stored(connection, uid)[0][3] == {**performance, 'a"b\\c,d\n\te': 'xy"\\'}
+    expected = {**performance, 'a"b\\c,d\n\te': 'xy"\\', "\\u0000": "\\\\u0000\\\\u0000"}
+    assert stored(connection, uid)[0][3] == expected
 
 
 def test_what_is_stored_is_added_to(connection: Connection, uid: str) -> None:
