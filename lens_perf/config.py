@@ -71,6 +71,7 @@ class LimitSettings:
 
     deadline_seconds: float = setting("longest time a request may take before 504", 30.0, minimum=0.001)
     heavy_reads: int = setting("reads of more than 50,000 data points at once in one process", 1, minimum=1)
+    cluster_threads: int = setting("threads of one process for queries to all clusters at once", 32, minimum=2)
     max_points: int = setting("most data points in one answer before 413", 20_000_000, minimum=1)
     memory_mib: int = setting("size up to which an answer is held in memory; beyond, in a temporary file", 8, minimum=0)
     work_mem_mib: int = setting("memory PostgreSQL may use for each sort or hash of a query", 128, minimum=1)

@@ -13,6 +13,7 @@ from lens_perf.clusters.bulkhead import Bulkhead, share_of_threads
 from lens_perf.clusters.driver_errors import PAST_DEADLINE, is_canceled, is_connection_limit
 from lens_perf.clusters.guard import Cut, Watchdog
 from lens_perf.clusters.pool import ConnectionPool
+from lens_perf.clusters.prober import Prober
 from lens_perf.clusters.transaction import ReadTransaction, format_limits
 from lens_perf.config import Settings
 from lens_perf.errors import ClientLeftError, ClusterUnreachableError, ConfigError, DeadlineExceededError
@@ -26,14 +27,14 @@ LEFT = "The client left before the answer was ready"
 class Cluster:
     """A cluster's pool with all that bounds its use. Dials nothing until a connection is asked for."""
 
-    def __init__(self, name: str, dial: Dial, settings: Settings, watchdog: Watchdog) -> None:
+    def __init__(self, name: str, dial: Dial, settings: Settings, watchdog: Watchdog, prober: Prober) -> None:
         self._name = name
         self._dial = dial
         self._watchdog = watchdog
         self._deadline_seconds = settings.limits.deadline_seconds
         self._settings = settings.limits
         self._limits = format_limits(settings.limits)
-        self._breaker = Breaker(name, self._probe)
+        self._breaker = Breaker(name, self._probe, prober)
         threads = settings.http.threads
         share = share_of_threads(threads, len(settings.clusters))
         self._bulkhead = Bulkhead(share, threads, f"Cluster {name} is busy; try again in a moment")

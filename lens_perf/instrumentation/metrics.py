@@ -30,6 +30,7 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 OTHER = "other"
 
 Reason = Literal["breaker", "bulkhead", "heavy", "pool"]
+Guard = Literal["watchdog", "prober"]
 Outcome = Literal["ok", "failed", "limit"]
 
 # From an answer out of the index to the default deadline; and from an idle connection to the default wait.
@@ -94,6 +95,19 @@ DEADLINE_EXCEEDED = Counter(
 CLIENT_LEFT = Counter(
     "lens_perf_client_left_total", "Queries ended because their client had left", ["cluster"], registry=_local
 )
+GUARDS_RUNNING = Gauge(
+    "lens_perf_guards_running",
+    "Processes in which the thread that keeps deadlines (watchdog), or asks after lost clusters (prober), runs",
+    ["guard"],
+    multiprocess_mode="livesum",
+    registry=_local,
+)
+GUARD_FAILURES = Counter(
+    "lens_perf_guard_failures_total",
+    "Times a guard could not be started, was found dead, or failed at a look",
+    ["guard"],
+    registry=_local,
+)
 
 COPY_HITS = Counter("lens_perf_copy_hits_total", "Copies found to be up to date", ["cluster"], registry=_local)
 COPY_REFRESH_SECONDS = Histogram(
@@ -116,6 +130,9 @@ COPY_EVICTIONS = Counter("lens_perf_copy_evictions_total", "Copies removed to ma
 
 def declare_clusters(names: Iterable[str]) -> None:
     """Make ``names`` known as labels, with zeros: a rate can then see also the first event of each kind."""
+    for guard in get_args(Guard):
+        GUARDS_RUNNING.labels(guard)
+        GUARD_FAILURES.labels(guard)
     for name in names:
         _clusters.add(name)
         for state in ("in_use", "idle"):
@@ -190,6 +207,16 @@ def set_breaker_open(cluster: str, is_open: bool) -> None:
 def count_refusal(cluster: str, reason: Reason) -> None:
     """Count a request that was refused for want of the thing ``reason`` names."""
     REFUSED.labels(cluster_label(cluster), reason).inc()
+
+
+def set_guard_running(guard: Guard, *, is_running: bool) -> None:
+    """Report whether this process's thread of ``guard`` runs."""
+    GUARDS_RUNNING.labels(guard).set(is_running)
+
+
+def count_guard_failure(guard: Guard) -> None:
+    """Count a guard that could not be started, was found dead, or failed at a look."""
+    GUARD_FAILURES.labels(guard).inc()
 
 
 def count_deadline(cluster: str) -> None:
