@@ -12,10 +12,10 @@ from gunicorn.workers.base import Worker
 from lens_perf.access.addresses import find_objection
 from lens_perf.config import load_settings
 from lens_perf.errors import ConfigError
-from lens_perf.instrumentation import request_log, worker_files
+from lens_perf.instrumentation import request_log, shared_memory, shared_values
 
-# Before prometheus_client is imported, which looks only then: the workers' metrics add up by way of files.
-worker_files.prepare_directory()
+# Made by the master, inherited by its workers: whichever is asked for /metrics shows the numbers of all.
+metrics_memory = shared_memory.open_shared_memory()
 
 # gunicorn's own status for what cannot be started.
 REFUSED = 3
@@ -61,14 +61,21 @@ class JsonLogger(Logger):
 logger_class = JsonLogger
 
 
-def child_exit(_server: object, worker: Worker) -> None:
-    """Take the gauges of a worker that has ended out of the sums."""
-    worker_files.forget_worker(worker.pid)
+def pre_fork(_server: object, worker: Worker) -> None:
+    """Reserve a place for the worker's metrics."""
+    worker.metrics_slot = metrics_memory.take()
 
 
-def post_fork(_server: object, _worker: Worker) -> None:
-    """Let threads take turns ten times as often: a small answer is not to wait long behind a large one."""
+def post_fork(_server: object, worker: Worker) -> None:
+    """Share metrics, and let threads take turns ten times as often: a small answer need not wait behind a large one."""
+    shared_values.join(metrics_memory, worker.metrics_slot)
     sys.setswitchinterval(0.0005)
+
+
+def child_exit(_server: object, worker: Worker) -> None:
+    """Keep what the worker counted, and free its place."""
+    if worker.metrics_slot is not None:
+        metrics_memory.retire(worker.metrics_slot)
 
 
 def on_starting(server: Arbiter) -> None:

@@ -1,11 +1,9 @@
 """Every metric of the service itself, and the functions that count; one process or all of gunicorn's.
 
-Labels are bounded: a cluster is a configured one or ``other``, an endpoint is that of a rule or ``other``. With
-PROMETHEUS_MULTIPROC_DIR in the environment the values live in one file for each process, and any process tells the
-sum; the client library looks at the process's id at each change, so that a metric made before a fork is safe after it.
+Labels are bounded: a cluster is a configured one or ``other``, an endpoint is that of a rule or ``other``. gunicorn's
+workers share their numbers (``shared_values``), and whichever is scraped shows those of all.
 """
 
-import os
 from collections.abc import Iterable
 from functools import cache
 from typing import Literal, get_args
@@ -18,13 +16,13 @@ from prometheus_client import (
     Histogram,
     disable_created_metrics,
     generate_latest,
+    values,
 )
 from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from lens_perf import __version__
-from lens_perf.instrumentation.worker_files import DIRECTORY_VARIABLE
+from lens_perf.instrumentation.shared_values import SharedValue, joined_memory, show_all
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 OTHER = "other"
@@ -40,7 +38,7 @@ POOL_WAIT_BUCKETS = (0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
 
 class _BuildInfo(Collector):
-    """The version as a label, told anew at each scrape: a value of the master would be lost with its file."""
+    """The version as a label."""
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         family = GaugeMetricFamily("lens_perf_build_info", "The version that runs; always 1", labels=["version"])
@@ -48,10 +46,26 @@ class _BuildInfo(Collector):
         yield family
 
 
-# One process tells of the creation of each series, many do not: let both tell the same.
+class _SharedMemoryUse(Collector):
+    """How full the fullest slot of the workers' shared numbers is; zeros where nothing is shared."""
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        memory = joined_memory()
+        family = GaugeMetricFamily(
+            "lens_perf_metrics_memory_bytes", "Memory of the worker with the most metrics", labels=["state"]
+        )
+        family.add_metric(["used"], memory.most_used() if memory else 0)
+        family.add_metric(["size"], memory.slot_bytes if memory else 0)
+        yield family
+
+
+# Before any metric is made: prometheus_client asks this attribute for the number behind each.
+values.ValueClass = SharedValue
+# One process has the time at which each series was made, many have several.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 _local = CollectorRegistry()
 _local.register(_BuildInfo())
+_local.register(_SharedMemoryUse())
 _clusters: set[str] = set()
 
 REQUESTS = Counter("lens_perf_requests_total", "Requests answered", ["endpoint", "cluster", "status"], registry=_local)
@@ -108,6 +122,25 @@ GUARD_FAILURES = Counter(
     ["guard"],
     registry=_local,
 )
+_BY_NAME = {
+    family.name: metric
+    for metric in (
+        REQUESTS,
+        REQUEST_SECONDS,
+        POOL_CONNECTIONS,
+        POOL_WAIT_SECONDS,
+        DIALS,
+        BREAKER_OPEN,
+        REFUSED,
+        ROWS_OUT,
+        BYTES_OUT,
+        DEADLINE_EXCEEDED,
+        CLIENT_LEFT,
+        GUARDS_RUNNING,
+        GUARD_FAILURES,
+    )
+    for family in metric.describe()
+}
 
 COPY_HITS = Counter("lens_perf_copy_hits_total", "Copies found to be up to date", ["cluster"], registry=_local)
 COPY_REFRESH_SECONDS = Histogram(
@@ -256,13 +289,10 @@ def count_copy_eviction() -> None:
 
 def expose() -> bytes:
     """Return all metrics in Prometheus's text form: of all processes under gunicorn, else of this one."""
-    return generate_latest(_choose_registry())
-
-
-def _choose_registry() -> CollectorRegistry:
-    if DIRECTORY_VARIABLE not in os.environ:
-        return _local
-    registry = CollectorRegistry()
-    registry.register(_BuildInfo())
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return registry
+    memory = joined_memory()
+    if memory is None:
+        return generate_latest(_local)
+    with show_all(memory) as series:
+        for metric, name, *labels in series:  # this process may not have met them all
+            _BY_NAME[metric].labels(*(labels[:-1] if name.endswith("_bucket") else labels))
+        return generate_latest(_local)
