@@ -20,15 +20,16 @@ metrics_memory = shared_memory.open_shared_memory()
 # gunicorn's own status for what cannot be started.
 REFUSED = 3
 
-# A request waits for a database far more than it computes: threads for the waiting, processes for the computing.
-worker_class = "gthread"
+# A request waits for a database far more than it computes: threads for the waiting, processes for computing. This is
+# gthread, but a request that is still arriving holds no thread, and probes have threads of their own.
+worker_class = "lens_perf.serving.worker.Worker"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = int(os.environ.get("LENS_PERF_HTTP_THREADS", "8"))
 
 # Loading before the fork shares memory; no connection is open by then, each worker opens its own.
 preload_app = True
 
-# The longest request line gunicorn can allow: hundreds of metric names. Beyond, it answers by itself, in HTML.
+# The longest request line gunicorn can allow: hundreds of metric names. More go into the body of a POST.
 limit_request_line = 8190
 
 # Longer than nginx keeps its upstream connections, so that the side that closes first is never the one that answers.

