@@ -64,6 +64,10 @@ class QueryFailedError(LensError):
     """The database refused a statement for a reason that only a developer can mend."""
 
 
+class TemporarySpaceError(LensError):
+    """A large answer needs a temporary file, for which there is no room now."""
+
+
 class ClusterError(LensError):
     """A known cluster cannot answer now; asking again later may help."""
 

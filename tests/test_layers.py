@@ -64,7 +64,6 @@ ALLOWED = {
     "performance.marked_points": {"performance.queries", "performance.statements", "performance.point_writer",
                                   "performance.notations"},
     "performance.column_writer": {"performance.point_writer", "performance.notations", "instrumentation.timing"},
-    "performance.point_writer": {"instrumentation.timing", "errors"},
     "performance.row_blocks": set(),
     "performance.freshness": {"performance.freshness", "performance.statements", "performance.selection"},
     "performance.glance_queries": {"performance.queries", "performance.statements", "performance.workload_queries",
