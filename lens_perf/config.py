@@ -65,6 +65,7 @@ class PoolSettings:
     wait_seconds: float = setting("longest wait for a free connection before 503", 1.0, minimum=0)
     dial_seconds: int = setting("longest wait for a new connection, whole seconds (libpq's least is 2)", 2, minimum=2)
     idle_check_seconds: float = setting("idle time after which a connection is tried before use", 30.0, minimum=0)
+    idle_seconds: float = setting("time without use after which connections are given back", 300.0, minimum=1)
     lifetime_seconds: float = setting("age at which a connection is replaced, give or take 10 %", 1800.0, minimum=1)
 
 

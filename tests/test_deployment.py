@@ -13,6 +13,8 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from lens_perf.capacity import count_tasks
+from lens_perf.config import load_settings
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from tests.conftest import Row, Store, running_app
 from tests.front.programs import find_program, needs
@@ -134,6 +136,15 @@ def test_the_unit_is_accepted_and_tight(tmp_path: Path) -> None:
     command = [program, "security", "--offline=yes", "--threshold=20", "--no-pager", instance]
     rated = subprocess.run(command, capture_output=True, text=True, check=False)
     assert rated.returncode == 0, rated.stdout
+
+
+def test_the_limit_of_tasks_follows_from_the_settings(write_settings: Callable[[str], Path]) -> None:
+    unit = (CONFIG / "lens_perf@.service").read_text("utf-8")
+    limit = re.search(r"^TasksMax=(\d+)$", unit, re.MULTILINE)
+    assert limit is not None
+    needed = count_tasks(load_settings(write_settings('[clusters.a]\ndsn = "host=x"'), {}), 2)
+    assert int(limit.group(1)) >= 2 * needed
+    assert f"is {needed} as shipped" in unit
 
 
 def test_stopping_takes_longer_than_a_request_may() -> None:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, named in lower case by the driver
@@ -24,21 +24,30 @@ Dial = Callable[[], Connection]
 LEFT = "The client left before the answer was ready"
 
 
+@dataclass(frozen=True)
+class Guards:
+    """What looks after all clusters of a process."""
+
+    watchdog: Watchdog
+    prober: Prober
+    wake_janitor: Callable[[], None]
+
+
 class Cluster:
     """A cluster's pool with all that bounds its use. Dials nothing until a connection is asked for."""
 
-    def __init__(self, name: str, dial: Dial, settings: Settings, watchdog: Watchdog, prober: Prober) -> None:
+    def __init__(self, name: str, dial: Dial, settings: Settings, guards: Guards) -> None:
         self._name = name
         self._dial = dial
-        self._watchdog = watchdog
+        self._watchdog = guards.watchdog
         self._deadline_seconds = settings.limits.deadline_seconds
         self._settings = settings.limits
         self._limits = format_limits(settings.limits)
-        self._breaker = Breaker(name, self._probe, prober)
+        self._breaker = Breaker(name, self._probe, guards.prober)
         threads = settings.http.threads
         share = share_of_threads(threads, len(settings.clusters))
         self._bulkhead = Bulkhead(share, threads, f"Cluster {name} is busy; try again in a moment")
-        self.pool = ConnectionPool(name, self._dial_unless_away, settings.pool, watchdog)
+        self.pool = ConnectionPool(name, self._dial_unless_away, settings.pool, guards.watchdog, guards.wake_janitor)
 
     @property
     def breaker_state(self) -> str:

@@ -1,7 +1,7 @@
 """From a cluster's name to its connections: asked for, else the default one, else the current one."""
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from typing import TypeVar
 
@@ -9,15 +9,16 @@ import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, named in lower case by the driver
 
 from lens_perf.clusters.bulkhead import Bulkhead
-from lens_perf.clusters.cluster import Cluster
+from lens_perf.clusters.cluster import Cluster, Guards
 from lens_perf.clusters.dialling import dial, read_connection_arguments
 from lens_perf.clusters.driver_errors import translate
 from lens_perf.clusters.fan_out import FanOut
 from lens_perf.clusters.guard import Watchdog
+from lens_perf.clusters.guard_thread import GuardThread
 from lens_perf.clusters.prober import Prober
 from lens_perf.clusters.transaction import ReadTransaction
 from lens_perf.config import Settings
-from lens_perf.errors import ConfigError, InvalidParameterError, LensError
+from lens_perf.errors import ClusterSaturatedError, ConfigError, InvalidParameterError, LensError
 from lens_perf.instrumentation import metrics
 
 Found = TypeVar("Found")
@@ -39,8 +40,9 @@ class ClusterRegistry:
             read_connection_arguments(where, cluster, settings.pool.dial_seconds)
             self._dials[name] = partial(dial, where, cluster, settings.pool.dial_seconds)
         self._fan_out = FanOut(settings.limits.cluster_threads)
-        watchdog, prober = Watchdog(), Prober(self._fan_out)
-        self._clusters = {name: Cluster(name, each, settings, watchdog, prober) for name, each in self._dials.items()}
+        self._janitor = GuardThread("janitor", settings.pool.idle_seconds, self._give_back)
+        guards = Guards(Watchdog(), Prober(self._fan_out), self._wake_janitor)
+        self._clusters = {name: Cluster(name, each, settings, guards) for name, each in self._dials.items()}
         self._heavy_reads = Bulkhead(
             settings.limits.heavy_reads,
             # Half of the threads are left for questions that are answered at once.
@@ -111,6 +113,15 @@ class ClusterRegistry:
     def breaker_state(self, name: str) -> str:
         """Return ``"closed"``, or ``"open"`` while cluster ``name`` is known to be away."""
         return self._clusters[name].breaker_state
+
+    def _wake_janitor(self) -> None:
+        """Have idle connections given back. Where no thread can be started, the next connection tries again."""
+        with suppress(ClusterSaturatedError):
+            self._janitor.wake()
+
+    def _give_back(self) -> bool:
+        left = [cluster.pool.give_back() for cluster in self._clusters.values()]
+        return any(left)
 
     def close(self) -> None:
         """Close every idle connection, and take no more queries to many clusters."""

@@ -18,13 +18,14 @@ from lens_perf.errors import InvalidParameterError
 from lens_perf.instrumentation.timing import phase
 
 # The server looks every half second whether its client is still there. jit is off because compiling costs more than
-# these short statements do.
+# these short statements do. Where created_at has no time zone, its times are UTC, however the server is set.
 TRANSACTION_LIMITS = """
 SET LOCAL transaction_read_only = on;
 SET LOCAL statement_timeout = {deadline_ms};
 SET LOCAL work_mem = '{work_mem_mib}MB';
 SET LOCAL client_connection_check_interval = 500;
 SET LOCAL jit = off;
+SET LOCAL timezone = 'UTC';
 """
 
 

@@ -28,7 +28,7 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 OTHER = "other"
 
 Reason = Literal["breaker", "bulkhead", "heavy", "pool"]
-Guard = Literal["watchdog", "prober"]
+Guard = Literal["watchdog", "prober", "janitor"]
 Outcome = Literal["ok", "failed", "limit"]
 
 # From an answer out of the index to the default deadline; and from an idle connection to the default wait.
@@ -111,7 +111,7 @@ CLIENT_LEFT = Counter(
 )
 GUARDS_RUNNING = Gauge(
     "lens_perf_guards_running",
-    "Processes in which the thread that keeps deadlines (watchdog), or asks after lost clusters (prober), runs",
+    "Processes in which a guard runs: it keeps deadlines, probes lost clusters, or closes idle connections",
     ["guard"],
     multiprocess_mode="livesum",
     registry=_local,
