@@ -14,9 +14,10 @@ from statistics import quantiles
 from urllib.parse import urlsplit
 
 from tests.benchmarks.gunicorn_process import run_gunicorn
+from tests.chaos.exhaustion import EXHAUSTION
 from tests.chaos.finding import Finding
 from tests.chaos.namespace import find_obstacle
-from tests.chaos.world import LARGE, METRICS, MIDDLE, SMALL, SOURCES, UID, Answer, World, settle
+from tests.chaos.world import LARGE, METRICS, MIDDLE, SMALL, SOURCES, UID, Answer, World, list_children, settle
 from tests.faults import FORWARD, SILENT, TRICKLE, frozen, wait_until
 from tests.front.nginx import run_nginx
 from tests.front.programs import locate_program
@@ -284,11 +285,6 @@ def kill_worker(world: World) -> Finding:
     return finding
 
 
-def list_children(pid: int) -> list[int]:
-    """Return the processes that a process started."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]
-
-
 def leave(world: World) -> Finding:
     """Ask and leave, and see how long the query goes on."""
     finding = Finding("callers who leave", 1.0)
@@ -349,7 +345,8 @@ SCENARIOS: Mapping[str, Callable[[World], Finding]] = {
     "rolling-restart": roll,
     "ten-million-points": send_ten_million,
     "leaving-callers": leave,
+    **EXHAUSTION,
     "interrupted-imports": interrupt_imports,
 }
 # What needs the usual deadline: answers that take long without any fault.
-UNHURRIED = {"heavy-reads", "killed-backends", "ten-million-points"}
+UNHURRIED = {"full-temporary-directory", "heavy-reads", "killed-backends", "ten-million-points"}
