@@ -122,25 +122,6 @@ GUARD_FAILURES = Counter(
     ["guard"],
     registry=_local,
 )
-_BY_NAME = {
-    family.name: metric
-    for metric in (
-        REQUESTS,
-        REQUEST_SECONDS,
-        POOL_CONNECTIONS,
-        POOL_WAIT_SECONDS,
-        DIALS,
-        BREAKER_OPEN,
-        REFUSED,
-        ROWS_OUT,
-        BYTES_OUT,
-        DEADLINE_EXCEEDED,
-        CLIENT_LEFT,
-        GUARDS_RUNNING,
-        GUARD_FAILURES,
-    )
-    for family in metric.describe()
-}
 
 COPY_HITS = Counter("lens_perf_copy_hits_total", "Copies found to be up to date", ["cluster"], registry=_local)
 COPY_REFRESH_SECONDS = Histogram(
@@ -159,6 +140,30 @@ COPY_BUILD_SECONDS = Histogram(
 )
 COPY_BYTES = Gauge("lens_perf_copy_bytes", "Size of all copies", multiprocess_mode="mostrecent", registry=_local)
 COPY_EVICTIONS = Counter("lens_perf_copy_evictions_total", "Copies removed to make room", registry=_local)
+_BY_NAME = {
+    family.name: metric
+    for metric in (
+        REQUESTS,
+        REQUEST_SECONDS,
+        POOL_CONNECTIONS,
+        POOL_WAIT_SECONDS,
+        DIALS,
+        BREAKER_OPEN,
+        REFUSED,
+        ROWS_OUT,
+        BYTES_OUT,
+        DEADLINE_EXCEEDED,
+        CLIENT_LEFT,
+        GUARDS_RUNNING,
+        GUARD_FAILURES,
+        COPY_HITS,
+        COPY_REFRESH_SECONDS,
+        COPY_BUILD_SECONDS,
+        COPY_BYTES,
+        COPY_EVICTIONS,
+    )
+    for family in metric.describe()
+}
 
 
 def declare_clusters(names: Iterable[str]) -> None:
@@ -279,7 +284,7 @@ def count_copy_refresh(cluster: str, seconds: float) -> None:
 
 def count_copy_build(cluster: str, ok: bool, seconds: float) -> None:
     """Count a workload that was read whole, or could not be."""
-    COPY_BUILD_SECONDS.labels(cluster_label(cluster), OUTCOMES[ok]).observe(seconds)
+    COPY_BUILD_SECONDS.labels(cluster_label(cluster), "ok" if ok else "failed").observe(seconds)
 
 
 def set_copy_bytes(size: int) -> None:
@@ -299,5 +304,6 @@ def expose() -> bytes:
         return generate_latest(_local)
     with show_all(memory) as series:
         for metric, name, *labels in series:  # this process may not have met them all
-            _BY_NAME[metric].labels(*(labels[:-1] if name.endswith("_bucket") else labels))
+            if own := labels[:-1] if name.endswith("_bucket") else labels:
+                _BY_NAME[metric].labels(*own)
         return generate_latest(_local)

@@ -20,12 +20,14 @@ ENDED = 0
 
 HEADER = struct.Struct("<Q")
 NUMBER = struct.Struct("<d")
+# Behind each number, when it was set: of some, the latest counts.
+ENTRY = struct.Struct("<dd")
 # While the master moves numbers between slots, its count of such moves is odd; a reader waits for so long at most.
 MOVE_SECONDS = 1.0
 
 
 class Slot:
-    """One process's numbers: entries of a length, a key padded to 8 bytes, and a double, behind the bytes used."""
+    """One process's numbers: entries of a length, a key padded to 8 bytes, a number and its time."""
 
     def __init__(self, memory: mmap.mmap, start: int, size: int) -> None:
         self._memory = memory
@@ -47,22 +49,23 @@ class Slot:
                 found = self._add(key)
             return found
 
-    def write(self, place: int, number: float) -> None:
-        """Store a number at a place."""
+    def write(self, place: int, number: float, set_at: float | None = None) -> None:
+        """Store a number at a place, and the seconds since 1970 at which it was set, if that matters."""
         # An assignment copies aligned bytes at once; pack_into would write zeros first.
         self._memory[place : place + NUMBER.size] = NUMBER.pack(number)
+        if set_at is not None:
+            self._memory[place + NUMBER.size : place + ENTRY.size] = NUMBER.pack(set_at)
 
-    def read(self) -> Iterator[tuple[bytes, int, float]]:
-        """Yield each key with the place of its number, and the number."""
+    def read(self) -> Iterator[tuple[bytes, float, float]]:
+        """Yield each key with its number, and when that was set."""
         content = self._memory[self._start : self._start + self.used]
         position = HEADER.size
         while position < len(content):
             (length,) = HEADER.unpack_from(content, position)
             key = content[position + HEADER.size : position + HEADER.size + length]
             position += HEADER.size + _pad(length)
-            (number,) = NUMBER.unpack_from(content, position)
-            yield key, self._start + position, number
-            position += NUMBER.size
+            yield key, *ENTRY.unpack_from(content, position)
+            position += ENTRY.size
 
     def clear(self) -> None:
         """Forget all, and give the memory back."""
@@ -72,14 +75,14 @@ class Slot:
 
     def _add(self, key: bytes) -> int | None:
         used = self.used
-        entry = HEADER.pack(len(key)) + key.ljust(_pad(len(key)), b"\0") + NUMBER.pack(0.0)
+        entry = HEADER.pack(len(key)) + key.ljust(_pad(len(key)), b"\0") + ENTRY.pack(0.0, 0.0)
         if used + len(entry) > self._size:
             return None
         at = self._start + used
         self._memory[at : at + len(entry)] = entry
         # Last, so that a reader finds whole entries only.
         self._memory[self._start : self._start + HEADER.size] = HEADER.pack(used + len(entry))
-        self._places[key] = at + len(entry) - NUMBER.size
+        self._places[key] = at + len(entry) - ENTRY.size
         return self._places[key]
 
 
@@ -103,18 +106,17 @@ class SharedMemory:
     def retire(self, index: int) -> None:
         """Add what a worker that has ended counted to the sums of the ended, and free its slot. For the master."""
         ended, slot = self.slots[ENDED], self.slots[index]
-        known = {key: number for key, _place, number in ended.read()}
+        sums = {key: (number, set_at) for key, number, set_at in ended.read()}
         self._count_move()
-        for key, _place, number in slot.read():
-            # Gauges are of live workers only.
+        for key, number, set_at in slot.read():
             if not is_live(key) and (place := ended.place(key)) is not None:
-                ended.write(place, known.get(key, 0.0) + number)
+                ended.write(place, *_combine(key, sums.get(key), (number, set_at)))
         slot.clear()
         self._count_move()
         self._taken.discard(index)
 
     def merge(self) -> dict[bytes, float]:
-        """Return the number of each key over all processes: the sum, or of ``livemax`` keys the greatest."""
+        """Return the number of each key over all processes: the sum, the greatest, or the latest, as its mode says."""
         until = time.monotonic() + MOVE_SECONDS
         while True:
             moves = _read_count(self._memory, 0)
@@ -128,18 +130,18 @@ class SharedMemory:
         return max(slot.used for slot in self.slots)
 
     def _merge_now(self) -> dict[bytes, float]:
-        merged: dict[bytes, float] = {}
+        merged: dict[bytes, tuple[float, float]] = {}
         for slot in self.slots:
-            for key, _place, number in slot.read():
-                before = merged.get(key, 0.0)
-                merged[key] = max(before, number) if key.startswith(GREATEST) else before + number
-        return merged
+            for key, number, set_at in slot.read():
+                merged[key] = _combine(key, merged.get(key), (number, set_at))
+        return {key: number for key, (number, _set_at) in merged.items()}
 
     def _count_move(self) -> None:
         self._memory[0 : HEADER.size] = HEADER.pack(_read_count(self._memory, 0) + 1)
 
 
-LIVE, GREATEST = b"live", b"livemax"
+# How keys begin that are no sums over all processes there ever were; prometheus_client's words.
+LIVE, GREATEST, LATEST = b"live", b"livemax", b"mostrecent"
 
 
 def is_live(key: bytes) -> bool:
@@ -155,6 +157,16 @@ def _open_for(_process: int) -> SharedMemory:
 def open_shared_memory() -> SharedMemory:
     """Return the memory of this master: gunicorn runs its settings again at each reload, with workers alive."""
     return _open_for(os.getpid())
+
+
+def _combine(key: bytes, one: tuple[float, float] | None, other: tuple[float, float]) -> tuple[float, float]:
+    """Return the number of ``key`` over two processes, and when it was set."""
+    if one is None:
+        return other
+    if key.startswith(LATEST):
+        return max(one, other, key=lambda each: each[1])
+    number = max(one[0], other[0]) if key.startswith(GREATEST) else one[0] + other[0]
+    return number, max(one[1], other[1])
 
 
 def _read_count(memory: mmap.mmap, at: int) -> int:

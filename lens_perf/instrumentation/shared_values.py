@@ -45,10 +45,10 @@ class SharedValue:
         with self._lock:
             self._store(self._number + amount)
 
-    def set(self, value: float, timestamp: float | None = None) -> None:  # noqa: ARG002 - the library's signature
-        """Replace the number."""
+    def set(self, value: float, timestamp: float | None = None) -> None:
+        """Replace the number, which was measured at ``timestamp`` if that matters."""
         with self._lock:
-            self._store(float(value))
+            self._store(float(value), timestamp)
 
     def get(self) -> float:
         """Return the number: while all processes' are shown, theirs."""
@@ -70,10 +70,10 @@ class SharedValue:
         if place is None:
             log.error("no room to share the metric %s with the other processes", self.key.decode())
 
-    def _store(self, number: float) -> None:
+    def _store(self, number: float, set_at: float | None = None) -> None:
         self._number = number
         if self._slot is not None:
-            self._slot.write(self._place, number)
+            self._slot.write(self._place, number, set_at)
 
 
 class _State:

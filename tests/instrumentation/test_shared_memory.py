@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lens_perf.instrumentation.shared_memory import ENDED, SharedMemory, Slot
 from tests.faults import wait_until
 
-KEYS = st.binary(max_size=40).filter(lambda key: not key.startswith(b"live"))
+KEYS = st.binary(max_size=40).filter(lambda key: not key.startswith((b"live", b"mostrecent")))
 
 
 def add(slot: Slot, key: bytes, number: float) -> None:
@@ -51,6 +51,20 @@ def test_gauges_are_of_the_living() -> None:
     assert memory.merge() == {b'livesum["g"]': 5.0, b'livemax["g"]': 3.0}
     memory.retire(2)
     assert memory.merge() == {b'livesum["g"]': 2.0, b'livemax["g"]': 2.0}
+
+
+def test_of_some_the_latest_counts() -> None:
+    memory = SharedMemory(4, 4096)
+    first, second = take(memory, 2)
+    for index, number, set_at in ((first, 5.0, 100.0), (second, 3.0, 200.0), (first, 9.0, 150.0)):
+        place = memory.slots[index].place(b"mostrecent[]")
+        assert place is not None
+        memory.slots[index].write(place, number, set_at)
+        memory.merge()
+    assert memory.merge() == {b"mostrecent[]": 3.0}
+    memory.retire(second)
+    memory.retire(first)
+    assert memory.merge() == {b"mostrecent[]": 3.0}
 
 
 def test_a_full_slot_refuses_and_goes_on() -> None:
