@@ -49,7 +49,7 @@ typecheck: $(STAMPS)/dev ## Check the types of the package
 bench: $(STAMPS)/test ## Measure the service against bare PostgreSQL; takes some minutes
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
-chaos: $(STAMPS)/test ## Freeze, kill and silence what the service lives on, and print how it took it
+chaos: $(STAMPS)/test ## Freeze, kill, silence and use up what the service lives on, and print how it took it
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 screenshots: $(STAMPS)/test $(DRAWING) ## Take pictures of the dashboard into docs/screenshots; needs Chromium

@@ -12,23 +12,24 @@ from gunicorn.workers.base import Worker
 from lens_perf.access.addresses import find_objection
 from lens_perf.config import load_settings
 from lens_perf.errors import ConfigError
-from lens_perf.instrumentation import request_log, worker_files
+from lens_perf.instrumentation import request_log, shared_memory, shared_values
 
-# Before prometheus_client is imported, which looks only then: the workers' metrics add up by way of files.
-worker_files.prepare_directory()
+# Made by the master, inherited by its workers: whichever is asked for /metrics shows the numbers of all.
+metrics_memory = shared_memory.open_shared_memory()
 
 # gunicorn's own status for what cannot be started.
 REFUSED = 3
 
-# A request waits for a database far more than it computes: threads for the waiting, processes for the computing.
-worker_class = "gthread"
+# A request waits for a database far more than it computes: threads for the waiting, processes for computing. This is
+# gthread, but a request that is still arriving holds no thread, and probes have threads of their own.
+worker_class = "lens_perf.serving.worker.Worker"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = int(os.environ.get("LENS_PERF_HTTP_THREADS", "8"))
 
 # Loading before the fork shares memory; no connection is open by then, each worker opens its own.
 preload_app = True
 
-# The longest request line gunicorn can allow: hundreds of metric names. Beyond, it answers by itself, in HTML.
+# The longest request line gunicorn can allow: hundreds of metric names. More go into the body of a POST.
 limit_request_line = 8190
 
 # Longer than nginx keeps its upstream connections, so that the side that closes first is never the one that answers.
@@ -61,14 +62,21 @@ class JsonLogger(Logger):
 logger_class = JsonLogger
 
 
-def child_exit(_server: object, worker: Worker) -> None:
-    """Take the gauges of a worker that has ended out of the sums."""
-    worker_files.forget_worker(worker.pid)
+def pre_fork(_server: object, worker: Worker) -> None:
+    """Reserve a place for the worker's metrics."""
+    worker.metrics_slot = metrics_memory.take()
 
 
-def post_fork(_server: object, _worker: Worker) -> None:
-    """Let threads take turns ten times as often: a small answer is not to wait long behind a large one."""
+def post_fork(_server: object, worker: Worker) -> None:
+    """Share metrics, and let threads take turns ten times as often: a small answer need not wait behind a large one."""
+    shared_values.join(metrics_memory, worker.metrics_slot)
     sys.setswitchinterval(0.0005)
+
+
+def child_exit(_server: object, worker: Worker) -> None:
+    """Keep what the worker counted, and free its place."""
+    if worker.metrics_slot is not None:
+        metrics_memory.retire(worker.metrics_slot)
 
 
 def on_starting(server: Arbiter) -> None:

@@ -17,7 +17,9 @@ from lens_perf.api.headers import install_headers
 from lens_perf.api.health import create_health_blueprint
 from lens_perf.api.json_provider import OrjsonProvider
 from lens_perf.api.listing_views import LISTING, listing
+from lens_perf.api.local_callers import install_local_callers
 from lens_perf.api.metrics_views import SERVICE, metrics
+from lens_perf.api.request_bodies import install_request_bodies
 from lens_perf.api.request_scope import install_request_scope
 from lens_perf.caller import set_client_socket
 from lens_perf.clusters.registry import ClusterRegistry
@@ -73,6 +75,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_value_preprocessor(restore_slashes)
     # gunicorn tells a request's socket, by which it is noticed that nobody waits for the answer any more.
     app.before_request(lambda: set_client_socket(request.environ.get("gunicorn.socket")))
+    install_local_callers(app, settings)
+    install_request_bodies(app)
     install_access_check(app, settings)
     app.extensions[REGISTRY] = registry
     readiness = Readiness(registry, registry.breaker_state)

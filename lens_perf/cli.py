@@ -8,6 +8,7 @@ import psycopg2
 
 from lens_perf import __version__
 from lens_perf.access.token_file import find_other_writers, load_tokens
+from lens_perf.capacity import count_connections, count_tasks, count_workers
 from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.commands.import_command import import_files
 from lens_perf.commands.options import DIRECTORY, FILE, config_option, tells_errors
@@ -17,6 +18,7 @@ from lens_perf.config import Settings, load_settings
 from lens_perf.errors import LensError
 from lens_perf.interruption import INTERRUPTION
 from lens_perf.performance.schema import can_read_table, create_schema, find_missing_indexes, has_table
+from lens_perf.performance.table_check import find_conditions, find_obstacle, list_warnings
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -34,10 +36,13 @@ def check_config(file: Path | None) -> int:
     FILE defaults to the one that LENS_PERF_CONFIG names. Exit status 1: a cluster is not ready.
     """
     settings = load_settings(file)
-    registry = ClusterRegistry(settings)
+    registry, workers = ClusterRegistry(settings), count_workers()
+    connections = count_connections(settings, workers)
     print("The settings are good.")
     _check_token_file(settings)
-    ready = [_check_cluster(registry, name) for name in registry.names]
+    print(f"With {workers} workers it takes up to {count_tasks(settings, workers)} tasks (processes and threads),")
+    print(f"and up to {connections} connections to each cluster.")
+    ready = [_check_cluster(registry, name, connections) for name in registry.names]
     return 0 if all(ready) else 1
 
 
@@ -54,11 +59,11 @@ def _check_token_file(settings: Settings) -> None:
         print(f"  warning: {finding}")
 
 
-def _check_cluster(registry: ClusterRegistry, name: str) -> bool:
+def _check_cluster(registry: ClusterRegistry, name: str, connections: int) -> bool:
     """Print the findings about one cluster; return whether it can serve."""
     try:
         with registry.open_connection(name) as connection:
-            findings, ready = _inspect(connection)
+            findings, ready = _inspect(connection, connections)
     except LensError as error:
         findings, ready = [error.message], False
     print(f"{name}: {'ready' if ready else 'NOT READY'}")
@@ -67,16 +72,19 @@ def _check_cluster(registry: ClusterRegistry, name: str) -> bool:
     return ready
 
 
-def _inspect(connection: psycopg2.extensions.connection) -> tuple[list[str], bool]:
+def _inspect(connection: psycopg2.extensions.connection, connections: int) -> tuple[list[str], bool]:
     if not has_table(connection):
         return ["has no table training_performance: lens-perf db init creates it"], False
     if not can_read_table(connection):
         return ["its role may not SELECT from training_performance: grant it"], False
+    conditions = find_conditions(connection)
+    if obstacle := find_obstacle(conditions):
+        return [obstacle], False
     missing = [
         f"lacks the recommended index ({index.columns}), for {index.serves}: lens-perf db init creates it"
         for index in find_missing_indexes(connection)
     ]
-    return ["answers, has the table", *missing], True
+    return ["answers, has the table", *list_warnings(conditions, connections), *missing], True
 
 
 @main.group("db")

@@ -14,6 +14,8 @@ from typing import Any, TypeVar, cast, get_args, get_origin
 
 from lens_perf.errors import ConfigError
 
+# Of a request's body: some 5,000 names of metrics.
+LARGEST_BODY = 128 * 2**10
 CONFIG_VARIABLE = "LENS_PERF_CONFIG"
 VARIABLE_PREFIX = "LENS_PERF_"
 # Read by the tests and the demo, not by the service.
@@ -41,6 +43,7 @@ class HttpSettings:
 
     base_path: str = setting("path under which the API is served, / at its start and none at its end", "/lens/v1")
     threads: int = setting("requests that one process answers at once: gunicorn's threads", 8, minimum=1)
+    request_seconds: float = setting("longest time a whole request may take to arrive before 408", 10.0, minimum=0.1)
     trusted_proxies: int = setting("reverse proxies in front whose X-Forwarded headers are believed", 0, minimum=0)
     cors_origins: tuple[str, ...] = setting("origins whose pages may read the API, as https://example.org", ())
     ready_needs_all: bool = setting("whether /readyz asks for every cluster, not for any", False)
@@ -62,6 +65,7 @@ class PoolSettings:
     wait_seconds: float = setting("longest wait for a free connection before 503", 1.0, minimum=0)
     dial_seconds: int = setting("longest wait for a new connection, whole seconds (libpq's least is 2)", 2, minimum=2)
     idle_check_seconds: float = setting("idle time after which a connection is tried before use", 30.0, minimum=0)
+    idle_seconds: float = setting("time without use after which connections are given back", 300.0, minimum=1)
     lifetime_seconds: float = setting("age at which a connection is replaced, give or take 10 %", 1800.0, minimum=1)
 
 
@@ -71,6 +75,7 @@ class LimitSettings:
 
     deadline_seconds: float = setting("longest time a request may take before 504", 30.0, minimum=0.001)
     heavy_reads: int = setting("reads of more than 50,000 data points at once in one process", 1, minimum=1)
+    cluster_threads: int = setting("threads of one process for queries to all clusters at once", 32, minimum=2)
     max_points: int = setting("most data points in one answer before 413", 20_000_000, minimum=1)
     memory_mib: int = setting("size up to which an answer is held in memory; beyond, in a temporary file", 8, minimum=0)
     work_mem_mib: int = setting("memory PostgreSQL may use for each sort or hash of a query", 128, minimum=1)

@@ -68,6 +68,10 @@ class QueryFailedError(LensError):
     """The database refused a statement for a reason that only a developer can mend."""
 
 
+class TemporarySpaceError(LensError):
+    """A large answer needs a temporary file, for which there is no room now."""
+
+
 class ClusterError(LensError):
     """A known cluster cannot answer now; asking again later may help."""
 
@@ -78,6 +82,14 @@ class ClusterUnreachableError(ClusterError):
 
 class ClusterSaturatedError(ClusterError):
     """Every connection to the cluster stayed in use for the whole time a request may wait."""
+
+
+class ConnectionLimitError(ClusterError):
+    """The cluster answers, but has no connection to spare: its own limit is below what the service may open."""
+
+
+class ClusterFailedError(ClusterError):
+    """The cluster answers, but could not finish the query; the message says for want of what."""
 
 
 class ClusterMisconfiguredError(ClusterError):

@@ -15,6 +15,8 @@ import pytest
 import requests
 
 from lens_perf.access.token_file import create_token, revoke_token
+from lens_perf.capacity import count_tasks
+from lens_perf.config import load_settings
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from tests.conftest import Row, Store, running_app
 from tests.faults import wait_until
@@ -199,6 +201,15 @@ def statuses(address: str, secret: str) -> set[int]:
     """Return the statuses of enough requests for each worker to answer some."""
     headers = {"Authorization": f"Bearer {secret}"}
     return {requests.get(f"{address}/lens/v1/clusters", headers=headers, timeout=10).status_code for _ in range(20)}
+
+
+def test_the_limit_of_tasks_follows_from_the_settings(write_settings: Callable[[str], Path]) -> None:
+    unit = (CONFIG / "lens_perf@.service").read_text("utf-8")
+    limit = re.search(r"^TasksMax=(\d+)$", unit, re.MULTILINE)
+    assert limit is not None
+    needed = count_tasks(load_settings(write_settings('[clusters.a]\ndsn = "host=x"'), {}), 2)
+    assert int(limit.group(1)) >= 2 * needed
+    assert f"is {needed} as shipped" in unit
 
 
 def test_stopping_takes_longer_than_a_request_may() -> None:

@@ -183,7 +183,7 @@ def test_docs_page_in_chromium(settings: Path, store: Store, uid: str, prefix: s
 
 def try_out(page: Page, path: str, parameters: dict[str, str]) -> None:
     """Expand the endpoint, fill in its parameters, and send the request."""
-    page.locator(f'.opblock-summary-path[data-path="{path}"]').click()
+    page.locator(f'.opblock-get .opblock-summary-path[data-path="{path}"]').click()
     block = page.locator(".opblock.is-open")
     block.get_by_role("button", name="Try it out").click()
     for row in block.locator("tr[data-param-name]").all():

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from lens_perf.config import Settings
 
 LOCAL_NAMES = {"localhost"}
+# How gunicorn and Werkzeug write the other end of a Unix socket.
+UNIX_SOCKETS = {"", "<local>"}
 # As gunicorn tells a bind: a path, an inherited descriptor, or host and port (and two more for IPv6).
 Address = str | int | tuple[str, int] | tuple[str, int, int, int]
 
@@ -16,11 +18,22 @@ def is_local(address: Address) -> bool:
         return True
     if isinstance(address, int):
         return False
-    host = address[0]
+    return address[0] in LOCAL_NAMES or _is_loopback(address[0])
+
+
+def is_local_peer(address: str) -> bool:
+    """Return whether the caller at ``address``, as WSGI servers write REMOTE_ADDR, is on this machine."""
+    return address in UNIX_SOCKETS or _is_loopback(address)
+
+
+def _is_loopback(host: str) -> bool:
     try:
-        return host in LOCAL_NAMES or ipaddress.ip_address(host).is_loopback
+        parsed = ipaddress.ip_address(host)
     except ValueError:
         return False
+    # On a socket for both families, 127.0.0.1 shows as ::ffff:127.0.0.1.
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return (mapped or parsed).is_loopback
 
 
 def find_objection(addresses: Iterable[Address], settings: Settings) -> str | None:

@@ -7,6 +7,7 @@ from flask import Flask, request
 
 from lens_perf.access.current_tokens import CurrentTokens
 from lens_perf.access.tokens import Token
+from lens_perf.api.request_bodies import find_asked_cluster
 from lens_perf.config import Settings
 from lens_perf.errors import ForbiddenError, UnauthorizedError
 from lens_perf.instrumentation import metrics
@@ -35,10 +36,11 @@ def install_access_check(app: Flask, settings: Settings) -> None:
             token = _authenticate(tokens, request.headers.get("Authorization", ""))
             note_token(token.name)
             request.environ[TOKEN_KEY] = token
-            if request.blueprint == LISTING_BLUEPRINT and not request.args.get("cluster"):
+            cluster = find_asked_cluster(request)
+            if request.blueprint == LISTING_BLUEPRINT and not cluster:
                 return
             # Of a cluster that it may not read, a token learns nothing, not even whether there is one.
-            if not token.may_read(request.args.get("cluster") or settings.fallback_cluster):
+            if not token.may_read(cluster or settings.fallback_cluster):
                 raise ForbiddenError("The token may not read this cluster")
 
     app.before_request(check)

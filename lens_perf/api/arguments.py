@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import marshmallow as ma
 from flask import Request
 from webargs.flaskparser import FlaskParser
+from werkzeug.datastructures import MultiDict
 
 from lens_perf.errors import InvalidParameterError
 from lens_perf.performance.metric_fields import DATA_SOURCES
@@ -115,26 +116,34 @@ class TimeRangeQuery(SourceQuery):
 
 
 class QueryParser(FlaskParser):
-    """Reads a query string strictly: each parameter known, and given once unless it is repeatable."""
+    """Reads parameters strictly: each parameter known, and given once unless it is repeatable."""
 
     DEFAULT_VALIDATION_STATUS = 400
 
     def load_querystring(self, req: Request, schema: ma.Schema) -> Any:
         """Return the parameters; raises ma.ValidationError for one that is unknown or repeated."""
+        return self._read(req.args, schema)
+
+    def load_form(self, req: Request, schema: ma.Schema) -> Any:
+        """Return the parameters of a POST, from its body and its query; raises as ``load_querystring``."""
+        return self._read(MultiDict([*req.args.items(multi=True), *req.form.items(multi=True)]), schema)
+
+    def _read(self, given: MultiDict[str, str], schema: ma.Schema) -> Any:
         errors: dict[str, list[str]] = {}
-        for name, values in req.args.lists():
+        for name, values in given.lists():
             if name not in schema.fields:
                 errors[name] = [f"Unknown parameter {name}; expected {', '.join(sorted(schema.fields))}"]
             elif len(values) > 1 and not isinstance(schema.fields[name], ma.fields.List):
                 errors[name] = [f"{name} must be given once"]
         if errors:
             raise ma.ValidationError(errors)
-        return super().load_querystring(req, schema)
+        return self._makeproxy(given, schema)
 
     def handle_error(self, error: ma.ValidationError, *_rest: Any, **_kwargs: Any) -> NoReturn:
         """Raise InvalidParameterError with the first message on top and all of them by parameter."""
         errors: dict[str, Any] = error.normalized_messages()  # type: ignore[no-untyped-call]  # marshmallow's own gap
-        first = next(iter(errors["query"].values()))
+        (messages,) = errors.values()
+        first = next(iter(messages.values()))
         while not isinstance(first, str):  # a List reports its messages by index
             first = next(iter(first.values())) if isinstance(first, dict) else first[0]
         raise InvalidParameterError(first, errors)

@@ -30,7 +30,7 @@ def _compress(response: Response) -> Response:
     size = response.calculate_content_length() if response.is_sequence else response.content_length
     if (size or 0) < LEAST_BYTES or response.status_code != HTTPStatus.OK:
         return response
-    if response.mimetype not in COMPRESSIBLE or request.method != "GET":
+    if response.mimetype not in COMPRESSIBLE or request.method not in {"GET", "POST"}:
         return response
     response.vary.add("Accept-Encoding")
     if request.accept_encodings.best_match(("gzip", "identity"), "identity") != "gzip":

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import wraps
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, ParamSpec, cast
 
 from flask import Response, current_app, request
@@ -10,7 +11,7 @@ from flask_smorest import Blueprint
 from marshmallow import Schema
 from werkzeug.routing import BaseConverter
 
-from lens_perf.api import schemas
+from lens_perf.api import request_bodies, schemas
 from lens_perf.api.arguments import LONGEST_UID, UID_PATTERN, QueryParser
 from lens_perf.api.error_responses import ErrorSchema
 
@@ -21,7 +22,7 @@ ERROR_EXAMPLES = {
     401: ("Tokens are in use, and the request has no valid one", "The token is not valid"),
     403: ("The token may not read the cluster", "The token may not read this cluster"),
     404: ("No such path", "The requested URL was not found on the server."),
-    405: ("The path answers GET, HEAD and OPTIONS only", "The method is not allowed for the requested URL."),
+    405: ("The path does not answer the method; see Allow", "The method is not allowed for the requested URL."),
     500: ("A fault of the service itself", "Internal server error"),
     503: (
         "The cluster cannot answer now; see Retry-After",
@@ -31,6 +32,10 @@ ERROR_EXAMPLES = {
 }
 TOO_LARGE = {
     413: ("The result passes the cap on data points", "The result has more than 20000000 data points; ask ...")
+}
+BODY_ERRORS = {
+    411: ("The body has no Content-Length", request_bodies.NO_LENGTH),
+    415: ("The body is no form", request_bodies.NOT_A_FORM),
 }
 TEXT = {"schema": {"type": "string"}}
 CSV_EXAMPLE = "metric_name,value,timestamp,iteration,data_source\nloss,0.5432,1701734400000,100,wandb\n"
@@ -72,7 +77,9 @@ def answers(
 
 
 def answers_points(
-    blueprint: Blueprint, example: Mapping[str, Any]
+    blueprint: Blueprint,
+    example: Mapping[str, Any],
+    further_errors: Mapping[int, tuple[str, str]] = MappingProxyType({}),
 ) -> Callable[[Callable[Parameters, Any]], Callable[Parameters, Any]]:
     """Document the answers of a view that sends data points itself, and reads none of them for HEAD."""
     content = {
@@ -83,7 +90,9 @@ def answers_points(
     described = {"200": {"description": "The answer", "content": content}, "304": UNCHANGED}
 
     def decorate(view: Callable[Parameters, Any]) -> Callable[Parameters, Any]:
-        documented = blueprint.doc(responses=described | _describe_errors(ERROR_EXAMPLES | TOO_LARGE))
+        documented = blueprint.doc(
+            responses=described | _describe_errors({**ERROR_EXAMPLES, **TOO_LARGE, **further_errors})
+        )
         return cast("Callable[Parameters, Any]", documented(_respond(view)))
 
     return decorate

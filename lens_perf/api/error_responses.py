@@ -17,6 +17,7 @@ from lens_perf.errors import (
     InvalidParameterError,
     LensError,
     ResultTooLargeError,
+    TemporarySpaceError,
     TokensUnavailableError,
     UnauthorizedError,
 )
@@ -30,6 +31,7 @@ STATUSES: dict[type[BaseException], HTTPStatus] = {
     ResultTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     ClusterError: HTTPStatus.SERVICE_UNAVAILABLE,
     CopyNotReadyError: HTTPStatus.SERVICE_UNAVAILABLE,
+    TemporarySpaceError: HTTPStatus.SERVICE_UNAVAILABLE,
     DeadlineExceededError: HTTPStatus.GATEWAY_TIMEOUT,
     # Nobody reads this answer; it is no fault of the service's own.
     ClientLeftError: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -1,11 +1,17 @@
-"""What every answer tells browsers: what it may load and whose pages may read it. And which proxies are believed."""
+"""The headers of every answer: what browsers may load, who may keep it, whose pages may read it.
+
+And which proxies are believed.
+"""
 
 import re
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import RequestRedirect
 
+from lens_perf.api.access_check import GUARDED_BLUEPRINTS
 from lens_perf.config import Settings
 from lens_perf.errors import ConfigError
 
@@ -23,11 +29,16 @@ FIXED_HEADERS = (
     ("Cross-Origin-Resource-Policy", "same-origin"),
 )
 
+# What the API answers depends on who asks: a proxy between must not keep it, a browser asks again before it shows it.
+API_CACHING = "private, no-cache"
+# Pages, scripts and the description are the same for all.
+PAGE_CACHING = "no-cache"
+
 ANY_ORIGIN = "*"
 # As browsers write it: lower case, no path, not even a slash.
 ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 PREFLIGHT_HEADERS = (
-    ("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS"),
+    ("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS, POST"),
     ("Access-Control-Allow-Headers", "Authorization, Content-Type, If-None-Match, X-Request-Id"),
     ("Access-Control-Max-Age", "600"),
 )
@@ -43,6 +54,8 @@ def install_headers(app: Flask, settings: Settings) -> None:
     To be installed ahead of what asks for tokens: a browser's preflight cannot carry one. Raises ConfigError.
     """
     app.after_request(_add_fixed_headers)
+    app.after_request(_limit_caching)
+    app.after_request(_make_redirect_relative)
     if settings.http.cors_origins:
         _share(app, _check_origins(settings))
     if count := settings.http.trusted_proxies:
@@ -56,6 +69,28 @@ def _add_fixed_headers(response: Response) -> Response:
     for name, value in FIXED_HEADERS:
         headers.add(name, value)
     headers.add("Content-Security-Policy", PAGE_POLICY if response.mimetype == "text/html" else DATA_POLICY)
+    return response
+
+
+def _limit_caching(response: Response) -> Response:
+    """Say who may keep the answer, unless the view has said so."""
+    is_api = request.blueprint in GUARDED_BLUEPRINTS
+    if "Cache-Control" not in response.headers:
+        response.headers["Cache-Control"] = API_CACHING if is_api else PAGE_CACHING
+    if is_api:
+        response.vary.add("Authorization")
+    return response
+
+
+def _make_redirect_relative(response: Response) -> Response:
+    """Add the missing slash relative to the path that was requested, so that a forged Host leads nowhere."""
+    if isinstance(request.routing_exception, RequestRedirect):
+        target = urlsplit(request.routing_exception.new_url)
+        # "./" keeps a colon in the segment from being read as a scheme.
+        segment = target.path.removesuffix("/").rpartition("/")[2]
+        query = f"?{target.query}" if target.query else ""
+        response.headers["Location"] = f"./{segment}/{query}"
+        response.set_data(b"")  # the page repeats the absolute address
     return response
 
 

@@ -7,7 +7,7 @@ from flask import Response, current_app
 
 from lens_perf.api import schemas
 from lens_perf.api.arguments import ClusterQuery, SourceQuery, parse_workload_uid
-from lens_perf.api.endpoints import UID_PARAMETER, StrictBlueprint, answers, answers_points
+from lens_perf.api.endpoints import BODY_ERRORS, UID_PARAMETER, StrictBlueprint, answers, answers_points
 from lens_perf.api.point_answers import send_no_points, send_points, wants_no_points
 from lens_perf.api.point_arguments import DataQuery, PointsQuery
 from lens_perf.api.point_queries import build_point_query
@@ -54,6 +54,18 @@ def get_data(query: Query, *, uid: str) -> Response:
 
     Retrieves data for specified metrics, by time. Values that are no finite numbers, such as NaN, are no data points.
     For the `wandb` data source, metadata fields are excluded.
+    """
+    return _answer_points(uid, query, "data")
+
+
+@metrics.route("/metrics/data", methods=["POST"], parameters=[UID_PARAMETER])
+@metrics.arguments(DataQuery(), location="form")
+@answers_points(metrics, schemas.DATA_EXAMPLE, further_errors=BODY_ERRORS)
+def post_data(query: Query, *, uid: str) -> Response:
+    """Get metrics data of many metrics.
+
+    Retrieves what GET does, with the parameters in the body: for lists of names that no request line has room for.
+    Changes nothing.
     """
     return _answer_points(uid, query, "data")
 

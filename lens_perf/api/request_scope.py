@@ -6,6 +6,7 @@ have to begin first and to end last.
 
 from flask import Flask, Request, Response, request
 
+from lens_perf.api.request_bodies import find_asked_cluster
 from lens_perf.config import Settings
 from lens_perf.instrumentation import metrics
 from lens_perf.instrumentation.request_log import bare_path, choose_request_id, log_request
@@ -74,7 +75,7 @@ def _find_cluster(asked: Request, settings: Settings) -> str:
     """Return the label of the cluster that answers: ``other`` where none is asked, or none that exists."""
     if asked.blueprint != CLUSTER_BLUEPRINT:
         return metrics.OTHER
-    return metrics.cluster_label(asked.args.get("cluster") or settings.fallback_cluster)
+    return metrics.cluster_label(find_asked_cluster(asked) or settings.fallback_cluster)
 
 
 def _size(response: Response) -> int:

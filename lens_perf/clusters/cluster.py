@@ -3,16 +3,17 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, named in lower case by the driver
 
 from lens_perf.clusters.breaker import Breaker
 from lens_perf.clusters.bulkhead import Bulkhead, share_of_threads
-from lens_perf.clusters.driver_errors import PAST_DEADLINE
+from lens_perf.clusters.driver_errors import PAST_DEADLINE, is_canceled, is_connection_limit
 from lens_perf.clusters.guard import Cut, Watchdog
 from lens_perf.clusters.pool import ConnectionPool
+from lens_perf.clusters.prober import Prober
 from lens_perf.clusters.transaction import ReadTransaction, format_limits
 from lens_perf.config import Settings
 from lens_perf.errors import ClientLeftError, ClusterUnreachableError, ConfigError, DeadlineExceededError
@@ -23,21 +24,30 @@ Dial = Callable[[], Connection]
 LEFT = "The client left before the answer was ready"
 
 
+@dataclass(frozen=True)
+class Guards:
+    """What looks after all clusters of a process."""
+
+    watchdog: Watchdog
+    prober: Prober
+    wake_janitor: Callable[[], None]
+
+
 class Cluster:
     """A cluster's pool with all that bounds its use. Dials nothing until a connection is asked for."""
 
-    def __init__(self, name: str, dial: Dial, settings: Settings, watchdog: Watchdog) -> None:
+    def __init__(self, name: str, dial: Dial, settings: Settings, guards: Guards) -> None:
         self._name = name
         self._dial = dial
-        self._watchdog = watchdog
+        self._watchdog = guards.watchdog
         self._deadline_seconds = settings.limits.deadline_seconds
         self._settings = settings.limits
         self._limits = format_limits(settings.limits)
-        self._breaker = Breaker(name, self._probe)
+        self._breaker = Breaker(name, self._probe, guards.prober)
         threads = settings.http.threads
         share = share_of_threads(threads, len(settings.clusters))
         self._bulkhead = Bulkhead(share, threads, f"Cluster {name} is busy; try again in a moment")
-        self.pool = ConnectionPool(name, self._dial_unless_away, settings.pool, watchdog)
+        self.pool = ConnectionPool(name, self._dial_unless_away, settings.pool, guards.watchdog, guards.wake_janitor)
 
     @property
     def breaker_state(self) -> str:
@@ -70,8 +80,9 @@ class Cluster:
         ):
             try:
                 yield ReadTransaction(connection, limits)
-            except psycopg2.Error:
-                if query.cut is Cut.DEADLINE:
+            except psycopg2.Error as error:
+                canceled_late = is_canceled(error) and time.monotonic() >= deadline
+                if query.cut is Cut.DEADLINE or canceled_late:
                     metrics.count_deadline(self._name)
                     raise DeadlineExceededError(PAST_DEADLINE) from None
                 if query.cut is Cut.CLIENT_LEFT:
@@ -85,17 +96,22 @@ class Cluster:
         started = time.monotonic()
         try:
             connection = self._dial()
-        except psycopg2.OperationalError:
-            metrics.count_dial(self._name, ok=False)
-            self._breaker.note_failure(time.monotonic() - started)
+        except psycopg2.OperationalError as error:
+            if is_connection_limit(error):  # it answers: the breaker has nothing to say of it
+                metrics.count_dial(self._name, "limit")
+            else:
+                metrics.count_dial(self._name, "failed")
+                self._breaker.note_failure(time.monotonic() - started)
             raise
-        metrics.count_dial(self._name, ok=True)
+        metrics.count_dial(self._name, "ok")
         self._breaker.note_success()
         return connection
 
     def _probe(self) -> bool:
         try:
             self._dial().close()
-        except (psycopg2.Error, ConfigError, ClusterUnreachableError):
+        except psycopg2.Error as error:
+            return is_connection_limit(error)
+        except (ConfigError, ClusterUnreachableError):
             return False
         return True

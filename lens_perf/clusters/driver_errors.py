@@ -1,66 +1,151 @@
-"""Turns what the driver raises into the service's own errors, so that no text of the driver goes any further."""
+"""The table from SQLSTATE, or from what the driver raises without one, to the service's own errors.
+
+No text of the driver goes further than this module: it may quote values or the DSN.
+"""
 
 import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import psycopg2
+from psycopg2.errorcodes import QUERY_CANCELED
 
 from lens_perf.errors import (
+    ClusterFailedError,
     ClusterMisconfiguredError,
     ClusterUnreachableError,
     ConfigError,
-    DeadlineExceededError,
+    ConnectionLimitError,
+    InvalidParameterError,
     LensError,
     QueryFailedError,
+    ResultTooLargeError,
 )
 
 log = logging.getLogger(__name__)
 
 PAST_DEADLINE = "The query ran past its deadline; ask for less: fewer metrics, one data_source, a shorter time range"
-QUERY_CANCELED = "57014"
-# SQLSTATE classes and codes, https://www.postgresql.org/docs/current/errcodes-appendix.html
-UNREACHABLE = (
-    "08",  # connection exception
-    "53",  # insufficient resources: connections, memory, disk
-    "57P",  # operator intervention: shutdown, crash, still starting
-    "58",  # system error outside PostgreSQL
-    "40",  # transaction rollback: a standby's replay came first, or a deadlock
-    "55P03",  # lock not available
-    "25006",  # the server has become a read-only standby
+UNREACHABLE = "Cluster {cluster} cannot be reached now; try again later"
+NOT_SET_UP = "Cluster {cluster} is not set up for this service; tell its operator"
+CONNECTION_LIMIT = (
+    "Cluster {cluster} accepts no more connections; try again later, and tell its operator if it stays so"
 )
-MISCONFIGURED = (
-    "28",  # invalid authorisation
-    "3D",  # no such database
-    "3F",  # no such schema
-    "42501",  # insufficient privilege
-    "42P01",  # no such table
-    "42703",  # no such column
-    "42804",  # a column of another type than the service expects
-    "42883",  # likewise, seen as an operator that does not exist
-    "22P02",  # the column's enum lacks a data source
+INTERNAL_ERROR = "Internal server error"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What errors whose SQLSTATE begins with one of ``codes`` become; ``message`` may name the {cluster}."""
+
+    codes: tuple[str, ...]
+    error: type[LensError]
+    message: str
+
+
+# https://www.postgresql.org/docs/current/errcodes-appendix.html; the first rule that fits counts.
+RULES: Sequence[Rule] = (
+    Rule(("53300",), ConnectionLimitError, CONNECTION_LIMIT),
+    Rule(
+        ("53100",),
+        ClusterFailedError,
+        "Cluster {cluster} has no disk space left for the query; ask for less, or try again later",
+    ),
+    Rule(
+        ("53200",),
+        ClusterFailedError,
+        "Cluster {cluster} has not enough memory for the query; ask for less, or try again later",
+    ),
+    # insufficient resources: temp_file_limit
+    Rule(("53",), ClusterFailedError, "The query needs more than cluster {cluster} allows it; ask for less"),
+    # program limit exceeded: too many columns or arguments, a statement too complex
+    Rule(("54",), ResultTooLargeError, "The query is too large for cluster {cluster}; ask for fewer metrics at once"),
+    # untranslatable character
+    Rule(
+        ("22P05",),
+        InvalidParameterError,
+        "A parameter holds a character that the database of cluster {cluster} cannot store",
+    ),
+    # character not in repertoire: what the service sends is UTF-8, what a SQL_ASCII database stores may be anything
+    Rule(
+        ("22021",),
+        ClusterFailedError,
+        "The database of cluster {cluster} holds text that is not UTF-8; tell its operator",
+    ),
+    # canceled: at the deadline by the service itself, which Cluster.read reports; before it by somebody else
+    Rule(("57014",), ClusterFailedError, "Cluster {cluster} canceled the query; try again"),
+    # transaction rollback: a standby's replay came first, or a deadlock; lock not available
+    Rule(
+        ("40", "55P03"),
+        ClusterFailedError,
+        "The query gave way to other work in cluster {cluster}; try again in a moment",
+    ),
+    # connection exception; operator intervention: shutdown, crash, still starting; the primary became a standby
+    Rule(("08", "57P", "25006"), ClusterUnreachableError, UNREACHABLE),
+    # system error outside PostgreSQL, damaged data or index
+    Rule(
+        ("58", "XX001", "XX002"),
+        ClusterFailedError,
+        "Cluster {cluster} failed to read its own files; tell its operator",
+    ),
+    # invalid authorization; no such database, schema, table or column; privilege; a column's type; its enum
+    Rule(
+        ("28", "3D", "3F", "42501", "42P01", "42703", "42804", "42883", "22P02"),
+        ClusterMisconfiguredError,
+        NOT_SET_UP,
+    ),
+)
+
+# A connection that is refused has no SQLSTATE in libpq, only the server's text, here as English servers and PgBouncer
+# write it. In another language the cluster just cannot be reached.
+REFUSALS: Sequence[tuple[re.Pattern[str], type[LensError], str]] = (
+    (
+        re.compile(r"too many (?:clients|connections)|connection slots are reserved|no more connections allowed"),
+        ConnectionLimitError,
+        CONNECTION_LIMIT,
+    ),
+    (
+        re.compile(
+            r"authentication failed|no password supplied|no pg_hba\.conf entry|not permitted to log in"
+            r"|(?:database|role) \"[^\n]*\" does not exist|permission denied for database|no such (?:database|user)"
+        ),
+        ClusterMisconfiguredError,
+        NOT_SET_UP,
+    ),
 )
 
 
 def translate(cluster: str, error: psycopg2.Error | ConfigError) -> LensError:
     """Return the LensError for what the driver raised while it worked with ``cluster``, or for a lost password source.
 
-    Logs the SQLSTATE, which tells an operator what happened; the driver's text may quote values or the DSN.
+    Logs the SQLSTATE and what it was taken for.
     """
     if isinstance(error, ConfigError):
         log.warning("%s", error.message)
-        return _misconfigured(cluster)
-    code = error.pgcode or ""
-    log.warning("cluster %s: %s, SQLSTATE %s", cluster, type(error).__name__, code or "none")
-    if code == QUERY_CANCELED:
-        return DeadlineExceededError(PAST_DEADLINE)
-    if code.startswith(MISCONFIGURED):
-        return _misconfigured(cluster)
-    # Without a code, libpq lost or never made the connection; a wrong password is told this way, too.
-    if code.startswith(UNREACHABLE) or (
-        not code and isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError))
-    ):
-        return ClusterUnreachableError(f"Cluster {cluster} cannot be reached now; try again later")
-    return QueryFailedError("Internal server error")
+        return ClusterMisconfiguredError(NOT_SET_UP.format(cluster=cluster))
+    kind, message = _classify(error)
+    message = message.format(cluster=cluster)
+    log.warning("cluster %s: %s, SQLSTATE %s: %s", cluster, type(error).__name__, error.pgcode or "none", message)
+    return kind(message)
 
 
-def _misconfigured(cluster: str) -> LensError:
-    return ClusterMisconfiguredError(f"Cluster {cluster} is not set up for this service; tell its operator")
+def is_connection_limit(error: psycopg2.Error) -> bool:
+    """Return whether the server answered, but had no connection to spare."""
+    return _classify(error)[0] is ConnectionLimitError
+
+
+def is_canceled(error: psycopg2.Error) -> bool:
+    """Return whether the server canceled the statement: at its timeout, or because somebody asked for it."""
+    return error.pgcode == QUERY_CANCELED
+
+
+def _classify(error: psycopg2.Error) -> tuple[type[LensError], str]:
+    if error.pgcode:
+        return next(
+            ((rule.error, rule.message) for rule in RULES if error.pgcode.startswith(rule.codes)),
+            (QueryFailedError, INTERNAL_ERROR),
+        )
+    if isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError)):
+        refused = ((kind, message) for pattern, kind, message in REFUSALS if pattern.search(str(error)))
+        return next(refused, (ClusterUnreachableError, UNREACHABLE))
+    return QueryFailedError, INTERNAL_ERROR

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from enum import Enum
 
 from lens_perf.caller import ClientSocket, get_client_socket, has_left
+from lens_perf.clusters.guard_thread import GuardThread
 
 # A deadline is kept, and a caller who leaves is noticed, within this time.
 LOOK_SECONDS = 0.1
-LOOKS_BEFORE_SLEEP = 50
 
 
 class Cut(Enum):
@@ -54,55 +54,39 @@ def duplicate_socket(descriptor: int) -> socket.socket:
 
 
 class Watchdog:
-    """One thread for all queries of a process, begun with the first of them.
-
-    It looks ten times a second while there are queries, and sleeps when there were none for some seconds. To wake it
-    for every query would cost a short one a tenth of its time.
-    """
+    """Guards all queries of a process from one thread, begun with the first of them."""
 
     def __init__(self) -> None:
         self._queries: set[GuardedQuery] = set()
-        self._changed = threading.Condition(threading.Lock())
-        self._process: int | None = None
-        self._sleeps = False
+        self._lock = threading.Lock()
+        self._thread = GuardThread("watchdog", LOOK_SECONDS, self._look)
 
     @contextmanager
     def watch(self, server: socket.socket, deadline: float) -> Iterator[GuardedQuery]:
-        """Guard what the block does over ``server``; ``deadline`` is a time of ``time.monotonic()``."""
+        """Guard what the block does over ``server``; ``deadline`` is a time of ``time.monotonic()``.
+
+        Raises ClusterSaturatedError if there is no guard to be had: without one, the block might never end.
+        """
         query = GuardedQuery(server, deadline, get_client_socket())
-        with self._changed:
+        with self._lock:
             self._queries.add(query)
-            if self._process != os.getpid():
-                self._start(query)
-            elif self._sleeps:
-                self._changed.notify()
         try:
+            self._thread.wake()
             yield query
         finally:
-            with self._changed:
+            with self._lock:
                 self._queries.discard(query)
 
-    def _start(self, query: GuardedQuery) -> None:
-        """Start the thread of this process: none survives a fork, nor do the queries of the process before it."""
-        self._process = os.getpid()
-        self._queries = {query}
-        self._sleeps = False
-        threading.Thread(target=self._run, name="lens_perf-watchdog", daemon=True).start()
+    def _look(self) -> bool:
+        """Cut what must end; return whether there is anything to guard.
 
-    def _run(self) -> None:
-        empty_looks = 0
-        with self._changed:
-            while True:
-                self._look()
-                empty_looks = 0 if self._queries else empty_looks + 1
-                self._sleeps = empty_looks >= LOOKS_BEFORE_SLEEP
-                self._changed.wait(None if self._sleeps else LOOK_SECONDS)
-
-    def _look(self) -> None:
-        """Cut what must end."""
+        Under the lock: a socket must not be shut when its query is over and another one may have it.
+        """
         now = time.monotonic()
-        for query in self._queries:
-            if query.cut is None and (reason := query.find_reason(now)):
-                query.cut = reason
-                with suppress(OSError):
-                    query.server.shutdown(socket.SHUT_RDWR)
+        with self._lock:
+            for query in self._queries:
+                if query.cut is None and (reason := query.find_reason(now)):
+                    query.cut = reason
+                    with suppress(OSError):
+                        query.server.shutdown(socket.SHUT_RDWR)
+            return bool(self._queries)

@@ -2,16 +2,18 @@
 
 The life of a connection: dialled when a request finds none idle and the pool is not full; lent to one request at a
 time; given back idle, or thrown away if anything but a plain answer of the server ended its use; before its next use
-replaced if the server has closed it or it is old, and tried if it has been idle for long.
+replaced if the server has closed it or it is old, and tried if it has been idle for long; closed when nothing needed it
+for ``idle_seconds``.
 """
 
 import random
 import select
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import psycopg2
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
@@ -19,7 +21,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, Pool, QueuePool
 
 from lens_perf.clusters.driver_errors import translate
 from lens_perf.clusters.guard import Watchdog, duplicate_socket
@@ -36,12 +38,21 @@ class ConnectionPool:
     """At most ``settings.size`` connections to one cluster. Dials nothing until a connection is asked for."""
 
     def __init__(
-        self, cluster: str, dial: Callable[[], Connection], settings: PoolSettings, watchdog: Watchdog
+        self,
+        cluster: str,
+        dial: Callable[[], Connection],
+        settings: PoolSettings,
+        watchdog: Watchdog,
+        opened: Callable[[], None] = lambda: None,
     ) -> None:
         self._cluster = cluster
         self._watchdog = watchdog
         self._settings = settings
-        self._pool = QueuePool(
+        self._lock = threading.Lock()
+        self._open = 0
+        self._most_in_use = 0
+        self._opened = opened
+        self._pool: Pool = QueuePool(
             dial,  # type: ignore[arg-type]  # a psycopg2 connection is a DBAPI connection; its stub is only looser
             pool_size=settings.size,
             max_overflow=0,
@@ -50,6 +61,7 @@ class ConnectionPool:
             # Each statement is its own transaction: nothing is left open that a reset would have to end.
             reset_on_return=None,
         )
+        # Kept when the pool is made anew by recreate().
         event.listen(self._pool, "connect", self._prepare)
         event.listen(self._pool, "close", self._close_duplicate)
         event.listen(self._pool, "checkin", self._remember_idleness)
@@ -58,7 +70,7 @@ class ConnectionPool:
     @property
     def in_use(self) -> int:
         """The number of connections lent out now."""
-        return self._pool.checkedout()
+        return cast("QueuePool", self._pool).checkedout()
 
     @contextmanager
     def lend(self) -> Iterator[tuple[Connection, socket.socket]]:
@@ -70,7 +82,8 @@ class ConnectionPool:
         started = time.monotonic()
         try:
             with phase("pool"):
-                borrowed = self._pool.connect()
+                pool = self._pool
+                borrowed = pool.connect()
         except PoolTimeoutError:
             metrics.count_refusal(self._cluster, "pool")
             raise ClusterSaturatedError(f"Cluster {self._cluster} is busy; try again in a moment") from None
@@ -79,31 +92,57 @@ class ConnectionPool:
         finally:
             metrics.observe_pool_wait(self._cluster, time.monotonic() - started)
         connection: Any = borrowed.driver_connection
-        self._tell_use()
+        self._note_use()
         try:
             yield connection, borrowed.info[SOCKET]
         except psycopg2.Error as error:
             raise translate(self._cluster, error) from None
         finally:
-            # A closed connection, or one whose answer was not read to its end, serves nobody again.
-            if connection.closed or connection.info.transaction_status != TRANSACTION_STATUS_IDLE:
+            # A closed connection, or one whose answer was not read to its end, serves nobody again; nor does one of a
+            # pool that was given up meanwhile.
+            is_unfit = connection.closed or connection.info.transaction_status != TRANSACTION_STATUS_IDLE
+            if is_unfit or pool is not self._pool:
                 borrowed.invalidate()
             borrowed.close()
-            self._tell_use()
+            self._note_use()
 
-    def _tell_use(self) -> None:
-        metrics.set_pool_use(self._cluster, self._pool.checkedout(), self._pool.checkedin())
+    def _note_use(self) -> None:
+        in_use = self.in_use
+        with self._lock:
+            self._most_in_use = max(self._most_in_use, in_use)
+            idle = max(0, self._open - in_use)
+        metrics.set_pool_use(self._cluster, in_use, idle)
+
+    def give_back(self) -> bool:
+        """Close the idle connections if fewer than there are were needed since the last call.
+
+        Those lent out are closed when they come back. Returns whether any connection is left.
+        """
+        with self._lock:
+            is_surplus, self._most_in_use = self._open > self._most_in_use, self.in_use
+        if is_surplus:
+            # As SQLAlchemy's Engine does it: a pool that is disposed of is not used again.
+            given_up, self._pool = self._pool, self._pool.recreate()
+            given_up.dispose()
+            self._note_use()
+        return self._open > 0
 
     def close(self) -> None:
         """Close the idle connections; those lent out are closed when they come back."""
         self._pool.dispose()
 
     def _prepare(self, connection: Any, entry: ConnectionPoolEntry) -> None:
+        with self._lock:
+            self._open += 1
+            self._most_in_use = max(self._most_in_use, self._open)
+        self._opened()
         entry.info[SOCKET] = duplicate_socket(connection.fileno())
         jitter = 1 + random.uniform(-LIFETIME_JITTER, LIFETIME_JITTER)  # noqa: S311 - spreads load, guards nothing
         entry.info["expires_at"] = time.monotonic() + self._settings.lifetime_seconds * jitter
 
     def _close_duplicate(self, _connection: object, entry: ConnectionPoolEntry) -> None:
+        with self._lock:
+            self._open -= 1
         if duplicate := entry.info.pop(SOCKET, None):
             duplicate.close()
 

@@ -1,21 +1,27 @@
 """From a cluster's name to its connections: asked for, else the default one, else the current one."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
+from typing import TypeVar
 
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, named in lower case by the driver
 
 from lens_perf.clusters.bulkhead import Bulkhead
-from lens_perf.clusters.cluster import Cluster
+from lens_perf.clusters.cluster import Cluster, Guards
 from lens_perf.clusters.dialling import dial, read_connection_arguments
 from lens_perf.clusters.driver_errors import translate
+from lens_perf.clusters.fan_out import FanOut
 from lens_perf.clusters.guard import Watchdog
+from lens_perf.clusters.guard_thread import GuardThread
+from lens_perf.clusters.prober import Prober
 from lens_perf.clusters.transaction import ReadTransaction
 from lens_perf.config import Settings
-from lens_perf.errors import ConfigError, InvalidParameterError
+from lens_perf.errors import ClusterSaturatedError, ConfigError, InvalidParameterError, LensError
 from lens_perf.instrumentation import metrics
+
+Found = TypeVar("Found")
 
 UNKNOWN_CLUSTER = "Unknown cluster"
 
@@ -33,8 +39,10 @@ class ClusterRegistry:
             where = f"{settings.path}: clusters.{name}"
             read_connection_arguments(where, cluster, settings.pool.dial_seconds)
             self._dials[name] = partial(dial, where, cluster, settings.pool.dial_seconds)
-        watchdog = Watchdog()
-        self._clusters = {name: Cluster(name, each, settings, watchdog) for name, each in self._dials.items()}
+        self._fan_out = FanOut(settings.limits.cluster_threads)
+        self._janitor = GuardThread("janitor", settings.pool.idle_seconds, self._give_back)
+        guards = Guards(Watchdog(), Prober(self._fan_out), self._wake_janitor)
+        self._clusters = {name: Cluster(name, each, settings, guards) for name, each in self._dials.items()}
         self._heavy_reads = Bulkhead(
             settings.limits.heavy_reads,
             # Half of the threads are left for questions that are answered at once.
@@ -71,6 +79,12 @@ class ClusterRegistry:
         """Borrow a connection for ``seconds``, whatever the deadline of requests. Raises what ``read`` raises."""
         return self._clusters[self.resolve(asked)].read_in_background(seconds)
 
+    def ask_all(
+        self, key: Hashable, names: Sequence[str], ask: Callable[[str], Found], seconds: float
+    ) -> tuple[dict[str, Found], dict[str, LensError]]:
+        """Call ``ask`` for each of the clusters ``names``, as ``FanOut.ask_all`` does."""
+        return self._fan_out.ask_all(key, names, ask, seconds)
+
     def admit_heavy_read(self, asked: str | None) -> AbstractContextManager[None]:
         """Hold one of the process's places for reads of many data points. Raises ClusterSaturatedError."""
         return self._heavy_reads.enter(lambda: metrics.count_refusal(self.resolve(asked), "heavy"))
@@ -100,7 +114,17 @@ class ClusterRegistry:
         """Return ``"closed"``, or ``"open"`` while cluster ``name`` is known to be away."""
         return self._clusters[name].breaker_state
 
+    def _wake_janitor(self) -> None:
+        """Have idle connections given back. Where no thread can be started, the next connection tries again."""
+        with suppress(ClusterSaturatedError):
+            self._janitor.wake()
+
+    def _give_back(self) -> bool:
+        left = [cluster.pool.give_back() for cluster in self._clusters.values()]
+        return any(left)
+
     def close(self) -> None:
-        """Close every idle connection."""
+        """Close every idle connection, and take no more queries to many clusters."""
+        self._fan_out.close()
         for cluster in self._clusters.values():
             cluster.pool.close()

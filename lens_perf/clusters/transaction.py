@@ -14,17 +14,22 @@ from psycopg2.extensions import TRANSACTION_STATUS_INERROR, TRANSACTION_STATUS_I
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, named in lower case by the driver
 
 from lens_perf.config import LimitSettings
+from lens_perf.errors import InvalidParameterError
 from lens_perf.instrumentation.timing import phase
 
 # The server looks every half second whether its client is still there. jit is off because compiling costs more than
-# these short statements do.
+# these short statements do. Where created_at has no time zone, its times are UTC, however the server is set.
 TRANSACTION_LIMITS = """
 SET LOCAL transaction_read_only = on;
 SET LOCAL statement_timeout = {deadline_ms};
 SET LOCAL work_mem = '{work_mem_mib}MB';
 SET LOCAL client_connection_check_interval = 500;
 SET LOCAL jit = off;
+SET LOCAL timezone = 'UTC';
 """
+
+
+UNSTORABLE = "A parameter holds a NUL character or half a surrogate pair, which no text in PostgreSQL can"
 
 
 def format_limits(limits: LimitSettings) -> bytes:
@@ -38,9 +43,10 @@ BEGIN_SNAPSHOT = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
 
 
 class ReadTransaction:
-    """Runs statements over a borrowed connection. Raises psycopg2.Error.
+    """Runs statements over a borrowed connection.
 
-    Each statement is a transaction of its own, except within ``snapshot``.
+    Each statement is a transaction of its own, except within ``snapshot``. Raises psycopg2.Error, and
+    InvalidParameterError for a parameter that no text of PostgreSQL can hold.
     """
 
     def __init__(self, connection: Connection, limits: bytes) -> None:
@@ -69,7 +75,7 @@ class ReadTransaction:
     def fetch_all(self, statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Return all rows of ``statement``."""
         with phase("query"), self._connection.cursor() as cursor:
-            cursor.execute(self._message(cursor.mogrify(statement, parameters)))
+            cursor.execute(self._message(_bind(cursor, statement, parameters)))
             return cursor.fetchall()
 
     def copy_out(self, statement: str, parameters: Mapping[str, Any], sink: Any) -> None:
@@ -78,10 +84,20 @@ class ReadTransaction:
         An exception of ``sink.write`` ends the COPY and propagates; the connection is then unfit for further use.
         """
         with phase("query"), self._connection.cursor() as cursor:
-            cursor.copy_expert(self._message(cursor.mogrify(statement, parameters)), sink)
+            cursor.copy_expert(self._message(_bind(cursor, statement, parameters)), sink)
 
     def _message(self, statement: bytes) -> bytes:
         lead = self._lead
         if lead is not self._limits:
             self._lead = b""
         return lead + statement
+
+
+def _bind(cursor: Any, statement: str, parameters: Mapping[str, Any]) -> bytes:
+    """Return ``statement`` with its parameters. Raises InvalidParameterError."""
+    try:
+        return bytes(cursor.mogrify(statement, parameters))
+    except ValueError as error:
+        if isinstance(error, UnicodeEncodeError) or "NUL" in str(error):
+            raise InvalidParameterError(UNSTORABLE) from None
+        raise

@@ -1,11 +1,9 @@
 """Every metric of the service itself, and the functions that count; one process or all of gunicorn's.
 
-Labels are bounded: a cluster is a configured one or ``other``, an endpoint is that of a rule or ``other``. With
-PROMETHEUS_MULTIPROC_DIR in the environment the values live in one file for each process, and any process tells the
-sum; the client library looks at the process's id at each change, so that a metric made before a fork is safe after it.
+Labels are bounded: a cluster is a configured one or ``other``, an endpoint is that of a rule or ``other``. gunicorn's
+workers share their numbers (``shared_values``), and whichever is scraped shows those of all.
 """
 
-import os
 from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Literal, get_args
@@ -18,19 +16,20 @@ from prometheus_client import (
     Histogram,
     disable_created_metrics,
     generate_latest,
+    values,
 )
 from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from lens_perf import __version__
-from lens_perf.instrumentation.worker_files import DIRECTORY_VARIABLE
+from lens_perf.instrumentation.shared_values import SharedValue, joined_memory, show_all
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 OTHER = "other"
 
 Reason = Literal["breaker", "bulkhead", "heavy", "pool"]
-OUTCOMES = {True: "ok", False: "failed"}
+Guard = Literal["watchdog", "prober", "janitor"]
+Outcome = Literal["ok", "failed", "limit"]
 
 # From an answer out of the index to the default deadline; and from an idle connection to the default wait.
 REQUEST_BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -39,7 +38,7 @@ POOL_WAIT_BUCKETS = (0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
 
 class _BuildInfo(Collector):
-    """The version as a label, told anew at each scrape: a value of the master would be lost with its file."""
+    """The version as a label."""
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         family = GaugeMetricFamily("lens_perf_build_info", "The version that runs; always 1", labels=["version"])
@@ -59,10 +58,26 @@ class _TokenFile(Collector):
             yield GaugeMetricFamily("lens_perf_token_file_unreadable", text, value=not self.is_readable())
 
 
-# One process tells of the creation of each series, many do not: let both tell the same.
+class _SharedMemoryUse(Collector):
+    """How full the fullest slot of the workers' shared numbers is; zeros where nothing is shared."""
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        memory = joined_memory()
+        family = GaugeMetricFamily(
+            "lens_perf_metrics_memory_bytes", "Memory of the worker with the most metrics", labels=["state"]
+        )
+        family.add_metric(["used"], memory.most_used() if memory else 0)
+        family.add_metric(["size"], memory.slot_bytes if memory else 0)
+        yield family
+
+
+# Before any metric is made: prometheus_client asks this attribute for the number behind each.
+values.ValueClass = SharedValue
+# One process has the time at which each series was made, many have several.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 _local = CollectorRegistry()
 _local.register(_BuildInfo())
+_local.register(_SharedMemoryUse())
 _token_file = _TokenFile()
 _local.register(_token_file)
 _clusters: set[str] = set()
@@ -108,6 +123,19 @@ DEADLINE_EXCEEDED = Counter(
 CLIENT_LEFT = Counter(
     "lens_perf_client_left_total", "Queries ended because their client had left", ["cluster"], registry=_local
 )
+GUARDS_RUNNING = Gauge(
+    "lens_perf_guards_running",
+    "Processes in which a guard runs: it keeps deadlines, probes lost clusters, or closes idle connections",
+    ["guard"],
+    multiprocess_mode="livesum",
+    registry=_local,
+)
+GUARD_FAILURES = Counter(
+    "lens_perf_guard_failures_total",
+    "Times a guard could not be started, was found dead, or failed at a look",
+    ["guard"],
+    registry=_local,
+)
 
 COPY_HITS = Counter("lens_perf_copy_hits_total", "Copies found to be up to date", ["cluster"], registry=_local)
 COPY_REFRESH_SECONDS = Histogram(
@@ -126,15 +154,42 @@ COPY_BUILD_SECONDS = Histogram(
 )
 COPY_BYTES = Gauge("lens_perf_copy_bytes", "Size of all copies", multiprocess_mode="mostrecent", registry=_local)
 COPY_EVICTIONS = Counter("lens_perf_copy_evictions_total", "Copies removed to make room", registry=_local)
+_BY_NAME = {
+    family.name: metric
+    for metric in (
+        REQUESTS,
+        REQUEST_SECONDS,
+        POOL_CONNECTIONS,
+        POOL_WAIT_SECONDS,
+        DIALS,
+        BREAKER_OPEN,
+        REFUSED,
+        ROWS_OUT,
+        BYTES_OUT,
+        DEADLINE_EXCEEDED,
+        CLIENT_LEFT,
+        GUARDS_RUNNING,
+        GUARD_FAILURES,
+        COPY_HITS,
+        COPY_REFRESH_SECONDS,
+        COPY_BUILD_SECONDS,
+        COPY_BYTES,
+        COPY_EVICTIONS,
+    )
+    for family in metric.describe()
+}
 
 
 def declare_clusters(names: Iterable[str]) -> None:
     """Make ``names`` known as labels, with zeros: a rate can then see also the first event of each kind."""
+    for guard in get_args(Guard):
+        GUARDS_RUNNING.labels(guard)
+        GUARD_FAILURES.labels(guard)
     for name in names:
         _clusters.add(name)
         for state in ("in_use", "idle"):
             POOL_CONNECTIONS.labels(name, state)
-        for outcome in OUTCOMES.values():
+        for outcome in get_args(Outcome):
             DIALS.labels(name, outcome)
         for reason in get_args(Reason):
             REFUSED.labels(name, reason)
@@ -172,6 +227,11 @@ def count_request(endpoint: str | None, cluster: str, status: int, seconds: floa
     _answers(endpoint, cluster)[0].observe(seconds)
 
 
+def count_unserved(status: int) -> None:
+    """Count a request that was refused before the application saw it."""
+    _requests(OTHER, OTHER, status).inc()
+
+
 def count_sent(endpoint: str | None, cluster: str, rows: int, bytes: int) -> None:  # noqa: A002 - what is counted
     """Count what an answer holds: data points and bytes of its body."""
     _, rows_out, bytes_out = _answers(endpoint or OTHER, cluster_label(cluster))
@@ -196,9 +256,9 @@ def observe_pool_wait(cluster: str, seconds: float) -> None:
     _pool(cluster_label(cluster))[-1].observe(seconds)
 
 
-def count_dial(cluster: str, ok: bool) -> None:
-    """Count a new connection that was made, or could not be."""
-    DIALS.labels(cluster_label(cluster), OUTCOMES[ok]).inc()
+def count_dial(cluster: str, outcome: Outcome) -> None:
+    """Count a new connection that was made, could not be, or was refused at the server's limit of connections."""
+    DIALS.labels(cluster_label(cluster), outcome).inc()
 
 
 def set_breaker_open(cluster: str, is_open: bool) -> None:
@@ -209,6 +269,16 @@ def set_breaker_open(cluster: str, is_open: bool) -> None:
 def count_refusal(cluster: str, reason: Reason) -> None:
     """Count a request that was refused for want of the thing ``reason`` names."""
     REFUSED.labels(cluster_label(cluster), reason).inc()
+
+
+def set_guard_running(guard: Guard, *, is_running: bool) -> None:
+    """Report whether this process's thread of ``guard`` runs."""
+    GUARDS_RUNNING.labels(guard).set(is_running)
+
+
+def count_guard_failure(guard: Guard) -> None:
+    """Count a guard that could not be started, was found dead, or failed at a look."""
+    GUARD_FAILURES.labels(guard).inc()
 
 
 def count_deadline(cluster: str) -> None:
@@ -233,7 +303,7 @@ def count_copy_refresh(cluster: str, seconds: float) -> None:
 
 def count_copy_build(cluster: str, ok: bool, seconds: float) -> None:
     """Count a workload that was read whole, or could not be."""
-    COPY_BUILD_SECONDS.labels(cluster_label(cluster), OUTCOMES[ok]).observe(seconds)
+    COPY_BUILD_SECONDS.labels(cluster_label(cluster), "ok" if ok else "failed").observe(seconds)
 
 
 def set_copy_bytes(size: int) -> None:
@@ -248,14 +318,11 @@ def count_copy_eviction() -> None:
 
 def expose() -> bytes:
     """Return all metrics in Prometheus's text form: of all processes under gunicorn, else of this one."""
-    return generate_latest(_choose_registry())
-
-
-def _choose_registry() -> CollectorRegistry:
-    if DIRECTORY_VARIABLE not in os.environ:
-        return _local
-    registry = CollectorRegistry()
-    registry.register(_BuildInfo())
-    registry.register(_token_file)
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return registry
+    memory = joined_memory()
+    if memory is None:
+        return generate_latest(_local)
+    with show_all(memory) as series:
+        for metric, name, *labels in series:  # this process may not have met them all
+            if own := labels[:-1] if name.endswith("_bucket") else labels:
+                _BY_NAME[metric].labels(*own)
+        return generate_latest(_local)

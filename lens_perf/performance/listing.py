@@ -1,23 +1,19 @@
 """What there is to ask about: the clusters, whether each can be reached, and their workloads."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from lens_perf.performance import workload_list
 from lens_perf.performance.readiness import Readiness
-from lens_perf.performance.statements import Transaction
 from lens_perf.performance.workload_list import ListQuestion, WorkloadLister
 
 
-class Clusters(Protocol):
+class Clusters(workload_list.Clusters, Protocol):
     """What is needed of the registry."""
 
     @property
     def names(self) -> Sequence[str]:
         """The names of all clusters."""
-
-    def read(self, asked: str | None, within: float | None = None) -> AbstractContextManager[Transaction]:
-        """Borrow a connection to a cluster, for so many seconds at most."""
 
     def resolve(self, asked: str | None) -> str:
         """Return the name of the cluster that answers for ``asked``."""

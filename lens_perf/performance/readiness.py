@@ -2,12 +2,12 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from lens_perf.errors import ClusterSaturatedError, DeadlineExceededError, LensError
+from lens_perf.errors import ClusterSaturatedError, LensError
 from lens_perf.performance.statements import Transaction
 
 # A dial may take two seconds.
@@ -33,6 +33,11 @@ class Clusters(Protocol):
     def read(self, asked: str | None) -> AbstractContextManager[Transaction]:
         """Borrow a connection to the cluster that answers for ``asked``."""
 
+    def ask_all(
+        self, key: Hashable, names: Sequence[str], ask: Callable[[str], None], seconds: float
+    ) -> tuple[Mapping[str, None], Mapping[str, LensError]]:
+        """Call ``ask`` for each cluster, for ``seconds`` at most."""
+
 
 @dataclass(frozen=True)
 class ClusterState:
@@ -44,35 +49,6 @@ class ClusterState:
     last_error: str | None
 
 
-class _Question:
-    """One question to one cluster, in a thread that no end of the process waits for."""
-
-    def __init__(self, clusters: Clusters, name: str) -> None:
-        self._clusters = clusters
-        self._name = name
-        self._error: str | None = None
-        self._thread = threading.Thread(target=self._ask, name=f"lens_perf-readiness-{name}", daemon=True)
-        self._thread.start()
-
-    def _ask(self) -> None:
-        try:
-            with self._clusters.read(self._name) as transaction:
-                transaction.fetch_all(CHECK_READINESS, {})
-        except LensError as error:
-            self._error = type(error).__name__
-        except Exception as error:  # whatever it is, the cluster is not ready, and a thread has nobody to tell it to
-            self._error = type(error).__name__
-            raise
-
-    def pending(self) -> bool:
-        return self._thread.is_alive()
-
-    def error(self, until: float) -> str | None:
-        """Wait for the answer until ``until`` and return the name of what went wrong, if anything did."""
-        self._thread.join(max(0.0, until - time.monotonic()))
-        return DeadlineExceededError.__name__ if self.pending() else self._error
-
-
 class Readiness:
     """Asks the clusters, and remembers for a second, so that many probes cost what one does."""
 
@@ -80,7 +56,6 @@ class Readiness:
         self._clusters = clusters
         self._breaker_state = breaker_state
         self._asking = threading.Lock()
-        self._questions: dict[str, _Question] = {}
         self._states: Mapping[str, ClusterState] = {}
         self._fresh_until = 0.0
 
@@ -98,18 +73,17 @@ class Readiness:
         return tuple(self._states.values())
 
     def _ask_all(self) -> Mapping[str, ClusterState]:
-        """Ask every cluster anew but those that still owe an answer: a hung one never costs more than one thread."""
-        until = time.monotonic() + BOUND_SECONDS
-        hung = {name for name, question in self._questions.items() if question.pending()}
-        for name in self._clusters.names:
-            if name not in hung:
-                self._questions[name] = _Question(self._clusters, name)
-        return {name: self._judge(name, 0.0 if name in hung else until) for name in self._clusters.names}
+        """Ask every cluster; one that still owes an answer is not asked again."""
+        _, failures = self._clusters.ask_all("readiness", self._clusters.names, self._ask, BOUND_SECONDS)
+        return {name: self._judge(name, failures.get(name)) for name in self._clusters.names}
 
-    def _judge(self, name: str, until: float) -> ClusterState:
-        error = self._questions[name].error(until)
+    def _ask(self, name: str) -> None:
+        with self._clusters.read(name) as transaction:
+            transaction.fetch_all(CHECK_READINESS, {})
+
+    def _judge(self, name: str, error: LensError | None) -> ClusterState:
         ready = error is None
-        if error == ClusterSaturatedError.__name__:
+        if isinstance(error, ClusterSaturatedError):
             # Busy is not away: to send its clients elsewhere would overload the next instance.
             ready = name not in self._states or self._states[name].ready
-        return ClusterState(name, ready, self._breaker_state(name), error)
+        return ClusterState(name, ready, self._breaker_state(name), None if error is None else type(error).__name__)

@@ -1,17 +1,15 @@
 """Lists workloads over all clusters, the latest active first, page by page; a cluster that is away takes none along."""
 
-import contextvars
 import hashlib
 import json
-import threading
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from lens_perf.errors import DeadlineExceededError, InvalidParameterError, LensError
+from lens_perf.errors import InvalidParameterError, LensError
 from lens_perf.performance.source_names import name_source
 from lens_perf.performance.statements import Transaction
 from lens_perf.performance.workload_queries import select_activity, select_details
@@ -20,7 +18,6 @@ from lens_perf.performance.workload_queries import select_activity, select_detai
 BOUND_SECONDS = 2.5
 # Stepping through thousands of workloads takes some ten milliseconds: many watchers share one look.
 FRESH_SECONDS = 1.0
-HANGS = "Cluster {name} did not answer in time"
 NOT_A_TOKEN = "page_token must be the next_page_token of an earlier answer to the same question"  # noqa: S105 - none
 
 Key = tuple[int, str, str]
@@ -34,6 +31,11 @@ class Clusters(Protocol):
 
     def read(self, asked: str | None, within: float | None = None) -> AbstractContextManager[Transaction]:
         """Borrow a connection to a cluster, for so many seconds at most."""
+
+    def ask_all(
+        self, key: Hashable, names: Sequence[str], ask: Callable[[str], Found], seconds: float
+    ) -> tuple[Mapping[str, Found], Mapping[str, LensError]]:
+        """Call ``ask`` for each cluster in a bounded number of threads, for ``seconds`` at most."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,6 @@ class WorkloadLister:
     def __init__(self, clusters: Clusters) -> None:
         self._clusters = clusters
         self._known: dict[str, ClusterActivity] = {}
-        self._locks: dict[str, threading.Lock] = {}
 
     def list(self, question: ListQuestion, *, must_answer: bool) -> dict[str, Any]:
         """Return one page, the number of workloads of all pages, and warnings of the clusters that could not tell.
@@ -102,7 +103,9 @@ class WorkloadLister:
         """
         start = _parse_token(question)
         activities, failures = self._ask_all(
-            question.clusters, lambda name: self._find_activity(name, start.as_of.get(name, LATEST))
+            ("activity", *sorted(start.as_of.items())),
+            question.clusters,
+            lambda name: self._find_activity(name, start.as_of.get(name, LATEST)),
         )
         wanted = question.search.lower()
         found = [
@@ -115,7 +118,8 @@ class WorkloadLister:
         page, rest = left[: question.page_size], left[question.page_size :]
         asked = {name: [each.workload_uid for each in page if each.cluster == name] for name in activities}
         busy = [name for name in asked if asked[name]]
-        details, later = self._ask_all(busy, lambda name: self._describe(name, asked[name]))
+        key = "details", tuple((name, *asked[name]) for name in busy)
+        details, later = self._ask_all(key, busy, lambda name: self._describe(name, asked[name]))
         failures |= later
         if must_answer and failures:
             raise next(iter(failures.values()))
@@ -131,57 +135,28 @@ class WorkloadLister:
         }
 
     def _find_activity(self, name: str, as_of: int) -> ClusterActivity:
-        lock = self._locks.setdefault(name, threading.Lock())
-        if not lock.acquire(timeout=BOUND_SECONDS):
-            raise DeadlineExceededError(HANGS.format(name=name))
-        try:
-            known = self._known.get(name)
-            if (
-                known is not None
-                and as_of in (known.as_of, LATEST)
-                and time.monotonic() <= known.read_at + FRESH_SECONDS
-            ):
-                return known
-            with self._clusters.read(name, BOUND_SECONDS) as transaction:
-                rows = select_activity(transaction, as_of)
-            latest_id = rows[0][2] if rows else 0
-            workloads = [Activity(name, uid, last) for uid, last, _ in rows]
-            found = ClusterActivity(time.monotonic(), min(as_of, latest_id), workloads)
-            if as_of == LATEST:
-                self._known[name] = found
-            return found
-        finally:
-            lock.release()
+        known = self._known.get(name)
+        if known is not None and known.serves(as_of):
+            return known
+        with self._clusters.read(name, BOUND_SECONDS) as transaction:
+            rows = select_activity(transaction, as_of)
+        latest_id = rows[0][2] if rows else 0
+        workloads = [Activity(name, uid, last) for uid, last, _ in rows]
+        found = ClusterActivity(time.monotonic(), min(as_of, latest_id), workloads)
+        if as_of == LATEST:
+            self._known[name] = found
+        return found
 
     def _describe(self, name: str, workload_uids: Sequence[str]) -> Mapping[str, tuple[Any, ...]]:
         with self._clusters.read(name, BOUND_SECONDS) as transaction:
             return {row[0]: row for row in select_details(transaction, workload_uids)}
 
-    @staticmethod
-    def _ask_all(names: Sequence[str], ask: Callable[[str], Found]) -> tuple[dict[str, Found], dict[str, LensError]]:
-        """Ask each cluster in a thread of its own; return what they found, and what kept the others from it."""
-        found: dict[str, Found] = {}
-        failures: dict[str, LensError] = {name: DeadlineExceededError(HANGS.format(name=name)) for name in names}
-
-        def work(name: str) -> None:
-            # The one place where an error is caught on the way: that of one cluster is no error of the others.
-            try:
-                answer = ask(name)
-            except LensError as error:
-                failures[name] = error
-            else:
-                found[name] = answer
-
-        threads = [
-            threading.Thread(target=contextvars.copy_context().run, args=(work, name), daemon=True) for name in names
-        ]
-        until = time.monotonic() + BOUND_SECONDS
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(max(0.0, until - time.monotonic()))
-        answered = dict(found)
-        return answered, {name: failures[name] for name in names if name not in answered}
+    def _ask_all(
+        self, key: Hashable, names: Sequence[str], ask: Callable[[str], Found]
+    ) -> tuple[Mapping[str, Found], dict[str, LensError]]:
+        """Return what each cluster answered, and what kept the others from it, in the order of ``names``."""
+        found, failures = self._clusters.ask_all(key, names, ask, BOUND_SECONDS)
+        return found, {name: failures[name] for name in names if name in failures}
 
 
 def _describe_workload(activity: Activity, row: tuple[Any, ...]) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from flask import Flask, request
 from flask.testing import FlaskClient
 from playwright.sync_api import Page, expect
 
+from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from lens_perf.errors import ConfigError
-from tests.conftest import running_app
+from tests.conftest import READER, running_app
 from tests.front.programs import needs
 from tests.test_serving import serve
 from tests.web_browser import open_page
@@ -55,9 +56,9 @@ def test_every_answer_has_them(client: FlaskClient, path: str, status: int) -> N
     assert "frame-ancestors 'none'" in policy
     assert "unsafe-inline" not in policy.partition("script-src")[2].partition(";")[0]
     assert "Access-Control-Allow-Origin" not in response.headers
-    # An answer that is sent as it is to everybody says nothing of what it depends on.
-    assert response.headers.get("Vary") in {None, "Accept-Encoding"}
-    assert ("Vary" in response.headers) is (path == "/lens/openapi.json")
+    # An answer that is the same for everybody names nothing that it depends on.
+    expected_vary = {SOURCES: "Authorization", "/lens/openapi.json": "Accept-Encoding"}
+    assert response.headers.get("Vary") == expected_vary.get(path)
     response.close()
 
 
@@ -74,7 +75,7 @@ def test_shared_with_the_origins_of_the_settings(make_app: MakeApp) -> None:
         assert response.headers.getlist("Access-Control-Allow-Origin") == [origin]
         assert "Retry-After" in response.headers["Access-Control-Expose-Headers"]
         assert "Access-Control-Allow-Credentials" not in response.headers
-        assert response.headers["Vary"] == "Origin"
+        assert response.vary.as_set() == {"origin", "authorization"}
 
 
 STRANGERS = (
@@ -98,13 +99,51 @@ def test_with_no_other(make_app: MakeApp, origin: str) -> None:
         client.options(SOURCES, headers={"Origin": origin, **PREFLIGHT}),
     ):
         assert not [name for name, _ in response.headers if name.startswith("Access-Control")]
-        assert response.headers["Vary"] == "Origin"
+        assert "origin" in response.vary
 
 
 def test_with_everybody(make_app: MakeApp) -> None:
     response = make_app('cors_origins = ["*"]').test_client().get(SOURCES, headers={"Origin": "null"})
     assert response.headers["Access-Control-Allow-Origin"] == "*"
-    assert "Vary" not in response.headers
+    assert "origin" not in response.vary
+
+
+API_PATHS = [
+    *(f"/lens/v1/workloads/w/{each}" for each in ("metrics/sources", "metrics/available", "progress")),
+    *(f"/lens/v1/workloads/w/metrics/{each}" for each in ("data", "data?format=csv", "iteration-times")),
+    *("/lens/v1/workloads", "/lens/v1/clusters"),
+]
+
+
+@pytest.mark.parametrize("path", API_PATHS)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+@pytest.mark.parametrize("cluster", ["alpha", "away"])
+def test_no_proxy_may_hand_an_answer_to_somebody_else(
+    postgres18: EmbeddedPostgres, write_settings: Callable[[str], Path], path: str, method: str, cluster: str
+) -> None:
+    dsn = postgres18.dsn("alpha", READER) if cluster == "alpha" else "host=/nonexistent"
+    with running_app(write_settings(f'[clusters.{cluster}]\ndsn = "{dsn}"')) as app:
+        response = app.test_client().open(path, method=method)
+    assert response.status_code in {200, 503}
+    caching = "no-store" if response.status_code == 503 else "private, no-cache"
+    assert response.headers.getlist("Cache-Control") == [caching]
+    assert "authorization" in response.vary
+
+
+@pytest.mark.parametrize("path", ["/lens/", "/lens/docs", "/lens/docs/docs.js", "/lens/openapi.json", "/nowhere"])
+def test_every_other_answer_says_how_it_may_be_kept(client: FlaskClient, path: str) -> None:
+    with client.get(path) as response:
+        assert response.headers.getlist("Cache-Control") == ["no-store" if path == "/nowhere" else "no-cache"]
+
+
+@pytest.mark.parametrize("query", ["", "?x=//evil.org"])
+@pytest.mark.parametrize("headers", [{}, {"Host": "evil.org"}, {"X-Forwarded-Prefix": "//evil.org"}])
+def test_the_missing_slash_leads_to_no_other_host(make_app: MakeApp, query: str, headers: dict[str, str]) -> None:
+    response = make_app("trusted_proxies = 1").test_client().get(f"/lens{query}", headers=headers)
+    assert response.status_code == 308
+    assert response.headers["Location"] == f"./lens/{query}"
+    assert response.headers["Cache-Control"] == "no-cache"
+    assert response.data == b""
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
@@ -118,7 +157,7 @@ def test_preflight(make_app: MakeApp) -> None:
     response = client.options(SOURCES, headers={"Origin": ORIGIN, **PREFLIGHT})
     assert (response.status_code, response.data) == (204, b"")
     assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
-    assert response.headers["Access-Control-Allow-Methods"] == "GET, HEAD, OPTIONS"
+    assert response.headers["Access-Control-Allow-Methods"] == "GET, HEAD, OPTIONS, POST"
     assert "Authorization" in response.headers["Access-Control-Allow-Headers"].split(", ")
     assert "Content-Type" not in response.headers
     plain = client.options("/lens/v1/workloads/w/metrics/sources")
@@ -155,9 +194,7 @@ FORWARDED = {
 def test_proxies_are_believed_by_their_number(make_app: MakeApp, count: int, expected: tuple[str, str, str]) -> None:
     app = make_app(f"trusted_proxies = {count}")
     seen: list[tuple[Any, ...]] = []
-    app.add_url_rule(
-        "/here", "here", lambda: seen.append((request.remote_addr, request.url, request.script_root)) or ""
-    )
+    app.add_url_rule("/here", "e", lambda: seen.append((request.remote_addr, request.url, request.script_root)) or "")
     assert app.test_client().get("/here", headers=FORWARDED).status_code == 200
     assert seen == [expected]
 

@@ -38,7 +38,7 @@ def test_ready_if_any_cluster_is(client: FlaskClient) -> None:
         "beta": (True, None),
         "unreachable": (False, "ClusterUnreachableError"),
         "without_table": (False, "ClusterMisconfiguredError"),
-        "without_database": (False, "ClusterUnreachableError"),
+        "without_database": (False, "ClusterMisconfiguredError"),
     }
     assert {each["breaker"] for each in body["clusters"]} <= {"closed", "open", "unknown"}
 

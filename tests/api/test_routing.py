@@ -51,7 +51,7 @@ def test_the_only_one(postgres: EmbeddedPostgres, write_settings: Callable[[str]
     [
         ("unreachable", "cannot be reached now"),
         ("without_table", "is not set up for this service"),
-        ("without_database", "cannot be reached now"),
+        ("without_database", "is not set up for this service"),
     ],
 )
 def test_unusable_cluster(client: FlaskClient, uid: str, endpoint: str, cluster: str, words: str) -> None:

@@ -14,6 +14,7 @@ from statistics import quantiles
 from urllib.parse import urlsplit
 
 from tests.benchmarks.gunicorn_process import run_gunicorn
+from tests.chaos.exhaustion import EXHAUSTION
 from tests.chaos.finding import Finding
 from tests.chaos.namespace import find_obstacle
 from tests.chaos.token_file import damage_token_file
@@ -345,8 +346,9 @@ SCENARIOS: Mapping[str, Callable[[World], Finding]] = {
     "rolling-restart": roll,
     "ten-million-points": send_ten_million,
     "leaving-callers": leave,
+    **EXHAUSTION,
     "interrupted-imports": interrupt_imports,
     "damaged-token-file": damage_token_file,
 }
 # What needs the usual deadline: answers that take long without any fault.
-UNHURRIED = {"heavy-reads", "killed-backends", "ten-million-points"}
+UNHURRIED = {"full-temporary-directory", "heavy-reads", "killed-backends", "ten-million-points"}

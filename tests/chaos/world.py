@@ -167,16 +167,17 @@ class World:
         finding.slots += self.slots_in_use()
 
 
+def list_children(pid: int) -> list[int]:
+    """Return the processes that a process started."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]
+
+
 def settle(condition: Callable[[], bool], seconds: float = 3) -> None:
     """Give what is under way the time to end; whether it has is judged elsewhere."""
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         time.sleep(0.1)
 
-
-def list_children(pid: int) -> list[int]:
-    """Return the processes that a process started."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]
 
 
 def fill(postgres: EmbeddedPostgres) -> None:

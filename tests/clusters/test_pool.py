@@ -94,6 +94,27 @@ def test_an_unfinished_use_gives_the_connection_up(dial: Callable[[], Connection
     pool.close()
 
 
+def test_what_nothing_needs_is_given_back(dial: Callable[[], Connection]) -> None:
+    pool = make_pool(dial)
+    with pool.lend(), pool.lend():
+        assert pool.give_back()
+    assert pool.give_back()  # both were needed within this time
+    first = backend(pool)
+    assert not pool.give_back()  # two are there, and one was needed
+    assert backend(pool) != first
+    assert pool.give_back()
+    assert pool.give_back() is False  # none was needed at all
+    assert pool.in_use == 0
+    with pool.lend() as (connection, _):
+        assert pool.give_back()
+        pool._most_in_use = 0
+        assert pool.give_back()
+        assert connection.closed == 0  # lent out: closed when it comes back
+    assert connection.closed
+    assert pool.give_back() is False
+    pool.close()
+
+
 def test_slots_after_many_threads(dial: Callable[[], Connection]) -> None:
     pool = make_pool(dial, wait_seconds=10)
 

@@ -79,4 +79,5 @@ def test_the_driver_is_never_quoted(
     settings = load_settings(write_settings(two_clusters(postgres)))
     with closing(ClusterRegistry(settings)) as own, pytest.raises(ClusterError), own.read("without_database"):
         pass
-    assert caplog.messages == ["cluster without_database: OperationalError, SQLSTATE none"]
+    answer = "Cluster without_database is not set up for this service; tell its operator"
+    assert caplog.messages == [f"cluster without_database: OperationalError, SQLSTATE none: {answer}"]

@@ -17,8 +17,8 @@ import pytest
 import requests
 
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
-from lens_perf.instrumentation.worker_files import DIRECTORY_VARIABLE
 from tests.conftest import READER, strict_json
+from tests.faults import frozen
 from tests.instrumentation.exposition import Samples, read_samples, value_of
 from tests.test_serving import ROOT, free_port, wait_for
 
@@ -31,7 +31,6 @@ class Served:
 
     process: subprocess.Popen[bytes]
     port: int
-    directory: Path
     output: Path
     errors: Path
 
@@ -44,23 +43,26 @@ class Served:
     def workers(self) -> set[int]:
         return {child.pid for child in psutil.Process(self.process.pid).children()}
 
-    def workers_that_counted(self) -> set[int]:
-        return {pid for pid in self.workers() if (self.directory / f"counter_{pid}.db").exists()}
+    def ask_each(self, path: str) -> int:
+        """Ask every worker once; return how many there are."""
+        workers = self.workers()
+        for worker in workers:
+            with frozen(*workers - {worker}):
+                assert self.get(path).status_code == 200
+        return len(workers)
 
 
 @contextmanager
-def serve(settings: Path, tmp_path: Path) -> Iterator[Served]:
+def serve(settings: Path, tmp_path: Path, **variables: str) -> Iterator[Served]:
     port = free_port()
-    directory, output, errors = tmp_path / "metrics", tmp_path / "stdout", tmp_path / "stderr"
-    environment = {**os.environ, "LENS_PERF_CONFIG": str(settings), "WEB_CONCURRENCY": "2"}
+    output, errors = tmp_path / "stdout", tmp_path / "stderr"
+    environment = {**os.environ, "LENS_PERF_CONFIG": str(settings), "WEB_CONCURRENCY": "2", **variables}
     command = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.conf.py", "-b", f"127.0.0.1:{port}", "wsgi:app"]
     with output.open("wb") as stdout, errors.open("wb") as stderr:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env={**environment, DIRECTORY_VARIABLE: str(directory)}, stdout=stdout, stderr=stderr
-        )
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=stdout, stderr=stderr)
     try:
         wait_for(port)
-        yield Served(process, port, directory, output, errors)
+        yield Served(process, port, output, errors)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(20)
@@ -81,47 +83,74 @@ def wait_until(true: Callable[[], bool]) -> None:
     raise AssertionError("in vain")
 
 
-def ask_until_both_counted(served: Served) -> int:
-    """Return how many requests it took until both workers had answered some."""
-    asked = 0
-    while len(served.workers_that_counted()) < 2:
-        assert served.get("/healthz").status_code == 200
-        asked += 1
-        assert asked < 2000
-    return asked
-
-
 def counted(served: Served) -> float:
     return served.samples().get(("lens_perf_requests_total", frozenset(HEALTH.items())), 0.0)
 
 
+def idle_connections(served: Served) -> float:
+    return served.samples()["lens_perf_pool_connections", frozenset({("cluster", "alpha"), ("state", "idle")})]
+
+
+SOURCES = "/lens/v1/workloads/u/metrics/sources"
+
+
 def test_both_workers_add_up_and_outlive_a_kill(served: Served) -> None:
-    asked = ask_until_both_counted(served)
-    # Whichever worker answers: all tell the sum of all.
+    asked = served.ask_each("/healthz")
+    served.ask_each(SOURCES)
+    # Whichever worker answers: all show the sum of all.
     assert {counted(served) for _ in range(10)} == {asked}
-    killed = served.workers().pop()
-    assert list(served.directory.glob(f"gauge_live*_{killed}.db"))
-    os.kill(killed, signal.SIGKILL)
-    wait_until(lambda: killed not in served.workers() and len(served.workers()) == 2)
-    wait_until(lambda: not list(served.directory.glob(f"gauge_live*_{killed}.db")))
-    assert counted(served) == asked
-    asked += ask_until_both_counted(served)
-    assert {counted(served) for _ in range(10)} == {asked}
+    assert {idle_connections(served) for _ in range(10)} == {2}
+    for _ in range(3):
+        killed = served.workers().pop()
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda killed=killed: killed not in served.workers() and len(served.workers()) == 2)  # type: ignore[misc]
+        wait_until(lambda: served.samples()["lens_perf_guards_running", frozenset({("guard", "watchdog")})] <= 1)
+        assert counted(served) == asked
+        asked += served.ask_each("/healthz")
+        served.ask_each(SOURCES)
+        assert {counted(served) for _ in range(10)} == {asked}
+        assert {idle_connections(served) for _ in range(10)} == {2}
 
 
-def test_a_reload_forgets_nothing(served: Served) -> None:
-    asked = ask_until_both_counted(served)
-    before = served.workers()
-    served.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: len(served.workers()) == 2 and not served.workers() & before)
-    assert counted(served) == asked
+def memory_used(served: Served) -> float:
+    return served.samples()["lens_perf_metrics_memory_bytes", frozenset({("state", "used")})]
+
+
+def test_reloads_forget_nothing_and_take_no_more_memory(served: Served) -> None:
+    asked = served.ask_each("/healthz")
+    served.ask_each(SOURCES)
+    used: list[float] = []
+    for _ in range(4):
+        before = served.workers()
+        served.process.send_signal(signal.SIGHUP)
+        wait_until(lambda before=before: len(served.workers()) == 2 and not served.workers() & before)  # type: ignore[misc]
+        asked += served.ask_each("/healthz")
+        served.ask_each(SOURCES)
+        assert counted(served) == asked
+        used.append(memory_used(served))
+    assert 0 < used[0] == used[-1]
 
 
 def test_what_the_master_declares_before_the_fork_is_there_once(served: Served) -> None:
-    ask_until_both_counted(served)
+    served.ask_each("/healthz")
     samples = served.samples()
     assert samples["lens_perf_breaker_open", frozenset({("cluster", "alpha")})] == 0
     assert len([name for name, _ in samples if name == "lens_perf_build_info"]) == 1
+
+
+def test_no_file_holds_metrics(
+    postgres18: EmbeddedPostgres, write_settings: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Not even where the client library is asked for files: what it would write there could fill a disk."""
+    directory = tmp_path / "metrics"
+    directory.mkdir()
+    text = f'[clusters.alpha]\ndsn = "{postgres18.dsn("alpha", READER)}"'
+    with serve(write_settings(text), tmp_path, PROMETHEUS_MULTIPROC_DIR=str(directory)) as served:
+        asked = served.ask_each("/healthz")
+        assert counted(served) == asked
+        opened = [file.path for worker in served.workers() for file in psutil.Process(worker).open_files()]
+        assert not [path for path in opened if path.startswith(("/dev/shm", str(directory)))]
+        assert list(directory.iterdir()) == []
 
 
 def send_raw(port: int, request: bytes) -> bytes:

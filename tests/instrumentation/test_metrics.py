@@ -22,8 +22,9 @@ def exposed() -> str:
 
 COUNTS: list[tuple[Callable[[str], None], str, dict[str, str], float]] = [
     (lambda name: metrics.count_refusal(name, "heavy"), "lens_perf_refused_total", {"reason": "heavy"}, 1),
-    (lambda name: metrics.count_dial(name, True), "lens_perf_dials_total", {"outcome": "ok"}, 1),
-    (lambda name: metrics.count_dial(name, False), "lens_perf_dials_total", {"outcome": "failed"}, 1),
+    (lambda name: metrics.count_dial(name, "ok"), "lens_perf_dials_total", {"outcome": "ok"}, 1),
+    (lambda name: metrics.count_dial(name, "failed"), "lens_perf_dials_total", {"outcome": "failed"}, 1),
+    (lambda name: metrics.count_dial(name, "limit"), "lens_perf_dials_total", {"outcome": "limit"}, 1),
     (metrics.count_deadline, "lens_perf_deadline_exceeded_total", {}, 1),
     (metrics.count_client_left, "lens_perf_client_left_total", {}, 1),
     (lambda name: metrics.observe_pool_wait(name, 0.25), "lens_perf_pool_wait_seconds_sum", {}, 0.25),

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 import pytest
 
+from lens_perf.clusters.fan_out import FanOut
 from lens_perf.errors import ClusterSaturatedError, ClusterUnreachableError
 from lens_perf.performance import readiness
 from lens_perf.performance.readiness import Readiness
@@ -21,6 +22,7 @@ class Clusters:
         self.hanging: set[str] = set()
         self.awake = threading.Event()
         self.asked: list[str] = []
+        self.ask_all = FanOut(8).ask_all
 
     @contextmanager
     def read(self, asked: str | None) -> Iterator["Clusters"]:

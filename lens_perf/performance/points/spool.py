@@ -5,10 +5,12 @@ holds no connection to the database.
 """
 
 import io
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from tempfile import TemporaryFile
 from typing import IO, Self, cast
+
+from lens_perf.performance.points.full_disk import raise_if_no_room
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class PointBody:
 class Spool:
     """A file of bytes. Used as a context manager, it closes itself when the block fails.
 
+    A block that fails for want of room for a temporary file raises TemporarySpaceError.
+
     tempfile's SpooledTemporaryFile moves to a file only after a write went beyond its limit; here a writer of large
     blocks says so beforehand, and gets the file itself, for libraries that write to a file descriptor.
     """
@@ -35,9 +39,10 @@ class Spool:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, failure: type[BaseException] | None, *_rest: object) -> None:
+    def __exit__(self, _kind: type[BaseException] | None, failure: BaseException | None, *_rest: object) -> None:
         if failure is not None:
             self.close()
+            raise_if_no_room(failure)
 
     def write(self, content: bytes) -> None:
         """Append ``content``."""
@@ -68,12 +73,14 @@ class Spool:
 
     def open_scratch(self) -> IO[bytes]:
         """Open a temporary file for what is not yet in order; it is closed with the body."""
-        return self._scratch.enter_context(TemporaryFile())
+        scratch = TemporaryFile()  # noqa: SIM115 - closed by finish or close
+        self._scratch.callback(_close, scratch)
+        return scratch
 
     def close(self) -> None:
         """Give the body up."""
         self._scratch.close()
-        self._file.close()
+        _close(self._file)
 
     def finish(self) -> PointBody:
         """Return the body, which is complete."""
@@ -88,6 +95,12 @@ class Spool:
             with self._file:
                 return PointBody(size, self._file.read(), None)
         return PointBody(size, None, self._file)
+
+
+def _close(file: IO[bytes]) -> None:
+    """Close a file for good, also one that still holds what there is no room to write."""
+    with suppress(OSError):
+        file.close()
 
 
 def _write_all(file: IO[bytes], content: bytes | memoryview) -> None:

@@ -1,0 +1,34 @@
+"""Serves the API to this machine's own callers only, where neither tokens nor the settings open it to others.
+
+gunicorn's settings refuse such an address at the start. This holds whatever starts the service, on whatever address.
+"""
+
+from flask import Flask, request
+
+from lens_perf.access.addresses import is_local_peer
+from lens_perf.api.access_check import GUARDED_BLUEPRINTS
+from lens_perf.config import Settings
+from lens_perf.errors import ForbiddenError
+
+NOT_OPEN = (
+    "The service has no tokens, so it answers only callers on its own machine: its operator can name a file of tokens "
+    "in access.token_file, or set access.open_without_tokens = true"
+)
+
+
+def install_local_callers(app: Flask, settings: Settings) -> None:
+    """Refuse the API to callers elsewhere, unless there are tokens or the settings open the service without."""
+    if settings.access.token_file is not None or settings.access.open_without_tokens:
+        return
+
+    def check() -> None:
+        if request.blueprint in GUARDED_BLUEPRINTS and not is_local_peer(_find_peer()):
+            raise ForbiddenError(NOT_OPEN)
+
+    app.before_request(check)
+
+
+def _find_peer() -> str:
+    """Return the address at the other end of the connection, whatever a proxy says of callers behind it."""
+    believed = request.environ.get("werkzeug.proxy_fix.orig", request.environ)
+    return str(believed.get("REMOTE_ADDR") or "")

@@ -1,0 +1,88 @@
+"""What about a cluster keeps the service from working fully, although the table can be read: for check-config."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, named in lower case by the driver
+
+SELECT_CONDITIONS = """
+/* lens_perf: find_conditions */
+SELECT relation.relkind::text AS kind,
+    (
+        SELECT format_type(atttypid, NULL)
+        FROM pg_attribute
+        WHERE attrelid = relation.oid
+        AND attname = 'created_at'
+        AND NOT attisdropped
+    ) AS time_type,
+    current_setting('server_encoding') AS encoding,
+    role.rolconnlimit AS role_limit,
+    database.datconnlimit AS database_limit,
+    current_setting('max_connections')::int
+        - current_setting('superuser_reserved_connections')::int
+        - coalesce(current_setting('reserved_connections', true)::int, 0) AS server_limit
+FROM pg_class AS relation
+CROSS JOIN pg_roles AS role
+CROSS JOIN pg_database AS database
+WHERE relation.oid = to_regclass('training_performance')
+AND role.rolname = current_user
+AND database.datname = current_database()
+ORDER BY relation.oid
+"""
+
+TABLE_KINDS = frozenset({"r", "p", "m"})
+TIME_ZONED = "timestamp with time zone"
+UTF8 = "UTF8"
+NO_LIMIT = -1
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Of the table, the database and the role."""
+
+    kind: str
+    time_type: str | None
+    encoding: str
+    role_limit: int
+    database_limit: int
+    server_limit: int
+
+
+def find_conditions(connection: Connection) -> Conditions:
+    """Return what the service finds; the table must exist. Raises psycopg2.Error."""
+    with connection.cursor() as cursor:
+        cursor.execute(SELECT_CONDITIONS)
+        (row,) = cursor.fetchall()
+        return Conditions(*row)
+
+
+def find_obstacle(conditions: Conditions) -> str | None:
+    """Return what keeps most of the API from working, and what to change, if anything does."""
+    if conditions.kind not in TABLE_KINDS:
+        return (
+            "training_performance is a view or a foreign table: data, iteration-times and progress need the system "
+            "column xmin, which only a table has; let the search_path of the role lead to the table itself"
+        )
+    return None
+
+
+def list_warnings(conditions: Conditions, connections: int) -> Iterator[str]:
+    """Yield what works otherwise than one may expect, where the service may open ``connections`` connections."""
+    if conditions.time_type not in {TIME_ZONED, None}:
+        yield f"created_at is of the type {conditions.time_type}: the service takes its times for UTC"
+    if conditions.encoding != UTF8:
+        yield (
+            f"its encoding is {conditions.encoding}: names with characters that it lacks are answered 400, "
+            "and text that is not UTF-8 cannot be returned"
+        )
+    limits = {
+        "the CONNECTION LIMIT of the role": conditions.role_limit,
+        "the CONNECTION LIMIT of the database": conditions.database_limit,
+        "max_connections, less those reserved,": conditions.server_limit,
+    }
+    for name, limit in limits.items():
+        if NO_LIMIT < limit < connections:
+            yield (
+                f"{name} is {limit}, below the {connections} connections that the workers may open "
+                "(workers x pool.size): some requests will get 503"
+            )

@@ -1,0 +1,273 @@
+"""gunicorn's threaded worker, but no thread waits for a client that has not sent its whole request.
+
+A request arrives in the worker's event loop, within ``http.request_seconds``; only when it is there does a thread get
+it. So neither silent connections nor half-sent requests keep anybody else from being answered. Probes have threads of
+their own: they are answered while every other thread waits for a database.
+"""
+
+import errno
+import selectors
+import socket
+import sys
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from itertools import takewhile
+from typing import Any
+
+from gunicorn.http.errors import ParseException
+from gunicorn.http.unreader import SocketUnreader
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
+
+from lens_perf.config import HttpSettings, load_settings
+from lens_perf.errors import ConfigError
+from lens_perf.instrumentation import metrics
+from lens_perf.serving.arriving_request import ArrivingRequest
+from lens_perf.serving.refusals import TOO_SLOW, find_refusal, format_refusal
+
+# gunicorn's own status for what cannot be started.
+REFUSED = 3
+PROBE_THREADS = 2
+READ_BYTES = 64 * 2**10
+# Of all requests that are still arriving. Past it, the oldest goes.
+MOST_ARRIVING_BYTES = 32 * 2**20
+# A client that takes nothing of an answer for so long is disconnected by the kernel.
+UNREAD_SECONDS = 30
+# How long a closed connection stays for the client to read its answer.
+LINGER_SECONDS = 2.0
+# How long a thread waits for what a client announced, but nobody asked for.
+DRAIN_SECONDS = 0.05
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class ArrivedUnreader(SocketUnreader):  # type: ignore[misc]  # gunicorn has no annotations
+    """Reads a request that has arrived; what is not there yet is waited for until ``until``, if at all."""
+
+    def __init__(self, sock: socket.socket, request: ArrivingRequest, until: float) -> None:
+        super().__init__(sock)
+        self._fault = request.fault
+        self._until = until
+        self.unread(bytes(request.received))
+
+    def chunk(self, size_hint: int | None = None) -> bytes:
+        """Return what comes next. Raises TimeoutError, or the fault of a request that has no end."""
+        if self._fault is not None:
+            raise self._fault
+        usual = self.sock.gettimeout()
+        remaining = max(0.001, self._until - time.monotonic())
+        self.sock.settimeout(remaining if usual is None else min(usual, remaining))
+        try:
+            return bytes(super().chunk(size_hint))
+        finally:
+            self.sock.settimeout(usual)
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]  # likewise
+    """A ThreadWorker that reads requests in its event loop, answers errors in JSON, and keeps threads for probes."""
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self._request_seconds = _load_http_settings().request_seconds
+        # In the order of their deadlines, as each is given the same time.
+        self._arriving: dict[TConn, ArrivingRequest] = {}
+        self._arriving_bytes = 0
+        self._lingering: dict[TConn, float] = {}
+
+    @classmethod
+    def check_config(cls, cfg: Any, log: Any) -> None:
+        """Refuse settings of gunicorn that this worker does not serve."""
+        if cfg.is_ssl:
+            sys.stderr.write("lens_perf: gunicorn is to serve plain HTTP; let a proxy in front terminate TLS\n")
+            sys.exit(REFUSED)
+        super().check_config(cfg, log)
+
+    def init_process(self) -> None:
+        """Make the threads for probes, and run."""
+        self._probe_pool = ThreadPoolExecutor(PROBE_THREADS, "probe")
+        super().init_process()
+
+    def accept(self, listener: socket.socket) -> None:
+        """Take a connection and begin to read its request."""
+        try:
+            client, address = listener.accept()
+        except OSError as error:  # mostly: gone already, or taken by another worker
+            if error.errno in {errno.EMFILE, errno.ENFILE}:
+                self._close_oldest()
+            return
+        self.nr_conns += 1
+        if client.family != socket.AF_UNIX:
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
+        self._await_request(TConn(self.cfg, client, address, listener.getsockname()))
+        self._make_room()
+
+    def on_client_socket_readable(self, conn: TConn, client: socket.socket) -> None:
+        """Read the next request of a connection that was kept alive."""
+        self.poller.unregister(client)
+        self.keepalived_conns.remove(conn)
+        self._await_request(conn)
+
+    def handle(self, conn: TConn) -> Any:
+        """Answer the request that has arrived over ``conn``. Runs in a thread."""
+        conn.init()
+        conn.parser.unreader = ArrivedUnreader(conn.sock, conn.arrived, conn.timeout)
+        conn.data_ready = True
+        return super().handle(conn)
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:  # noqa: ARG002
+        """Answer what never got to the application, or what it let through, and count it."""
+        if not isinstance(exc, (ParseException, OSError)):
+            self.log.error("a fault outside the application", exc_info=exc)
+        self._refuse(client, addr, *find_refusal(exc))
+
+    def finish_request(self, conn: TConn, future: "Future[Any]") -> None:
+        """Go on with a connection whose request is answered. Runs in the event loop."""
+        keeps_alive = not future.cancelled() and future.exception() is None and bool(future.result())
+        if not keeps_alive:
+            self._linger(conn)
+        elif further := conn.parser.unreader.take_buffered():
+            self._await_request(conn, further)
+        else:
+            super().finish_request(conn, future)
+
+    def murder_pending(self) -> None:
+        """Close what has had its time: requests that did not arrive, and closed connections."""
+        now = time.monotonic()
+        for conn in self._list_late(now):
+            self._give_up(conn)
+        for conn in list(takewhile(lambda conn: self._lingering[conn] <= now, self._lingering)):
+            self._drop(conn)
+
+    def _list_late(self, now: float) -> list[TConn]:
+        """Return whose requests did not arrive in time; while stopping, also who has sent nothing for a moment."""
+        late = list(takewhile(lambda conn: conn.timeout <= now, self._arriving))
+        if not self.alive:
+            silent_until = now + self._request_seconds - STOP_KEEPALIVE_LINGER
+            silent = (conn for conn, request in self._arriving.items() if not request.received)
+            late += [conn for conn in silent if now < conn.timeout <= silent_until]
+        return late
+
+    def _keepalive_after(self, conn: TConn, keepalive: Any) -> bool:
+        """Return whether the connection can be used again: not while a body that nobody read is still to come."""
+        return bool(keepalive) and bool(conn.parser.finish_body(deadline=time.monotonic() + DRAIN_SECONDS))
+
+    def enqueue_req(self, conn: TConn) -> None:
+        """Give a request that has arrived to a thread."""
+        pool = self._probe_pool if conn.arrived.is_probe else self.tpool
+        future = pool.submit(self.handle, conn)
+        future.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
+
+    def _await_request(self, conn: TConn, received: bytes = b"") -> None:
+        """Read a request, of which ``received`` is there already, as far as it has come."""
+        conn.sock.setblocking(False)
+        conn.timeout = time.monotonic() + self._request_seconds
+        self._arriving[conn] = ArrivingRequest()
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._receive, conn))
+        if received:
+            self._add(conn, received)
+        if conn in self._arriving:
+            self._receive(conn, conn.sock)
+
+    def _receive(self, conn: TConn, client: socket.socket) -> None:
+        """Read what has come of a request."""
+        try:
+            content = client.recv(READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            content = b""
+        if content:
+            self._add(conn, content)
+        else:
+            self._forget(conn)
+            self._drop_unregistered(conn)
+
+    def _add(self, conn: TConn, content: bytes) -> None:
+        request = self._arriving[conn]
+        before, expected = len(request.received), request.awaits_continue
+        request.add(content)
+        self._arriving_bytes += len(request.received) - before
+        if request.awaits_continue and not expected and not request.is_ready:
+            with suppress(OSError):
+                conn.sock.send(CONTINUE)
+        if request.is_ready:
+            self._forget(conn)
+            conn.arrived = request
+            self.enqueue_req(conn)
+
+    def _make_room(self) -> None:
+        """Keep below the limits of connections and of bytes: who came long ago and sent little goes."""
+        while self._arriving_bytes > MOST_ARRIVING_BYTES:
+            self._give_up(max(self._arriving, key=lambda conn: len(self._arriving[conn].received)))
+        if self.nr_conns >= self.worker_connections:
+            self._close_oldest()
+
+    def _close_oldest(self) -> None:
+        """Close the connection that waits longest for a request to arrive or for one to begin, if there is one."""
+        if self._arriving:
+            self._give_up(next(iter(self._arriving)))
+        if self._lingering:
+            self._drop(next(iter(self._lingering)))
+        elif self.keepalived_conns:
+            self.keepalived_conns[0].timeout = 0.0
+            self.murder_keepalived()
+
+    def _give_up(self, conn: TConn) -> None:
+        """End a request that has not arrived; who sent nothing is told nothing."""
+        request = self._forget(conn)
+        if request.received:
+            self._refuse(conn.sock, conn.client, *TOO_SLOW)
+        self._linger(conn)
+
+    def _forget(self, conn: TConn) -> ArrivingRequest:
+        request = self._arriving.pop(conn)
+        self._arriving_bytes -= len(request.received)
+        self.poller.unregister(conn.sock)
+        return request
+
+    def _linger(self, conn: TConn) -> None:
+        """Close our side, and wait a moment while the other reads the answer.
+
+        https://www.rfc-editor.org/rfc/rfc9112#section-9.6
+        """
+        try:
+            conn.sock.setblocking(False)
+            conn.sock.shutdown(socket.SHUT_WR)
+            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._drain, conn))
+        except OSError:
+            self._drop_unregistered(conn)
+        else:
+            self._lingering[conn] = time.monotonic() + LINGER_SECONDS
+
+    def _drain(self, conn: TConn, client: socket.socket) -> None:
+        with suppress(BlockingIOError):
+            try:
+                if client.recv(READ_BYTES):
+                    return
+            except ConnectionError:
+                pass
+            self._drop(conn)
+
+    def _drop(self, conn: TConn) -> None:
+        del self._lingering[conn]
+        self.poller.unregister(conn.sock)
+        self._drop_unregistered(conn)
+
+    def _drop_unregistered(self, conn: TConn) -> None:
+        self.nr_conns -= 1
+        conn.close()
+
+    def _refuse(self, client: socket.socket, address: Any, status: Any, message: str) -> None:
+        remote = address[0] if isinstance(address, tuple) else "a Unix socket"
+        self.log.warning("a request from %s was refused with %d: %s", remote, status, message)
+        metrics.count_unserved(status)
+        with suppress(OSError):
+            client.sendall(format_refusal(status, message))
+
+
+def _load_http_settings() -> HttpSettings:
+    """Return the settings; the defaults where there are none that can be read, which the application reports."""
+    try:
+        return load_settings().http
+    except ConfigError:
+        return HttpSettings()

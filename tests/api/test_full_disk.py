@@ -1,0 +1,90 @@
+"""No room for temporary files: 503 for what needs one, the usual answer for all else, and no file left open."""
+
+import resource
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from lens_perf.app import REGISTRY
+from lens_perf.demo.embedded_postgres import EmbeddedPostgres
+from tests.conftest import READER, Row, Store, running_app, strict_json
+
+# The version of the server makes no difference here.
+pytestmark = pytest.mark.parametrize("postgres", [18], indirect=True)
+
+LARGE = ("data", "data?format=csv", "data?format=ndjson", "data?layout=columns", "data?metrics=m1,m2")
+
+
+@pytest.fixture
+def app(postgres: EmbeddedPostgres, write_settings: Callable[[str], Path]) -> Iterator[Flask]:
+    """An application that holds little in memory."""
+    text = f'[limits]\nmemory_mib = 1\n[clusters.alpha]\ndsn = "{postgres.dsn("alpha", READER)}"'
+    with running_app(write_settings(text)) as app:
+        yield app
+
+
+@pytest.fixture
+def large(store: Store, uid: str) -> str:
+    store(uid, [Row({f"m{name}": index / 7 for name in range(5)}, index) for index in range(12_000)])
+    return uid
+
+
+@contextmanager
+def full() -> Iterator[None]:
+    """Let the system refuse to make any file larger than 64 KiB."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 2**10, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@contextmanager
+def absent() -> Iterator[None]:
+    """Let the directory of temporary files be gone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", "/nonexistent")
+        yield
+
+
+def open_temporary_files() -> list[str]:
+    found = []
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # the descriptor by which this directory is read
+            found.append(str(link.readlink()))
+    return [target for target in found if target.endswith("(deleted)")]
+
+
+@pytest.mark.parametrize("endpoint", LARGE)
+@pytest.mark.parametrize("fault", [full, absent])
+def test_what_needs_a_file_is_refused_and_all_else_is_answered(
+    app: Flask, large: str, endpoint: str, fault: Callable[[], AbstractContextManager[None]]
+) -> None:
+    client, path = app.test_client(), f"/lens/v1/workloads/{large}/metrics/"
+    before = open_temporary_files()
+    with fault():
+        for _ in range(3):
+            response = client.get(path + endpoint)
+            assert response.status_code == 503
+            assert response.headers["Retry-After"] == "1"
+            assert strict_json(response.text)["message"].startswith("The service has no room for large answers now")
+            assert client.get(path + "sources").status_code == 200
+        assert open_temporary_files() == before
+        assert app.extensions[REGISTRY].connections_in_use("alpha") == 0
+    with client.get(path + endpoint) as response:
+        assert response.status_code == 200
+        assert len(response.data) > 64 * 2**10
+    assert open_temporary_files() == before
+
+
+def test_a_fault_of_another_kind_is_still_a_fault(app: Flask, large: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object) -> None:
+        raise OSError(5, "I/O error of the code's own making")
+
+    monkeypatch.setattr("lens_perf.performance.queries.select_sources", fail)
+    assert app.test_client().get(f"/lens/v1/workloads/{large}/metrics/sources").status_code == 500

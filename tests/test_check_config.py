@@ -1,0 +1,132 @@
+"""What check-config says of a cluster that will not work fully, and that the service behaves as it says."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import psycopg2
+import pytest
+from click.testing import CliRunner, Result
+
+from lens_perf.cli import main
+from lens_perf.demo.embedded_postgres import EmbeddedPostgres
+from lens_perf.performance.schema import create_schema
+from tests.conftest import READER, running_app
+
+Check = Callable[[str], Result]
+SETTINGS = '[clusters.odd]\ndsn = "{}"\n[pool]\nsize = {}\n'
+
+
+@contextmanager
+def database(postgres: EmbeddedPostgres, name: str, *statements: str, options: str = "") -> Iterator[str]:
+    """Make a database with the table, changed as ``statements`` say; return the way into it."""
+    with closing(psycopg2.connect(postgres.dsn("postgres"))) as outside, outside.cursor() as maker:
+        outside.autocommit = True
+        maker.execute(f"CREATE DATABASE {name} {options}")
+        try:
+            with closing(psycopg2.connect(postgres.dsn(name))) as connection, connection.cursor() as cursor:
+                create_schema(connection)
+                for statement in (*statements, f"GRANT SELECT ON training_performance TO {READER}"):
+                    cursor.execute(statement)
+            yield postgres.dsn(name, READER)
+        finally:
+            maker.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def check(write_settings: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    def run(dsn: str, size: int = 8, workers: int = 2) -> Result:
+        monkeypatch.setenv("WEB_CONCURRENCY", str(workers))
+        return CliRunner().invoke(main, ["check-config", str(write_settings(SETTINGS.format(dsn, size)))])
+
+    return run
+
+
+VIEW = (
+    "ALTER TABLE training_performance RENAME TO kept",
+    "CREATE VIEW training_performance AS SELECT * FROM kept",
+)
+
+
+def test_a_view(postgres18: EmbeddedPostgres, check: Check, write_settings: Callable[[str], Path]) -> None:
+    with database(postgres18, "with_view", *VIEW) as dsn:
+        result = check(dsn)
+        assert result.exit_code == 1
+        assert "odd: NOT READY\n  training_performance is a view or a foreign table: data, iter" in result.output
+        with running_app(write_settings(SETTINGS.format(dsn, 8))) as app:
+            base = "/lens/v1/workloads/w"
+            answers = {
+                path: app.test_client().get(f"{base}/{path}").status_code
+                for path in ("metrics/data", "metrics/iteration-times", "metrics/sources", "metrics/available")
+            }
+        assert answers == {
+            "metrics/data": 503,
+            "metrics/iteration-times": 503,
+            "metrics/sources": 200,
+            "metrics/available": 200,
+        }
+
+
+FILL = """
+INSERT INTO training_performance (workload_uid, iteration, created_at, data_source, performance)
+SELECT 'w', i, timestamp '2026-03-08 06:30' + i * interval '10 minutes', 'log', '{"loss": 1}'
+FROM generate_series(1, 12) AS i
+"""
+
+
+def test_times_without_time_zone_are_utc(
+    postgres18: EmbeddedPostgres, check: Check, write_settings: Callable[[str], Path]
+) -> None:
+    """Whatever the server's time zone: each point lies in the range of its own timestamp, and in no other."""
+    statements = (
+        "ALTER TABLE training_performance ALTER created_at TYPE timestamp",
+        "ALTER DATABASE without_zone SET timezone = 'America/New_York'",
+        FILL,
+    )
+    with database(postgres18, "without_zone", *statements) as dsn:
+        result = check(dsn)
+        assert (result.exit_code, "odd: ready" in result.output) == (0, True)
+        assert "created_at is of the type timestamp without time zone: the service takes its times for UTC" in (
+            result.output
+        )
+        with running_app(write_settings(SETTINGS.format(dsn, 8))) as app:
+
+            def times(query: str = "") -> list[int]:
+                response = app.test_client().get(f"/lens/v1/workloads/w/metrics/data{query}")
+                assert response.json is not None
+                return [point["timestamp"] for point in response.json["data"]]
+
+            all_times = times()
+            assert all_times[0] == 1772952000000  # 2026-03-08 06:40 in UTC
+            for time in all_times:
+                assert times(f"?start={time}&end={time}") == [time]
+            assert times(f"?start={all_times[3]}&end={all_times[9]}") == all_times[3:10]
+
+
+@pytest.mark.parametrize(
+    ("statement", "limit"),
+    [
+        (f"ALTER ROLE {READER} CONNECTION LIMIT 5", "the CONNECTION LIMIT of the role is 5"),
+        ("ALTER DATABASE narrow CONNECTION LIMIT 6", "the CONNECTION LIMIT of the database is 6"),
+    ],
+)
+def test_limits_of_connections(
+    postgres18: EmbeddedPostgres, check: Callable[..., Result], statement: str, limit: str
+) -> None:
+    try:
+        with database(postgres18, "narrow", statement) as dsn:
+            assert f"{limit}, below the 16 connections that the workers may open" in check(dsn).output
+            assert "CONNECTION LIMIT" not in check(dsn, size=2).output
+            assert f"{limit}, below the 8 connections" in check(dsn, size=2, workers=4).output
+            assert "max_connections, less those reserved, is" in check(dsn, size=2, workers=400).output
+    finally:
+        with closing(psycopg2.connect(postgres18.dsn("postgres"))) as connection, connection.cursor() as cursor:
+            cursor.execute(f"ALTER ROLE {READER} CONNECTION LIMIT -1")
+            connection.commit()
+
+
+def test_an_encoding_that_is_not_utf8(postgres18: EmbeddedPostgres, check: Check) -> None:
+    options = "ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C'"
+    with database(postgres18, "in_latin", options=options) as dsn:
+        result = check(dsn)
+        assert (result.exit_code, "its encoding is LATIN1: names with characters" in result.output) == (0, True)
