@@ -179,7 +179,6 @@ def settle(condition: Callable[[], bool], seconds: float = 3) -> None:
         time.sleep(0.1)
 
 
-
 def fill(postgres: EmbeddedPostgres) -> None:
     """Make the clusters and their workloads."""
     with closing(psycopg2.connect(postgres.dsn("postgres"))) as connection, connection.cursor() as cursor:

@@ -91,6 +91,22 @@ def test_by_hand(records: list[Record], expected: tuple[int, int]) -> None:
     assert restarts(records) == expected
 
 
+def ids_in_time(records: list[Record]) -> list[int]:
+    return [each.id for each in sorted(records, key=lambda each: (each.time, each.id))]
+
+
+def test_the_examples_of_the_documentation() -> None:
+    back = write(attempt(1, 9, 0, pace=100), attempt(10, 20, 350, pace=100))
+    assert ids_in_time(back)[:10] == [1, 2, 3, 4, 10, 5, 11, 6, 12, 7]
+    assert restarts(back) == (0, 0)
+    corrected = correct(write(attempt(1, 10, 0), attempt(6, 15, 200)), [2])
+    assert ids_in_time(corrected) == [1, 2, 21, *range(4, 21)]
+    assert restarts(corrected) == (1, 5)
+    late = write(attempt(6, 15, 200), attempt(1, 10, 0))
+    assert ids_in_time(late) == [*range(11, 21), *range(1, 11)]
+    assert restarts(late) == (1, 5)
+
+
 @st.composite
 def attempts(draw: st.DrawFn, most: int = 4) -> list[list[Record]]:
     """Attempts that follow each other in time, each from an iteration that the one before it reached."""
@@ -103,7 +119,7 @@ def attempts(draw: st.DrawFn, most: int = 4) -> list[list[Record]]:
     return found
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     length=st.integers(10, 100),
     pace=st.integers(1, 30),
@@ -117,7 +133,7 @@ def test_no_steps_of_the_clock_are_restarts(length: int, pace: int, steps: list[
     assert restarts(write(moved)) == (0, 0)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(groups=attempts(), data=st.data())
 def test_corrections_change_nothing(groups: list[list[Record]], data: st.DataObject) -> None:
     records = write(*groups)
@@ -125,13 +141,13 @@ def test_corrections_change_nothing(groups: list[list[Record]], data: st.DataObj
     assert_same(correct(records, chosen), records)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(groups=attempts(), data=st.data())
 def test_the_order_of_imports_changes_nothing(groups: list[list[Record]], data: st.DataObject) -> None:
     assert_same(write(*data.draw(st.permutations(groups))), write(*groups))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(groups=attempts(most=2), behind=st.integers(1, 600))
 def test_a_numbered_restart_on_a_node_whose_clock_is_behind_is_one(groups: list[list[Record]], behind: int) -> None:
     assume(len(groups) == 2)
@@ -141,7 +157,7 @@ def test_a_numbered_restart_on_a_node_whose_clock_is_behind_is_one(groups: list[
     assert restarts(write(numbered[0], moved)) == restarts(write(*groups))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     groups=attempts(most=3),
     step=st.integers(0, 400),
