@@ -86,6 +86,7 @@ def answers_points(
         "application/json": {"schema": schemas.MetricsData, "example": example},
         "text/csv": {**TEXT, "example": CSV_EXAMPLE},
         "application/x-ndjson": TEXT,
+        "application/vnd.apache.parquet": {"schema": {"type": "string", "format": "binary"}},
     }
     described = {"200": {"description": "The answer", "content": content}, "304": UNCHANGED}
 

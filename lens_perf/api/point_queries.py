@@ -79,7 +79,7 @@ def choose_metrics(query: Mapping[str, Any]) -> tuple[str, ...] | None:
 
 def choose_serials(query: Mapping[str, Any]) -> tuple[int, ...]:
     """Return the attempts asked for, each once; empty for all."""
-    return tuple(dict.fromkeys(serial for serial in query["serial"] if serial is not None))
+    return tuple(dict.fromkeys(query["serial"]))
 
 
 def _choose_sampling(query: Mapping[str, Any]) -> Sampling | None:

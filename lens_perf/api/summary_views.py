@@ -32,7 +32,7 @@ class SummaryQuery(SourceQuery):
         metadata={"description": "One metric name, taken verbatim; repeatable.", "example": ["loss"]},
     )
     serial = ma.fields.List(
-        WholeNumber("serial", "Attempt", 0, INT32),
+        WholeNumber("serial", "Attempt", 0, INT32, item=True),
         load_default=tuple,
         metadata={"description": "Describe this attempt only; repeatable.", "example": [0]},
     )

@@ -11,6 +11,7 @@ from openapi_spec_validator import validate
 from schemathesis.generation import GenerationMode
 
 from lens_perf.api import schemas
+from lens_perf.api.point_queries import MEDIA_TYPES
 from lens_perf.api.summary_schemas import SUMMARY_EXAMPLE
 from tests.conftest import Row, Store, at
 
@@ -80,7 +81,7 @@ def test_every_status_has_its_body(spec: Any, name: str) -> None:
     if name in {"data", "iteration-times"}:
         expected |= {"413"}
         assert set(responses["304"]) == {"description"}
-        assert set(responses["200"]["content"]) == {"application/json", "text/csv", "application/x-ndjson"}
+        assert set(responses["200"]["content"]) == set(MEDIA_TYPES.values())
     assert set(responses) - {"default", "304"} == expected
     assert responses["200"]["content"]["application/json"]["example"] == EXAMPLES[name]
     for status in expected - {"200"}:
@@ -120,6 +121,9 @@ def hold_to_the_description(app: Flask, path: str) -> None:
         check()
 
 
+WITHOUT_STRIDE = {"axis", "start", "end", "maxDataPoints", "after"}
+
+
 def heed_what_no_schema_can_say(case: schemathesis.Case) -> schemathesis.Case:
     """Name a cluster that exists, give the ends of ranges in order, no cursor, and nothing that excludes another."""
     query = dict(case.query or {})
@@ -131,10 +135,12 @@ def heed_what_no_schema_can_say(case: schemathesis.Case) -> schemathesis.Case:
     query |= dict(zip(("start_iteration", "end_iteration"), sorted(bounds), strict=False))
     if query.get("max_points", "") != "":
         query.pop("maxDataPoints", None)
-    if query.get("format") in {"csv", "ndjson"}:
-        query.pop("layout", None)
+    if query.get("layout") == "columns":
+        query.pop("format", None)
+    if query.get("layout") == "wide":
+        query["format"] = "parquet"
     if query.get("method") == "stride":
-        query = {name: value for name, value in query.items() if name not in {"axis", "start", "end", "maxDataPoints"}}
+        query = {name: value for name, value in query.items() if name not in WITHOUT_STRIDE}
         query["max_points"] = query.get("max_points") or 7
     case.query = query
     return case

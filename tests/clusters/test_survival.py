@@ -15,7 +15,7 @@ from flask import Flask
 from lens_perf.app import REGISTRY
 from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
-from lens_perf.performance import point_writer
+from lens_perf.performance.points import point_count
 from tests.conftest import READER, running_app, strict_json
 from tests.faults import FORWARD, SILENT, TRICKLE, Gateway, frozen, open_gateway, wait_until
 from tests.test_serving import gunicorn
@@ -181,7 +181,7 @@ def test_one_cluster_gets_half_of_the_threads(app: Flask, superuser: psycopg2.ex
 def test_heavy_reads_have_a_cap(
     postgres18: EmbeddedPostgres, write_settings: Callable[[str], Path], uid: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(point_writer, "HEAVY_POINTS", 5)
+    monkeypatch.setattr(point_count, "HEAVY_POINTS", 5)
     text = '[limits]\nheavy_reads = 1\n[pool]\nwait_seconds = 0.1\n[http]\nthreads = 4\n[clusters.near]\ndsn = "{}"'
     with running_app(write_settings(text.format(postgres18.dsn("alpha", READER)))) as app:
         with (
