@@ -35,7 +35,7 @@ class MetricNames(ma.fields.Field[Sequence[str] | None]):
 
 
 class WholeNumber(ma.fields.Field[int]):
-    """A whole number in ASCII digits, within ``bounds``; absent when it is empty, unless it is an ``item`` of a list."""
+    """A whole number in ASCII digits, within ``bounds``; empty, it is absent unless it is an ``item`` of a list."""
 
     def __init__(self, name: str, description: str, example: int, bounds: range = INT64, *, item: bool = False) -> None:
         least = f" of at least {bounds.start}" if bounds.start >= 0 else ""

@@ -13,6 +13,7 @@ import pytest
 from flask import Flask
 
 from tests.conftest import Ask
+from tests.faults import wait_until
 from tests.ingest.importing import Importer
 from tests.ingest.test_following import following
 from tests.real_data import REAL_DATA, needs_real_data
@@ -64,7 +65,7 @@ def test_json_lines_gzipped_and_from_standard_input(importer: Importer, ask: Ask
     path = tmp_path / "metrics.jsonl.gz"
     path.write_bytes(gzip.compress(content))
     assert importer.run("auto", tmp_path).report["kind"] == "jsonl"
-    command = [sys.executable, "-m", "lens_perf.cli", "import", "jsonl", "-", "--json", *importer.arguments]
+    command = [sys.executable, "-m", "lens_perf", "import", "jsonl", "-", "--json", *importer.arguments]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert json.loads(process.communicate(content, timeout=60)[0])["written"]["unchanged"] == 2
     assert points(ask) == {"loss": [(1, 0.5), (2, 0.25)]}
@@ -140,13 +141,24 @@ def test_a_real_trainer_log(importer: Importer, ask: Ask, app: Flask) -> None:
     assert len(found["remaining_time_s"]) == 436
 
 
+def open_for_reader(pipe: Path) -> int:
+    """Return a descriptor of a pipe that has a reader, 0 while it has none: a plain open would wait for ever."""
+    try:
+        return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:
+        return 0
+
+
 def test_a_named_pipe_of_rows(importer: Importer, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    command = [sys.executable, "-m", "lens_perf.cli", "import", "csv", str(pipe), "--json", *importer.arguments]
+    command = [sys.executable, "-m", "lens_perf", "import", "csv", str(pipe), "--json", *importer.arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        pipe.write_text(METRICS)
         try:
+            opened: list[int] = []
+            wait_until(lambda: opened.append(open_for_reader(pipe)) or opened[-1])
+            with open(opened[-1], "w") as file:
+                file.write(METRICS)
             assert json.loads(process.communicate(timeout=60)[0])["read"]["records"] == 2
         finally:
             process.send_signal(signal.SIGKILL)
