@@ -157,8 +157,8 @@ def test_a_named_pipe_of_rows(importer: Importer, tmp_path: Path) -> None:
         try:
             opened: list[int] = []
             wait_until(lambda: opened.append(open_for_reader(pipe)) or opened[-1])
-            with open(opened[-1], "w") as file:
-                file.write(METRICS)
+            os.write(opened[-1], METRICS.encode())
+            os.close(opened[-1])
             assert json.loads(process.communicate(timeout=60)[0])["read"]["records"] == 2
         finally:
             process.send_signal(signal.SIGKILL)
