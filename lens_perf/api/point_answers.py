@@ -19,6 +19,7 @@ SAVED: Mapping[Encoding, str] = {
     "parquet": "parquet",
     "wide-parquet": "parquet",
 }
+PARQUET = "application/vnd.apache.parquet"
 CURSOR_HEADER = "X-Cursor"
 UNFIT_FOR_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -34,6 +35,9 @@ def send_points(answer: PointAnswer, encoding: Encoding, name: str) -> Response:
         response = answer_unchanged()
     else:
         response = _describe_file(_send_body(answer.body, MEDIA_TYPES[encoding]), encoding, name)
+        if MEDIA_TYPES[encoding] == PARQUET:
+            # Readers of Parquet ask for the end of the file first, then for the columns that they want.
+            response.make_conditional(request, accept_ranges=True, complete_length=answer.body.size)
     return _add_validators(response, answer.etag, answer.cursor)
 
 

@@ -38,6 +38,7 @@ class LeastLater:
         ends: list[int] = []
         least: list[Any] = []
         condition = select_records(reading.selection, reading.serials)
+        self.check = reading.check
         self.has_null = False
         self.records = end = 0
         for frame in copy.blocks([], columns=("created_at", "iteration", "serial", "data_source")):
@@ -86,7 +87,9 @@ def order_by_iteration(
                     waiting = waiting.clear()
         if waiting is not None and waiting.height:
             runs.add(reduce(waiting))
-        yield from map(reduce, runs.merge())
+        for frame in runs.merge():
+            later.check()
+            yield reduce(frame)
 
 
 class _Runs:

@@ -20,6 +20,8 @@ from lens_perf.performance.points.spool import PointBody, Spool
 ARRAYS = {"iteration": "iterations", "timestamp": "timestamps", "value": "values"}
 EXTRA_ARRAYS = {"serial": "serials", "axis_value": "axis_values"}
 PIECE = 2**20
+# Of a block with more data sources, which only clusters that keep them as text can have, the points are listed.
+MOST_SOURCES = 64
 # What an object costs beside its text.
 OVERHEAD = 80
 
@@ -83,7 +85,7 @@ class SeriesWriter:
         places = number_fields(fields)
         for block in blocks:
             counts = block.count_points(places)
-            if block.is_sparse(counts):
+            if block.is_sparse(counts) or block.frame["data_source"].n_unique() > MOST_SOURCES:
                 self._take_list(list_points(block, list(counts)), list(counts))
             elif counts:
                 self._take_records(block, list(counts))

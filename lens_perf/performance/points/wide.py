@@ -19,6 +19,7 @@ from lens_perf.performance.points.text_encodings import CSV
 COLUMNS = ("created_at", "iteration", "serial", "data_source")
 # Cells that are handled at once: some 10 MB of text.
 CELLS = 2**18
+LEAST_ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class WideTable:
     @property
     def rows(self) -> int:
         """How many records are handled at once."""
-        return max(1, CELLS // (len(self.fields) + 1))
+        return max(LEAST_ROWS, CELLS // (len(self.fields) + 1))
 
     @property
     def keys(self) -> list[str]:
@@ -84,8 +85,8 @@ def write_wide_parquet(table: WideTable, spool: Spool, count: PointCount) -> Poi
 def _find_types(table: WideTable) -> dict[str, Any]:
     """Return the type of each field: Int64 where every part of the copy has it so."""
     found: dict[str, set[Any]] = {field: set() for field in table.fields}
-    known = [field for field in table.fields if any(name == field for _source, name in table.copy.fields)]
-    for frame in table.copy.blocks(known, columns=COLUMNS):
+    known = {name for _source, name in table.copy.fields}
+    for frame in table.copy.blocks([field for field in table.fields if field in known], columns=COLUMNS):
         table.reading.check()
         for name, dtype in frame.schema.items():
             if name.startswith(VALUE) or (table.reading.non_finite and name.startswith(NON_FINITE)):

@@ -191,6 +191,11 @@ def test_columns_are_the_points_by_series(records: list[Record], query: PointQue
     check_columns(records, query, size, memory)
 
 
+def test_columns_of_very_many_sources() -> None:
+    records = [Record(index, index, index, source=f"source {index % 70}", values={"a": "1"}) for index in range(200)]
+    check_columns(records, PointQuery(None, Selection("w")), 200, 2**20)
+
+
 def as_text(point: dict[str, Any]) -> dict[str, Any]:
     """Return a point as ``parse_strict`` reads it."""
     texts = {name: str(each) if isinstance(each, int) else each for name, each in point.items()}
