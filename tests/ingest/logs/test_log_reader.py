@@ -13,6 +13,7 @@ from lens_perf.ingest.assembly import assemble
 from lens_perf.ingest.logs.lines import split_lines
 from lens_perf.ingest.logs.options import LogOptions
 from lens_perf.ingest.logs.reader import read_log
+from lens_perf.ingest.logs.report_times import MOST_REMEMBERED, TimesByIteration
 from lens_perf.ingest.read_summary import ReadSummary
 from lens_perf.ingest.records import Record
 
@@ -264,3 +265,25 @@ def test_decimals_that_are_rounded_are_counted() -> None:
     records, summary = read(line(1, f"lm loss: {exact} | aux: {longer} |"))
     assert records[0].performance == {"lm_loss": float(exact), "aux": float(longer), "target_iteration": 100}
     assert summary.rounded == 1
+
+
+def test_marks_of_phases_are_no_metrics() -> None:
+    mark = event("epoch_start", 3, step=64).replace('"time_ms"', '"event_type": "INTERVAL_START", "time_ms"')
+    records, _ = read(mark, event("train_loss", 1.5, step=64))
+    assert [(each.iteration, each.performance) for each in records] == [(64, {"train_loss": 1.5})]
+
+
+def test_the_time_at_which_an_iteration_was_reached() -> None:
+    times, noon = TimesByIteration(), datetime(2026, 1, 1, 12, tzinfo=UTC)
+    assert times.find(5) is None
+    for iteration in range(10, 10 * MOST_REMEMBERED, 10):
+        times.add(iteration, noon + timedelta(seconds=iteration))
+    assert times.find(5) == noon + timedelta(seconds=10)
+    assert times.find(25) == noon + timedelta(seconds=30)
+    assert (times.has_passed(25), times.find(10**6)) == (True, None)
+    for iteration in range(10 * MOST_REMEMBERED, 20 * MOST_REMEMBERED, 10):
+        times.add(iteration, None)
+    # It is no longer known.
+    assert times.find(25) is None
+    times.add(25, noon)
+    assert (times.find(25), times.has_passed(25)) == (noon, False)
