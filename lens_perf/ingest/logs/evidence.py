@@ -11,9 +11,9 @@ from lens_perf.ingest.logs.stamps import strip_colours
 
 # A line that is longer is not matched: what a trainer reports of an iteration is shorter.
 LONGEST_MATCHED = 1 << 16
-# As many reports decide, or so many bytes behind the first one.
-ENOUGH_REPORTS = 400
-ENOUGH_BYTES = 1 << 21
+# As many reports decide, or some within so many bytes behind the first line that is understood, or else more bytes.
+ENOUGH_REPORTS, SOME_REPORTS = 400, 10
+ENOUGH_BYTES, MOST_BYTES = 1 << 21, 1 << 24
 # A library's dialect is chosen if no other explains this share of its reports.
 LEAST_SHARE = 0.1
 FEW_REPORTS = 3
@@ -82,7 +82,7 @@ class Evidence:
     def is_enough(self) -> bool:
         """Whether a choice can be made before the log ends."""
         most = max((tally.rising for tally in self._tallies.values()), default=0)
-        return bool(most) and (most >= ENOUGH_REPORTS or self._bytes >= ENOUGH_BYTES)
+        return most >= ENOUGH_REPORTS or self._bytes >= (ENOUGH_BYTES if most >= SOME_REPORTS else MOST_BYTES)
 
     @property
     def may_be_a_library(self) -> bool:

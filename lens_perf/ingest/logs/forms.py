@@ -98,9 +98,8 @@ class Form:
                 again = None if self.splitter in CLOSED else template.match_again(text, found)
                 end = again.start() if again else len(text)
                 groups = found.groupdict()
-                if self.whole or again:
-                    begin = found.start() if self.whole else found.start("fields")
-                    groups["fields"] = text[begin:end]
+                if "fields" in groups:
+                    groups["fields"] = text[found.start() if self.whole else found.start("fields") : end]
                 if line := self._read_match(template, groups, text[: found.start()]):
                     return line if again is None else replace(line, tail=f"{line.tail} {text[end:]}")
         return None

@@ -11,8 +11,10 @@ from lens_perf.ingest.logs.stamps import find_rank
 from lens_perf.ingest.read_summary import ReadSummary
 from lens_perf.ingest.records import MetricValue, Observation
 
-# Other ranks print an iteration nearly at once; one that lies further back is a restart.
+# Other ranks print an iteration nearly at once; one that lies further back, also by reports, is a restart.
 LARGEST_LAG = 2
+# Evaluations that wait for their report.
+MOST_WAITING = 1000
 
 AHEAD = "lines ahead of the first iteration"
 
@@ -27,6 +29,7 @@ class IterationLines:
         self._times = ReportTimes(summary, options)
         self._rank: int | None = None
         self._iteration: int | None = None
+        self._spacing = 0
         self._heading: tuple[int | None, int | None] = (None, None)
         self._next: dict[str, MetricValue] = {}
         self._held: Observation | None = None
@@ -75,6 +78,7 @@ class IterationLines:
         if line.form.last_counts:
             yield from self._hold(observation, line.done)
             return
+        self._spacing = iteration - self._iteration if self._iteration is not None else 0
         self._iteration, self._reported = iteration, observation
         yield observation
         yield from self._release_waiting()
@@ -145,7 +149,7 @@ class IterationLines:
             yield self._keep_from_report(observation)
             return
         # What is ahead of its report, as after a restart, waits to learn which attempt it belongs to.
-        if self._waiting and self._waiting[-1].iteration != iteration:
+        if self._waiting and (self._waiting[-1].iteration != iteration or len(self._waiting) > MOST_WAITING):
             yield from self._release_waiting()
         self._waiting.append(observation)
 
@@ -164,7 +168,7 @@ class IterationLines:
 
     def _is_of_another_rank(self, iteration: int, prefix: str) -> bool:
         rank, last = find_rank(prefix), self._iteration
-        near = last is not None and last - LARGEST_LAG <= iteration <= last
+        near = last is not None and last - max(LARGEST_LAG, self._spacing) <= iteration <= last
         if near and rank is not None and self._rank is not None and rank != self._rank:
             return True
         self._rank = rank if rank is not None else self._rank

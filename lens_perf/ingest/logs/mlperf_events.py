@@ -59,7 +59,8 @@ def parse_event(text: str) -> Event:
         key, metadata = event["key"], event.get("metadata") or {}
         created_at = datetime.fromtimestamp(event["time_ms"] / 1000, UTC)
         counters = {name: metadata[name] for name in COUNTERS if metadata.get(name) is not None}
-        value = event.get("value")
+        # The value of a mark of a phase is no metric, but the number of an epoch.
+        value = None if str(event.get("event_type")).startswith("INTERVAL") else event.get("value")
         pairs = flatten(value if isinstance(value, dict) else {key: value})
         # A text is a setting, also where it looks like a number.
         found = {str(name): parse_number(text) for name, text in pairs if not isinstance(value, str)}

@@ -14,6 +14,8 @@ from lens_perf.ingest.records import Observation
 
 # As in "10/100 [00:10<01:30,": what tqdm shows of the iterations done and to be done.
 BAR = re.compile(r"(?<![0-9/])(?P<done>[0-9]{1,10})/(?P<total>[0-9]{1,10}) \[[0-9:]++<")
+# Evaluations that are held with the first report.
+MOST_HELD = 1000
 NO_VALUES = ("True", "False", "None", "[", "{", "(")
 NO_REPORTS = "dictionaries that are no reports, such as a configuration"
 REPEATED = "evaluations and final summaries that are printed again, as by other ranks"
@@ -76,7 +78,7 @@ class PrintedDictionaries:
     def _hold_first(self, line: Line) -> Iterator[Observation]:
         """Hold the first report until the second shows whether it is of the first iteration."""
         counts = self._options.logging_steps is not None and not self._reports and self._find_iteration(line) is None
-        if self._first and is_training(line):
+        if self._first and (is_training(line) or len(self._first) > MOST_HELD):
             first, *others = self._first
             self._first = []
             if self._is_of_first_iteration(first, line):

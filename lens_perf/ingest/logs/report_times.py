@@ -36,6 +36,8 @@ class TimesByIteration:
     def find(self, iteration: int) -> datetime | None:
         """Return when training had reached ``iteration``; None if that is not remembered."""
         place = bisect_left(self._iterations, iteration)
+        if place == 0 and len(self._iterations) == MOST_REMEMBERED and iteration != self._iterations[0]:
+            return None
         return self._times[place] if place < len(self._iterations) else None
 
     def has_passed(self, iteration: int) -> bool:

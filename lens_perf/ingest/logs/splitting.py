@@ -41,18 +41,18 @@ def _split_pieces(pieces: list[str], assign: str) -> Split:
     pairs: list[tuple[str, str]] = []
     rest: list[str] = []
     tail = ""
-    for piece in pieces:
+    last = len(pieces) - 1
+    for index, piece in enumerate(pieces):
         if not piece or piece.isspace():
             continue
-        if tail:
-            rest.append(tail)
-            tail = ""
         name, found, value = piece.strip().rpartition(assign) if assign == " " else piece.partition(assign)
         name, value = name.strip(), value.strip()
         if found and name and value and (assign == " " or assign not in value):
             pairs.append((name, value))
         elif found and (several := _split_several(piece, assign)):
             pairs += several
+        elif index < last:
+            rest.append(piece.strip())
         else:
             # Behind the last separator it may be what another process printed.
             tail = piece.strip()

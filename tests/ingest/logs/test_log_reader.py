@@ -1,6 +1,5 @@
 """What logs have in common: times, ranks, restarts, and what is reported of lines that are not understood."""
 
-import json
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -9,23 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lens_perf.ingest.assembly import assemble
 from lens_perf.ingest.logs.lines import split_lines
 from lens_perf.ingest.logs.options import LogOptions
-from lens_perf.ingest.logs.reader import read_log
-from lens_perf.ingest.read_summary import ReadSummary
-from lens_perf.ingest.records import Record
-
-
-def read(*lines: str, options: LogOptions | None = None) -> tuple[list[Record], ReadSummary]:
-    summary = ReadSummary()
-    chunk = "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
-    records = assemble(read_log([chunk], summary, options), summary)
-    return [record for record in records if record is not None], summary
-
-
-def line(iteration: int, fields: str = "lm loss: 1.5E+00 |", prefix: str = "") -> str:
-    return f"{prefix} iteration {iteration:8d}/     100 | {fields}"
+from lens_perf.ingest.logs.report_times import MOST_REMEMBERED, TimesByIteration
+from tests.ingest.logs.reading import line, read
 
 
 @pytest.mark.parametrize(
@@ -90,15 +76,6 @@ def test_other_ranks_report_the_same_iterations() -> None:
     assert [each.serial for each in records] == [0] * 8 + [1, 1]
 
 
-def test_counted_iterations() -> None:
-    lines = ["{'loss': 3, 'epoch': 0.1}", "{'loss': 2, 'epoch': 0.2}", "{'eval_loss': 1, 'epoch': 0.2}"]
-    records, _ = read(*lines, options=LogOptions(logging_steps=50))
-    assert [(each.iteration, each.performance) for each in records] == [
-        (50, {"loss": 3, "epoch": 0.1}),
-        (100, {"loss": 2, "epoch": 0.2, "eval_loss": 1}),
-    ]
-
-
 def test_what_cannot_be_understood_is_reported() -> None:
     records, summary = read(
         "iteration 5/ 100",
@@ -155,40 +132,6 @@ def test_lines_of_several_processes_in_one() -> None:
     assert summary.skipped["texts behind the fields of the iteration line"].count == 2
 
 
-def test_dictionaries_glued_to_each_other() -> None:
-    records, summary = read(
-        "{'loss': 3, 'epoch': 0.1}{'loss': 2, 'epoch': 0.2} Saving model", "{'loss': 1, 'epoch': 0.3}"
-    )
-    assert [each.performance["loss"] for each in records] == [3, 2, 1]
-    assert summary.is_complete
-
-
-def test_the_final_dictionaries_of_several_ranks_are_one() -> None:
-    final = [f"{{'train_runtime': {100 + rank}.5, 'train_loss': 1.5, 'epoch': 1.0}}" for rank in range(16)]
-    lines = ["{'loss': 3, 'epoch': 0.5}", "{'loss': 2, 'epoch': 1.0}", *final]
-    for options, iterations in ((None, [None, None, None]), (LogOptions(logging_steps=50), [50, 100])):
-        records, summary = read(*lines, options=options)
-        assert [each.iteration for each in records] == iterations
-        assert summary.metrics["train_runtime"] == 1
-        reason = "evaluations and final summaries that are printed again, as by other ranks"
-        assert summary.skipped[reason].count == 15
-
-
-def test_a_configuration_is_no_report() -> None:
-    configuration = "{'model': 'base', 'loss': 'mse', 'lr': 0.1, 'epoch': 3, 'shuffle': True, 'layers': [1, 2]}"
-    records, summary = read(configuration, "{'loss': 3, 'epoch': 0.5}", options=LogOptions(logging_steps=10))
-    assert [(each.iteration, each.performance) for each in records] == [(10, {"loss": 3, "epoch": 0.5})]
-    assert summary.skipped["dictionaries that are no reports, such as a configuration"].count == 1
-
-
-def test_a_first_step_that_is_reported_does_not_shift_the_others() -> None:
-    lines = [f"{{'loss': {5 - number}, 'epoch': {epoch}}}" for number, epoch in enumerate((0.01, 0.1, 0.2))]
-    records, _ = read(*lines, options=LogOptions(logging_steps=10))
-    assert [each.iteration for each in records] == [1, 10, 20]
-    records, _ = read(*lines[1:], options=LogOptions(logging_steps=10))
-    assert [each.iteration for each in records] == [10, 20]
-
-
 def test_evaluations_and_timers_make_no_restart() -> None:
     records, summary = read(
         line(10), " validation loss at iteration 10 | lm loss value: 2.5 |", line(20),
@@ -227,40 +170,24 @@ def test_clocks_that_go_back() -> None:
     ]
 
 
-def event(key: str, value: object = None, **metadata: float) -> str:
-    return f":::MLLOG {json.dumps({'key': key, 'value': value, 'time_ms': 1758707298059, 'metadata': metadata})}"
-
-
-def test_steps_of_mlperf_logging_are_converted_once_the_log_shows_to_what() -> None:
-    steps = [event("train_loss", 5.0 - step, step=step) for step in (1, 2, 3)]
-    evaluation = event("eval_accuracy", 0.5, samples_count=192)
-    records, _ = read(*steps, evaluation, event("train_loss", 1.0, step=4.0))
-    assert [(each.iteration, each.performance.get("train_loss")) for each in records] == [
-        (64, 4.0), (128, 3.0), (192, 2.0), (256, 1.0)
-    ]  # fmt: skip
-    assert records[2].performance["eval_accuracy"] == 0.5
-    # Without a count, the step is the iteration; where both are the same, nothing is converted.
-    assert [each.iteration for each in read(*steps)[0]] == [1, 2, 3]
-    records, _ = read(*steps, event("block_stop", samples_count=3), event("eval_accuracy", 0.5, samples_count=2))
-    assert [each.iteration for each in records] == [1, 2, 3]
-    # Steps counted from 0 beside their counts.
-    both = event("train_loss", 1.0, step=31.0, samples_count=2048.0)
-    records, _ = read(event("lr", 0.1, step=15), both)
-    assert [each.iteration for each in records] == [15 * 64, 2048]
-
-
-def test_a_restart_in_mlperf_logging_is_another_run() -> None:
-    first = [event("train_loss", 5.0 - step, samples_count=step) for step in (64, 128)]
-    again = [event("train_loss", 5.5 - step, samples_count=step) for step in (64, 128)]
-    behind = event("eval_accuracy", 0.5, samples_count=32)
-    records, summary = read(*first, behind, event("run_start"), *again)
-    assert [(each.serial, each.iteration) for each in records] == [(0, 64), (0, 128), (0, 32), (1, 64), (1, 128)]
-    assert summary.restarts == 1
-    assert read(*first, behind, *first)[1].restarts == 0
-
-
 def test_decimals_that_are_rounded_are_counted() -> None:
     exact, longer = "1.8499999999999999", "0.12345678901234567890123"
     records, summary = read(line(1, f"lm loss: {exact} | aux: {longer} |"))
     assert records[0].performance == {"lm_loss": float(exact), "aux": float(longer), "target_iteration": 100}
     assert summary.rounded == 1
+
+
+def test_the_time_at_which_an_iteration_was_reached() -> None:
+    times, noon = TimesByIteration(), datetime(2026, 1, 1, 12, tzinfo=UTC)
+    assert times.find(5) is None
+    for iteration in range(10, 10 * MOST_REMEMBERED, 10):
+        times.add(iteration, noon + timedelta(seconds=iteration))
+    assert times.find(5) == noon + timedelta(seconds=10)
+    assert times.find(25) == noon + timedelta(seconds=30)
+    assert (times.has_passed(25), times.find(10**6)) == (True, None)
+    for iteration in range(10 * MOST_REMEMBERED, 20 * MOST_REMEMBERED, 10):
+        times.add(iteration, None)
+    # It is no longer known.
+    assert times.find(25) is None
+    times.add(25, noon)
+    assert (times.find(25), times.has_passed(25)) == (noon, False)

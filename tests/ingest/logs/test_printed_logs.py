@@ -84,9 +84,6 @@ def test_of_several_ranks_the_first_counts(name: str, records: list[Reported], l
         lines += [f"[rank0]: {line}" for line in printed.print(each)]
         rest.append([f"[rank1]: {line}" for line in printed.print(each._replace(loss=-5.0, extra=-6.0))])
         lines += rest.pop(0)
-    # With iterations that lie far apart, a rank that is behind by one lies behind by more than two.
-    if lag and records[1].iteration - records[0].iteration > 2:
-        return
     found, summary = read("\n".join(lines) + "\n", [])
     assert values_of(found, printed) == records
     assert summary.restarts == 0
