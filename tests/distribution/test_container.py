@@ -139,7 +139,7 @@ def test_the_pod_starts_serves_notices_a_new_secret_and_stops(
             assert pod.get(CONTAINER[f"{probe}Probe"]["httpGet"]["path"]).status_code == 200
         data = pod.get(f"/lens/v1/workloads/{uid}/metrics/data")
         assert (data.status_code, data.json()["total_count"]) == (200, 1000)
-        copies = Path(f"/proc/{pod.process.pid}/root/var/cache/lens_perf/columns")
+        copies = Path("/proc", str(pod.process.pid), "root", "var/cache/lens_perf/columns")
         assert (copies.stat().st_uid, stat.S_IMODE(copies.stat().st_mode)) == (USER, 0o700)
         assert pod.get("/lens/").status_code == 200
         assert "lens_perf_requests_total" in pod.get("/metrics").text
