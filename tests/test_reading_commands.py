@@ -1,6 +1,7 @@
 """``lens-perf workloads``, ``show`` and ``export``, as a user runs them."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,8 +9,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lens_perf.cli import main
-from lens_perf.commands.terminal_words import draw_sparkline, format_age, format_number, format_span
+from lens_perf.commands.reading_commands import _print_progress
+from lens_perf.commands.terminal_words import describe_since, draw_sparkline, format_age, format_number, format_span
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
+from lens_perf.performance.progress.facts import NonFiniteMetric, ProgressFacts
+from lens_perf.performance.progress.rules import judge_progress
 from tests.conftest import Row, Store, at, two_clusters
 from tests.test_serving import on_one_version
 
@@ -56,13 +60,13 @@ def test_workloads_of_all_clusters_but_those_away(run: Run, stored: str) -> None
 @on_one_version
 def test_show(run: Run, stored: str) -> None:
     text = run("show", stored).stdout
-    assert text.splitlines()[0] == f"{stored}  stalled"
+    assert text.splitlines()[0] == f"{stored}  ended  (warning: ended before target)"
     assert "iteration   100 of 200, 50.0%" in text
     assert "1 s an iteration, 1 s to 1 s" in text
     line = next(line for line in text.splitlines() if line.startswith("  loss "))
     assert "█" in line, "the spike"
     assert line.endswith("0.01 to 9, last 0.01")
-    assert json.loads(run("show", stored, "--json").stdout)["state"] == "stalled"
+    assert json.loads(run("show", stored, "--json").stdout)["state"] == "ended"
 
 
 @on_one_version
@@ -103,3 +107,33 @@ def test_a_spike_shows_in_a_sparkline() -> None:
     assert draw_sparkline(values, 40).count("█") == 1
     assert draw_sparkline([1, 2, 3], 40) == "▁▅█"
     assert draw_sparkline([4, 4], 40) == "▅▅"
+
+
+@pytest.mark.parametrize(
+    ("iteration", "timestamp", "words"),
+    [
+        (351, 0, r"since iteration 351, \d+ d ago"),
+        (1351, None, "since iteration 1,351"),
+        (None, 0, r"\d+ d ago"),
+        (None, None, "since an unknown time"),
+    ],
+)
+def test_since_when_a_metric_is_not_finite(iteration: int | None, timestamp: int | None, words: str) -> None:
+    assert re.fullmatch(words, describe_since({"since_iteration": iteration, "since_timestamp": timestamp}))
+
+
+def test_show_says_what_is_not_finite(capsys: pytest.CaptureFixture[str]) -> None:
+    facts = ProgressFacts(
+        source="log",
+        records=400,
+        current_iteration=400,
+        target_iteration=400,
+        first_timestamp=0,
+        last_timestamp=399_000,
+        seconds_wall=399,
+        non_finite=(NonFiniteMetric("lm_loss", "log", 351, 350_000),),
+    )
+    _print_progress({"workload_uid": "run", **judge_progress(facts, 400)})
+    text = capsys.readouterr().out
+    assert text.startswith("run  finished  (critical: non finite loss)\n")
+    assert "  not finite  lm_loss, since iteration 351, " in text

@@ -13,7 +13,7 @@ import click
 
 from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.commands.options import cluster_option, config_option, tells_errors
-from lens_perf.commands.terminal_words import draw_sparkline, format_age, format_number, format_span
+from lens_perf.commands.terminal_words import describe_since, draw_sparkline, format_age, format_number, format_span
 from lens_perf.config import load_settings
 from lens_perf.ingest.read_summary import make_printable
 from lens_perf.performance.points.query import PointQuery, Sampling
@@ -94,7 +94,7 @@ def show(workload: str, cluster: str | None, as_json: bool, config: Path | None)
             print(json.dumps(progress))
         elif metrics:
             _print_progress(progress)
-            _print_lines(service, cluster, selection, metrics)
+            _print_lines(service, cluster, selection, metrics, progress["non_finite"])
     return 0 if metrics else _say_nothing_found(workload, cluster)
 
 
@@ -114,8 +114,15 @@ def _open_service(config: Path | None) -> Iterator[PerformanceService]:
         yield PerformanceService(registry, settings)
 
 
+def _describe_state(progress: dict[str, Any]) -> str:
+    """Return the state, with the health of the workload where that is not ok."""
+    state, health = progress["state"] or "no iterations", progress["health"]
+    reasons = ", ".join(reason.replace("_", " ") for reason in health["reasons"])
+    return str(state) if health["status"] == "ok" else f"{state}  ({health['status']}: {reasons})"
+
+
 def _print_progress(progress: dict[str, Any]) -> None:
-    print(f"{make_printable(progress['workload_uid'])}  {progress['state'] or 'no iterations'}")
+    print(f"{make_printable(progress['workload_uid'])}  {_describe_state(progress)}")
     if progress["state"] is None:
         return
     target, share, pace = progress["target_iteration"], progress["share_done"], progress["seconds_per_iteration"]
@@ -131,12 +138,19 @@ def _print_progress(progress: dict[str, Any]) -> None:
         told = f"{restarts} restarts, {lost} lost to them" if restarts else "no restarts"
         print(f"  goodput     {progress['goodput']:.1%}, {told}")
     print(f"  last record {format_age(progress['last_timestamp'])}")
+    for metric in progress["non_finite"]:
+        print(f"  not finite  {make_printable(metric['metric_name'])}, {describe_since(metric)}")
 
 
 def _print_lines(
-    service: PerformanceService, cluster: str | None, selection: Selection, metrics: Sequence[dict[str, Any]]
+    service: PerformanceService,
+    cluster: str | None,
+    selection: Selection,
+    metrics: Sequence[dict[str, Any]],
+    non_finite: Sequence[dict[str, Any]],
 ) -> None:
     """Print each series as a line of blocks, with its least, its greatest and its last value."""
+    not_finite = {(each["metric_name"], each["data_source"]): each for each in non_finite}
     labels = {
         (metric["name"], source): metric["name"] if len(metric["data_source"]) == 1 else f"{metric['name']} ({source})"
         for metric in metrics
@@ -151,6 +165,8 @@ def _print_lines(
         for each in sorted(series, key=lambda one: (one["metric_name"], one["data_source"] or "")):
             values = each["values"]
             ends = f"{format_number(min(values))} to {format_number(max(values))}, last {format_number(values[-1])}"
+            if since := not_finite.get((each["metric_name"], each["data_source"])):
+                ends += f", not finite {describe_since(since)}"
             label = labels.get((each["metric_name"], each["data_source"]), each["metric_name"])
             print(f"  {make_printable(label).ljust(label_width)}  {draw_sparkline(values, width)}  {ends}")
 

@@ -1,7 +1,8 @@
 """Numbers, times and series as a terminal shows them."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -38,6 +39,13 @@ def format_age(timestamp: int | None) -> str:
     seconds = max(0.0, time.time() - timestamp / 1000)
     unit, size = next((each for each in UNITS if seconds >= each[1]), UNITS[-1])
     return f"{int(seconds // size)} {unit} ago"
+
+
+def describe_since(metric: Mapping[str, Any]) -> str:
+    """Return since when a metric has not been finite, by its iteration and its age."""
+    iteration, timestamp = metric["since_iteration"], metric["since_timestamp"]
+    parts = [] if iteration is None else [f"since iteration {format_number(iteration)}"]
+    return ", ".join([*parts, *([] if timestamp is None else [format_age(timestamp)])]) or "since an unknown time"
 
 
 def draw_sparkline(values: Sequence[float], width: int) -> str:

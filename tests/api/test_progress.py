@@ -1,10 +1,12 @@
 """Progress, checked against cases worked out by hand, the rules of its numbers, and a real log with restarts."""
 
 from collections.abc import Callable
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -131,14 +133,33 @@ def test_by_hand(app: Flask, store: Store, uid: str, run: Run, expected: tuple[A
 def test_a_serial_tells_of_a_restart_that_goes_on(
     app: Flask, store: Store, uid: str, postgres: EmbeddedPostgres
 ) -> None:
-    import psycopg2
-
     put(store, uid, [*straight(1, 5, 0), (6, 100), (7, 110)])
     with psycopg2.connect(postgres.dsn("alpha")) as connection, connection.cursor() as cursor:
         cursor.execute("UPDATE training_performance SET serial = 1 WHERE workload_uid = %s AND iteration > 5", (uid,))
     connection.close()
     # 60 seconds, of which 10 are the work of iteration 6.
     assert summary(read(app, uid, 120)) == pytest.approx((1, 0, 110, 50, 0, 60 / 110))
+
+
+EXTREMES = """
+INSERT INTO training_performance (workload_uid, data_source, created_at, iteration, serial, performance) VALUES
+    (%(uid)s, 'log', '4713-01-01 BC', -2147483648, 2147483647, '{"target_iteration": 4e18}'),
+    (%(uid)s, 'log', '2026-01-01', 2147483646, -2147483648, '{"target_iteration": 1e400}'),
+    (%(uid)s, 'log', '2026-01-01', 2147483647, NULL, '{"target_iteration": 4e18}'),
+    (%(uid)s, 'log', '294276-12-31', 2147483647, NULL, '[]'),
+    (%(uid)s, 'log', 'infinity', 5, 0, NULL),
+    (%(uid)s, 'log', NULL, NULL, NULL, '"target_iteration"')
+"""
+
+
+def test_no_row_makes_it_fail(client: FlaskClient, uid: str, postgres: EmbeddedPostgres) -> None:
+    with closing(psycopg2.connect(postgres.dsn("alpha"))) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(EXTREMES, {"uid": uid})
+    answer = client.get(f"/lens/v1/workloads/{uid}/progress")
+    assert answer.status_code == 200
+    assert answer.json
+    assert (answer.json["target_iteration"], answer.json["eta"]) == (4 * 10**18, None)
+    assert (answer.json["restarts"], len(answer.json["attempts"])) == (1, 2), "NULL counts as 0"
 
 
 @pytest.mark.parametrize("target", [None, "100", 0, -5, 1.5, "NaN", [100]])

@@ -91,6 +91,22 @@ def test_by_hand(records: list[Record], expected: tuple[int, int]) -> None:
     assert restarts(records) == expected
 
 
+def ids_in_time(records: list[Record]) -> list[int]:
+    return [each.id for each in sorted(records, key=lambda each: (each.time, each.id))]
+
+
+def test_the_examples_of_the_documentation() -> None:
+    back = write(attempt(1, 9, 0, pace=100), attempt(10, 20, 350, pace=100))
+    assert ids_in_time(back)[:10] == [1, 2, 3, 4, 10, 5, 11, 6, 12, 7]
+    assert restarts(back) == (0, 0)
+    corrected = correct(write(attempt(1, 10, 0), attempt(6, 15, 200)), [2])
+    assert ids_in_time(corrected) == [1, 2, 21, *range(4, 21)]
+    assert restarts(corrected) == (1, 5)
+    late = write(attempt(6, 15, 200), attempt(1, 10, 0))
+    assert ids_in_time(late) == [*range(11, 21), *range(1, 11)]
+    assert restarts(late) == (1, 5)
+
+
 @st.composite
 def attempts(draw: st.DrawFn, most: int = 4) -> list[list[Record]]:
     """Attempts that follow each other in time, each from an iteration that the one before it reached."""
