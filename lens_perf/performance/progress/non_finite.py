@@ -1,33 +1,13 @@
 """Which metrics of a workload are not finite any more, by the statistics of its columnar copy."""
 
 from collections.abc import Iterator, Mapping
-from typing import Protocol
 
+from lens_perf.performance.columns.field_stats import FieldStats
 from lens_perf.performance.progress.attempts import to_timestamp
 from lens_perf.performance.progress.facts import NonFiniteMetric
 from lens_perf.performance.progress.record_blocks import INFINITIES
 
 MOST_LISTED = 100
-
-
-class Where(Protocol):
-    """Where a record is: its iteration, and its time in microseconds since 2000."""
-
-    @property
-    def iteration(self) -> int | None:
-        """The iteration, or None."""
-
-    @property
-    def created_us(self) -> int | None:
-        """The time, or None."""
-
-
-class FieldStats(Protocol):
-    """What is known of one field of one data source."""
-
-    @property
-    def non_finite_since(self) -> Where | None:
-        """The first record of those, up to the last, whose values are not finite; None if the last value is."""
 
 
 def list_non_finite(
