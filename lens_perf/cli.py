@@ -14,6 +14,7 @@ from lens_perf.commands.import_command import import_files
 from lens_perf.commands.options import DIRECTORY, FILE, config_option, tells_errors
 from lens_perf.commands.reading_commands import export, list_workloads, show
 from lens_perf.commands.token_command import token_group
+from lens_perf.commands.watch_command import watch
 from lens_perf.config import Settings, load_settings
 from lens_perf.errors import LensError
 from lens_perf.interruption import INTERRUPTION
@@ -109,6 +110,7 @@ main.add_command(token_group)
 main.add_command(list_workloads)
 main.add_command(show)
 main.add_command(export)
+main.add_command(watch)
 
 
 @main.command("demo")

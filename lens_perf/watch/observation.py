@@ -1,0 +1,86 @@
+"""What is seen of a workload at one check, read through the service."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from lens_perf.performance.point_questions import PointAnswer, PointQuestion
+from lens_perf.performance.progress.metric_names import is_loss
+from lens_perf.performance.selection import Selection
+from lens_perf.watch.known import Known
+from lens_perf.watch.loss_spikes import BASE, LossPoint, Spike, find_spikes
+
+# So many losses are examined for spikes, by name; more are parts of one loss.
+MOST_LOSSES = 10
+# Points read of each loss: what a spike is measured against, and as many that came since the last check.
+POINTS_READ = 4 * BASE
+
+
+class Service(Protocol):
+    """What is needed of PerformanceService."""
+
+    def read_progress(self, cluster: str | None, selection: Selection, /) -> dict[str, Any]:
+        """Return the progress of a workload."""
+
+    def list_available(self, cluster: str | None, workload_uid: str, data_source: str | None, /) -> dict[str, Any]:
+        """Return the metrics of a workload."""
+
+    def read_points(self, question: PointQuestion, /) -> PointAnswer:
+        """Return data points."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A workload's progress, as the API answers it, and the spikes of its losses by metric."""
+
+    cluster: str
+    workload_uid: str
+    progress: Mapping[str, Any]
+    spikes: Mapping[str, Sequence[Spike]] = field(default_factory=dict)
+
+
+def observe(service: Service, cluster: str, workload_uid: str, known: Known | None) -> Observation:
+    """Return what is seen of a workload; spikes are sought in what is new since ``known``, not at all for None.
+
+    Raises the LensError of what keeps the service from answering.
+    """
+    progress = service.read_progress(cluster, Selection(workload_uid))
+    spikes: dict[str, list[Spike]] = {}
+    reach = _find_reach(progress)
+    if known is not None and reach is not None and progress["last_timestamp"] != known.last_timestamp:
+        is_same = progress["attempts"][-1]["number"] == known.attempt
+        judged_until = known.judged_until if is_same and known.judged_until is not None else -(2**31)
+        selection = Selection(workload_uid, progress["source"], iteration_range=reach)
+        for name in _list_losses(service, cluster, selection):
+            found = find_spikes(list(_read_points(service, cluster, selection, name)), judged_until)
+            if found:
+                spikes[name] = found
+    return Observation(cluster, workload_uid, progress, spikes)
+
+
+def _find_reach(progress: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Return the iterations of about the latest POINTS_READ records; None where the pace is not known."""
+    pace, current = progress["seconds_per_iteration"], progress["current_iteration"]
+    if pace is None or current is None:
+        return None
+    spacing = max(1, (pace["last_iteration"] - pace["first_iteration"]) // max(1, pace["intervals"]))
+    return max(-(2**31), current - POINTS_READ * spacing), current
+
+
+def _list_losses(service: Service, cluster: str, selection: Selection) -> list[str]:
+    metrics = service.list_available(cluster, selection.workload_uid, selection.data_source)["metrics"]
+    return [metric["name"] for metric in metrics if is_loss(metric["name"])][:MOST_LOSSES]
+
+
+def _read_points(service: Service, cluster: str, selection: Selection, name: str) -> Iterator[LossPoint]:
+    body = service.read_points(PointQuestion(cluster, selection, (name,))).body
+    if body is None:
+        return
+    if body.file is None:
+        content = body.content or b""
+    else:
+        with body.file as file:
+            content = file.read()
+    for point in json.loads(content)["data"]:
+        yield LossPoint(point["iteration"], float(point["value"]))

@@ -1,0 +1,124 @@
+"""Webhooks: where messages are posted, how their secrets are given, and what is tried again when a post fails."""
+
+import hashlib
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+from urllib.parse import urlsplit
+
+from lens_perf.errors import ConfigError
+from lens_perf.watch.messages import Format
+
+logger = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 10.0
+FIRST_DELAY_SECONDS = 1.0
+LONGEST_DELAY_SECONDS = 900.0
+FORMATS: tuple[Format, ...] = get_args(Format)
+ALERTS_PATH = "/api/v2/alerts"
+# What a server refuses for good; anything else may work later.
+REFUSALS = frozenset({400, 401, 403, 404, 405, 410, 413, 415, 422})
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """Where messages go, and in which format. The URL may hold a secret and is never shown."""
+
+    url: str
+    format: Format
+
+    @property
+    def name(self) -> str:
+        """What the webhook is called in log lines and in the state file: its host, and a digest of the URL."""
+        digest = hashlib.sha256(self.url.encode()).hexdigest()[:12]
+        return f"{self.format} {urlsplit(self.url).hostname} {digest}"
+
+
+def parse_webhook(address: str, format_: Format) -> Webhook:
+    """Return the webhook of ``address``: a URL, ``file:PATH`` or ``env:NAME``. Raises ConfigError, without the URL.
+
+    A URL that holds a secret, as Slack's do, is taken from a file or the environment only: every user of the machine
+    can read an argument list.
+    """
+    kind, _, rest = address.partition(":")
+    if kind == "file":
+        url = _read_first_line(Path(rest))
+    elif kind == "env":
+        url = os.environ.get(rest, "").strip()
+        if not url:
+            raise ConfigError(f"The environment variable {rest} of --webhook is empty; it must hold a URL")
+    else:
+        url = address
+        if format_ == "slack" or "@" in urlsplit(url).netloc:
+            raise ConfigError(
+                "The URL of this webhook holds a secret: give it as --webhook file:PATH or --webhook env:NAME"
+            )
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigError("A webhook must be an http or https URL, file:PATH or env:NAME")
+    if format_ == "alertmanager" and parts.path in {"", "/"}:
+        url = parts._replace(path=ALERTS_PATH).geturl()
+    return Webhook(url, format_)
+
+
+def _read_first_line(path: Path) -> str:
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(f"The file {path} of --webhook cannot be read") from None
+    return lines[0].strip() if lines else ""
+
+
+class Poster:
+    """Posts to one webhook; after a failure it waits, twice as long each time, before it tries again."""
+
+    def __init__(self, webhook: Webhook, clock: Callable[[], float] = time.monotonic) -> None:
+        self.webhook = webhook
+        self._clock = clock
+        self._delay = 0.0
+        self._not_before = float("-inf")
+
+    @property
+    def wait_seconds(self) -> float:
+        """How long no post is tried yet."""
+        return max(0.0, self._not_before - self._clock())
+
+    def post(self, body: Any) -> bool:
+        """Post ``body`` as JSON; return whether it was accepted, or refused for good. False while it waits."""
+        if self.wait_seconds:
+            return False
+        problem, is_final = self._try(body)
+        if problem is None:
+            self._delay, self._not_before = 0.0, float("-inf")
+            return True
+        logger.warning("%s: %s", self.webhook.name, problem)
+        if is_final:
+            return True
+        self._delay = min(LONGEST_DELAY_SECONDS, max(FIRST_DELAY_SECONDS, 2 * self._delay))
+        self._not_before = self._clock() + self._delay
+        return False
+
+    def _try(self, body: Any) -> tuple[str | None, bool]:
+        """Return what went wrong, None for nothing, and whether it would again."""
+        import requests  # noqa: PLC0415 - takes a tenth of a second, which no other command has to wait for
+
+        try:
+            with requests.post(
+                self.webhook.url,
+                json=body,
+                timeout=(CONNECT_SECONDS, ANSWER_SECONDS),
+                allow_redirects=False,
+                stream=True,
+            ) as answer:
+                status = answer.status_code
+        except requests.RequestException as error:
+            # Its text may hold the URL.
+            return f"could not be reached ({type(error).__name__})", False
+        if 200 <= status < 300:  # noqa: PLR2004 - the statuses of success
+            return None, False
+        return f"answered {status}", status in REFUSALS
