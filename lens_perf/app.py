@@ -21,6 +21,7 @@ from lens_perf.api.local_callers import install_local_callers
 from lens_perf.api.metrics_views import SERVICE, metrics
 from lens_perf.api.request_bodies import install_request_bodies
 from lens_perf.api.request_scope import install_request_scope
+from lens_perf.api.workload_gauges import WorkloadGauges
 from lens_perf.caller import set_client_socket
 from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.config import Settings, load_settings
@@ -99,5 +100,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(create_docs_blueprint(root))
     app.register_blueprint(create_dashboard_blueprint(root, settings.http.base_path.removeprefix(f"{root}/")))
     app.extensions[LISTING] = Listing(registry, readiness, settings.current_cluster)
-    app.register_blueprint(create_health_blueprint(readiness, settings.http.ready_needs_all))
+    gauges = None
+    if settings.http.workload_metrics:
+        gauges = WorkloadGauges(app.extensions[LISTING], app.extensions[SERVICE], settings.http.workload_metrics)
+    app.register_blueprint(create_health_blueprint(readiness, settings.http.ready_needs_all, gauges))
     return app

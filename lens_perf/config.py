@@ -47,6 +47,9 @@ class HttpSettings:
     trusted_proxies: int = setting("reverse proxies in front whose X-Forwarded headers are believed", 0, minimum=0)
     cors_origins: tuple[str, ...] = setting("origins whose pages may read the API, as https://example.org", ())
     ready_needs_all: bool = setting("whether /readyz asks for every cluster, not for any", False)
+    workload_metrics: int = setting(
+        "workloads, the latest active, in /metrics/workloads; 0: no such path", 0, minimum=0
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -212,6 +212,21 @@ def test_the_limit_of_tasks_follows_from_the_settings(write_settings: Callable[[
     assert f"is {needed} as shipped" in unit
 
 
+@needs("systemd-analyze")
+def test_the_unit_of_watch_is_accepted_and_tight(tmp_path: Path) -> None:
+    program, unit = find_program("systemd-analyze"), tmp_path / "lens_perf-watch.service"
+    text = (CONFIG / unit.name).read_text("utf-8")
+    command = Path(sys.executable).with_name("lens-perf")
+    assert text.count("/usr/local/lib/lens_perf/.venv/bin/lens-perf") == 1
+    unit.write_text(text.replace("/usr/local/lib/lens_perf/.venv/bin/lens-perf", str(command)), "utf-8")
+    verified = subprocess.run([program, "verify", "--man=no", unit], capture_output=True, text=True, check=False)
+    complaints = [line for line in verified.stderr.splitlines() if "lens_perf" in line]
+    assert (verified.returncode, complaints) == (0, [])
+    rating = [program, "security", "--offline=yes", "--threshold=20", "--no-pager", unit]
+    rated = subprocess.run(rating, capture_output=True, text=True, check=False)
+    assert rated.returncode == 0, rated.stdout
+
+
 def test_stopping_takes_longer_than_a_request_may() -> None:
     stop = re.search(r"^TimeoutStopSec=(\d+)$", UNIT.read_text("utf-8"), re.MULTILINE)
     graceful = re.search(r"^graceful_timeout = (\d+)$", (CONFIG / "gunicorn.conf.py").read_text("utf-8"), re.MULTILINE)

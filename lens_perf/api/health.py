@@ -7,12 +7,15 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
+from lens_perf.api.workload_gauges import WorkloadGauges
 from lens_perf.instrumentation import metrics
 from lens_perf.performance.readiness import Readiness
 
 
-def create_health_blueprint(readiness: Readiness, needs_all: bool) -> Blueprint:
-    """Return the blueprint of /healthz, /readyz and /metrics.
+def create_health_blueprint(
+    readiness: Readiness, needs_all: bool, workload_gauges: WorkloadGauges | None = None
+) -> Blueprint:
+    """Return the blueprint of /healthz, /readyz, /metrics and, with ``workload_gauges``, /metrics/workloads.
 
     The service is ready if one cluster is, or, with ``needs_all``, if every one is.
     """
@@ -32,6 +35,12 @@ def create_health_blueprint(readiness: Readiness, needs_all: bool) -> Blueprint:
     @health.get("/metrics")
     def get_metrics() -> Response:
         return _unstored(Response(metrics.expose(), content_type=metrics.CONTENT_TYPE))
+
+    if workload_gauges is not None:
+
+        @health.get("/metrics/workloads")
+        def get_workload_metrics() -> Response:
+            return _unstored(Response(workload_gauges.expose(), content_type=metrics.CONTENT_TYPE))
 
     return health
 

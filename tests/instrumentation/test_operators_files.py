@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 
 from lens_perf.instrumentation import metrics
+from lens_perf.instrumentation.workload_metrics import expose_workloads
 from tests.conftest import strict_json
 from tests.front.programs import find_program, needs
+from tests.watch.workloads import progress_at
 
 ROOT = Path(__file__).parent.parent.parent
 ALERTS = ROOT / "config/prometheus-alerts.yml"
 DASHBOARD = strict_json((ROOT / "config/grafana/operators.json").read_text("utf-8"))
+RUNBOOKS = (ROOT / "docs/runbooks.rst").read_text("utf-8")
 MONITORING = (ROOT / "docs/monitoring.rst").read_text("utf-8")
 # What Prometheus adds to every series of a target, or makes itself.
 TARGET_LABELS = {"job", "instance", "le"}
@@ -34,6 +37,14 @@ def known() -> dict[str, set[str]]:
     metrics.watch_token_file(None)
     found = [re.match(r"(\w+)(?:\{(.*)\})? ", line) for line in lines]
     return {match[1]: set(re.findall(r'(\w+)="', match[2] or "")) for match in found if match}
+
+
+@pytest.fixture(scope="module")
+def known_of_workloads() -> dict[str, set[str]]:
+    """The labels of each metric that /metrics/workloads reports."""
+    lines = expose_workloads([("alpha", progress_at(300, non_finite={"loss": 5}))], {"alpha": True}, 0).decode()
+    found = [re.match(r"(\w+)\{(.*)\}", line) for line in lines.splitlines()]
+    return {match[1]: set(re.findall(r'(\w+)="', match[2])) for match in found if match}
 
 
 def alert_rules() -> list[tuple[str, str]]:
@@ -58,8 +69,18 @@ def check(text: str, known: dict[str, set[str]]) -> None:
 
 
 @pytest.mark.parametrize("rule", [text for name, text in alert_rules() if name != "LensPerfDown"])
-def test_alerts_ask_for_what_there_is(rule: str, known: dict[str, set[str]]) -> None:
-    check(rule.partition("for:")[0], known)
+def test_alerts_ask_for_what_there_is(
+    rule: str, known: dict[str, set[str]], known_of_workloads: dict[str, set[str]]
+) -> None:
+    check(rule.partition("for:")[0], known | known_of_workloads)
+
+
+def test_each_alert_leads_to_its_runbook() -> None:
+    sections = re.findall(r"^(Lens\w+)\n-+\n\n(.+)", RUNBOOKS, re.MULTILINE)
+    assert [name for name, _ in sections] == [name for name, _ in alert_rules()]
+    for name, text in alert_rules():
+        url = f"{{{{ $externalLabels.lens_perf_docs }}}}/runbooks.html#{name.lower()}"
+        assert f"          runbook_url: '{url}'\n" in text
 
 
 def test_each_alert_says_what_to_do() -> None:
@@ -88,13 +109,15 @@ def test_the_dashboard_shows_every_metric(known: dict[str, set[str]]) -> None:
     assert {name for name in known if not name.endswith(("_count", "_sum"))} == shown
 
 
-def test_the_documentation_lists_every_metric_with_its_labels(known: dict[str, set[str]]) -> None:
+def test_the_documentation_lists_every_metric_with_its_labels(
+    known: dict[str, set[str]], known_of_workloads: dict[str, set[str]]
+) -> None:
     rows = re.findall(r"^``(lens_perf_\w+)`` +((?:``\w+``(?:, )?)+|\\-)", MONITORING, re.MULTILINE)
     told = {name: set(re.findall(r"``(\w+)``", labels)) for name, labels in rows}
     plain = {
         name.removesuffix("_count"): each for name, each in known.items() if not name.endswith(("_bucket", "_sum"))
     }
-    assert told == plain
+    assert told == plain | known_of_workloads
 
 
 def test_the_dashboard_lets_choose() -> None:
