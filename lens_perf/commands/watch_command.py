@@ -80,7 +80,7 @@ def watch(
     with closing(ClusterRegistry(settings)) as registry, state_file.hold():
         clusters = tuple(registry.names) if all_clusters else (registry.resolve(cluster),)
         watcher = Watcher(
-            PerformanceService(registry, settings.limits),
+            PerformanceService(registry, settings),
             partial(WorkloadLister(registry).list, ListQuestion(clusters, "", MOST_LISTED, None), must_answer=False),
             [Named(name, workload) for name in clusters for workload in workloads],
             [Poster(webhook) for webhook in webhooks],

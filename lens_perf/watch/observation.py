@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from lens_perf.performance.point_questions import PointAnswer, PointQuestion
+from lens_perf.performance.points.query import PointAnswer, PointQuery
 from lens_perf.performance.progress.metric_names import is_loss
 from lens_perf.performance.selection import Selection
 from lens_perf.watch.known import Known
@@ -26,7 +26,7 @@ class Service(Protocol):
     def list_available(self, cluster: str | None, workload_uid: str, data_source: str | None, /) -> dict[str, Any]:
         """Return the metrics of a workload."""
 
-    def read_points(self, question: PointQuestion, /) -> PointAnswer:
+    def read_points(self, query: PointQuery, /) -> PointAnswer:
         """Return data points."""
 
 
@@ -74,7 +74,7 @@ def _list_losses(service: Service, cluster: str, selection: Selection) -> list[s
 
 
 def _read_points(service: Service, cluster: str, selection: Selection, name: str) -> Iterator[LossPoint]:
-    body = service.read_points(PointQuestion(cluster, selection, (name,))).body
+    body = service.read_points(PointQuery(cluster, selection, metrics=(name,))).body
     if body is None:
         return
     if body.file is None:

@@ -1,5 +1,6 @@
 """Progress, checked against cases worked out by hand, the rules of its numbers, and a real log with restarts."""
 
+import time
 from collections.abc import Callable
 from contextlib import closing
 from itertools import count
@@ -256,6 +257,37 @@ def test_rules_of_the_numbers(
     # To begin with the very iteration that was last is no sign of a restart.
     if cut - again > 1:
         assert (found[1]["restarts"], found[1]["iterations_repeated"]) == (1, (cut - again) * every)
+
+
+def test_a_metric_that_is_not_finite_any_more(client: FlaskClient, store: Store, uid: str) -> None:
+    now = round(time.time())
+    for source in ("log", "wandb"):
+        store(
+            uid,
+            [
+                Row(
+                    {"lm_loss": "NaN" if number > 350 else 1.5, "lr": 0.1},
+                    number,
+                    at((now - 400 + number) * 1000),
+                    source,
+                )
+                for number in range(1, 401 if source == "log" else 11)
+            ],
+        )
+    found = client.get(f"/lens/v1/workloads/{uid}/progress").json
+    assert found
+    assert (found["state"], found["health"]) == ("running", {"status": "critical", "reasons": ["non_finite_loss"]})
+    assert found["non_finite"] == [
+        {
+            "metric_name": "lm_loss",
+            "data_source": "log",
+            "since_iteration": 351,
+            "since_timestamp": (now - 49) * 1000,
+        }
+    ]
+    other = client.get(f"/lens/v1/workloads/{uid}/progress?data_source=wandb").json
+    assert other
+    assert (other["non_finite"], other["health"]["status"]) == ([], "critical" if other["state"] == "stalled" else "ok")
 
 
 @needs_real_data

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lens_perf.errors import ClusterUnreachableError, LensError
-from lens_perf.performance.point_questions import PointAnswer, PointQuestion
+from lens_perf.performance.points.query import PointAnswer, PointQuery
 from lens_perf.performance.selection import Selection
 from lens_perf.watch.known import StateFile
 from lens_perf.watch.messages import Format
@@ -36,7 +36,7 @@ class Service:
     def list_available(self, *_: str | None) -> dict[str, Any]:
         return {"metrics": [{"name": "lr"}]}
 
-    def read_points(self, _question: PointQuestion) -> PointAnswer:
+    def read_points(self, _query: PointQuery) -> PointAnswer:
         raise AssertionError("lr is no loss")
 
 
