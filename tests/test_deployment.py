@@ -1,4 +1,4 @@
-"""What operators install beside the service: the role of roles.sql, and the systemd unit."""
+"""What operators install beside the service: the role of roles.sql, and the systemd units."""
 
 import os
 import re
@@ -127,20 +127,26 @@ def test_what_everybody_may_is_told(postgres: EmbeddedPostgres, role: str) -> No
 
 
 @needs("systemd-analyze")
-def test_the_unit_is_accepted_and_tight(tmp_path: Path) -> None:
-    program = find_program("systemd-analyze")
-    text = UNIT.read_text("utf-8")
-    gunicorn = Path(sys.executable).with_name("gunicorn")
-    assert text.count("/usr/local/lib/lens_perf/.venv/bin/gunicorn") == 1
-    text = text.replace("/usr/local/lib/lens_perf/.venv/bin/gunicorn", str(gunicorn))
-    (tmp_path / "lens_perf@.service").write_text(text, "utf-8")
-    instance = tmp_path / "lens_perf@8081.service"
-    shutil.copy(tmp_path / "lens_perf@.service", instance)
-    verified = subprocess.run([program, "verify", "--man=no", instance], capture_output=True, text=True, check=False)
+@pytest.mark.parametrize(
+    ("template", "instance", "command"),
+    [
+        ("lens_perf@.service", "lens_perf@8081.service", "gunicorn"),
+        ("lens_perf-watch.service", "lens_perf-watch.service", "lens-perf"),
+    ],
+)
+def test_a_unit_is_accepted_and_tight(tmp_path: Path, template: str, instance: str, command: str) -> None:
+    program, installed = find_program("systemd-analyze"), f"/usr/local/lib/lens_perf/.venv/bin/{command} "
+    text = (CONFIG / template).read_text("utf-8")
+    assert text.count(installed) == 1
+    (tmp_path / template).write_text(text.replace(installed, f"{Path(sys.executable).with_name(command)} "), "utf-8")
+    unit = tmp_path / instance
+    if instance != template:
+        shutil.copy(tmp_path / template, unit)
+    verified = subprocess.run([program, "verify", "--man=no", unit], capture_output=True, text=True, check=False)
     complaints = [line for line in verified.stderr.splitlines() if "lens_perf" in line]
     assert (verified.returncode, complaints) == (0, [])
-    command = [program, "security", "--offline=yes", "--threshold=20", "--no-pager", instance]
-    rated = subprocess.run(command, capture_output=True, text=True, check=False)
+    rating = [program, "security", "--offline=yes", "--threshold=20", "--no-pager", unit]
+    rated = subprocess.run(rating, capture_output=True, text=True, check=False)
     assert rated.returncode == 0, rated.stdout
 
 
@@ -210,21 +216,6 @@ def test_the_limit_of_tasks_follows_from_the_settings(write_settings: Callable[[
     needed = count_tasks(load_settings(write_settings('[clusters.a]\ndsn = "host=x"'), {}), 2)
     assert int(limit.group(1)) >= 2 * needed
     assert f"is {needed} as shipped" in unit
-
-
-@needs("systemd-analyze")
-def test_the_unit_of_watch_is_accepted_and_tight(tmp_path: Path) -> None:
-    program, unit = find_program("systemd-analyze"), tmp_path / "lens_perf-watch.service"
-    text = (CONFIG / unit.name).read_text("utf-8")
-    command = Path(sys.executable).with_name("lens-perf")
-    assert text.count("/usr/local/lib/lens_perf/.venv/bin/lens-perf") == 1
-    unit.write_text(text.replace("/usr/local/lib/lens_perf/.venv/bin/lens-perf", str(command)), "utf-8")
-    verified = subprocess.run([program, "verify", "--man=no", unit], capture_output=True, text=True, check=False)
-    complaints = [line for line in verified.stderr.splitlines() if "lens_perf" in line]
-    assert (verified.returncode, complaints) == (0, [])
-    rating = [program, "security", "--offline=yes", "--threshold=20", "--no-pager", unit]
-    rated = subprocess.run(rating, capture_output=True, text=True, check=False)
-    assert rated.returncode == 0, rated.stdout
 
 
 def test_stopping_takes_longer_than_a_request_may() -> None:

@@ -70,6 +70,17 @@ def test_show(run: Run, stored: str) -> None:
 
 
 @on_one_version
+def test_show_since_when_a_loss_is_nan(run: Run, store: Store, uid: str) -> None:
+    rows = [Row({"lm_loss": "NaN" if index > 350 else 1.5}, index, at(index * 1000)) for index in range(1, 401)]
+    store(uid, rows)
+    lines = run("show", uid).stdout.splitlines()
+    assert lines[0] == f"{uid}  ended  (critical: non finite loss)"
+    assert any(line.startswith("  not finite  lm_loss, since iteration 351, ") for line in lines)
+    (line,) = (line for line in lines if line.startswith("  lm_loss "))
+    assert "1.5 to 1.5, last 1.5, not finite since iteration 351, " in line
+
+
+@on_one_version
 def test_show_what_is_not_there(run: Run, uid: str) -> None:
     for words in (["show", uid], ["show", uid, "--json"], ["export", uid]):
         result = run(*words)

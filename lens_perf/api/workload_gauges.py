@@ -84,7 +84,7 @@ class WorkloadGauges:
                     failed[cluster] = True
                     # Not for each of its workloads a connection is waited for that does not come.
                     away |= {cluster} if isinstance(error, ClusterError) else set()
-            # What could not be read keeps its last values; the age of its record tells.
+            # What could not be read keeps its last values; the age of its record shows it.
             if progress is not None:
                 known[cluster, uid] = progress
                 readings.append((cluster, progress))

@@ -1,4 +1,4 @@
-"""``/metrics/workloads``: what it reports, and that the clusters are asked seldom, whoever scrapes."""
+"""``/metrics/workloads``: what it reports, and that the clusters are asked seldom, however many scrape."""
 
 import threading
 import time

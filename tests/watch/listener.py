@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that takes what is posted, and answers as it is told to."""
+"""A real HTTP server on loopback that takes what is posted, and answers with given statuses."""
 
 import json
 import threading

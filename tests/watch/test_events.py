@@ -1,4 +1,4 @@
-"""Which events two observations make, and the bodies that tell of them."""
+"""Which events two observations make, and the bodies that are posted."""
 
 import json
 from typing import Any

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -28,7 +28,9 @@ def watch(postgres: EmbeddedPostgres, write_settings: Callable[[str], Path], tmp
     return lambda *words: CliRunner().invoke(main, ["watch", *words, *options], catch_exceptions=False)
 
 
-def put(store: Store, uid: str, *, age: float, losses: list[float], first: int = 1, target: int = 10_000) -> None:
+def put(
+    store: Store, uid: str, *, age: float, losses: Sequence[float | str], first: int = 1, target: int = 10_000
+) -> None:
     """Store a record each second, the last of them ``age`` seconds old."""
     now = time.time()
     store(
@@ -71,6 +73,21 @@ def test_a_spike_is_posted_once(watch: Watch, store: Store, uid: str) -> None:
     assert len(listener.bodies) == 1
     assert (event["event"], event["iteration"], event["metric_name"]) == ("loss_spike", 151, "loss")
     assert result.exit_code == 0
+
+
+def test_a_loss_that_is_nan_is_posted_once(watch: Watch, store: Store, uid: str) -> None:
+    put(store, uid, age=20, losses=[2.0] * 50)
+    with run_listener() as listener:
+        assert watch(uid, "--once", "--webhook", listener.url).exit_code == 0
+        put(store, uid, age=0, losses=["NaN"] * 12, first=51)
+        assert [watch(uid, "--once", "--webhook", listener.url).exit_code for _ in range(2)] == [4, 4]
+        put(store, uid, age=0, losses=[2.0], first=63)
+        assert watch(uid, "--once", "--webhook", listener.url).exit_code == 0
+    events = [event for body in listener.bodies for event in body["events"]]
+    assert [(event["event"], event["severity"], event["iteration"]) for event in events] == [
+        ("non_finite", "critical", 51),
+        ("finite_again", "info", 63),
+    ]
 
 
 def test_all_recently_active_workloads_are_watched(watch: Watch, store: Store, uid: str) -> None:

@@ -1,4 +1,4 @@
-"""Rounds of checks against a service that answers as it is told to, and real listeners."""
+"""Rounds of checks against a service with given answers, and real listeners."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -32,7 +32,7 @@ RECORDS = st.lists(
 
 def assert_equal(records: list[Record], block: int) -> None:
     found, naive = asdict(facts_of(records, block)), compute(records)
-    # Spans beyond 285 years have more microseconds than a float64 tells apart.
+    # Spans beyond 285 years have more microseconds than a float64 can hold.
     least = max(1e-6, 1e-12 * naive.numbers.get("seconds_wall", 0))
     for name, expected in naive.numbers.items():
         same = found[name] == expected or found[name] == pytest.approx(expected, rel=1e-9, abs=least)
