@@ -56,7 +56,7 @@ ALLOWED = {
                            "performance.workload_queries", "performance.source_names", "performance.metric_fields",
                            "performance.selection", "performance.statements", "instrumentation.timing", "errors"},
     "performance.sampling": {"performance.sampling", "performance.blocks", "performance.columns", "errors"},
-    "performance.progress": {"performance.progress"},
+    "performance.progress": {"performance.progress", "performance.columns.field_stats"},
     "performance.blocks": {"performance.copy_interface", "performance.columns", "performance.metric_fields",
                            "performance.selection"},
     "performance.copy_interface": {"performance.columns.field_stats"},

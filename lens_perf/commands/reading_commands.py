@@ -139,7 +139,7 @@ def _print_progress(progress: dict[str, Any]) -> None:
         print(f"  goodput     {progress['goodput']:.1%}, {told}")
     print(f"  last record {format_age(progress['last_timestamp'])}")
     for metric in progress["non_finite"]:
-        print(f"  not finite  {metric['metric_name']}, {describe_since(metric)}")
+        print(f"  not finite  {make_printable(metric['metric_name'])}, {describe_since(metric)}")
 
 
 def _print_lines(

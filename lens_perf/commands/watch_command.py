@@ -15,6 +15,7 @@ from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.commands.options import FILE, cluster_option, config_option, tells_errors
 from lens_perf.config import load_settings
 from lens_perf.errors import ConfigError
+from lens_perf.ingest.read_summary import make_printable
 from lens_perf.interruption import INTERRUPTION
 from lens_perf.performance.service import PerformanceService
 from lens_perf.performance.workload_list import ListQuestion, WorkloadLister
@@ -125,4 +126,4 @@ def _check_on(watcher: Watcher, interval: float) -> int:
 
 def _print_events(result: CheckResult) -> None:
     for event in result.events:
-        print(f"{event.severity}: {event.summary} [{event.cluster}]", flush=True)
+        print(f"{event.severity}: {make_printable(event.summary)} [{event.cluster}]", flush=True)

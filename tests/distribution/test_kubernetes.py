@@ -10,12 +10,14 @@ import pytest
 import yaml
 
 from lens_perf import __version__
+from lens_perf.commands.watch_command import watch
 from lens_perf.config import load_settings
 from tests.distribution.commands import ROOT, need_package
 from tests.front.programs import find_program, needs
 
 MANIFESTS = ROOT / "config/kubernetes"
 KUSTOMIZATIONS = [MANIFESTS, MANIFESTS / "monitoring"]
+WATCH = MANIFESTS / "watch"
 VERSIONS = 3
 LABELS = {"app.kubernetes.io/name": "lens-perf"}
 
@@ -42,7 +44,7 @@ def gibibytes(quantity: str) -> int:
 
 
 def test_every_file_is_listed() -> None:
-    for directory in KUSTOMIZATIONS:
+    for directory in (*KUSTOMIZATIONS, WATCH):
         listed = load(directory / "kustomization.yaml")["resources"]
         assert {*listed, "kustomization.yaml"} == {path.name for path in directory.glob("*.yaml")}
 
@@ -156,3 +158,34 @@ def test_the_limits_hold_what_the_volumes_may_hold() -> None:
     memory = re.search(r"^MemoryMax=(\d+)G$", (ROOT / "config/lens_perf@.service").read_text("utf-8"), re.MULTILINE)
     assert memory
     assert gibibytes(CONTAINER["resources"]["limits"]["memory"]) == int(memory[1])
+
+
+@pytest.mark.parametrize("name", ["deployment.yaml", "networkpolicy.yaml"])
+def test_the_component_of_watch_is_valid(name: str) -> None:
+    need_package("kubernetes-validate", "lint")
+    import kubernetes_validate
+    from kubernetes_validate.utils import all_versions
+
+    for version in all_versions()[-VERSIONS:]:
+        kubernetes_validate.validate(load(WATCH / name), version, strict=True)
+
+
+def test_the_pod_of_watch_is_one_and_as_tight() -> None:
+    deployment = load(WATCH / "deployment.yaml")["spec"]
+    pod = deployment["template"]["spec"]
+    (container,) = pod["containers"]
+    assert (deployment["replicas"], deployment["strategy"]) == (1, {"type": "Recreate"})
+    for key in ("securityContext", "serviceAccountName", "automountServiceAccountToken", "enableServiceLinks"):
+        assert pod[key] == POD[key]
+    assert (container["securityContext"], container["image"]) == (CONTAINER["securityContext"], CONTAINER["image"])
+    mounts = {each["name"]: each["mountPath"] for each in container["volumeMounts"]}
+    assert set(mounts) == {each["name"] for each in pod["volumes"]}
+    shared = {each["name"]: each["mountPath"] for each in CONTAINER["volumeMounts"] if each["name"] in mounts}
+    assert shared == {name: mounts[name] for name in ("settings", "passwords", "spool", "columns")}
+    labels = deployment["template"]["metadata"]["labels"]
+    assert load(WATCH / "networkpolicy.yaml")["spec"]["podSelector"]["matchLabels"] == labels != LABELS
+    words = [*container["command"], *container["args"]]
+    watch.make_context("watch", words[2:], resilient_parsing=False)
+    assert words[:2] == ["lens-perf", "watch"]
+    assert words[words.index("--webhook") + 1] == f"file:{mounts['webhook']}/url"
+    assert Path(words[words.index("--state") + 1]).parent == Path(mounts["state"])
