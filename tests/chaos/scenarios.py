@@ -17,6 +17,7 @@ from tests.benchmarks.gunicorn_process import run_gunicorn
 from tests.chaos.exhaustion import EXHAUSTION
 from tests.chaos.finding import Finding
 from tests.chaos.namespace import find_obstacle
+from tests.chaos.polling import poll_schedules
 from tests.chaos.token_file import damage_token_file
 from tests.chaos.world import LARGE, METRICS, MIDDLE, SMALL, SOURCES, UID, Answer, World, list_children, settle
 from tests.faults import FORWARD, SILENT, TRICKLE, frozen, wait_until
@@ -349,6 +350,13 @@ SCENARIOS: Mapping[str, Callable[[World], Finding]] = {
     **EXHAUSTION,
     "interrupted-imports": interrupt_imports,
     "damaged-token-file": damage_token_file,
+    "polling-schedules": poll_schedules,
 }
 # What needs the usual deadline: answers that take long without any fault.
-UNHURRIED = {"full-temporary-directory", "heavy-reads", "killed-backends", "ten-million-points"}
+UNHURRIED = {
+    "full-temporary-directory",
+    "heavy-reads",
+    "killed-backends",
+    "polling-schedules",
+    "ten-million-points",
+}

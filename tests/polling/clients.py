@@ -98,6 +98,12 @@ class PollingClient:
             assert response.data == full.data
         self._etag, self._body = full.headers["ETag"], full.data
 
+    def is_up_to_date(self) -> bool:
+        """Poll, and return whether the copy then equals a full read."""
+        self.poll()
+        full = parse_answer(self._client.get(self._address))
+        return count_points(self._points) == count_points(full["data"])
+
     def check(self) -> None:
         """The copy must equal a full read."""
         full = parse_answer(self._client.get(self._address))

@@ -19,7 +19,7 @@ from tests.faults import wait_until
 from tests.front.postgres_server import PostgresServer, open_server, run_standby, wait_for_replay
 from tests.front.programs import find_program, needs
 from tests.polling.clients import QUERIES, PollingClient, load_rule
-from tests.polling.test_schedules import INSERTS, POLLS, SERVER, TRANSACTIONS, schedules, steps
+from tests.polling.schedules import TRACED_STEPS, Schedule, schedules, steps
 from tests.polling.writers import Writers
 
 INSERT = """
@@ -181,10 +181,8 @@ def standby_app(
 
 @needs("postgres")
 @schedules(30)
-@given(schedule=steps(*INSERTS, *TRANSACTIONS, *SERVER, *POLLS))
-def test_a_standby(
-    replicated: tuple[PostgresServer, PostgresServer], standby_app: Flask, schedule: list[tuple[str, int, int]]
-) -> None:
+@given(schedule=steps(*TRACED_STEPS))
+def test_a_standby(replicated: tuple[PostgresServer, PostgresServer], standby_app: Flask, schedule: Schedule) -> None:
     """Replay pauses while clients ask, wherever it is: so that each compares answers of one state."""
     primary, standby = replicated
     uid = f"standby-{uuid.uuid4().hex[:12]}"
