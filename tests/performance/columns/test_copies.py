@@ -1,11 +1,9 @@
 """A copy says exactly what the table does, after whatever has happened to the table."""
 
 import time
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,46 +11,18 @@ from hypothesis import strategies as st
 from lens_perf.config import ColumnSettings
 from lens_perf.performance.columns import part_list, part_writer, record_reader, row_blocks
 from lens_perf.performance.columns.columns import Columns
-from lens_perf.performance.columns.field_columns import FIXED, list_fields
 from lens_perf.performance.columns.manifest import CopyKey
-from lens_perf.performance.columns.number_text import render
-from lens_perf.performance.columns.workload_copy import WorkloadCopy
 from tests.performance.columns.fake_source import (
     FakeSource,
     Record,
-    Value,
     encode,
     expect_fields,
     expect_records,
 )
+from tests.performance.columns.reading import read_blocks
 
 KEY = CopyKey("alpha", "w")
 DEADLINE = 30.0
-
-
-def read_blocks(copy: WorkloadCopy, fields: Sequence[str] | None = None) -> list[Any]:
-    """The records of all blocks, as ``expect_records`` has them."""
-    return [record for block in copy.blocks(fields) for record in read_block(block)]
-
-
-def read_block(block: pl.DataFrame) -> Iterator[Any]:
-    rows = list(block.select(*FIXED).iter_rows())
-    fields: list[dict[str, Value]] = [{} for _ in rows]
-    for name in list_fields(block.columns):
-        values = block["v:" + name] if "v:" + name in block.columns else None
-        texts: Any = [None] * len(rows)
-        if "t:" + name in block.columns:
-            assert values is not None
-            texts = block["t:" + name]
-            assert (texts.is_null() == values.is_null()).all()
-            assert texts.cast(pl.Float64).equals(values.cast(pl.Float64).alias("t:" + name), null_equal=True)
-        elif values is not None:
-            texts = render(values)
-        codes = block["n:" + name] if "n:" + name in block.columns else [None] * len(rows)
-        for number, value in enumerate(map(Value, texts, codes)):
-            if value != (None, None):
-                fields[number][name] = value
-    return zip(rows, fields, strict=True)
 
 
 def check(columns: Columns, source: FakeSource) -> None:
