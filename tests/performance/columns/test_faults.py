@@ -272,7 +272,8 @@ columns = open_columns(Path(sys.argv[1]))
 source = make_source()
 print("ready", flush=True)
 for number in range(1000):
-    source.change([record._replace(members={"loss": str(number)}) for record in RECORDS[number % 7 :: 40]], [number % 400])
+    changed = [record._replace(members={"loss": str(number)}) for record in RECORDS[number % 7 :: 40]]
+    source.change(changed, [number % 400])
     columns.answer(KEY, source, time.monotonic() + 30, read_blocks)
     if number % 10 == 9:
         columns.drop(KEY)
