@@ -10,6 +10,7 @@ from lens_perf import __version__
 from lens_perf.access.token_file import find_other_writers, load_tokens
 from lens_perf.capacity import count_connections, count_tasks, count_workers
 from lens_perf.clusters.registry import ClusterRegistry
+from lens_perf.commands.columns_command import columns_group
 from lens_perf.commands.import_command import import_files
 from lens_perf.commands.options import DIRECTORY, FILE, config_option, tells_errors
 from lens_perf.commands.reading_commands import export, list_workloads, show
@@ -107,6 +108,7 @@ def init_database(cluster: str, config: Path | None) -> None:
 
 main.add_command(import_files)
 main.add_command(token_group)
+main.add_command(columns_group)
 main.add_command(list_workloads)
 main.add_command(show)
 main.add_command(export)

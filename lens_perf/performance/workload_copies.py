@@ -1,12 +1,14 @@
 """Opens the copies of workloads, which the registry's clusters are the sources of."""
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from lens_perf.config import Settings
 from lens_perf.performance.columns.columns import Columns
 from lens_perf.performance.columns.manifest import CopyKey
+from lens_perf.performance.columns.verification import Comparison
 from lens_perf.performance.columns.workload_copy import WorkloadCopy
 from lens_perf.performance.patience import Patience
 from lens_perf.performance.table_source import Clusters as SourceClusters
@@ -63,3 +65,9 @@ class WorkloadCopies:
         name = self._clusters.resolve(cluster)
         source = TableSource(self._clusters, name, workload_uid, observe)
         return self.columns.answer(CopyKey(name, workload_uid), source, patience.deadline, read)
+
+    def verify(self, cluster: str, workload_uid: str) -> Comparison | None:
+        """Compare a copy with the table; None if there is no copy. Raises the LensErrors of the cluster."""
+        key = CopyKey(self._clusters.resolve(cluster), workload_uid)
+        source = TableSource(self._clusters, key.cluster, workload_uid)
+        return self.columns.verify(key, source, time.monotonic() + self._settings.build_seconds)

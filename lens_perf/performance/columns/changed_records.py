@@ -32,20 +32,20 @@ def _describe(frame: pl.DataFrame) -> Mapping[int, Any]:
     """Return the records of ``frame`` by id, in values that do not depend on how the columns keep them."""
     records: dict[int, tuple[Any, set[Any]]] = {row[0]: (row, set()) for row in frame.select(*FIXED).iter_rows()}
     fields = list(records.values())
-    for name in list_fields(frame.columns):
-        for number, described in enumerate(zip(*_describe_field(frame, name), strict=True)):
+    columns = {series.name: series for series in frame.iter_columns()}
+    for name in list_fields(columns):
+        for number, described in enumerate(zip(*_describe_field(columns, name), strict=True)):
             if any(described):
                 fields[number][1].add((name, *described))
     return records
 
 
-def _describe_field(frame: pl.DataFrame, name: str) -> list[list[Any]]:
-    nothing = [None] * len(frame)
-    texts = nothing
-    if TEXT + name in frame.columns:
-        texts = frame[TEXT + name].to_list()
-    elif VALUE + name in frame.columns:
-        texts = render(frame[VALUE + name]).to_list()
-    codes = frame[NON_FINITE + name].to_list() if NON_FINITE + name in frame.columns else nothing
-    others = frame[OTHER + name].to_list() if OTHER + name in frame.columns else nothing
+def _describe_field(columns: Mapping[str, pl.Series], name: str) -> list[list[Any]]:
+    nothing = [None] * len(columns["id"])
+    found = [
+        columns[kind + name].to_list() if kind + name in columns else nothing for kind in (TEXT, NON_FINITE, OTHER)
+    ]
+    texts, codes, others = found
+    if TEXT + name not in columns and VALUE + name in columns:
+        texts = render(columns[VALUE + name]).to_list()
     return [texts, codes, [each or None for each in others]]

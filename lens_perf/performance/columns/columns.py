@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from lens_perf.config import ColumnSettings
-from lens_perf.performance.columns.builds import Builds
+from lens_perf.performance.columns.builds import Builds, make_not_ready
 from lens_perf.performance.columns.directory_store import MANIFEST, DirectoryStore, is_own_directory
 from lens_perf.performance.columns.freshening import Freshener
 from lens_perf.performance.columns.manifest import CopyKey, Manifest
@@ -20,6 +20,7 @@ from lens_perf.performance.columns.private_copies import PrivateCopies
 from lens_perf.performance.columns.source import Source
 from lens_perf.performance.columns.stores import Store
 from lens_perf.performance.columns.usage import Evictor, list_uses, remove_copy
+from lens_perf.performance.columns.verification import Comparison, compare
 from lens_perf.performance.columns.workload_copy import WorkloadCopy
 
 logger = logging.getLogger(__name__)
@@ -102,6 +103,27 @@ class Columns:
         """Remove a copy; return whether there was one that nobody was writing to."""
         self._private.drop(key)
         return is_own_directory(self.root) and remove_copy(self.root / key.digest)
+
+    def verify(self, key: CopyKey, source: Source, deadline: float) -> Comparison | None:
+        """Compare a copy with the table, after bringing it up to date; None if there is none.
+
+        Raises OSError, DamagedPartError and what ``source`` raises; CopyNotReadyError while others write to it.
+        """
+        store = DirectoryStore(self.root, key, self._cache, self._evictor.reserve)
+        if store.load() is None:
+            return None
+        with store.hold(deadline) as held:
+            manifest = store.load()
+            if not held:
+                raise make_not_ready(store.read_progress())
+            if manifest is None:
+                return None
+            refresher = self._freshener.make_refresher(store, key, deadline)
+            with source.open_snapshot(deadline, heavy=True) as snapshot:
+                changes = snapshot.find_changes(manifest.checkpoint)
+                if not changes.unchanged:
+                    manifest = refresher.refresh(snapshot, manifest, changes)
+                return compare(refresher, snapshot, manifest, changes)
 
     def _open(self, key: CopyKey, source: Source, deadline: float, *, build: bool) -> WorkloadCopy:
         for attempt in range(TRIES):

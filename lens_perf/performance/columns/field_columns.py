@@ -1,6 +1,6 @@
 """From the JSON texts of a field's values to its columns ``v:``, ``t:``, ``n:`` and ``o:``, and such columns joined."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
@@ -71,9 +71,8 @@ def use_integers(numbers: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     firsts = numbers.select(pl.col(TEXT + name).drop_nulls().first() for name in names).row(0) if names else ()
     whole = [name for name, first in zip(names, firsts, strict=True) if "." not in first]
     integers = numbers.select(pl.col(TEXT + name).cast(pl.Int64, strict=False).alias(VALUE + name) for name in whole)
-    return numbers.with_columns(
-        each for each in integers.iter_columns() if each.null_count() == numbers[each.name].null_count()
-    )
+    nulls = numbers.null_count().row(0, named=True)
+    return numbers.with_columns(each for each in integers.iter_columns() if each.null_count() == nulls[each.name])
 
 
 def list_rendered(numbers: pl.DataFrame, names: Sequence[str]) -> list[str]:
@@ -100,28 +99,27 @@ def join(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """Return the records of ``frames`` one below the other, each field with one type: Float64 unless all are Int64."""
     if len(frames) == 1:
         return frames[0]
-    names = dict.fromkeys(name for frame in frames for name in frame.columns)
-    floats = {
-        name for name in names if name.startswith(VALUE) and len({_type(each, name) for each in frames} - {None}) > 1
-    }
-    with_text = {
-        VALUE + name.removeprefix(TEXT) for name in names if name.startswith(TEXT) and name not in FIXED
-    } | floats
-    adapted = [_adapt(frame, floats, with_text) for frame in frames]
+    schemas = [dict(frame.schema) for frame in frames]
+    types: dict[str, set[pl.DataType]] = {}
+    for schema in schemas:
+        for name, kind in schema.items():
+            types.setdefault(name, set()).add(kind)
+    values = [name for name in types if name.startswith(VALUE)]
+    floats = {name for name in values if len(types[name]) > 1}
+    with_text = floats | {name for name in values if TEXT + name.removeprefix(VALUE) in types}
+    adapted = [_adapt(frame, schema, floats, with_text) for frame, schema in zip(frames, schemas, strict=True)]
     return pl.concat(adapted, how="diagonal")
 
 
-def _type(frame: pl.DataFrame, name: str) -> pl.DataType | None:
-    return frame.schema.get(name)
-
-
-def _adapt(frame: pl.DataFrame, floats: set[str], with_text: set[str]) -> pl.DataFrame:
+def _adapt(
+    frame: pl.DataFrame, schema: Mapping[str, pl.DataType], floats: set[str], with_text: set[str]
+) -> pl.DataFrame:
     """Return ``frame`` with the columns ``floats`` as Float64 and texts for all of ``with_text``."""
-    changed: list[pl.Series] = []
-    for name in with_text & set(frame.columns):
+    changed: list[pl.Expr] = []
+    for name in with_text & set(schema):
         text = TEXT + name.removeprefix(VALUE)
-        if text not in frame.columns:
-            changed.append(render(frame[name]).alias(text))
-        if name in floats and frame.schema[name] == pl.Int64:
-            changed.append(frame[name].cast(pl.Float64))
+        if text not in schema:
+            changed.append(render(pl.col(name)).alias(text))
+        if name in floats and schema[name] == pl.Int64:
+            changed.append(pl.col(name).cast(pl.Float64))
     return frame.with_columns(changed) if changed else frame

@@ -101,9 +101,10 @@ def compute_fields(
     groups = list(_group(frame, by_serial=by_serial))
     places = frame["iteration"], frame["created_at"]
     found: dict[tuple[Any, ...], FieldStats] = {}
-    for name in list_fields(frame.columns):
+    columns = {series.name: series for series in frame.iter_columns()}
+    for name in list_fields(columns):
         check()
-        field = _Field(frame, name)
+        field = _Field(columns, name)
         for (source, *serial), rows in groups:
             stats = field.compute(rows, *places)
             if stats is not None:
@@ -122,15 +123,15 @@ def _group(frame: pl.DataFrame, *, by_serial: bool) -> Iterator[tuple[tuple[Any,
 class _Field:
     """The columns of one field, as numpy arrays with masks."""
 
-    def __init__(self, frame: pl.DataFrame, name: str) -> None:
-        columns = set(frame.columns)
-        has_points = VALUE + name in columns
-        self._values = frame[VALUE + name] if has_points else pl.repeat(None, len(frame), dtype=pl.Int64, eager=True)
-        self._texts = frame[TEXT + name] if TEXT + name in columns else None
+    def __init__(self, columns: Mapping[str, pl.Series], name: str) -> None:
+        values, non_finite, others = (columns.get(kind + name) for kind in (VALUE, NON_FINITE, OTHER))
+        height = len(columns["id"])
+        self._values = pl.repeat(None, height, dtype=pl.Int64, eager=True) if values is None else values
+        self._texts = columns.get(TEXT + name)
         self._floats = self._values.cast(pl.Float64).to_numpy()
-        self._is_point = self._values.is_not_null().to_numpy() if has_points else None
-        self._non_finite = frame[NON_FINITE + name].is_not_null().to_numpy() if NON_FINITE + name in columns else None
-        self._others = frame[OTHER + name].fill_null(value=False).to_numpy() if OTHER + name in columns else None
+        self._is_point = None if values is None else values.is_not_null().to_numpy()
+        self._non_finite = None if non_finite is None else non_finite.is_not_null().to_numpy()
+        self._others = None if others is None else others.fill_null(value=False).to_numpy()
 
     def compute(self, rows: Any, iterations: pl.Series, times: pl.Series) -> FieldStats | None:
         """Return the statistics of the records ``rows``, or None where none of them has the field."""

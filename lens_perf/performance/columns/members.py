@@ -1,13 +1,12 @@
 """Reads the members of one JSONB object from its text, exactly, whatever it holds."""
 
-import itertools
 import json
 import re
 from collections.abc import Callable, Iterator
 
-# Of an object as JSONB writes it. Possessive: no part is ever given back, so the time is linear.
-NAME = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)": ')
 SCALAR = re.compile(r"[^,}\]\[{\"]++")
+# Of so many escapes at most, since a match holds the interpreter's lock.
+STRING_PIECE = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+){0,10000}+')
 BRACKET = re.compile(r'["\[\]{}]')
 # Stands for the value of a member that is neither a number nor one of the texts for NaN and the infinities.
 OTHER = "null"
@@ -21,11 +20,12 @@ def read_members(text: str, check: Callable[[], None]) -> Iterator[tuple[str, st
     A value is the text of a number or of a short string; any other is ``OTHER``. ``check`` is called now and then.
     """
     position, count = 1, 0
-    while name := NAME.match(text, position):
-        start = name.end()
+    while position < len(text) and text[position] == '"':
+        start = _find_string_end(text, position, check)
+        name = text[position + 1 : start - 1]
+        start += len(": ")
         end = _find_end(text, start, check)
-        escaped = name.group(1)
-        yield (json.loads(f'"{escaped}"') if "\\" in escaped else escaped), _keep(text, start, end)
+        yield (json.loads(f'"{name}"') if "\\" in name else name), _keep(text, start, end)
         position = end + len(", ")
         count += 1
         if count % MEMBERS_PER_CHECK == 0:
@@ -70,14 +70,9 @@ def _search(pattern: re.Pattern[str], text: str, start: int) -> re.Match[str]:
 
 def _find_string_end(text: str, start: int, check: Callable[[], None]) -> int:
     """Return where the string ends whose opening quote is at ``start``."""
-    position = start
-    for count in itertools.count(1):
-        if count % MEMBERS_PER_CHECK == 0:
-            check()
-        position = text.index('"', position + 1)
-        before = position
-        while text[before - 1] == "\\":
-            before -= 1
-        if (position - before) % 2 == 0:
-            break
-    return position + 1
+    position = start + 1
+    while True:
+        position = _search(STRING_PIECE, text, position).end()
+        if text[position] == '"':
+            return position + 1
+        check()

@@ -6,6 +6,8 @@ from types import TracebackType
 from typing import Self
 
 BLOCK_BYTES = 4 * 1024 * 1024
+# A longer row is a block of its own.
+LONGEST_ROW = 256 * 1024
 
 
 class RowBlocks:
@@ -24,16 +26,18 @@ class RowBlocks:
 
     def write(self, row: bytes) -> int:
         """Take one row."""
+        if len(row) > LONGEST_ROW and self._rows:
+            self._flush()
         self._rows.append(row)
         self._size += len(row)
-        if self._size >= BLOCK_BYTES:
+        if self._size >= BLOCK_BYTES or len(row) > LONGEST_ROW:
             self._flush()
         return len(row)
 
     def _flush(self) -> None:
         self._wait()
         self.rows += len(self._rows)
-        block = b"".join(self._rows)
+        block = self._rows[0] if len(self._rows) == 1 else b"".join(self._rows)
         self._rows.clear()
         self._size = 0
         self._taking = self._thread.submit(self._take, block)

@@ -15,7 +15,7 @@ MOST_LISTED = 50_000
 
 
 class Record(NamedTuple):
-    """A row of the table; ``members`` are the JSON texts of the values by name, in stored order, or another JSON text."""
+    """A row of the table; ``members`` are the JSON texts of the values by name, or another JSON text."""
 
     id: int
     created_us: int | None = None
@@ -65,7 +65,7 @@ class FakeSource:
         self.versions.append([record.id for record in written])
 
     @contextmanager
-    def open_snapshot(self, deadline: float, *, heavy: bool) -> Iterator["FakeSnapshot"]:
+    def open_snapshot(self, deadline: float, *, heavy: bool) -> Iterator["FakeSnapshot"]:  # noqa: ARG002 - the protocol's
         with self._lock:
             self.snapshots += 1
             self.heavy += heavy

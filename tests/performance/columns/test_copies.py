@@ -1,11 +1,9 @@
 """A copy says exactly what the table does, after whatever has happened to the table."""
 
 import time
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,46 +11,18 @@ from hypothesis import strategies as st
 from lens_perf.config import ColumnSettings
 from lens_perf.performance.columns import part_list, part_writer, record_reader, row_blocks
 from lens_perf.performance.columns.columns import Columns
-from lens_perf.performance.columns.field_columns import FIXED, list_fields
 from lens_perf.performance.columns.manifest import CopyKey
-from lens_perf.performance.columns.number_text import render
-from lens_perf.performance.columns.workload_copy import WorkloadCopy
 from tests.performance.columns.fake_source import (
     FakeSource,
     Record,
-    Value,
     encode,
     expect_fields,
     expect_records,
 )
+from tests.performance.columns.reading import read_blocks
 
 KEY = CopyKey("alpha", "w")
 DEADLINE = 30.0
-
-
-def read_blocks(copy: WorkloadCopy, fields: Sequence[str] | None = None) -> list[Any]:
-    """The records of all blocks, as ``expect_records`` has them."""
-    return [record for block in copy.blocks(fields) for record in read_block(block)]
-
-
-def read_block(block: pl.DataFrame) -> Iterator[Any]:
-    rows = list(block.select(*FIXED).iter_rows())
-    fields: list[dict[str, Value]] = [{} for _ in rows]
-    for name in list_fields(block.columns):
-        values = block["v:" + name] if "v:" + name in block.columns else None
-        texts: Any = [None] * len(rows)
-        if "t:" + name in block.columns:
-            assert values is not None
-            texts = block["t:" + name]
-            assert (texts.is_null() == values.is_null()).all()
-            assert texts.cast(pl.Float64).equals(values.cast(pl.Float64).alias("t:" + name), null_equal=True)
-        elif values is not None:
-            texts = render(values)
-        codes = block["n:" + name] if "n:" + name in block.columns else [None] * len(rows)
-        for number, value in enumerate(map(Value, texts, codes)):
-            if value != (None, None):
-                fields[number][name] = value
-    return zip(rows, fields, strict=True)
 
 
 def check(columns: Columns, source: FakeSource) -> None:
@@ -103,8 +73,10 @@ FLOATS = (
 )
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=6).map(encode)
 HOSTILE = st.sampled_from([
-    "null", "true", "false", '"NaN"', '"Infinity"', '"-Infinity"', '"NaN "', '"inf"', '"1.0"', "[]", "{}", '[{"a, ": "], "}]',
-    '{"a": 1, "b": {"c": "}"}}', '"x, \\"b\\": 1"', '"x, "', '"\\\\"', '"a\\"b"', '", "', "0", "0.0", "0.10", "1e400"[:1] + "0" * 400,
+    "null", "true", "false", '"NaN"', '"Infinity"', '"-Infinity"', '"NaN "', '"inf"', '"1.0"', "[]", "{}",
+    '[{"a, ": "], "}]',
+    '{"a": 1, "b": {"c": "}"}}', '"x, \\"b\\": 1"', '"x, "', '"\\\\"', '"a\\"b"', '", "', "0", "0.0", "0.10",
+    "1" + "0" * 400,
     "-1" + "0" * 400, "1" + "0" * 308, str(2**1024 - 2**970), str(2**1024 - 2**970 - 1), "0." + "0" * 400 + "1",
     "123456789012345678901234567890.123456789012345678901234567890", "9223372036854775807", "9223372036854775808",
     "-9223372036854775808", "9007199254740993", "0.1", "0.1" + "0" * 20, "100000000000000000000000",
@@ -161,3 +133,62 @@ def test_any_sequence_of_changes(
     if history_changes:
         source.history = "two"
         check(columns, source)
+
+
+def test_verifying_a_copy(columns: Columns) -> None:
+    source = FakeSource()
+    source.change(
+        [Record(number, number, number, 0, "log", {"loss": f"{number}.50", "odd": '"NaN"'}) for number in range(50)]
+    )
+    deadline = time.monotonic() + DEADLINE
+    assert columns.verify(KEY, source, deadline) is None
+    check(columns, source)
+    source.change([Record(60, 3, 3, 0, "log", {"loss": "[]"})], [7])
+    found = columns.verify(KEY, source, deadline)
+    assert found is not None
+    assert (found.is_good, found.copied, found.stored) == (True, 50, 50)
+    # Changes that the source does not list.
+    source.records[3] = source.records[3]._replace(members={"loss": "3.5", "odd": '"NaN"'})
+    source.records[4] = source.records[4]._replace(members={"loss": "4.50", "odd": '"Infinity"'})
+    source.records[99] = source.records.pop(5)._replace(id=99)
+    found = columns.verify(KEY, source, deadline)
+    assert found is not None
+    assert (found.missing, found.surplus, found.different) == (1, 1, 2)
+    assert not found.is_good
+
+
+def test_fields_beyond_the_limit_are_left_out_and_named(tmp_path: Path) -> None:
+    columns = Columns(ColumnSettings(directory=str(tmp_path / "columns"), max_fields=2))
+    source = FakeSource()
+    source.change([Record(1, 1, 1, 0, "log", {"a": "1", "b": "2"}), Record(2, 2, 2, 0, "log", {"c": "1", "b": "2"})])
+    with columns.open(KEY, source, time.monotonic() + DEADLINE) as copy:
+        assert {name for _, name in copy.fields} == {"a", "b"}
+        assert copy.left_out == ["c"]
+        assert len(read_blocks(copy)) == 2
+
+
+def test_ten_new_records_rewrite_no_large_part(columns: Columns) -> None:
+    source = FakeSource()
+    source.change([Record(number, number, number, 0, "log", {"loss": "1.5"}) for number in range(2_000)])
+    check(columns, source)
+    for refresh in range(30):
+        start = 2_000 + 10 * refresh
+        before = {path.name for path in columns.root.glob("*/*.part") if path.stat().st_size > 20_000}
+        source.change([Record(number, number, number, 0, "log", {"loss": "2"}) for number in range(start, start + 10)])
+        check(columns, source)
+        assert before <= {path.name for path in columns.root.glob("*/*.part")}
+    assert len(list(columns.root.glob("*/*.part"))) < 10
+
+
+def test_what_changed_since_a_generation(columns: Columns) -> None:
+    source = FakeSource(unsettled=[1, 2])
+    source.change([Record(1, 1, 1, 0, "log", {"a": "1"}), Record(2, 2, 2, 0, "wandb", {"a": "1"})])
+    with columns.open(KEY, source, time.monotonic() + DEADLINE) as first:
+        pass
+    source.change([Record(3, 2, 7, 0, "log", {"a": "1"})], [2])
+    with columns.open(KEY, source, time.monotonic() + DEADLINE) as second:
+        changed = second.changes_since(first.generation, first.history)
+        assert changed is not None
+        assert set(changed) == {("log", 7), ("wandb", 2)}
+        assert second.changes_since(0, first.history) is None
+        assert second.changes_since(first.generation, "another") is None

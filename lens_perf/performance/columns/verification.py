@@ -1,0 +1,82 @@
+"""Compares a copy with the table, record by record, in one snapshot."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from lens_perf.performance.columns.field_columns import FIXED, NON_FINITE, OTHER, TEXT, VALUE, list_fields
+from lens_perf.performance.columns.manifest import Manifest
+from lens_perf.performance.columns.number_text import render
+from lens_perf.performance.columns.private_store import PrivateStore
+from lens_perf.performance.columns.refresh import Refresher
+from lens_perf.performance.columns.source import Changes, SourceSnapshot
+from lens_perf.performance.columns.stores import Store
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a copy and the table have: their numbers of records, and how many of these are not the same.
+
+    ``statistics_agree`` says whether the statistics in the manifest are those of the records in the table.
+    """
+
+    copied: int
+    stored: int
+    missing: int
+    surplus: int
+    different: int
+    statistics_agree: bool
+
+    @property
+    def is_good(self) -> bool:
+        """Return whether the copy says what the table does."""
+        return self.statistics_agree and not self.missing + self.surplus + self.different
+
+
+def compare(refresher: Refresher, snapshot: SourceSnapshot, manifest: Manifest, changes: Changes) -> Comparison:
+    """Compare the copy of ``manifest``, brought up to ``snapshot``, with one built from nothing in temporary files.
+
+    Raises OSError, DamagedPartError, and what the source raises.
+    """
+    fresh = replace(refresher, store=PrivateStore(lambda _: None))
+    try:
+        stored = fresh.refresh(snapshot, None, replace(changes, reset=True, unchanged=False))
+        ours, theirs = _digest(refresher.store, manifest), _digest(fresh.store, stored)
+    finally:
+        fresh.store.remove()
+    both = ours.join(theirs, on="id", suffix="_stored")
+    return Comparison(
+        copied=len(ours),
+        stored=len(theirs),
+        missing=len(theirs) - len(both),
+        surplus=len(ours) - len(both),
+        different=both.filter(pl.col("digest") != pl.col("digest_stored")).height,
+        statistics_agree=(manifest.sources, manifest.fields) == (stored.sources, stored.fields),
+    )
+
+
+def _digest(store: Store, manifest: Manifest) -> pl.DataFrame:
+    """Return the ids of all records and a digest of each, which does not depend on how the columns keep it."""
+    frames = (store.open_part(part).read() for part in manifest.parts)
+    parts = [pl.DataFrame({"id": frame["id"], "digest": _digest_records(frame)}) for frame in frames]
+    return pl.concat([pl.DataFrame(schema={"id": pl.Int64, "digest": pl.UInt64}), *parts])
+
+
+def _digest_records(frame: pl.DataFrame) -> npt.NDArray[np.uint64]:
+    columns = {series.name: series for series in frame.iter_columns()}
+    total = frame.select(*FIXED).hash_rows().to_numpy().copy()
+    for name in list_fields(columns):
+        texts = {kind: columns[kind + name] for kind in (VALUE, TEXT, NON_FINITE, OTHER) if kind + name in columns}
+        if TEXT in texts:
+            texts[VALUE] = texts.pop(TEXT)
+        for kind, values in texts.items():
+            total += _hash(kind + name, render(values) if kind == VALUE else values.cast(pl.String))
+    return total
+
+
+def _hash(label: str, texts: pl.Series) -> npt.NDArray[np.uint64]:
+    """Return a hash of the label and each text, 0 where there is none."""
+    labelled = pl.select(pl.concat_str(pl.lit(label + "\0"), texts)).to_series()
+    return labelled.hash().set(texts.is_null() | (texts == "false"), 0).to_numpy()

@@ -1,0 +1,36 @@
+"""Reads the blocks of a copy as the model in fake_source has them."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import polars as pl
+
+from lens_perf.performance.columns.field_columns import FIXED, list_fields
+from lens_perf.performance.columns.number_text import render
+from lens_perf.performance.columns.workload_copy import WorkloadCopy
+from tests.performance.columns.fake_source import Value
+
+
+def read_blocks(copy: WorkloadCopy, fields: Sequence[str] | None = None) -> list[Any]:
+    """The records of all blocks, as ``expect_records`` has them."""
+    return [record for block in copy.blocks(fields) for record in read_block(block)]
+
+
+def read_block(block: pl.DataFrame) -> Iterator[Any]:
+    rows = list(block.select(*FIXED).iter_rows())
+    fields: list[dict[str, Value]] = [{} for _ in rows]
+    for name in list_fields(block.columns):
+        values = block["v:" + name] if "v:" + name in block.columns else None
+        texts: Any = [None] * len(rows)
+        if "t:" + name in block.columns:
+            assert values is not None
+            texts = block["t:" + name]
+            assert (texts.is_null() == values.is_null()).all()
+            assert texts.cast(pl.Float64).equals(values.cast(pl.Float64).alias("t:" + name), null_equal=True)
+        elif values is not None:
+            texts = render(values)
+        codes = block["n:" + name] if "n:" + name in block.columns else [None] * len(rows)
+        for number, value in enumerate(map(Value, texts, codes)):
+            if value != (None, None):
+                fields[number][name] = value
+    return zip(rows, fields, strict=True)

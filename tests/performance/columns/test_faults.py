@@ -1,0 +1,302 @@
+"""A copy whose files are damaged, whose directory cannot be used, or whose writers are killed costs no answer."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from lens_perf.config import ColumnSettings
+from lens_perf.errors import CopyNotReadyError, DeadlineExceededError
+from lens_perf.performance.columns import columns as columns_module
+from lens_perf.performance.columns.columns import Columns
+from lens_perf.performance.columns.manifest import CopyKey
+from lens_perf.performance.columns.workload_copy import WorkloadCopy
+from tests.performance.columns.fake_source import FakeSource, Record, expect_records
+from tests.performance.columns.reading import read_blocks
+
+KEY = CopyKey("alpha", "w")
+RECORDS = [
+    Record(number, number * 1_000_000, number, 0, "log", {"loss": f"{number / 7:.6f}", "lr": "0.10", "n": str(number)})
+    for number in range(1, 401)
+]
+
+
+def make_source() -> FakeSource:
+    source = FakeSource()
+    source.change(RECORDS)
+    return source
+
+
+def open_columns(directory: Path, **settings: object) -> Columns:
+    return Columns(ColumnSettings(directory=str(directory), **settings))  # type: ignore[arg-type]
+
+
+def answer(columns: Columns, source: FakeSource, key: CopyKey = KEY) -> None:
+    read = columns.answer(key, source, time.monotonic() + 30, read_blocks)
+    assert read == expect_records(source)
+
+
+def files(directory: Path, suffix: str) -> list[Path]:
+    return sorted(directory.glob(f"*/*{suffix}"))
+
+
+def truncate(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def empty(path: Path) -> None:
+    os.truncate(path, 0)
+
+
+def flip(path: Path, place: float) -> None:
+    content = bytearray(path.read_bytes())
+    content[int(len(content) * place)] ^= 16
+    path.write_bytes(content)
+
+
+DAMAGES = {
+    "truncated": truncate,
+    "empty": empty,
+    "removed": Path.unlink,
+    **{f"flipped at {place}": lambda path, place=place: flip(path, place) for place in (0.0, 0.3, 0.6, 0.9, 0.999)},
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize("suffix", [".part", "manifest"])
+@pytest.mark.parametrize("same_process", [True, False])
+def test_damage_is_noticed(tmp_path: Path, damage: object, suffix: str, same_process: bool) -> None:
+    source = make_source()
+    columns = open_columns(tmp_path)
+    answer(columns, source)
+    (path,) = files(tmp_path, suffix)
+    damage(path)  # type: ignore[operator]
+    columns = columns if same_process else open_columns(tmp_path)
+    answer(columns, source)
+    assert source.heavy == 2
+    answer(columns, source)
+    assert source.heavy == 2
+
+
+def test_a_part_damaged_while_it_is_read(tmp_path: Path) -> None:
+    """Also a part that was opened before: it is read again for each answer, and never mapped."""
+    source = make_source()
+    columns = open_columns(tmp_path)
+    calls = []
+
+    def read(copy: WorkloadCopy) -> object:
+        calls.append(copy.history)
+        if len(calls) == 1:
+            truncate(files(tmp_path, ".part")[0])
+        return read_blocks(copy)
+
+    assert columns.answer(KEY, source, time.monotonic() + 30, read) == expect_records(source)
+    assert len(set(calls)) == 2
+
+
+def test_a_reader_keeps_its_state(tmp_path: Path) -> None:
+    source = make_source()
+    columns = open_columns(tmp_path)
+    with columns.open(KEY, source, time.monotonic() + 30) as copy:
+        expected = expect_records(source)
+        source.change([], [record.id for record in RECORDS[:300]])
+        answer(columns, source)
+        assert columns.drop(KEY)
+        assert read_blocks(copy) == expected
+
+
+def test_the_directory_is_removed_while_serving(tmp_path: Path) -> None:
+    source = make_source()
+    directory = tmp_path / "columns"
+    columns = open_columns(directory)
+    answer(columns, source)
+    subprocess.run(["rm", "-r", directory], check=True)
+    answer(columns, source)
+    assert files(directory, ".part")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    directory = tmp_path / "small"
+    directory.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k,mode=0700", "tmpfs", str(directory)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a file system")
+    yield directory
+    subprocess.run(["umount", "-l", directory], check=True)
+
+
+def remount(directory: Path, options: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{options}", directory], check=True)
+
+
+def test_a_full_disk(small_disk: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns_module, "PAUSE_SECONDS", 0.2)
+    filler = small_disk / "filler"
+    filler.write_bytes(b"x" * 56 * 1024)
+    source = make_source()
+    columns = open_columns(small_disk / "columns")
+    answer(columns, source)
+    assert "cannot be used (No space left on device)" in caplog.text
+    assert not files(small_disk / "columns", "manifest")
+    source.change([RECORDS[0]._replace(id=1000)])
+    answer(columns, source)
+    filler.unlink()
+    time.sleep(0.3)
+    answer(columns, source)
+    assert files(small_disk / "columns", "manifest")
+
+
+def test_a_read_only_directory(small_disk: Path, caplog: pytest.LogCaptureFixture) -> None:
+    source = make_source()
+    columns = open_columns(small_disk / "columns")
+    answer(columns, source)
+    remount(small_disk, "ro")
+    answer(columns, source)
+    assert source.heavy == 1
+    source.change([RECORDS[0]._replace(id=1000)])
+    answer(columns, source)
+    assert caplog.text.count("cannot be used (Read-only file system)") == 1
+    source.change([RECORDS[0]._replace(id=1001)])
+    answer(columns, source)
+    assert source.heavy == 2
+
+
+def test_a_directory_of_others_is_not_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    directory = tmp_path / "columns"
+    directory.mkdir(mode=0o777)
+    directory.chmod(0o777)
+    answer(open_columns(directory), make_source())
+    assert "cannot be used" in caplog.text
+    assert not list(directory.iterdir())
+
+
+def test_without_a_directory(tmp_path: Path) -> None:
+    columns = open_columns(tmp_path / "columns", enabled=False)
+    source = make_source()
+    answer(columns, source)
+    source.change([RECORDS[0]._replace(id=1000)], [5])
+    answer(columns, source)
+    assert source.heavy == 1
+    assert not (tmp_path / "columns").exists()
+
+
+def test_the_limit_is_kept(tmp_path: Path) -> None:
+    """Of many workloads those used last stay, and no copy is built twice."""
+    source = make_source()
+    answer(open_columns(tmp_path / "one"), source)
+    size = sum(path.stat().st_size for path in (tmp_path / "one").glob("*/*") if path.name != "used")
+    columns = open_columns(tmp_path / "many", max_gib=10.5 * size / 2**30)
+    for number in range(60):
+        answer(columns, source, CopyKey("alpha", f"w{number}"))
+        total = sum(path.stat().st_size for path in (tmp_path / "many").glob("*/*") if path.name != "used")
+        assert total <= 11 * size
+    assert source.heavy == 61
+    kept = {info.key.workload_uid for info in columns.list() if info.key}
+    assert {f"w{number}" for number in range(52, 60)} <= kept
+
+
+def test_threads_build_once(tmp_path: Path) -> None:
+    source = make_source()
+    columns = open_columns(tmp_path)
+    threads = [
+        Thread(target=answer, args=(columns if number % 2 else open_columns(tmp_path), source)) for number in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({path.parent for path in files(tmp_path, ".part")}) == 1
+    assert columns.peek(KEY) is not None
+    answer(columns, source)
+
+
+def test_a_build_is_waited_for_and_reported(tmp_path: Path) -> None:
+    source = make_source()
+    source.on_row = lambda: time.sleep(0.002)
+    columns = open_columns(tmp_path)
+    with (
+        pytest.raises(CopyNotReadyError, match="for the first time"),
+        columns.open(KEY, source, time.monotonic() + 0.05),
+    ):
+        pass
+    with pytest.raises(CopyNotReadyError), columns.open(KEY, source, time.monotonic() + 10, build=False):
+        pass
+    answer(columns, source)
+    assert source.heavy == 1
+
+
+def test_a_build_has_a_deadline(tmp_path: Path) -> None:
+    source = make_source()
+
+    def wait() -> None:
+        time.sleep(0.01)
+
+    source.on_row = wait
+    columns = open_columns(tmp_path, build_seconds=1.0)
+    for _ in range(2):
+        with (
+            pytest.raises(DeadlineExceededError, match="build_seconds"),
+            columns.open(KEY, source, time.monotonic() + 30),
+        ):
+            pass
+    assert source.heavy == 1
+    assert not files(tmp_path, "manifest")
+
+
+def test_a_failing_cluster_fails_the_request(tmp_path: Path) -> None:
+    source = make_source()
+
+    def fail() -> None:
+        raise DeadlineExceededError("the cluster is away")
+
+    source.on_row = fail
+    columns = open_columns(tmp_path)
+    with pytest.raises(DeadlineExceededError, match="away"), columns.open(KEY, source, time.monotonic() + 30):
+        pass
+    source.on_row = lambda: None
+    answer(open_columns(tmp_path), source)
+
+
+CHILD = """
+import sys, time
+from pathlib import Path
+from tests.performance.columns.test_faults import KEY, RECORDS, make_source, open_columns, read_blocks
+columns = open_columns(Path(sys.argv[1]))
+source = make_source()
+print("ready", flush=True)
+for number in range(1000):
+    changed = [record._replace(members={"loss": str(number)}) for record in RECORDS[number % 7 :: 40]]
+    source.change(changed, [number % 400])
+    columns.answer(KEY, source, time.monotonic() + 30, read_blocks)
+    if number % 10 == 9:
+        columns.drop(KEY)
+"""
+
+
+def kill_at(directory: Path, seconds: float) -> None:
+    """Let a process write to the copies in ``directory`` and kill it after ``seconds`` of that."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, directory], stdout=subprocess.PIPE, cwd=Path(__file__).parents[3]
+    )
+    assert child.stdout is not None
+    with child, child.stdout:
+        assert child.stdout.readline() == b"ready\n"
+        time.sleep(seconds)
+        child.send_signal(signal.SIGKILL)
+
+
+@pytest.mark.parametrize("number", range(int(os.environ.get("LENS_TEST_KILLS", "20"))))
+def test_killed_at_any_moment(tmp_path_factory: pytest.TempPathFactory, number: int) -> None:
+    directory = tmp_path_factory.getbasetemp() / "killed"
+    kill_at(directory, 0.002 + 0.013 * (number % 20))
+    source = make_source()
+    # The child's history: what it left is a state of its own source, which this one continues or replaces.
+    source.history = f"after {number}"
+    answer(open_columns(directory), source)
