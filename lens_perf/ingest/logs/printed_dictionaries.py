@@ -16,7 +16,8 @@ from lens_perf.ingest.records import Observation
 BAR = re.compile(r"(?<![0-9/])(?P<done>[0-9]{1,10})/(?P<total>[0-9]{1,10}) \[[0-9:]++<")
 # Evaluations that are held with the first report.
 MOST_HELD = 1000
-NO_VALUES = ("True", "False", "None", "[", "{", "(")
+# What the values of a configuration begin with, and no value of a report does.
+SETTINGS = ("True", "False", "[", "{", "(")
 NO_REPORTS = "dictionaries that are no reports, such as a configuration"
 REPEATED = "evaluations and final summaries that are printed again, as by other ranks"
 SERIES = "printed dictionary"
@@ -154,14 +155,14 @@ def is_report(line: Line) -> bool:
     fields = dict(line.fields)
     if line.iteration is None and parse_number(fields.get("epoch", "")) is None:
         return False
-    if any(value.startswith(NO_VALUES) for value in fields.values()):
+    if any(value.startswith(SETTINGS) for value in fields.values()):
         return False
     texts = [name for name, value in fields.items() if name not in line.form.texts and parse_number(value) is None]
-    return 2 * len(texts) < len(fields) and any(_names_a_report(name) for name in fields)
+    return 2 * len(texts) < len(fields) and (line.iteration is not None or any(map(_names_a_report, fields)))
 
 
 def _names_a_report(name: str) -> bool:
-    return is_own(name) or any(word in name for word in ("loss", "reward", "grad_norm"))
+    return name.endswith(("loss", "_runtime")) or "reward" in name or name == "grad_norm"
 
 
 def is_training(line: Line) -> bool:

@@ -1,5 +1,7 @@
 """The dictionaries that the Trainer of Hugging Face prints: their iterations, and which are no reports."""
 
+import pytest
+
 from lens_perf.ingest.logs.options import LogOptions
 from tests.ingest.logs.reading import read
 
@@ -32,11 +34,24 @@ def test_the_final_dictionaries_of_several_ranks_are_one() -> None:
         assert summary.skipped[reason].count == 15
 
 
-def test_a_configuration_is_no_report() -> None:
-    configuration = "{'model': 'base', 'loss': 'mse', 'lr': 0.1, 'epoch': 3, 'shuffle': True, 'layers': [1, 2]}"
+@pytest.mark.parametrize(
+    "configuration",
+    [
+        "{'model': 'base', 'loss': 'mse', 'lr': 0.1, 'epoch': 3, 'shuffle': True, 'layers': [1, 2]}",
+        "{'lr': 0.1, 'epoch': 3, 'train_batch_size': 8, 'eval_steps': 100, 'loss_weight': 0.5}",
+        "{'loss': 'mse', 'optimizer': 'adam', 'schedule': 'cosine', 'epoch': 3, 'lr': 0.1}",
+    ],
+)
+def test_a_configuration_is_no_report(configuration: str) -> None:
     records, summary = read(configuration, "{'loss': 3, 'epoch': 0.5}", options=LogOptions(logging_steps=10))
     assert [(each.iteration, each.performance) for each in records] == [(10, {"loss": 3, "epoch": 0.5})]
     assert summary.skipped["dictionaries that are no reports, such as a configuration"].count == 1
+
+
+def test_a_report_may_lack_a_value() -> None:
+    records, summary = read("{'loss': 3, 'grad_norm': None, 'learning_rate': 1e-05, 'epoch': 0.5}")
+    assert [each.performance for each in records] == [{"loss": 3, "learning_rate": 1e-05, "epoch": 0.5}]
+    assert summary.is_complete
 
 
 def test_a_first_step_that_is_reported_does_not_shift_the_others() -> None:

@@ -56,7 +56,7 @@ def values_of(records: list[Record], printed: Printed) -> list[tuple[object, ...
 
 
 @pytest.mark.parametrize("name", PRINTERS)
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 @given(records=reported(), seed=st.integers(0, 1000), cuts=st.lists(st.integers(0, 2000), max_size=4))
 def test_what_is_printed_comes_back(name: str, records: list[Reported], seed: int, cuts: list[int]) -> None:
     printed, chance = PRINTERS[name], random.Random(seed)
@@ -74,7 +74,7 @@ def test_what_is_printed_comes_back(name: str, records: list[Reported], seed: in
 
 
 @pytest.mark.parametrize("name", [name for name, printed in PRINTERS.items() if printed.ranks])
-@settings(max_examples=8)
+@settings(max_examples=8, deadline=None)
 @given(records=reported(least=2), lag=st.integers(0, 1))
 def test_of_several_ranks_the_first_counts(name: str, records: list[Reported], lag: int) -> None:
     printed = PRINTERS[name]
@@ -90,7 +90,7 @@ def test_of_several_ranks_the_first_counts(name: str, records: list[Reported], l
 
 
 @pytest.mark.parametrize("name", PRINTERS)
-@settings(max_examples=8)
+@settings(max_examples=8, deadline=None)
 @given(records=reported(least=2), cut=st.integers(1, 60))
 def test_a_log_that_is_cut_off_is_read_up_to_there(name: str, records: list[Reported], cut: int) -> None:
     printed = PRINTERS[name]
@@ -103,7 +103,7 @@ def test_a_log_that_is_cut_off_is_read_up_to_there(name: str, records: list[Repo
 
 
 @pytest.mark.parametrize("name", PRINTERS)
-@settings(max_examples=6)
+@settings(max_examples=6, deadline=None)
 @given(first=reported(least=2), second=reported(least=2))
 def test_a_restart_is_iterations_that_go_back(name: str, first: list[Reported], second: list[Reported]) -> None:
     printed = PRINTERS[name]
