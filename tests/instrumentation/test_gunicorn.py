@@ -62,7 +62,10 @@ def serve(settings: Path, tmp_path: Path, **variables: str) -> Iterator[Served]:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=stdout, stderr=stderr)
     try:
         wait_for(port)
-        yield Served(process, port, output, errors)
+        served = Served(process, port, output, errors)
+        # The master listens before it has forked both.
+        wait_until(lambda: len(served.workers()) == 2)
+        yield served
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(20)
