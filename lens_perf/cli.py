@@ -44,7 +44,7 @@ def check_config(file: Path | None) -> int:
     _check_token_file(settings)
     tasks = count_tasks(settings, workers)
     print(
-        f"Up to {tasks} tasks (processes and threads) and {connections} connections to each cluster: {workers} workers."
+        f"With {workers} workers: up to {tasks} processes and threads, and {connections} connections to each cluster."
     )
     ready = [_check_cluster(registry, name, connections) for name in registry.names]
     return 0 if all(ready) else 1
