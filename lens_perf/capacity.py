@@ -1,4 +1,4 @@
-"""How many threads one instance may have, and how many connections to a cluster, by its settings."""
+"""What one instance may take: threads and connections, by its settings, and the bodies of requests."""
 
 import os
 
@@ -6,6 +6,8 @@ from lens_perf.config import Settings
 
 # gunicorn's own event loop, its two threads for probes, the watchdog, the prober and the pools' janitor.
 FURTHER_THREADS = 6
+# Bytes of a request's body: some 5,000 names of metrics.
+LARGEST_BODY = 128 * 2**10
 WORKERS_VARIABLE = "WEB_CONCURRENCY"
 USUAL_WORKERS = "2"
 

@@ -42,8 +42,10 @@ def check_config(file: Path | None) -> int:
     connections = count_connections(settings, workers)
     print("The settings are good.")
     _check_token_file(settings)
-    print(f"With {workers} workers it takes up to {count_tasks(settings, workers)} tasks (processes and threads),")
-    print(f"and up to {connections} connections to each cluster.")
+    tasks = count_tasks(settings, workers)
+    print(
+        f"With {workers} workers: up to {tasks} processes and threads, and {connections} connections to each cluster."
+    )
     ready = [_check_cluster(registry, name, connections) for name in registry.names]
     return 0 if all(ready) else 1
 

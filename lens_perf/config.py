@@ -14,8 +14,6 @@ from typing import Any, TypeVar, cast, get_args, get_origin
 
 from lens_perf.errors import ConfigError
 
-# Of a request's body: some 5,000 names of metrics.
-LARGEST_BODY = 128 * 2**10
 CONFIG_VARIABLE = "LENS_PERF_CONFIG"
 VARIABLE_PREFIX = "LENS_PERF_"
 # Read by the tests and the demo, not by the service.

@@ -76,8 +76,7 @@ def test_check_config(run: Run, postgres18: EmbeddedPostgres, write_settings: Ca
     assert result.exit_code == 1
     assert result.output.splitlines() == [
         "The settings are good.",
-        "With 2 workers it takes up to 93 tasks (processes and threads),",
-        "and up to 16 connections to each cluster.",
+        "With 2 workers: up to 93 processes and threads, and 16 connections to each cluster.",
         "alpha: ready",
         "  answers, has the table",
         "beta: ready",

@@ -26,9 +26,10 @@ ALLOWED = {
             "performance.readiness", "config", "errors"},
     "api": {"api", "performance.service", "performance.points.query", "performance.points.spool",
             "performance.selection", "performance.metric_fields", "performance.readiness",
-            "performance.listing", "performance.workload_list", "access", "instrumentation", "config", "errors"},
+            "performance.listing", "performance.workload_list", "access", "capacity", "instrumentation", "config",
+            "errors"},
     "web": {"web", "config", "errors"},
-    "serving": {"serving", "instrumentation", "config", "errors"},
+    "serving": {"serving", "instrumentation", "capacity", "config", "errors"},
     "demo": {"demo", "ingest", "performance.schema", "config", "errors"},
     "ingest": {"ingest", "errors"},
     # The service introduces the clusters to what reads them.

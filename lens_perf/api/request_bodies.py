@@ -3,7 +3,7 @@
 from flask import Flask, Request, request
 from werkzeug.exceptions import LengthRequired, RequestEntityTooLarge, UnsupportedMediaType
 
-from lens_perf.config import LARGEST_BODY
+from lens_perf.capacity import LARGEST_BODY
 
 FORM = "application/x-www-form-urlencoded"
 NOT_A_FORM = f"Send the parameters as {FORM}"

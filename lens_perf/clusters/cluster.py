@@ -10,7 +10,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 
 from lens_perf.clusters.breaker import Breaker
 from lens_perf.clusters.bulkhead import Bulkhead, share_of_threads
-from lens_perf.clusters.driver_errors import PAST_DEADLINE, is_canceled, is_connection_limit
+from lens_perf.clusters.driver_errors import PAST_DEADLINE, is_canceled, is_connection_limit, is_refusal
 from lens_perf.clusters.guard import Cut, Watchdog
 from lens_perf.clusters.pool import ConnectionPool
 from lens_perf.clusters.prober import Prober
@@ -97,10 +97,8 @@ class Cluster:
         try:
             connection = self._dial()
         except psycopg2.OperationalError as error:
-            if is_connection_limit(error):  # it answers: the breaker has nothing to say of it
-                metrics.count_dial(self._name, "limit")
-            else:
-                metrics.count_dial(self._name, "failed")
+            metrics.count_dial(self._name, "limit" if is_connection_limit(error) else "failed")
+            if not is_refusal(error):  # a server that refuses is there: the breaker has nothing to say of it
                 self._breaker.note_failure(time.monotonic() - started)
             raise
         metrics.count_dial(self._name, "ok")
@@ -111,7 +109,7 @@ class Cluster:
         try:
             self._dial().close()
         except psycopg2.Error as error:
-            return is_connection_limit(error)
+            return is_refusal(error)
         except (ConfigError, ClusterUnreachableError):
             return False
         return True

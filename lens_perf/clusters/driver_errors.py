@@ -134,6 +134,11 @@ def is_connection_limit(error: psycopg2.Error) -> bool:
     return _classify(error)[0] is ConnectionLimitError
 
 
+def is_refusal(error: psycopg2.Error) -> bool:
+    """Return whether the server answered a connection, but refused it: at a limit, or for what it was given."""
+    return _classify(error)[0] is not ClusterUnreachableError
+
+
 def is_canceled(error: psycopg2.Error) -> bool:
     """Return whether the server canceled the statement: at its timeout, or because somebody asked for it."""
     return error.pgcode == QUERY_CANCELED

@@ -18,10 +18,8 @@ from prometheus_client import (
     generate_latest,
     values,
 )
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
 
-from lens_perf import __version__
+from lens_perf.instrumentation.facts import BuildInfo, SharedMemoryUse, TokenFile
 from lens_perf.instrumentation.shared_values import SharedValue, joined_memory, show_all
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -37,48 +35,14 @@ COPY_BUILD_BUCKETS = (0.05, 0.25, 1, 5, 15, 60, 300, 900)
 POOL_WAIT_BUCKETS = (0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
 
-class _BuildInfo(Collector):
-    """The version as a label."""
-
-    def collect(self) -> Iterable[GaugeMetricFamily]:
-        family = GaugeMetricFamily("lens_perf_build_info", "The version that runs; always 1", labels=["version"])
-        family.add_metric([__version__], 1)
-        yield family
-
-
-class _TokenFile(Collector):
-    """Whether the token file can be read, asked at each scrape: a process without requests does not notice a change."""
-
-    def __init__(self) -> None:
-        self.is_readable: Callable[[], bool] | None = None
-
-    def collect(self) -> Iterable[GaugeMetricFamily]:
-        if self.is_readable is not None:
-            text = "Whether the token file cannot be read or is bad, so that changes of it have no effect"
-            yield GaugeMetricFamily("lens_perf_token_file_unreadable", text, value=not self.is_readable())
-
-
-class _SharedMemoryUse(Collector):
-    """How full the fullest slot of the workers' shared numbers is; zeros where nothing is shared."""
-
-    def collect(self) -> Iterable[GaugeMetricFamily]:
-        memory = joined_memory()
-        family = GaugeMetricFamily(
-            "lens_perf_metrics_memory_bytes", "Memory of the worker with the most metrics", labels=["state"]
-        )
-        family.add_metric(["used"], memory.most_used() if memory else 0)
-        family.add_metric(["size"], memory.slot_bytes if memory else 0)
-        yield family
-
-
 # Before any metric is made: prometheus_client asks this attribute for the number behind each.
 values.ValueClass = SharedValue
 # One process has the time at which each series was made, many have several.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 _local = CollectorRegistry()
-_local.register(_BuildInfo())
-_local.register(_SharedMemoryUse())
-_token_file = _TokenFile()
+_local.register(BuildInfo())
+_local.register(SharedMemoryUse())
+_token_file = TokenFile()
 _local.register(_token_file)
 _clusters: set[str] = set()
 
@@ -154,28 +118,11 @@ COPY_BUILD_SECONDS = Histogram(
 )
 COPY_BYTES = Gauge("lens_perf_copy_bytes", "Size of all copies", multiprocess_mode="mostrecent", registry=_local)
 COPY_EVICTIONS = Counter("lens_perf_copy_evictions_total", "Copies removed to make room", registry=_local)
+# Every metric of this module, by the name that its shared numbers go by.
 _BY_NAME = {
     family.name: metric
-    for metric in (
-        REQUESTS,
-        REQUEST_SECONDS,
-        POOL_CONNECTIONS,
-        POOL_WAIT_SECONDS,
-        DIALS,
-        BREAKER_OPEN,
-        REFUSED,
-        ROWS_OUT,
-        BYTES_OUT,
-        DEADLINE_EXCEEDED,
-        CLIENT_LEFT,
-        GUARDS_RUNNING,
-        GUARD_FAILURES,
-        COPY_HITS,
-        COPY_REFRESH_SECONDS,
-        COPY_BUILD_SECONDS,
-        COPY_BYTES,
-        COPY_EVICTIONS,
-    )
+    for metric in tuple(globals().values())
+    if isinstance(metric, Counter | Gauge | Histogram)
     for family in metric.describe()
 }
 
@@ -193,7 +140,16 @@ def declare_clusters(names: Iterable[str]) -> None:
             DIALS.labels(name, outcome)
         for reason in get_args(Reason):
             REFUSED.labels(name, reason)
-        for metric in (BREAKER_OPEN, DEADLINE_EXCEEDED, CLIENT_LEFT, POOL_WAIT_SECONDS):
+        for outcome in ("ok", "failed"):
+            COPY_BUILD_SECONDS.labels(name, outcome)
+        for metric in (
+            COPY_HITS,
+            COPY_REFRESH_SECONDS,
+            BREAKER_OPEN,
+            DEADLINE_EXCEEDED,
+            CLIENT_LEFT,
+            POOL_WAIT_SECONDS,
+        ):
             metric.labels(name)
 
 

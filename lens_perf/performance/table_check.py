@@ -60,8 +60,8 @@ def find_obstacle(conditions: Conditions) -> str | None:
     """Return what keeps most of the API from working, and what to change, if anything does."""
     if conditions.kind not in TABLE_KINDS:
         return (
-            "training_performance is a view or a foreign table: data, iteration-times and progress need the system "
-            "column xmin, which only a table has; let the search_path of the role lead to the table itself"
+            "training_performance is a view or a foreign table: data, iteration-times, available and progress need the "
+            "system column xmin, which only a table has; let the search_path of the role lead to the table itself"
         )
     return None
 

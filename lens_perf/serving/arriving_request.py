@@ -4,7 +4,7 @@ import re
 
 from gunicorn.http.errors import InvalidRequestLine, LimitRequestHeaders, ParseException
 
-from lens_perf.config import LARGEST_BODY
+from lens_perf.capacity import LARGEST_BODY
 
 # Far more than the headers of any client; gunicorn's own limits on a line and on a field come first.
 LARGEST_HEAD = 64 * 2**10

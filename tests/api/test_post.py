@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from lens_perf.access.token_file import create_token
-from lens_perf.config import LARGEST_BODY
+from lens_perf.capacity import LARGEST_BODY
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from tests.conftest import Row, Store, at, running_app, strict_json, two_clusters
 

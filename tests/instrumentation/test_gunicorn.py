@@ -62,7 +62,10 @@ def serve(settings: Path, tmp_path: Path, **variables: str) -> Iterator[Served]:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=stdout, stderr=stderr)
     try:
         wait_for(port)
-        yield Served(process, port, output, errors)
+        served = Served(process, port, output, errors)
+        # The master listens before it has forked both.
+        wait_until(lambda: len(served.workers()) == 2)
+        yield served
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(20)
@@ -91,12 +94,13 @@ def idle_connections(served: Served) -> float:
     return served.samples()["lens_perf_pool_connections", frozenset({("cluster", "alpha"), ("state", "idle")})]
 
 
-SOURCES = "/lens/v1/workloads/u/metrics/sources"
+# Has each worker connect.
+READY = "/readyz"
 
 
 def test_both_workers_add_up_and_outlive_a_kill(served: Served) -> None:
     asked = served.ask_each("/healthz")
-    served.ask_each(SOURCES)
+    served.ask_each(READY)
     # Whichever worker answers: all show the sum of all.
     assert {counted(served) for _ in range(10)} == {asked}
     assert {idle_connections(served) for _ in range(10)} == {2}
@@ -107,7 +111,7 @@ def test_both_workers_add_up_and_outlive_a_kill(served: Served) -> None:
         wait_until(lambda: served.samples()["lens_perf_guards_running", frozenset({("guard", "watchdog")})] <= 1)
         assert counted(served) == asked
         asked += served.ask_each("/healthz")
-        served.ask_each(SOURCES)
+        served.ask_each(READY)
         assert {counted(served) for _ in range(10)} == {asked}
         assert {idle_connections(served) for _ in range(10)} == {2}
 
@@ -118,14 +122,14 @@ def memory_used(served: Served) -> float:
 
 def test_reloads_forget_nothing_and_take_no_more_memory(served: Served) -> None:
     asked = served.ask_each("/healthz")
-    served.ask_each(SOURCES)
+    served.ask_each(READY)
     used: list[float] = []
     for _ in range(4):
         before = served.workers()
         served.process.send_signal(signal.SIGHUP)
         wait_until(lambda before=before: len(served.workers()) == 2 and not served.workers() & before)  # type: ignore[misc]
         asked += served.ask_each("/healthz")
-        served.ask_each(SOURCES)
+        served.ask_each(READY)
         assert counted(served) == asked
         used.append(memory_used(served))
     assert 0 < used[0] == used[-1]

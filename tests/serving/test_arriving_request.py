@@ -7,7 +7,7 @@ from gunicorn.http.errors import InvalidRequestLine, LimitRequestHeaders
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lens_perf.config import LARGEST_BODY
+from lens_perf.capacity import LARGEST_BODY
 from lens_perf.serving.arriving_request import LARGEST_HEAD, ArrivingRequest
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
