@@ -94,10 +94,14 @@ class DirectoryStore:
         """Replace the manifest, and remove what it does not name."""
         content = manifest.encode()
         temporary = self.path / f"{MANIFEST}.{secrets.token_hex(8)}"
-        with temporary.open("xb", buffering=0) as file:
-            write_all(file.fileno(), content)
-            os.fdatasync(file.fileno())
-        temporary.replace(self.path / MANIFEST)
+        try:
+            with temporary.open("xb", buffering=0) as file:
+                write_all(file.fileno(), content)
+                os.fdatasync(file.fileno())
+            temporary.replace(self.path / MANIFEST)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
         self._cache.store(self.path / MANIFEST, manifest)
         self._set_size(manifest.size + len(content))
         self._sweep({part.name for part in manifest.parts} | {MANIFEST, LOCK, USED})
