@@ -51,6 +51,7 @@ bench: $(STAMPS)/test ## Measure the service against bare PostgreSQL; takes some
 
 chaos: $(STAMPS)/test ## Freeze, kill, silence and use up what the service lives on, and print how it took it
 	$(BIN)/python -m tests.chaos $(ARGS)
+	@[ -n '$(ARGS)' ] || LENS_TEST_KILLS=200 $(BIN)/pytest -q tests/performance/columns/test_faults.py -k killed
 
 screenshots: $(STAMPS)/test $(DRAWING) ## Take pictures of the dashboard into docs/screenshots; needs Chromium
 	$(BIN)/python -m tests.screenshots

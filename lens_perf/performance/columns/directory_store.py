@@ -23,9 +23,12 @@ PART = ".part"
 
 
 class DirectoryStore:
-    """The directory of the copy ``key`` under ``root``. ``reserve`` is told the bytes that are going to be written."""
+    """The directory of the copy ``key`` under ``root``.
 
-    def __init__(self, root: Path, key: CopyKey, cache: ManifestCache, reserve: Callable[[int], None]) -> None:
+    ``reserve`` is called with the bytes of each part, and of all parts written since the copy was held.
+    """
+
+    def __init__(self, root: Path, key: CopyKey, cache: ManifestCache, reserve: Callable[[int, int], None]) -> None:
         self.key = key
         self._root = root
         self.path = root / key.digest
@@ -71,25 +74,34 @@ class DirectoryStore:
 
     def write_part(self, chunks: Iterable[bytes]) -> tuple[str, int]:
         """Write a part, and return its name and size. What is not named in the manifest later is removed."""
-        name = secrets.token_hex(8) + PART
-        with (self.path / name).open("xb", buffering=0) as file:
-            for chunk in chunks:
-                write_all(file.fileno(), chunk)
-            os.fdatasync(file.fileno())
-            size = file.tell()
-        self._written += size
-        self._set_size(self._written)
-        self._reserve(size)
-        return name, size
+        path = self.path / (secrets.token_hex(8) + PART)
+        try:
+            with path.open("xb", buffering=0) as file:
+                for chunk in chunks:
+                    write_all(file.fileno(), chunk)
+                os.fdatasync(file.fileno())
+                size = file.tell()
+            self._written += size
+            self._set_size(self._written)
+            self._reserve(size, self._written)
+        except BaseException:
+            # What is half written must not keep a full disk full.
+            path.unlink(missing_ok=True)
+            raise
+        return path.name, size
 
     def publish(self, manifest: Manifest) -> None:
         """Replace the manifest, and remove what it does not name."""
         content = manifest.encode()
         temporary = self.path / f"{MANIFEST}.{secrets.token_hex(8)}"
-        with temporary.open("xb", buffering=0) as file:
-            write_all(file.fileno(), content)
-            os.fdatasync(file.fileno())
-        temporary.replace(self.path / MANIFEST)
+        try:
+            with temporary.open("xb", buffering=0) as file:
+                write_all(file.fileno(), content)
+                os.fdatasync(file.fileno())
+            temporary.replace(self.path / MANIFEST)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
         self._cache.store(self.path / MANIFEST, manifest)
         self._set_size(manifest.size + len(content))
         self._sweep({part.name for part in manifest.parts} | {MANIFEST, LOCK, USED})

@@ -129,7 +129,8 @@ class _Field:
         self._values = pl.repeat(None, height, dtype=pl.Int64, eager=True) if values is None else values
         self._texts = columns.get(TEXT + name)
         self._floats = self._values.cast(pl.Float64).to_numpy()
-        self._is_point = None if values is None else values.is_not_null().to_numpy()
+        # A null is NaN there, and no data point is.
+        self._is_point = None if values is None else ~np.isnan(self._floats)
         self._non_finite = None if non_finite is None else non_finite.is_not_null().to_numpy()
         self._others = None if others is None else others.fill_null(value=False).to_numpy()
 

@@ -49,17 +49,18 @@ class Objects:
 
     def _collect(self, check: Check) -> pl.DataFrame:
         """Return the frame of ``members``, with the rows that have any."""
-        rows = np.unique(np.concatenate([np.array(each, dtype=np.int32) for each, _ in self.members.values()]))
-        columns = [pl.Series("row", rows)]
+        rows = sorted({row for own, _ in self.members.values() for row in own})
+        places = {row: place for place, row in enumerate(rows)}
+        columns = [pl.Series("row", rows, dtype=pl.Int32)]
         for name, (own, values) in self.members.items():
             check()
-            texts = pl.Series(TEXT + name, values, dtype=pl.String)
-            if len(own) < len(rows):
-                places = np.full(len(rows), -1, dtype=np.int32)
-                places[np.searchsorted(rows, own)] = np.arange(len(own), dtype=np.int32)
-                texts = texts.gather(_make_index(places))
-            columns += [texts, texts.cast(pl.Float64, strict=False).alias(VALUE + name)]
-        return pl.DataFrame(columns)
+            texts: list[str | None] = [None] * len(rows)
+            for row, value in zip(own, values, strict=True):
+                texts[places[row]] = value
+            columns.append(pl.Series(TEXT + name, texts, dtype=pl.String))
+        frame = pl.DataFrame(columns)
+        numbers = frame.select(pl.exclude("row").cast(pl.Float64, strict=False))
+        return frame.hstack([each.alias(VALUE + each.name[len(TEXT) :]) for each in numbers.iter_columns()])
 
 
 class ObjectReader:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from lens_perf.errors import ResultTooLargeError
 from lens_perf.instrumentation import metrics
 from lens_perf.performance.columns.directory_store import LOCK, MANIFEST, USED, prepare_directory
 from lens_perf.performance.columns.locks import hold_lock
@@ -60,8 +61,16 @@ class Evictor:
         self._total = 0
         self._counted_at = float("-inf")
 
-    def reserve(self, size: int) -> None:
-        """Take note of ``size`` bytes written, and remove other copies where the limit is passed."""
+    def reserve(self, size: int, written: int) -> None:
+        """Take note of ``size`` bytes written, and remove other copies where the limit is passed.
+
+        Raises ResultTooLargeError where the ``written`` bytes of one copy alone pass it.
+        """
+        if written > self._limit:
+            raise ResultTooLargeError(
+                "The copy of this workload would be larger than all copies may be: raise columns.max_gib, or name the"
+                " metrics that are wanted"
+            )
         with self._lock:
             self._written += size
             due = time.monotonic() - self._counted_at > COUNT_SECONDS

@@ -12,7 +12,7 @@ from threading import Thread
 import pytest
 
 from lens_perf.config import ColumnSettings
-from lens_perf.errors import CopyNotReadyError, DeadlineExceededError
+from lens_perf.errors import CopyNotReadyError, DeadlineExceededError, ResultTooLargeError
 from lens_perf.performance.columns import columns as columns_module
 from lens_perf.performance.columns.columns import Columns
 from lens_perf.performance.columns.manifest import CopyKey
@@ -200,6 +200,13 @@ def test_the_limit_is_kept(tmp_path: Path) -> None:
     assert source.heavy == 61
     kept = {info.key.workload_uid for info in columns.list() if info.key}
     assert {f"w{number}" for number in range(52, 60)} <= kept
+
+
+def test_a_copy_larger_than_the_limit_is_refused(tmp_path: Path) -> None:
+    columns = open_columns(tmp_path, max_gib=2**-20)
+    with pytest.raises(ResultTooLargeError, match=r"columns\.max_gib"):
+        answer(columns, make_source())
+    assert not files(tmp_path, ".part")
 
 
 def test_threads_build_once(tmp_path: Path) -> None:
