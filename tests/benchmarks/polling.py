@@ -5,7 +5,7 @@ from functools import partial
 
 from tests.benchmarks import seed
 from tests.benchmarks.answer_reader import AnswerReader, WrongAnswerError, open_reader
-from tests.benchmarks.measurements import Bench, Measurement, Question, compare, timed
+from tests.benchmarks.measurements import Bench, Measurement, ask_progress, compare, timed
 from tests.benchmarks.outcome import Outcome
 from tests.benchmarks.sampling import ask_sampled
 from tests.benchmarks.seed import Growth, Workload
@@ -72,7 +72,7 @@ def measure_progress(bench: Bench, *, name: str) -> Outcome:
     def ask(growth: Growth, new_records: int) -> float:
         if new_records:
             growth.add(seed.LARGE, new_records)
-        question = Question(seed.LARGE, "progress", growth.count(seed.LARGE), "current_iteration")
+        question = ask_progress(seed.LARGE, growth.count(seed.LARGE))
         return timed(partial(question.ask, reader))()
 
     with open_reader(bench.service.port) as reader:

@@ -42,6 +42,8 @@ RARE_METRICS = {
     "rocm_mem_usage_ratio": "round((0.8 + random() / 10)::numeric, 8)",
 }
 RARE_EVERY = 3
+# Records of this data source are among those of the log.
+WANDB_EVERY = 4
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ METRIC_COUNT = len(METRICS) + len(RARE_METRICS)
 INSERT = """
 INSERT INTO training_performance (workload_uid, data_source, iteration, created_at, pod_uuid, performance)
 SELECT CASE WHEN turn = 0 THEN '{uid}' ELSE 'other-' || turn END,
-    CASE WHEN step % 4 = 0 THEN 'wandb' ELSE 'log' END::training_data_source,
+    CASE WHEN step % {wandb_every} = 0 THEN 'wandb' ELSE 'log' END::training_data_source,
     step,
     timestamptz '2026-01-01 00:00:00+00' + make_interval(secs => step * 20 + turn * 1.37),
     'pod-' || turn,
@@ -145,6 +147,7 @@ def _write_insert(workload: Workload, first: int, last: int, others_each: int) -
         first=first,
         last=last,
         others_each=others_each,
+        wandb_every=WANDB_EVERY,
         rare_every=RARE_EVERY,
         few=_build_object(FEW_METRICS, workload),
         most=_build_object(METRICS, workload),
