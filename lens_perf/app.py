@@ -21,6 +21,7 @@ from lens_perf.api.local_callers import install_local_callers
 from lens_perf.api.metrics_views import SERVICE, metrics
 from lens_perf.api.request_bodies import install_request_bodies
 from lens_perf.api.request_scope import install_request_scope
+from lens_perf.api.several_views import several
 from lens_perf.api.workload_gauges import WorkloadGauges
 from lens_perf.caller import set_client_socket
 from lens_perf.clusters.registry import ClusterRegistry
@@ -96,6 +97,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     api = LensApi(app)
     api.register_blueprint(metrics, url_prefix=settings.http.base_path + metrics.url_prefix)
+    api.register_blueprint(several, url_prefix=settings.http.base_path)
     api.register_blueprint(listing, url_prefix=settings.http.base_path)
     app.register_blueprint(create_docs_blueprint(root))
     app.register_blueprint(create_dashboard_blueprint(root, settings.http.base_path.removeprefix(f"{root}/")))

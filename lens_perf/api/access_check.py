@@ -7,6 +7,7 @@ from flask import Flask, request
 
 from lens_perf.access.current_tokens import CurrentTokens
 from lens_perf.access.tokens import Token
+from lens_perf.api.arguments import split_workload
 from lens_perf.api.request_bodies import find_asked_cluster
 from lens_perf.config import Settings
 from lens_perf.errors import ForbiddenError, UnauthorizedError
@@ -14,9 +15,11 @@ from lens_perf.instrumentation import metrics
 from lens_perf.instrumentation.timing import note_token, phase
 
 # The blueprints of what tokens guard. The rule that matched decides, never the path: no spelling of it opens anything.
-GUARDED_BLUEPRINTS = frozenset({"metrics", "listing"})
+GUARDED_BLUEPRINTS = frozenset({"metrics", "several", "listing"})
 # Its answers are about many clusters: it leaves out those that the token may not read.
 LISTING_BLUEPRINT = "listing"
+# Its requests name a cluster with each workload.
+SEVERAL_BLUEPRINT = "several"
 TOKEN_KEY = "lens_perf.token"  # noqa: S105 - where the token is kept for the length of a request
 SCHEME = "bearer"
 
@@ -39,8 +42,11 @@ def install_access_check(app: Flask, settings: Settings) -> None:
             cluster = find_asked_cluster(request)
             if request.blueprint == LISTING_BLUEPRINT and not cluster:
                 return
+            asked = [cluster or settings.fallback_cluster]
+            if request.blueprint == SEVERAL_BLUEPRINT:
+                asked = [split_workload(text)[0] for text in request.args.getlist("workload")]
             # Of a cluster that it may not read, a token learns nothing, not even whether there is one.
-            if not token.may_read(cluster or settings.fallback_cluster):
+            if not all(map(token.may_read, asked)):
                 raise ForbiddenError("The token may not read this cluster")
 
     app.before_request(check)

@@ -25,12 +25,25 @@ INT64 = range(-(2**63), 2**63)
 
 def parse_workload_uid(text: str) -> str:
     """Return ``text``, a workload's uid from the path; raises InvalidParameterError if it cannot be one."""
-    if not NOT_BLANK.search(text):
-        raise InvalidParameterError(UID_REQUIRED, {"path": {"uid": [UID_REQUIRED]}})
-    if len(text) > LONGEST_UID or "\0" in text:
-        message = f"workload_uid must be at most {LONGEST_UID} characters, none of them NUL"
+    message = find_uid_error(text)
+    if message is not None:
         raise InvalidParameterError(message, {"path": {"uid": [message]}})
     return text
+
+
+def find_uid_error(text: str) -> str | None:
+    """Return why ``text`` cannot be a workload's uid, None if it can."""
+    if not NOT_BLANK.search(text):
+        return UID_REQUIRED
+    if len(text) > LONGEST_UID or "\0" in text:
+        return f"workload_uid must be at most {LONGEST_UID} characters, none of them NUL"
+    return None
+
+
+def split_workload(text: str) -> tuple[str, str]:
+    """Return the cluster and the uid of ``text``, ``<cluster>/<uid>``; the uid is empty where there is no slash."""
+    cluster, _, uid = text.partition("/")
+    return cluster, uid
 
 
 def absent() -> None:

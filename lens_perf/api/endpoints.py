@@ -80,11 +80,14 @@ def answers_points(
     blueprint: Blueprint,
     example: Mapping[str, Any],
     further_errors: Mapping[int, tuple[str, str]] = MappingProxyType({}),
+    *,
+    schema: type[Schema] = schemas.MetricsData,
+    csv_example: str = CSV_EXAMPLE,
 ) -> Callable[[Callable[Parameters, Any]], Callable[Parameters, Any]]:
     """Document the answers of a view that sends data points itself, and reads none of them for HEAD."""
     content = {
-        "application/json": {"schema": schemas.MetricsData, "example": example},
-        "text/csv": {**TEXT, "example": CSV_EXAMPLE},
+        "application/json": {"schema": schema, "example": example},
+        "text/csv": {**TEXT, "example": csv_example},
         "application/x-ndjson": TEXT,
         "application/vnd.apache.parquet": {"schema": {"type": "string", "format": "binary"}},
     }

@@ -43,7 +43,9 @@ PREFLIGHT_HEADERS = (
     ("Access-Control-Max-Age", "600"),
 )
 # Beyond the few that CORS itself lets a page read.
-EXPOSED_HEADERS = "Content-Disposition, ETag, Retry-After, Server-Timing, WWW-Authenticate, X-Cursor, X-Request-Id"
+EXPOSED_HEADERS = (
+    "Content-Disposition, ETag, Retry-After, Server-Timing, WWW-Authenticate, X-Cursor, X-Request-Id, X-Warnings"
+)
 # What machines ask of the service itself is nothing for pages.
 UNSHARED_BLUEPRINT = "health"
 

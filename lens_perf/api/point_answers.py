@@ -21,12 +21,21 @@ SAVED: Mapping[Encoding, str] = {
 }
 PARQUET = "application/vnd.apache.parquet"
 CURSOR_HEADER = "X-Cursor"
+WARNINGS_HEADER = "X-Warnings"
 UNFIT_FOR_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 def wants_no_points() -> bool:
     """Return whether the answer has no body, whatever the data points are: to HEAD, or to ``If-None-Match: *``."""
     return request.method == "HEAD" or request.if_none_match.star_tag
+
+
+def send_body(body: PointBody, encoding: Encoding, name: str, warnings: int) -> Response:
+    """Return the response with ``body``, which lacks the points of so many workloads."""
+    response = _describe_file(_send_body(body, MEDIA_TYPES[encoding]), encoding, name)
+    if warnings:
+        response.headers[WARNINGS_HEADER] = str(warnings)
+    return _add_validators(response, None, None)
 
 
 def send_points(answer: PointAnswer, encoding: Encoding, name: str) -> Response:

@@ -1,14 +1,19 @@
 """What answers from the copies of workloads: made once in a worker, since it starts the engine's threads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 from lens_perf.config import Settings
 from lens_perf.performance.patience import Patience
 from lens_perf.performance.point_reader import PointReader
+from lens_perf.performance.points.joined import JoinedBody
+from lens_perf.performance.points.query import PointQuery
+from lens_perf.performance.points.spool import PointBody, Spool
 from lens_perf.performance.points.summary import list_available, list_sources, summarize
 from lens_perf.performance.progress_reader import ProgressReader
 from lens_perf.performance.selection import Selection
+from lens_perf.performance.several_workloads import WorkloadKey, ask_each
 from lens_perf.performance.workload_copies import Clusters, WorkloadCopies
 
 
@@ -19,6 +24,7 @@ class CopyReaders:
         self.copies = WorkloadCopies(clusters, settings)
         self.points = PointReader(clusters, self.copies, settings.limits)
         self.progress = ProgressReader(self.copies)
+        self._memory_bytes = settings.limits.memory_mib * 2**20
 
     def list_sources(self, cluster: str | None, workload_uid: str, patience: Patience) -> list[tuple[str, int]]:
         """Return (data source, number of records), most records first."""
@@ -47,3 +53,23 @@ class CopyReaders:
             patience,
             lambda copy: summarize(copy, names, selection.data_source, by_attempt=by_attempt, serials=serials),
         )
+
+    def read_several(
+        self, queries: Sequence[PointQuery], patience: Patience
+    ) -> tuple[PointBody, Sequence[Mapping[str, str]]]:
+        """Return one body out of the answers to ``queries``, which differ in the workload alone, and the warnings.
+
+        Raises ResultTooLargeError for all of them together.
+        """
+        by_workload = {WorkloadKey(str(each.cluster), each.selection.workload_uid): each for each in queries}
+        with Spool(self._memory_bytes) as spool:
+            joined = JoinedBody(queries[0], spool)
+
+            def read(workload: WorkloadKey) -> None:
+                answer = self.points.read(by_workload[workload], patience, points_before=joined.points)
+                assert answer.body is not None  # noqa: S101 - a query that knows no ETag has one
+                joined.add(answer.body, answer.points)
+
+            with closing(joined):
+                _, warnings = ask_each(list(by_workload), patience, read)
+                return joined.finish(warnings), warnings

@@ -7,17 +7,32 @@ from lens_perf.errors import ClientLeftError, DeadlineExceededError
 
 # Between two looks at the caller's socket.
 POLL_SECONDS = 0.2
+# A copy of a small workload takes less to be built.
+LEAST_SHARE_SECONDS = 1.0
 PAST_DEADLINE = "The query ran past its deadline; ask for less with metrics, data_source, start and end, or max_points"
 LEFT = "The client left before the answer was ready"
 
 
 class Patience:
-    """Begins with a request, in its thread. ``deadline`` is a time of ``time.monotonic``."""
+    """Begins with a request, in its thread. ``deadline`` is a time of ``time.monotonic``.
+
+    ``copy_deadline`` is how long the request waits for a copy of a workload that is not up to date.
+    """
 
     def __init__(self, seconds: float) -> None:
-        self.deadline = time.monotonic() + seconds
+        self.deadline = self.copy_deadline = time.monotonic() + seconds
         self._client = get_client_socket()
         self._poll_at = 0.0
+
+    @property
+    def seconds_left(self) -> float:
+        """How long the request may still take."""
+        return max(0.0, self.deadline - time.monotonic())
+
+    def share(self, workloads: int) -> None:
+        """Leave time for the others where a request is about several: wait for the next copy for its share only."""
+        share = max(LEAST_SHARE_SECONDS, self.seconds_left / workloads)
+        self.copy_deadline = min(self.deadline, time.monotonic() + share)
 
     def check(self) -> None:
         """Raise DeadlineExceededError past the deadline, ClientLeftError when nobody waits for the answer."""

@@ -57,13 +57,13 @@ class PointReader:
             Plan.COPY: self._answer_from_copy,
         }
 
-    def read(self, query: PointQuery) -> PointAnswer:
-        """Return the answer.
+    def read(self, query: PointQuery, patience: Patience | None = None, *, points_before: int = 0) -> PointAnswer:
+        """Return the answer; ``points_before`` of other workloads are in the same one.
 
         Raises InvalidParameterError for a cursor of another query, ResultTooLargeError, DeadlineExceededError,
         ClientLeftError, CopyNotReadyError, and the ClusterErrors of the query's cluster.
         """
-        patience = Patience(self._limits.deadline_seconds)
+        patience = patience or Patience(self._limits.deadline_seconds)
         subject = digest(self._clusters.resolve(query.cluster), *_subject(query))
         tag = digest(subject, replace(query, cluster=None, known=()))
         before = _parse_cursor(query, subject)
@@ -76,9 +76,9 @@ class PointReader:
             has_copy=self._copies.exists(query.cluster, query.selection.workload_uid),
             has_changes=changes is not None,
         )
-        with self._admit(query) as count, Spool(self._limits.memory_mib * 2**20) as spool:
+        with self._admit(query, points_before) as count, Spool(self._memory_bytes) as spool:
             work = _Work(query, patience, spool, count, Observation(query, subject, tag), changes)
-            return self._plans[plan](work)
+            return replace(self._plans[plan](work), points=count.value)
 
     def find_etag(self, query: PointQuery) -> str | None:
         """Return the ETag that the answer has now, without reading it; None for previews and for changes.
@@ -178,7 +178,7 @@ class PointReader:
         )
 
     @contextmanager
-    def _admit(self, query: PointQuery) -> Iterator[PointCount]:
+    def _admit(self, query: PointQuery, points_before: int) -> Iterator[PointCount]:
         """Count the points; a read that becomes heavy, or was so when it was last asked for, needs a place for it."""
         asked = replace(query, known=())
         with ExitStack() as held:
@@ -190,7 +190,7 @@ class PointReader:
             known = asked in self._heavy_queries
             if known:
                 admit()
-            yield PointCount(self._limits.max_points, None if known else admit)
+            yield PointCount(self._limits.max_points, None if known else admit, before=points_before)
 
 
 def _subject(query: PointQuery) -> tuple[str, str | None]:

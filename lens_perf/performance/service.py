@@ -1,18 +1,20 @@
 """The queries of the API, one method each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lens_perf.config import Settings
 from lens_perf.performance.patience import Patience
 from lens_perf.performance.selection import Selection
+from lens_perf.performance.several_workloads import WorkloadKey, collect_answers
 from lens_perf.performance.source_names import count_by_source
 from lens_perf.performance.source_statement import select_sources
 
 if TYPE_CHECKING:
     from lens_perf.performance.copy_readers import CopyReaders
     from lens_perf.performance.points.query import PointAnswer, PointQuery
+    from lens_perf.performance.points.spool import PointBody
     from lens_perf.performance.workload_copies import Clusters, WorkloadCopies
 
 
@@ -87,6 +89,50 @@ class PerformanceService:
     def read_progress(self, cluster: str | None, selection: Selection) -> dict[str, Any]:
         """Return the progress of a workload; a number that no record gives is None."""
         return self._readers.progress.read(cluster, selection, self._patience())
+
+    def read_points_of_several(
+        self, queries: Sequence["PointQuery"]
+    ) -> tuple["PointBody", Sequence[Mapping[str, str]]]:
+        """Return one body for ``queries``, which differ in the workload alone, and warnings of those without answer."""
+        self._check_clusters([str(query.cluster) for query in queries])
+        return self._readers.read_several(queries, self._patience())
+
+    def summarize_several(
+        self,
+        workloads: Sequence[WorkloadKey],
+        data_source: str | None,
+        names: Sequence[str] | None = None,
+        *,
+        by_attempt: bool = False,
+        serials: Sequence[int] = (),
+    ) -> dict[str, Any]:
+        """Return the statistics of each metric of each workload, and warnings of those without answer."""
+        self._check_clusters([workload.cluster for workload in workloads])
+        patience = self._patience()
+
+        def summarize(workload: WorkloadKey) -> dict[str, Any]:
+            selection = Selection(workload.uid, data_source)
+            metrics = self._readers.summarize(
+                workload.cluster, selection, names, patience, by_attempt=by_attempt, serials=serials
+            )
+            return {"metrics": metrics}
+
+        return collect_answers(workloads, patience, summarize).describe()
+
+    def read_progress_of_several(self, workloads: Sequence[WorkloadKey], data_source: str | None) -> dict[str, Any]:
+        """Return the progress of each workload, and warnings of those without answer."""
+        self._check_clusters([workload.cluster for workload in workloads])
+        patience = self._patience()
+
+        def read(workload: WorkloadKey) -> dict[str, Any]:
+            return self._readers.progress.read(workload.cluster, Selection(workload.uid, data_source), patience)
+
+        return collect_answers(workloads, patience, read).describe()
+
+    def _check_clusters(self, names: Sequence[str]) -> None:
+        """Raise InvalidParameterError if one is unknown, before any other is asked."""
+        for name in names:
+            self._clusters.resolve(name)
 
     def _patience(self) -> Patience:
         return Patience(self._settings.limits.deadline_seconds)

@@ -64,7 +64,7 @@ class WorkloadCopies:
         """
         name = self._clusters.resolve(cluster)
         source = TableSource(self._clusters, name, workload_uid, observe)
-        return self.columns.answer(CopyKey(name, workload_uid), source, patience.deadline, read)
+        return self.columns.answer(CopyKey(name, workload_uid), source, patience.copy_deadline, read)
 
     def verify(self, cluster: str, workload_uid: str) -> Comparison | None:
         """Compare a copy with the table; None if there is no copy. Raises the LensErrors of the cluster."""

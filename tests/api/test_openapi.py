@@ -28,7 +28,11 @@ PARAMETERS = {
     "summary": {"uid", "cluster", "data_source", "metrics", "metric", "serial", "split"},
 }
 # Beside the contract's own endpoints.
+DATA = {"data_source", "start", "end", "metrics", "metric", "non_finite", "method", *POINTS}
 OTHERS = {
+    "/lens/v1/metrics/data": {"workload", *DATA},
+    "/lens/v1/metrics/summary": {"workload", "data_source", "metrics", "metric", "serial", "split"},
+    "/lens/v1/metrics/progress": {"workload", "data_source"},
     "/lens/v1/clusters": set[str](),
     "/lens/v1/workloads": {"cluster", "search", "page_size", "page_token"},
     "/lens/v1/workloads/{uid}/progress": {"uid", "cluster", "data_source"},
@@ -139,6 +143,9 @@ def heed_what_no_schema_can_say(case: schemathesis.Case) -> schemathesis.Case:
         query.pop("format", None)
     if query.get("layout") == "wide":
         query["format"] = "parquet"
+        query |= {"metrics": "loss"} if "workload" in query else {}
+    if "workload" in query:
+        query["workload"] = [f"alpha/{each.partition('/')[2]}"[:200] for each in query["workload"]]
     if query.get("method") == "stride":
         query = {name: value for name, value in query.items() if name not in WITHOUT_STRIDE}
         query["max_points"] = query.get("max_points") or 7

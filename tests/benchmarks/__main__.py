@@ -5,24 +5,33 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from lens_perf.config import LimitSettings
 from lens_perf.demo.embedded_postgres import DEFAULT_VERSION, run_embedded_postgres
 from tests.benchmarks import measurements
 from tests.benchmarks.answer_reader import WrongAnswerError
+from tests.benchmarks.building import BUILDING
 from tests.benchmarks.gunicorn_process import run_gunicorn
 from tests.benchmarks.imports import IMPORTS
 from tests.benchmarks.measurements import Bench
 from tests.benchmarks.outcome import HEADING, Outcome, summarise, write_json
+from tests.benchmarks.polling import POLLING
 from tests.benchmarks.sampling import SAMPLING
-from tests.benchmarks.seed import seed
+from tests.benchmarks.seed import Growth, seed
 
-MEASUREMENTS = {**measurements.MEASUREMENTS, **SAMPLING, **IMPORTS}
+MEASUREMENTS = {**measurements.MEASUREMENTS, **SAMPLING, **BUILDING, **POLLING, **IMPORTS}
 # A busy machine makes answers late, not wrong.
 DEADLINE_SECONDS = 600.0
+SETTINGS = """
+[clusters.bench]
+dsn = "{dsn}"
+[limits]
+deadline_seconds = {deadline}
+[columns]
+directory = "columns"
+"""
 
 
 def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -50,16 +59,19 @@ def temporary_directory() -> Iterator[Path]:
 def open_bench(data: Path, version: int, rounds: int) -> Iterator[Bench]:
     """Run PostgreSQL over ``data``, seeded, and the service over that, until the block ends."""
     with temporary_directory() as scratch, run_embedded_postgres(data, version) as postgres:
-        database = seed(postgres)
-        settings = scratch / "lens_perf.toml"
-        settings.write_text(
-            f'[clusters.bench]\ndsn = "{postgres.dsn(database)}"\n[limits]\ndeadline_seconds = {DEADLINE_SECONDS}\n',
-            "utf-8",
-        )
-        variables = {"LENS_PERF_CONFIG": str(settings)}
-        limits = LimitSettings(deadline_seconds=DEADLINE_SECONDS)
-        with run_gunicorn("wsgi:app", variables) as service:
-            yield Bench(postgres, database, service, variables, limits, rounds, data / "imports")
+        dsn = postgres.dsn(seed(postgres))
+
+        def write_settings() -> Mapping[str, str]:
+            directory = Path(tempfile.mkdtemp(dir=scratch))
+            settings = directory / "lens_perf.toml"
+            settings.write_text(SETTINGS.format(dsn=dsn, deadline=DEADLINE_SECONDS), "utf-8")
+            return {"LENS_PERF_CONFIG": str(settings)}
+
+        with (
+            run_gunicorn("wsgi:app", write_settings()) as service,
+            run_gunicorn("wsgi:app", write_settings()) as without_copies,
+        ):
+            yield Bench(dsn, service, without_copies, write_settings, Growth(dsn), rounds, data / "imports")
 
 
 def measure(bench: Bench, names: Sequence[str]) -> list[Outcome]:
@@ -80,7 +92,8 @@ def main() -> int:
     with temporary_directory() as fresh:
         try:
             with open_bench(options.directory or fresh, options.postgres, options.rounds) as bench:
-                outcomes = measure(bench, options.only or list(MEASUREMENTS))
+                chosen = [name for name in MEASUREMENTS if name in (options.only or MEASUREMENTS)]
+                outcomes = measure(bench, chosen)
         except WrongAnswerError as error:
             print(f"wrong answer: {error}", file=sys.stderr)
             return 1

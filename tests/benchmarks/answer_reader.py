@@ -7,13 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 BUFFER_SIZE = 256 * 1024
-# Enough of a body's end to hold total_count and what follows it.
-TAIL_SIZE = 160
+# Enough of a body's end to hold its numbers and, after a poll, the cursor and what has changed.
+TAIL_SIZE = 16 * 1024
 READ_SECONDS = 900
 CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
-TOTAL_COUNT = re.compile(rb'"total_count":([0-9]+)}\s*$')
-# Of a sampled answer, the number of the points that it stands for.
-POINTS_TOTAL = re.compile(rb'"points_total":([0-9]+),"points_returned":[0-9]+}}\s*$')
+CURSOR = re.compile(rb"\r\nx-cursor: *(\S+)", re.IGNORECASE)
 
 
 class WrongAnswerError(Exception):
@@ -28,13 +26,20 @@ class Answer:
     size: int
     tail: bytes
 
-    def check(self, total_count: int) -> None:
-        """Raise WrongAnswerError unless this is a 200 that counts ``total_count``."""
-        if not self.head.startswith(b"HTTP/1.1 200 "):
+    def read_number(self, field: str) -> int:
+        """Return the last whole number that is called ``field``. Raises WrongAnswerError unless this is a 200."""
+        found = re.findall(rb'"%b":([0-9]+)' % field.encode(), self.tail)
+        if not self.head.startswith(b"HTTP/1.1 200 ") or not found:
             raise WrongAnswerError(f"{self.head!r} {self.tail!r}")
-        match = TOTAL_COUNT.search(self.tail) or POINTS_TOTAL.search(self.tail)
-        if match is None or int(match.group(1)) != total_count:
-            raise WrongAnswerError(f"expected total_count {total_count}: {self.tail!r}")
+        return int(found[-1])
+
+    @property
+    def cursor(self) -> str:
+        """The cursor of an answer to a request with ``after``. Raises WrongAnswerError if there is none."""
+        match = CURSOR.search(self.head)
+        if match is None:
+            raise WrongAnswerError(f"no cursor: {self.head!r}")
+        return match[1].decode()
 
 
 class AnswerReader:

@@ -5,9 +5,10 @@ from functools import cache
 
 import psycopg2
 from flask import Flask, Response, jsonify
-from lens_perf.performance.queries import SELECT_SOURCES
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, named in lower case by the driver
 from psycopg2.pool import ThreadedConnectionPool
+
+from lens_perf.performance.source_statement import SELECT_SOURCES
 
 DSN_VARIABLE = "BENCH_DSN"
 # As many as threads: the pool has no waiting, and closes what comes back beyond its least number.

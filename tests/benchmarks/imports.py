@@ -86,7 +86,7 @@ def measure_log_memory(bench: Bench, *, name: str) -> Outcome:
     """Measure the peak memory of importing a log of a gigabyte, by the command and into PostgreSQL."""
     path = write_log(bench.files, LARGE_LOG)
     command = [sys.executable, "-m", "lens_perf", "import", "log", str(path), "--workload", UID]
-    environment = {**os.environ, **bench.service_variables}
+    environment = {**os.environ, **bench.write_settings()}
     peak = 0
     with (
         no_records(bench.dsn),

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-COLUMNS = "{:<22} {:>4} {:>10} {:>10} {:>7} {:>7}  {}"
+COLUMNS = "{:<22} {:>4} {:>10} {:>10} {:>7} {:>14}  {}"
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Outcome:
     """One line: the service's figure beside the baseline's, and the target of their ratio.
 
     Without a baseline the target is that of the figure itself; without a target the figure is there to be known.
-    ``at_least`` marks a target that is a lower bound.
+    ``at_least`` marks a target that is a lower bound. ``most`` bounds the figure itself, too.
     """
 
     name: str
@@ -25,6 +25,7 @@ class Outcome:
     baseline: float | None
     target: float | None
     at_least: bool = False
+    most: float | None = None
 
     @property
     def ratio(self) -> float | None:
@@ -34,6 +35,8 @@ class Outcome:
     @property
     def is_met(self) -> bool:
         """Whether the target is met, if there is one."""
+        if self.most is not None and self.ours > self.most:
+            return False
         if self.target is None:
             return True
         figure = self.ours if self.ratio is None else self.ratio
@@ -44,6 +47,8 @@ class Outcome:
         baseline = "" if self.baseline is None else f"{self.baseline:.2f}"
         ratio = "" if self.ratio is None else f"{self.ratio:.2f}"
         target = "" if self.target is None else f"{'>=' if self.at_least else '<='}{self.target:g}"
+        if self.most is not None:
+            target += f", <={self.most:g} {self.unit}"
         mark = "" if self.target is None else "pass" if self.is_met else "FAIL"
         return COLUMNS.format(self.name, self.unit, f"{self.ours:.2f}", baseline, ratio, target, mark)
 

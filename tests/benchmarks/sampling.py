@@ -1,66 +1,87 @@
-"""Measures thinned-out series against the bare statement, and against reading every point."""
+"""Measures sampled series against the bare least, greatest and count of each bucket in PostgreSQL."""
 
 from collections.abc import Mapping
 from contextlib import closing
 from functools import partial
 
 import psycopg2
-from lens_perf.performance.notations import JSON
-from lens_perf.performance.sampled_points_queries import copy_sampled_points
-from lens_perf.performance.sampling_sql import Sampling
-from lens_perf.performance.survey_queries import Survey
 
-from lens_perf.performance.selection import Selection
 from tests.benchmarks import seed
 from tests.benchmarks.answer_reader import WrongAnswerError, open_reader
-from tests.benchmarks.measurements import Bench, Drain, Measurement, Question, compare, timed
+from tests.benchmarks.measurements import Bench, Measurement, Question, compare, timed
 from tests.benchmarks.outcome import Outcome
-from tests.benchmarks.psql_session import StatementRecorder, open_psql
+from tests.benchmarks.seed import Workload
 
 MAX_POINTS = 1000
-EVERY_POINT = Question(seed.LARGE, "data?metrics=lm_loss", seed.LARGE.records)
-SAMPLED = Question(seed.LARGE, f"data?metrics=lm_loss&max_points={MAX_POINTS}", seed.LARGE.records)
-GLANCE = Question(seed.LARGE, "data?metrics=lm_loss&max_points=150&method=stride", 0)
-# A selection that suits the sampling to the workload as the service does, from a look at it.
-SELECTION = Selection(seed.LARGE.uid)
-SURVEY = Survey(seed.LARGE.records, 0, seed.LARGE.records - 1, "", 0)
+# A bucket has up to four points: first, last, least, greatest.
+BUCKETS = MAX_POINTS // 4
+ONE_METRIC = ("lm_loss",)
+ALL_METRICS = (*seed.METRICS, *seed.RARE_METRICS)
+SELECT_BUCKETS = """
+SELECT iteration / {width} AS bucket, {aggregates}
+FROM training_performance
+WHERE workload_uid = '{uid}'
+GROUP BY bucket
+"""
+AGGREGATES = "min((performance->>'{0}')::float8), max((performance->>'{0}')::float8), count(performance->>'{0}')"
 
 
-def measure_sampling(bench: Bench, *, name: str) -> Outcome:
-    """Measure a sampled answer against the very same aggregate in psql."""
-    sampling = Sampling(MAX_POINTS).suit(SURVEY, SELECTION)
-    with closing(psycopg2.connect(bench.dsn)) as connection:
-        recorder = StatementRecorder(connection, bench.limits)
-        copy_sampled_points(recorder, SELECTION, ["lm_loss"], sampling, notation=JSON, sink=Drain())
-    # In the one message that the service sends, the settings hold for the statement only.
-    script = recorder.script.replace(b"0.001;\n", b"0.001\\;\n")
-    with open_reader(bench.service.port) as reader, open_psql(bench.postgres, bench.database) as psql:
-        figures = compare(timed(partial(SAMPLED.ask, reader)), timed(partial(psql.run, script)), bench.rounds)
-    return Outcome(name, "ms", *figures, 1.3)
+def ask_sampled(workload: Workload, records: int) -> Question:
+    """Return the question for a sampled chart of one metric of ``workload``, which has so many records."""
+    return Question(workload, f"metrics/data?metrics=lm_loss&max_points={MAX_POINTS}", records, "points_total")
 
 
-def measure_against_all(bench: Bench, *, name: str) -> Outcome:
-    """Measure a sampled answer against one with every point."""
-    with open_reader(bench.service.port) as reader:
-        figures = compare(timed(partial(SAMPLED.ask, reader)), timed(partial(EVERY_POINT.ask, reader)), bench.rounds)
-    return Outcome(name, "ms", *figures, 0.5)
+def ask_all_sampled(workload: Workload) -> Question:
+    """Return the question for sampled charts of all metrics."""
+    return Question(workload, f"metrics/data?max_points={MAX_POINTS}", workload.points, "points_total")
 
 
-def measure_glance(bench: Bench, *, name: str) -> Outcome:
-    """Measure a glance against a sampled answer."""
+def measure_sampling(bench: Bench, *, name: str, question: Question, metrics: tuple[str, ...]) -> Outcome:
+    """Measure a sampled answer, copy at hand, against the aggregate."""
+    statement = SELECT_BUCKETS.format(
+        width=question.workload.records // BUCKETS,
+        aggregates=", ".join(map(AGGREGATES.format, metrics)),
+        uid=question.workload.uid,
+    )
 
-    def look() -> None:
-        answer = reader.get(GLANCE.path)
-        if b'"method":"stride"' not in answer.tail:
-            raise WrongAnswerError(f"no glance: {answer.tail!r}")
+    def aggregate() -> None:
+        cursor.execute(statement)
+        cursor.fetchall()
 
-    with open_reader(bench.service.port) as reader:
-        figures = compare(timed(look), timed(partial(SAMPLED.ask, reader)), bench.rounds)
-    return Outcome(name, "ms", *figures, None)
+    with (
+        open_reader(bench.service.port) as reader,
+        closing(psycopg2.connect(bench.dsn)) as connection,
+        connection.cursor() as cursor,
+    ):
+        connection.autocommit = True
+        figures = compare(timed(partial(question.ask, reader)), timed(aggregate), bench.rounds)
+    return Outcome(name, "ms", *figures, 0.04)
+
+
+def measure_preview(bench: Bench, *, name: str) -> Outcome:
+    """Measure a preview, which needs no copy."""
+    path = f"/lens/v1/workloads/{seed.LARGE.uid}/metrics/data?metrics=lm_loss&max_points=150&method=stride"
+
+    def preview() -> None:
+        answer = reader.get(path)
+        if not 0 < answer.read_number("points_returned") < MAX_POINTS:
+            raise WrongAnswerError(f"no preview: {answer.tail!r}")
+
+    with open_reader(bench.service_without_copies.port) as reader:
+        figure, _ = compare(timed(preview), lambda: 0.0, bench.rounds)
+    return Outcome(name, "ms", figure, None, None)
+
+
+def _measure_both(label: str, workload: Workload) -> dict[str, Measurement]:
+    one, every = ask_sampled(workload, workload.records), ask_all_sampled(workload)
+    return {
+        f"sampled-one-{label}": partial(measure_sampling, question=one, metrics=ONE_METRIC),
+        f"sampled-all-{label}": partial(measure_sampling, question=every, metrics=ALL_METRICS),
+    }
 
 
 SAMPLING: Mapping[str, Measurement] = {
-    "sampled-1m": measure_sampling,
-    "sampled-of-all-1m": measure_against_all,
-    "glance-1m": measure_glance,
+    **_measure_both("150k", seed.MIDDLE),
+    **_measure_both("1m", seed.LARGE),
+    "preview-1m": measure_preview,
 }

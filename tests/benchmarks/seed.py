@@ -42,6 +42,8 @@ RARE_METRICS = {
     "rocm_mem_usage_ratio": "round((0.8 + random() / 10)::numeric, 8)",
 }
 RARE_EVERY = 3
+# Records of this data source are among those of the log.
+WANDB_EVERY = 4
 
 
 @dataclass(frozen=True)
@@ -61,15 +63,16 @@ class Workload:
 
 MIDDLE = Workload("bench-150k", 150_000, 10)
 LARGE = Workload("bench-1m", 1_000_000, 1)
+SHORT = Workload("bench-10k", 10_000, 1)
 SMALL = Workload("bench-ten", 10, 1)
-WORKLOADS = (SMALL, MIDDLE, LARGE)
+WORKLOADS = (SMALL, SHORT, MIDDLE, LARGE)
 METRIC_COUNT = len(METRICS) + len(RARE_METRICS)
 
 # In order of time, so that the rows of all workloads lie between each other, page by page.
 INSERT = """
 INSERT INTO training_performance (workload_uid, data_source, iteration, created_at, pod_uuid, performance)
 SELECT CASE WHEN turn = 0 THEN '{uid}' ELSE 'other-' || turn END,
-    CASE WHEN step % 4 = 0 THEN 'wandb' ELSE 'log' END::training_data_source,
+    CASE WHEN step % {wandb_every} = 0 THEN 'wandb' ELSE 'log' END::training_data_source,
     step,
     timestamptz '2026-01-01 00:00:00+00' + make_interval(secs => step * 20 + turn * 1.37),
     'pod-' || turn,
@@ -78,12 +81,13 @@ SELECT CASE WHEN turn = 0 THEN '{uid}' ELSE 'other-' || turn END,
         WHEN step % {rare_every} = 0 THEN {most} || {rare}
         ELSE {most}
     END
-FROM generate_series(1, {records}) AS step, generate_series(0, {others_each}) AS turn
+FROM generate_series({first}, {last}) AS step, generate_series(0, {others_each}) AS turn
 """
 INDEXES = (
     "CREATE INDEX ON training_performance (data_source)",
     "CREATE INDEX ON training_performance (workload_uid, data_source, iteration DESC)",
 )
+DELETE_ADDED = "DELETE FROM training_performance WHERE workload_uid = %s AND iteration > %s"
 FEW_METRICS = {name: METRICS[name] for name in ("lm_loss", "grad_norm", "learning_rate")}
 
 
@@ -91,8 +95,10 @@ def seed(postgres: EmbeddedPostgres) -> str:
     """Return the name of the database that holds the workloads; make it unless an earlier run did.
 
     The name holds a digest of what is stored, so that data of an older version of this file are not taken for it.
+    Records that an earlier run added are removed.
     """
-    statements = [CREATE_TABLE, "SELECT setseed(0.5)", *map(_write_insert, WORKLOADS), *INDEXES]
+    inserts = [_write_insert(each, 1, each.records, each.others_each) for each in WORKLOADS]
+    statements = [CREATE_TABLE, "SELECT setseed(0.5)", *inserts, *INDEXES]
     name = "bench_" + hashlib.sha256("".join(statements).encode()).hexdigest()[:12]
     with closing(_connect(postgres, "postgres")) as server:
         if not _has_database(server, name):
@@ -100,7 +106,30 @@ def seed(postgres: EmbeddedPostgres) -> str:
             _run(server, "CREATE DATABASE bench_unfinished")
             _fill(postgres, statements)
             _run(server, f"ALTER DATABASE bench_unfinished RENAME TO {name}")
+    with closing(_connect(postgres, name)) as connection, connection.cursor() as cursor:
+        for workload in WORKLOADS:
+            cursor.execute(DELETE_ADDED, (workload.uid, workload.records))
     return name
+
+
+class Growth:
+    """The records that measurements add to workloads, which have ``count(workload)`` of them then."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._counts: dict[str, int] = {}
+
+    def count(self, workload: Workload) -> int:
+        """Return the number of records of ``workload``."""
+        return self._counts.get(workload.uid, workload.records)
+
+    def add(self, workload: Workload, records: int) -> None:
+        """Add ``records`` to ``workload``, in one transaction, behind those that it has."""
+        first = self.count(workload) + 1
+        last = first + records - 1
+        with closing(psycopg2.connect(self._dsn)) as connection, connection, connection.cursor() as cursor:
+            cursor.execute(_write_insert(workload, first, last, others_each=0))
+        self._counts[workload.uid] = last
 
 
 def _fill(postgres: EmbeddedPostgres, statements: list[str]) -> None:
@@ -112,11 +141,13 @@ def _fill(postgres: EmbeddedPostgres, statements: list[str]) -> None:
     print(f"seeded in {time.monotonic() - start:.0f} s", flush=True)
 
 
-def _write_insert(workload: Workload) -> str:
+def _write_insert(workload: Workload, first: int, last: int, others_each: int) -> str:
     return INSERT.format(
         uid=workload.uid,
-        records=workload.records,
-        others_each=workload.others_each,
+        first=first,
+        last=last,
+        others_each=others_each,
+        wandb_every=WANDB_EVERY,
         rare_every=RARE_EVERY,
         few=_build_object(FEW_METRICS, workload),
         most=_build_object(METRICS, workload),

@@ -208,6 +208,8 @@ def select_count(transaction: Transaction, selection: Selection, most: int | Non
     return int(count)
 
 
+# The planner expects thousands of records of a range. OFFSET 0 keeps it from reading the table once for all ranges,
+# rather than looking each range up in the index.
 SELECT_IDS = """
 /* lens_perf: select_ids */
 SELECT id
@@ -218,6 +220,7 @@ CROSS JOIN LATERAL (
     WHERE workload_uid = %(workload_uid)s
     AND {of_source}
     AND iteration BETWEEN asked.first AND asked.last
+    OFFSET 0
 ) AS record
 UNION ALL
 SELECT id

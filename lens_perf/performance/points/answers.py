@@ -1,6 +1,7 @@
 """Answers a query for data points from a columnar copy, in the encoding asked for and in flat memory."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from lens_perf.performance.blocks import Reading, list_fields, read_blocks
@@ -47,13 +48,16 @@ def answer_from_copy(
     reading = Reading(query.selection, query.serials, query.non_finite, check)
     if query.encoding in WIDE:
         fields = list(ITERATION_TIMES) if query.kind == "iteration-times" else list_fields(copy, query.metrics)
-        table = WideTable(copy, reading, fields, by_serial=query.include_serial)
+        table = WideTable(
+            copy, reading, fields, by_serial=query.include_serial, origin=query.origin, is_part=query.is_part
+        )
         return WIDE[query.encoding](table, spool, count)
     writer = open_writer(query, spool, count, memory_bytes, extra)
     if query.sampling is None:
         _write_all(copy, query, reading, writer)
         return writer.finish(extra)
-    return writer.finish({"sampling": _write_sampled(copy, query, query.sampling, reading, writer), **extra})
+    sampling = _write_sampled(copy, query, query.sampling, reading, writer)
+    return replace(writer.finish({"sampling": sampling, **extra}), sampling=sampling)
 
 
 def _write_all(copy: Copy, query: PointQuery, reading: Reading, writer: Writer) -> None:

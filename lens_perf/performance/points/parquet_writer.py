@@ -27,6 +27,12 @@ SCHEMA: Mapping[str, type[pl.DataType]] = {
 EXTRA: Mapping[str, type[pl.DataType]] = {"serial": pl.Int32, "axis_value": pl.Float64}
 
 
+def find_schema(extra: Iterable[str], origin: Iterable[str]) -> Mapping[str, type[pl.DataType]]:
+    """Return the columns of a file of data points."""
+    texts: Mapping[str, type[pl.DataType]] = dict.fromkeys(origin, pl.String)
+    return {**SCHEMA, **{name: EXTRA[name] for name in extra}, **texts}
+
+
 def sink_parquet(frames: Iterable[pl.DataFrame], schema: Mapping[str, Any], spool: Spool) -> None:
     """Write ``frames``, all of ``schema``, as one Parquet file; what their iterator raises is raised here."""
 
@@ -35,17 +41,29 @@ def sink_parquet(frames: Iterable[pl.DataFrame], schema: Mapping[str, Any], spoo
     ) -> Iterator[pl.DataFrame]:
         yield from frames
 
-    source = register_io_source(read, schema=pl.Schema(schema))
-    source.sink_parquet(spool.move_to_file(), compression="zstd", compression_level=1)
+    sink_frames(register_io_source(read, schema=pl.Schema(schema)), spool)
+
+
+def sink_frames(frames: pl.LazyFrame, spool: Spool) -> None:
+    """Write ``frames`` as one Parquet file."""
+    frames.sink_parquet(spool.move_to_file(), compression="zstd", compression_level=1)
 
 
 class ParquetWriter:
-    """Writes a row for each data point: SCHEMA and the ``extra`` fields of its record."""
+    """Writes a row for each data point: SCHEMA, the ``extra`` fields of its record, and ``origin``, one for all."""
 
-    def __init__(self, spool: Spool, count: PointCount, *, extra: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        count: PointCount,
+        *,
+        extra: Sequence[str] = (),
+        origin: Mapping[str, str] | None = None,
+    ) -> None:
         self._spool = spool
         self.count = count
-        self._schema = {**SCHEMA, **{name: EXTRA[name] for name in extra}}
+        self._origin = [pl.lit(value).alias(name) for name, value in (origin or {}).items()]
+        self._schema = find_schema(extra, origin or {})
 
     def write_blocks(self, blocks: Iterable[Block], fields: Sequence[str]) -> None:
         """Write the data points of ``fields``, record by record."""
@@ -74,7 +92,7 @@ class ParquetWriter:
     def _shape(self, points: pl.DataFrame, names: pl.Series) -> pl.DataFrame:
         self.count.add(points.height)
         named = points.with_columns(
-            names.gather(points["field"]).alias("metric_name"), to_milliseconds().alias("timestamp")
+            names.gather(points["field"]).alias("metric_name"), to_milliseconds().alias("timestamp"), *self._origin
         )
         return named.select(pl.col(name).cast(dtype) for name, dtype in self._schema.items())
 

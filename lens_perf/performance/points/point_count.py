@@ -12,11 +12,13 @@ class PointCount:
     """The number of data points of an answer so far.
 
     Calls ``on_heavy`` once, when there are more than HEAVY_POINTS; what it raises ends the reading. Raises
-    ResultTooLargeError as soon as there are more than ``max_points``.
+    ResultTooLargeError as soon as there are more than ``max_points``, with the ``before`` points of other workloads in
+    the same answer.
     """
 
-    def __init__(self, max_points: int, on_heavy: Callable[[], None] | None = None) -> None:
+    def __init__(self, max_points: int, on_heavy: Callable[[], None] | None = None, *, before: int = 0) -> None:
         self._max_points = max_points
+        self._before = before
         self._on_heavy = on_heavy
         self.value = 0
 
@@ -35,7 +37,7 @@ class PointCount:
         if self._on_heavy is not None and total > HEAVY_POINTS:
             self._on_heavy()
             self._on_heavy = None
-        if total > self._max_points:
+        if self._before + total > self._max_points:
             raise ResultTooLargeError(
                 f"The result has more than {self._max_points} data points; "
                 "ask for fewer with metrics, data_source, start and end, or max_points"

@@ -3,6 +3,7 @@
 They are plain values. Parsing a request into one is the work of ``api``; choosing how to answer it that of the plan.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +16,8 @@ Encoding = Literal["json", "ndjson", "csv", "columns", "parquet", "wide-csv", "w
 Method = Literal["m4", "stride"]
 Split = Literal["serial"]
 Axis = Literal["iteration", "time", "relative_time", "metric"]
+# What the points of an answer about several workloads carry beside their own fields.
+ORIGIN_FIELDS = ("cluster", "workload_uid")
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ class PointQuery:
 
     ``metrics`` are the names in the order wanted, None for all; iteration times have none. ``serials`` are the
     attempts wanted, empty for all. ``split`` makes each attempt a series of its own. ``after`` is a cursor, "" to get
-    one, None for neither. ``known`` are the ETags of the answers that the caller has.
+    one, None for neither. ``known`` are the ETags of the answers that the caller has. ``is_part`` makes the answer a
+    part of one about several workloads: points that carry their origin, without what encloses them.
     """
 
     cluster: str | None
@@ -52,12 +56,23 @@ class PointQuery:
     split: Split | None = None
     after: str | None = None
     known: tuple[str, ...] = ()
+    is_part: bool = False
+
+    @property
+    def origin(self) -> Mapping[str, str]:
+        """The ORIGIN_FIELDS that each point carries, if the answer is a part."""
+        values = (str(self.cluster), self.selection.workload_uid)
+        return dict(zip(ORIGIN_FIELDS, values, strict=True)) if self.is_part else {}
 
 
 @dataclass(frozen=True)
 class PointAnswer:
-    """The body, None if the caller has it already, and its ETag, or the cursor for the next answer if one is wanted."""
+    """The body, None if the caller has it already, and its ETag, or the cursor for the next answer if one is wanted.
+
+    ``points`` is the number of data points that were read for it.
+    """
 
     body: PointBody | None
     etag: str | None
     cursor: str | None = None
+    points: int = 0

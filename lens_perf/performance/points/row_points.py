@@ -77,6 +77,7 @@ class RowPoints:
         """Return what follows the value of a point of a data source, with ``%b`` for what differs."""
         texts = dict.fromkeys(self._shared, "%b")
         texts["data_source"] = writer.encoding.write_source(json.loads(source)).replace("%", "%%")
+        texts |= {name: text.replace("%", "%%") for name, text in writer.origin.items()}
         self._tails[source] = (writer.encoding.write_tail(texts) + writer.encoding.separator).encode()
         return self._tails[source]
 

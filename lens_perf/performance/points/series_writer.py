@@ -58,19 +58,22 @@ class SeriesWriter:
     """Writes series in the order in which they begin, within an object that begins with ``labels``.
 
     ``extra`` are the fields of a record that become arrays, too; with ``split``, each attempt is a series of its own.
+    Each series carries the fields ``origin``. Without ``labels``, the series are written alone.
     """
 
     def __init__(
         self,
-        labels: Mapping[str, str],
+        labels: Mapping[str, str] | None,
         spool: Spool,
         count: PointCount,
         memory_bytes: int,
         *,
         extra: Sequence[str] = (),
+        origin: Mapping[str, str] | None = None,
         split: bool = False,
     ) -> None:
         self._labels = labels
+        self._origin = origin or {}
         self._spool = spool
         self.count = count
         self._memory_bytes = memory_bytes
@@ -98,19 +101,27 @@ class SeriesWriter:
     def finish(self, extra: Mapping[str, Any]) -> PointBody:
         """Write the object, with the fields ``extra`` at its end, and return it."""
         note_rows(self.count.value)
+        if self._labels is None:
+            self._write_series()
+            return self._spool.finish()
         write = self._spool.write
         write(orjson.dumps(self._labels)[:-1] + b',"series":[')
+        self._write_series()
+        end = b'],"total_count":%d' % self.count.value
+        write(end + (b"," + orjson.dumps(extra)[1:] if extra else b"}") + b"\n")
+        return self._spool.finish()
+
+    def _write_series(self) -> None:
+        write = self._spool.write
         for index, ((name, source, serial), arrays) in enumerate(self._series.items()):
-            head = {"metric_name": name, "data_source": source, **({"serial": serial} if self._split else {})}
+            attempt = {"serial": serial} if self._split else {}
+            head = {"metric_name": name, "data_source": source, **attempt, **self._origin}
             write((b"," if index else b"") + json.dumps(head, ensure_ascii=False, separators=(",", ":")).encode()[:-1])
             for title, array in arrays.items():
                 write(b',"%b":[' % self._arrays[title].encode())
                 array.write_to(write, self._file)
                 write(b"]")
             write(b"}")
-        end = b'],"total_count":%d' % self.count.value
-        write(end + (b"," + orjson.dumps(extra)[1:] if extra else b"}") + b"\n")
-        return self._spool.finish()
 
     def add(self, key: Key, texts: Mapping[str, bytes], count: int) -> None:
         """Take ``count`` points of a series: for each field their texts, joined by commas."""

@@ -5,21 +5,32 @@ holds no connection to the database.
 """
 
 import io
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from tempfile import TemporaryFile
-from typing import IO, Self, cast
+from typing import IO, Any, Self, cast
 
 from lens_perf.performance.points.full_disk import raise_if_no_room
+
+BLOCK_BYTES = 2**20
 
 
 @dataclass(frozen=True)
 class PointBody:
-    """A finished body of ``size`` bytes: in ``file``, at its start, or, if it was small, in ``content``."""
+    """A finished body of ``size`` bytes: in ``file``, at its start, or, if it was small, in ``content``.
+
+    ``sampling`` says how its data points were chosen, if not all are there.
+    """
 
     size: int
     content: bytes | None
     file: IO[bytes] | None
+    sampling: Mapping[str, Any] | None = None
+
+    def open(self) -> IO[bytes]:
+        """Return the file, or one in memory."""
+        return io.BytesIO(self.content or b"") if self.file is None else self.file
 
 
 class Spool:
@@ -47,6 +58,12 @@ class Spool:
     def write(self, content: bytes) -> None:
         """Append ``content``."""
         _write_all(self.reserve(len(content)), content)
+
+    def append(self, body: PointBody) -> None:
+        """Append another body, and close it."""
+        with body.open() as source:
+            while block := source.read(BLOCK_BYTES):
+                self.write(block)
 
     def reserve(self, size: int) -> IO[bytes]:
         """Return the file to which about ``size`` bytes can be appended now; it is unbuffered, or in memory."""

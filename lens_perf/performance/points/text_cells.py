@@ -15,13 +15,15 @@ from lens_perf.performance.points.text_encodings import TextEncoding
 COMMA = ","
 
 
-def write_tail(encoding: TextEncoding, fields: Sequence[str], frame: pl.DataFrame) -> pl.Expr:
-    """Return the cell that all points of a record end with: its ``fields``."""
+def write_tail(
+    encoding: TextEncoding, fields: Sequence[str], origin: Mapping[str, str], frame: pl.DataFrame
+) -> pl.Expr:
+    """Return the cell that all points of a record end with: its ``fields``, and the texts of ``origin``."""
     pieces: list[pl.Expr] = []
     for field in fields:
         comma = COMMA if pieces else ""
         pieces += [pl.lit(comma + encoding.write_label(field)), _write_field(encoding, field, frame)]
-    return pl.concat_str([*pieces, pl.lit(encoding.end)])
+    return pl.concat_str([*pieces, pl.lit(encoding.write_tail(origin))])
 
 
 def _write_field(encoding: TextEncoding, field: str, frame: pl.DataFrame) -> pl.Expr:

@@ -26,26 +26,31 @@ class TextWriter:
     """Writes points in ``encoding``: JSON within an object that begins with ``labels``, others by lines.
 
     ``extra`` are the fields of a record that each point has beside SHARED_FIELDS: ``serial``, ``axis_value``.
-    ``first_line`` is ahead of all lines.
+    ``origin`` are fields that are the same for all points, and last. ``first_line`` is ahead of all lines. Without
+    ``labels``, the points are written alone: JSON without the object, lines without a header.
     """
 
     def __init__(
         self,
         encoding: TextEncoding,
-        labels: Mapping[str, str],
+        labels: Mapping[str, str] | None,
         spool: Spool,
         count: PointCount,
         *,
         extra: Sequence[str] = (),
+        origin: Mapping[str, str] | None = None,
         first_line: bytes = b"",
     ) -> None:
         self.encoding = encoding
         self._spool = spool
         self.fields = (*SHARED_FIELDS, *extra)
+        self.origin = {name: encoding.write_text(value) for name, value in (origin or {}).items()}
         self.count = count
         self._is_object = encoding is JSON
-        spool.write(orjson.dumps(labels)[:-1] + b',"data":[' if self._is_object else first_line)
-        spool.write(encoding.write_header(self.fields).encode())
+        self._is_part = labels is None
+        if labels is not None:
+            spool.write(orjson.dumps(labels)[:-1] + b',"data":[' if self._is_object else first_line)
+            spool.write(encoding.write_header((*self.fields, *self.origin)).encode())
 
     def write_blocks(self, blocks: Iterable[Block], fields: Sequence[str]) -> None:
         """Write the data points of ``fields``, record by record."""
@@ -71,9 +76,9 @@ class TextWriter:
     def finish(self, extra: Mapping[str, Any]) -> PointBody:
         """Complete the body, with the fields ``extra`` where it has a place for them, and return it."""
         note_rows(self.count.value)
-        if self._is_object:
-            if self.count.value:
-                self._spool.drop_last(len(self.encoding.separator))
+        if self._is_object and self.count.value:
+            self._spool.drop_last(len(self.encoding.separator))
+        if self._is_object and not self._is_part:
             end = b'],"total_count":%d' % self.count.value
             self._spool.write(end + (b"," + orjson.dumps(extra)[1:] if extra else b"}") + b"\n")
         return self._spool.finish()
@@ -87,7 +92,9 @@ class TextWriter:
         if not counts:
             return
         self.count.add(sum(counts.values()))
-        tail = block.frame.select(write_tail(self.encoding, self.fields, block.frame).alias("tail"))["tail"]
+        tail = block.frame.select(write_tail(self.encoding, self.fields, self.origin, block.frame).alias("tail"))[
+            "tail"
+        ]
         frame = block.frame.with_columns(tail)
         names = sum(len(field.encode()) for field in counts)
         self._write_frame(
@@ -101,7 +108,7 @@ class TextWriter:
         self.count.add(points.height)
         heads = pl.Series([self.encoding.write_head(field) for field in fields], dtype=pl.String)
         names = heads.gather(points["field"])
-        text = pl.concat_str(names, "text", pl.lit(","), write_tail(self.encoding, self.fields, points))
+        text = pl.concat_str(names, "text", pl.lit(","), write_tail(self.encoding, self.fields, self.origin, points))
         self._write_frame(points.select(text), points.height * POINT_BYTES + int(names.str.len_bytes().sum()))
 
     def _write_frame(self, frame: pl.DataFrame, size: int) -> None:

@@ -1,6 +1,6 @@
 """Wide tables: a row for each iteration of a data source, and a column for each metric."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,13 +28,15 @@ class WideTable:
 
     A row holds of each metric the latest data point of its iteration and data source, by (created_at, id), and the
     latest time; with ``by_serial`` of its attempt, too. A record without an iteration is a row of its own, behind all
-    others.
+    others. Each row begins with the fields ``origin``. As a part of a table, it has no header.
     """
 
     copy: Copy
     reading: Reading
     fields: Sequence[str]
-    by_serial: bool = False
+    by_serial: bool
+    origin: Mapping[str, str]
+    is_part: bool
 
     @property
     def rows(self) -> int:
@@ -48,23 +50,42 @@ class WideTable:
 
     @property
     def titles(self) -> list[str]:
-        """The names of all columns, each once: a metric that is named as one before it gets underscores behind."""
-        titles = dict.fromkeys(["iteration", "timestamp", *self.keys[1:]])
-        for field in self.fields:
-            title = field
-            while title in titles:
-                title += "_"
-            titles[title] = None
-        return list(titles)
+        """The names of all columns, each once."""
+        return list_titles(self.origin, self.fields, by_serial=self.by_serial)
+
+
+def list_titles(origin: Iterable[str], fields: Sequence[str], *, by_serial: bool) -> list[str]:
+    """Return the names of all columns, each once: a field that is named as one before gets underscores behind."""
+    titles = dict.fromkeys([*origin, "iteration", "timestamp", "data_source", *(["serial"] if by_serial else [])])
+    for name in fields:
+        title = name
+        while title in titles:
+            title += "_"
+        titles[title] = None
+    return list(titles)
+
+
+def write_wide_header(titles: Sequence[str]) -> bytes:
+    """Return the first line of a wide CSV."""
+    return (",".join(map(CSV.write_text, titles)) + "\n").encode()
+
+
+def list_types(origin: Iterable[str], types: Iterable[Any], *, by_serial: bool) -> list[Any]:
+    """Return the types of all columns of a Parquet file, given those of its fields."""
+    fixed = [pl.Int32, pl.Int64, pl.String, *([pl.Int32] if by_serial else [])]
+    return [*(pl.String for _ in origin), *fixed, *types]
 
 
 def write_wide_csv(table: WideTable, spool: Spool, count: PointCount) -> PointBody:
     """Write ``table`` as CSV: numbers as they are stored, nothing where a row has no data point."""
-    spool.write((",".join(map(CSV.write_text, table.titles)) + "\n").encode())
+    if not table.is_part:
+        spool.write(write_wide_header(table.titles))
+    origin = [pl.lit(CSV.write_text(value)).alias(name) for name, value in table.origin.items()]
     for frame in _list_rows(table, dict.fromkeys(table.fields, pl.String), count):
         sources = frame["data_source"].unique().to_list()
         texts = [CSV.write_source(source) for source in sources]
-        rows = frame.with_columns(pl.col("data_source").replace_strict(sources, texts, return_dtype=pl.String))
+        source = pl.col("data_source").replace_strict(sources, texts, return_dtype=pl.String)
+        rows = frame.with_columns(source).select(*origin, pl.all())
         for piece in rows.iter_slices(table.rows):
             piece.write_csv(spool.reserve(int(piece.estimated_size())), include_header=False, quote_style="never")
     note_rows(count.value)
@@ -74,9 +95,11 @@ def write_wide_csv(table: WideTable, spool: Spool, count: PointCount) -> PointBo
 def write_wide_parquet(table: WideTable, spool: Spool, count: PointCount) -> PointBody:
     """Write ``table`` as Parquet: a metric is int64 where all of its data points are such integers, else float64."""
     types = _find_types(table)
-    schema = [pl.Int32, pl.Int64, pl.String, *([pl.Int32] if table.by_serial else []), *types.values()]
+    schema = list_types(table.origin, types.values(), by_serial=table.by_serial)
     named = dict(zip(table.titles, schema, strict=True))
-    rows = (frame.rename(dict(zip(frame.columns, named, strict=True))) for frame in _list_rows(table, types, count))
+    origin = [pl.lit(value).alias(f"origin:{name}") for name, value in table.origin.items()]
+    frames = (frame.select(*origin, pl.all()) for frame in _list_rows(table, types, count))
+    rows = (frame.rename(dict(zip(frame.columns, named, strict=True))) for frame in frames)
     sink_parquet(rows, named, spool)
     note_rows(count.value)
     return spool.finish()

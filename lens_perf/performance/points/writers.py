@@ -41,16 +41,23 @@ def open_writer(
     ``changes`` are what a client that keeps a copy does first: lines begin with them, objects end with them, when they
     are given to ``finish``, too.
     """
-    selection, split = query.selection, query.split == "serial"
-    labels = {"workload_uid": selection.workload_uid}
-    if selection.data_source is not None:
+    selection, extra, origin = query.selection, list_extra(query), query.origin
+    labels = None if query.is_part else {"workload_uid": selection.workload_uid}
+    if labels is not None and selection.data_source is not None:
         labels["data_source"] = selection.data_source
-    extra = ["serial"] if query.include_serial or split else []
+    if query.encoding == "columns":
+        split = query.split == "serial"
+        return SeriesWriter(labels, spool, count, memory_bytes, extra=extra, origin=origin, split=split)
+    if query.encoding == "parquet":
+        return ParquetWriter(spool, count, extra=extra, origin=origin)
+    encoding = TEXT_ENCODINGS[query.encoding]
+    first_line = orjson.dumps(changes) + b"\n" if query.encoding == "ndjson" and changes else b""
+    return TextWriter(encoding, labels, spool, count, extra=extra, origin=origin, first_line=first_line)
+
+
+def list_extra(query: PointQuery) -> list[str]:
+    """Return the fields of its record that a point has beside those that every point has."""
+    extra = ["serial"] if query.include_serial or query.split == "serial" else []
     if query.sampling is not None and query.sampling.axis in {"relative_time", "metric"}:
         extra.append("axis_value")
-    if query.encoding == "columns":
-        return SeriesWriter(labels, spool, count, memory_bytes, extra=extra, split=split)
-    if query.encoding == "parquet":
-        return ParquetWriter(spool, count, extra=extra)
-    first_line = orjson.dumps(changes) + b"\n" if query.encoding == "ndjson" and changes else b""
-    return TextWriter(TEXT_ENCODINGS[query.encoding], labels, spool, count, extra=extra, first_line=first_line)
+    return extra

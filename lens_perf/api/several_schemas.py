@@ -1,0 +1,108 @@
+"""The answers about several workloads, as the OpenAPI page shows them."""
+
+from typing import Any
+
+import marshmallow as ma
+
+from lens_perf.api.progress_schemas import PROGRESS_EXAMPLE, Progress
+from lens_perf.api.schemas import DATA_EXAMPLE, EXAMPLE_UID, MetricDataPoint, SamplingInfo, Series
+from lens_perf.api.summary_schemas import SUMMARY_EXAMPLE, MetricSummary
+
+ORIGIN: dict[str, Any] = {"cluster": "my-cluster", "workload_uid": EXAMPLE_UID}
+
+
+def _about(text: str) -> dict[str, str]:
+    return {"description": text}
+
+
+class WorkloadOrigin(ma.Schema):
+    """A workload of a cluster."""
+
+    cluster = ma.fields.String(required=True, metadata=_about("The cluster that has the workload"))
+    workload_uid = ma.fields.String(required=True, metadata=_about("The workload unique identifier"))
+
+
+class WorkloadWarning(WorkloadOrigin):
+    """What kept a workload from being answered."""
+
+    message = ma.fields.String(required=True, metadata=_about("What is the matter"))
+
+
+class WorkloadDataPoint(MetricDataPoint, WorkloadOrigin):
+    """One value of one metric of a workload."""
+
+
+class WorkloadSeries(Series, WorkloadOrigin):
+    """The data points of one metric and data source of a workload, with `layout=columns`."""
+
+
+class _Answered(ma.Schema):
+    """What all answers about several workloads have."""
+
+    warnings = ma.fields.List(
+        ma.fields.Nested(WorkloadWarning), required=True, metadata=_about("Workloads without an answer, and why")
+    )
+
+
+class SeveralMetricsData(_Answered):
+    """Data points of several workloads. Documentation alone: the body is written as its points come in."""
+
+    data = ma.fields.List(
+        ma.fields.Nested(WorkloadDataPoint),
+        metadata=_about("Data points, workload after workload in the order asked; not with `layout=columns`"),
+    )
+    series = ma.fields.List(
+        ma.fields.Nested(WorkloadSeries), metadata=_about("The data points by series, with `layout=columns` only")
+    )
+    total_count = ma.fields.Integer(required=True, metadata=_about("Total number of data points returned"))
+    sampling = ma.fields.Nested(
+        SamplingInfo, metadata=_about("How the data points were chosen, of all workloads; with `max_points` only")
+    )
+
+
+class WorkloadSummary(WorkloadOrigin):
+    """The statistics of a workload's metrics."""
+
+    metrics = ma.fields.List(ma.fields.Nested(MetricSummary), required=True, metadata=_about("By name"))
+
+
+class SeveralSummaries(_Answered):
+    """The statistics of the metrics of several workloads."""
+
+    workloads = ma.fields.List(ma.fields.Nested(WorkloadSummary), required=True, metadata=_about("In the order asked"))
+    total_count = ma.fields.Integer(required=True, metadata=_about("Number of entries in `workloads`"))
+
+
+class WorkloadProgress(Progress, WorkloadOrigin):
+    """How a workload is getting on."""
+
+
+class SeveralProgresses(_Answered):
+    """How several workloads are getting on."""
+
+    workloads = ma.fields.List(ma.fields.Nested(WorkloadProgress), required=True, metadata=_about("In the order asked"))
+    total_count = ma.fields.Integer(required=True, metadata=_about("Number of entries in `workloads`"))
+
+
+_WARNINGS = [
+    {
+        "cluster": "other-cluster",
+        "workload_uid": "def456",
+        "message": "Cluster other-cluster cannot be reached now; try again later",
+    }
+]
+SEVERAL_DATA_EXAMPLE = {
+    "data": [point | ORIGIN for point in DATA_EXAMPLE["data"]],  # type: ignore[attr-defined]  # a list of points
+    "total_count": 3,
+    "warnings": _WARNINGS,
+}
+SEVERAL_CSV_EXAMPLE = (
+    "metric_name,value,timestamp,iteration,data_source,cluster,workload_uid\n"
+    "loss,0.5432,1701734400000,100,wandb,my-cluster,abc123\n"
+)
+SEVERAL_SUMMARIES_EXAMPLE = {
+    "workloads": [ORIGIN | {"metrics": SUMMARY_EXAMPLE["metrics"]}],
+    "total_count": 1,
+    "warnings": _WARNINGS,
+}
+SEVERAL_PROGRESSES_EXAMPLE = {"workloads": [ORIGIN | PROGRESS_EXAMPLE], "total_count": 1, "warnings": _WARNINGS}

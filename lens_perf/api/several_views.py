@@ -1,0 +1,154 @@
+"""Several workloads in one request: their data points, summaries and progress."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import marshmallow as ma
+from flask import Response
+
+from lens_perf.api import several_schemas as schemas
+from lens_perf.api.access_check import SEVERAL_BLUEPRINT
+from lens_perf.api.arguments import BLANKS, LONGEST_UID, SourceQuery, find_uid_error, split_workload
+from lens_perf.api.endpoints import StrictBlueprint, answers, answers_points
+from lens_perf.api.metrics_views import get_service
+from lens_perf.api.point_answers import send_body, send_no_points, wants_no_points
+from lens_perf.api.point_arguments import DataQuery
+from lens_perf.api.point_queries import build_point_query, choose_metrics, choose_serials
+from lens_perf.api.summary_views import SummaryQuery
+from lens_perf.errors import InvalidParameterError
+from lens_perf.performance.points.query import PointQuery
+from lens_perf.performance.several_workloads import WorkloadKey
+
+MOST_WORKLOADS = 100
+FILE_NAME = "workloads-data"
+NO_CLUSTER = "workload must be <cluster>/<uid>"
+REQUIRED = "workload is required"
+ONE_AT_A_TIME = "after is for one workload; ask each workload for its changes, and leave after empty here"
+NAMES_REQUIRED = "layout=wide of several workloads needs metrics: name those that are to be columns"
+
+several = StrictBlueprint(SEVERAL_BLUEPRINT, __name__, description="Training metrics of several workloads")
+
+
+class WorkloadName(ma.fields.Field[WorkloadKey]):
+    """``<cluster>/<uid>``; the first slash ends the cluster's name."""
+
+    def _deserialize(self, value: Any, *_rest: Any, **_kwargs: Any) -> WorkloadKey:
+        workload = WorkloadKey(*split_workload(value))
+        message = NO_CLUSTER if not workload.cluster or "/" not in value else find_uid_error(workload.uid)
+        if message is not None:
+            raise ma.ValidationError(message)
+        return workload
+
+
+class SeveralQuery(ma.Schema):
+    """Which workloads a request is about."""
+
+    workload = ma.fields.List(
+        WorkloadName(metadata={"type": "string", "pattern": rf"^[^/\x00]+/[^\x00]*[^\x00{BLANKS}][^\x00]*$"}),
+        required=True,
+        error_messages={"required": REQUIRED},
+        validate=ma.validate.Length(1, MOST_WORKLOADS, error=f"workload must be given once to {MOST_WORKLOADS} times"),
+        metadata={
+            "description": f"A workload, `<cluster>/<uid>`, whose uid has at most {LONGEST_UID} characters; "
+            f"repeatable, {MOST_WORKLOADS} times at most.",
+            "example": ["my-cluster/abc123"],
+        },
+    )
+
+    @ma.post_load
+    def _drop_repeats(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+        return data | {"workload": tuple(dict.fromkeys(data["workload"]))}
+
+
+class SeveralDataQuery(DataQuery, SeveralQuery):
+    """Which data points of which workloads are wanted."""
+
+    class Meta:
+        """Each workload names its cluster."""
+
+        exclude = ("cluster",)
+
+    @ma.validates("after")
+    def _check_after(self, after: str | None, **_kwargs: Any) -> None:
+        if after:
+            raise ma.ValidationError(ONE_AT_A_TIME)
+
+
+class SeveralSummaryQuery(SummaryQuery, SeveralQuery):
+    """Which metrics of which workloads to describe."""
+
+    class Meta:
+        """Each workload names its cluster."""
+
+        exclude = ("cluster",)
+
+
+class SeveralProgressQuery(SourceQuery, SeveralQuery):
+    """Whose progress is wanted."""
+
+    class Meta:
+        """Each workload names its cluster."""
+
+        exclude = ("cluster",)
+
+
+@several.route("/metrics/data")
+@several.arguments(SeveralDataQuery(), location="query")
+@answers_points(
+    several, schemas.SEVERAL_DATA_EXAMPLE, schema=schemas.SeveralMetricsData, csv_example=schemas.SEVERAL_CSV_EXAMPLE
+)
+def get_several_data(query: Mapping[str, Any]) -> Response:
+    """Get metrics data of several workloads.
+
+    Retrieves the data points of each workload, as `data` of one workload does, each with its cluster and workload.
+    Workloads that cannot be answered for now are named in `warnings`; the header `X-Warnings` is their number.
+    """
+    queries = _build_queries(query)
+    if wants_no_points():
+        return send_no_points(None, queries[0].encoding, FILE_NAME)
+    body, warnings = get_service().read_points_of_several(queries)
+    return send_body(body, queries[0].encoding, FILE_NAME, len(warnings))
+
+
+@several.route("/metrics/summary")
+@several.arguments(SeveralSummaryQuery(), location="query")
+@answers(several, schemas.SeveralSummaries(), schemas.SEVERAL_SUMMARIES_EXAMPLE)
+def get_several_summaries(query: Mapping[str, Any]) -> dict[str, Any]:
+    """Get summaries of the metrics of several workloads.
+
+    Returns for each workload what `summary` of one workload returns. Workloads that cannot be answered for now are
+    named in `warnings`.
+    """
+    return get_service().summarize_several(
+        query["workload"],
+        query["data_source"],
+        choose_metrics(query),
+        by_attempt=query["split"] == "serial",
+        serials=choose_serials(query),
+    )
+
+
+@several.route("/metrics/progress")
+@several.arguments(SeveralProgressQuery(), location="query")
+@answers(several, schemas.SeveralProgresses(), schemas.SEVERAL_PROGRESSES_EXAMPLE)
+def get_several_progresses(query: Mapping[str, Any]) -> dict[str, Any]:
+    """Get progress of several workloads.
+
+    Returns for each workload what `progress` of one workload returns. Workloads that cannot be answered for now are
+    named in `warnings`.
+    """
+    return get_service().read_progress_of_several(query["workload"], query["data_source"])
+
+
+def _build_queries(query: Mapping[str, Any]) -> Sequence[PointQuery]:
+    """Return a query object for each workload. Raises InvalidParameterError."""
+    workloads: Sequence[WorkloadKey] = query["workload"]
+    # What an answer about several has no place for: changes, and an ETag.
+    first = replace(build_point_query(workloads[0].uid, {**query, "cluster": None, "after": None}, "data"), known=())
+    if first.encoding.startswith("wide") and first.metrics is None:
+        raise InvalidParameterError(NAMES_REQUIRED, {"query": {"metrics": [NAMES_REQUIRED]}})
+    return [
+        replace(first, cluster=each.cluster, selection=replace(first.selection, workload_uid=each.uid), is_part=True)
+        for each in workloads
+    ]

@@ -1,0 +1,102 @@
+"""Puts answers about single workloads together into one about several."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import orjson
+import polars as pl
+
+from lens_perf.performance.points.parquet_writer import find_schema, sink_frames, sink_parquet
+from lens_perf.performance.points.query import ORIGIN_FIELDS, PointQuery
+from lens_perf.performance.points.spool import PointBody, Spool
+from lens_perf.performance.points.text_encodings import SHARED_FIELDS
+from lens_perf.performance.points.wide import list_titles, list_types, write_wide_header
+from lens_perf.performance.points.writers import TEXT_ENCODINGS, list_extra
+
+ARRAYS = {"json": b'{"data":[', "columns": b'{"series":['}
+PARQUET = frozenset({"parquet", "wide-parquet"})
+
+
+class JoinedBody:
+    """The body of an answer to ``query`` about several workloads, in ``spool``; it takes parts of that encoding."""
+
+    def __init__(self, query: PointQuery, spool: Spool) -> None:
+        self._spool = spool
+        self._query = query
+        self._encoding = query.encoding
+        self._is_empty = True
+        self._samplings: list[Mapping[str, Any]] = []
+        self._files: list[PointBody] = []
+        self.points = 0
+        spool.write(ARRAYS.get(query.encoding) or _write_header(query))
+
+    def add(self, part: PointBody, points: int) -> None:
+        """Take a part with so many data points."""
+        self.points += points
+        if part.sampling is not None:
+            self._samplings.append(part.sampling)
+        if self._encoding in PARQUET:
+            self._files.append(part)
+            return
+        if self._encoding in ARRAYS and part.size:
+            self._spool.write(b"" if self._is_empty else b",")
+            self._is_empty = False
+        self._spool.append(part)
+
+    def close(self) -> None:
+        """Close the parts that have not been written yet."""
+        for part in self._files:
+            part.open().close()
+
+    def finish(self, warnings: Sequence[Mapping[str, Any]]) -> PointBody:
+        """Complete the body, with ``warnings`` if it has a place for them, and return it."""
+        if self._encoding in PARQUET:
+            self._write_parquet()
+        elif self._encoding in ARRAYS:
+            sampling = {"sampling": _join_samplings(self._samplings)} if self._samplings else {}
+            rest = orjson.dumps({"total_count": self.points, **sampling, "warnings": warnings})
+            self._spool.write(b"]," + rest[1:] + b"\n")
+        return self._spool.finish()
+
+    def _write_parquet(self) -> None:
+        if not self._files:
+            sink_parquet([], _find_schema(self._query), self._spool)
+            return
+        with ExitStack() as stack:
+            files = [stack.enter_context(part.open()) for part in self._files]
+            # A metric may be int64 in one workload and float64 in another.
+            sink_frames(pl.concat([pl.scan_parquet(file) for file in files], how="vertical_relaxed"), self._spool)
+
+
+def _write_header(query: PointQuery) -> bytes:
+    if query.encoding == "wide-csv":
+        return write_wide_header(_list_titles(query))
+    if query.encoding in PARQUET:
+        return b""
+    fields = (*SHARED_FIELDS, *list_extra(query), *ORIGIN_FIELDS)
+    return TEXT_ENCODINGS[query.encoding].write_header(fields).encode()
+
+
+def _list_titles(query: PointQuery) -> list[str]:
+    return list_titles(ORIGIN_FIELDS, query.metrics or (), by_serial=query.include_serial)
+
+
+def _find_schema(query: PointQuery) -> Mapping[str, Any]:
+    """Return the columns of a Parquet file without rows."""
+    if query.encoding == "parquet":
+        return find_schema(list_extra(query), ORIGIN_FIELDS)
+    metrics = [pl.Float64] * len(query.metrics or ())
+    types = list_types(ORIGIN_FIELDS, metrics, by_serial=query.include_serial)
+    return dict(zip(_list_titles(query), types, strict=True))
+
+
+def _join_samplings(samplings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return how the points of all workloads were chosen: the strongest method, and the sums."""
+    methods = {each["method"] for each in samplings}
+    totals = [each["points_total"] for each in samplings]
+    return {
+        "method": next(method for method in ("stride", "m4", "none") if method in methods),
+        "points_total": None if None in totals else sum(totals),
+        "points_returned": sum(each["points_returned"] for each in samplings),
+    }
