@@ -91,9 +91,9 @@ def test_first_view_and_picking(address: str, workloads: list[str], uid: str) ->
         expect(page.get_by_text("Pick a workload to see how it is doing.")).to_be_visible()
         pick(page, workloads[0])
         card = page.locator(".card")
-        expect(card).to_contain_text("Stalled")
+        expect(card).to_contain_text("Ended")
         expect(card).to_contain_text("299 of 1,000 iterations, 29.9 %")
-        expect(card).to_contain_text("1, 50 iterations again")
+        expect(card).to_contain_text("1 (50 redone iterations")
         expect(charts(page).first).to_be_visible()
         expect(page.locator(".notes").first).to_contain_text("1 \u00d7 NaN")
         expect(page.locator(".notes").first).to_contain_text("1 restart")
@@ -250,7 +250,7 @@ def test_a_run_that_stalls_is_told_of_without_a_new_point(address: str, workload
     with open_page() as page:
         page.clock.install()
         page.goto(f"{address}/lens/#w=alpha/{workloads[0]}")
-        expect(page.locator(".card")).to_contain_text("Stalled")
+        expect(page.locator(".card")).to_contain_text("Ended")
         # Reads of progress go on although no point comes.
         with page.expect_response("**/progress?*"):
             page.clock.fast_forward(11_000)
@@ -281,7 +281,7 @@ def test_nothing_there(address: str, uid: str) -> None:
         expect(page.get_by_text("No workload has this in its name.")).to_be_visible()
         page.goto(f"{address}/lens/#w=alpha/{uid}-unknown")
         page.reload()
-        expect(page.locator(".card")).to_contain_text("Nothing is known of its iterations.")
+        expect(page.locator(".card")).to_contain_text("No records with an iteration and a time.")
 
 
 @on_one_version

@@ -1,9 +1,11 @@
-// How the picked workloads are getting on: a card each, with a bar, the time to go and what was lost.
+// The progress of the selected workloads: a card each, with its state, ETA, restarts and what is wrong.
 
 import { age, make, moment, number, percent, span } from "./words.js";
 import { colourOf } from "./charts.js";
 
-const STATES = { running: "Running", stalled: "Stalled", finished: "Finished" };
+const STATES = { running: "Running", stalled: "Stalled", ended: "Ended", finished: "Finished" };
+
+const MOST_METRICS = 3;
 
 /** Return the card of a workload; `progress` is null while it is being read, or an Error. */
 export function makeCard(workload, index, progress, onRemove) {
@@ -16,15 +18,18 @@ export function makeCard(workload, index, progress, onRemove) {
   const card = make("article", { className: "card" }, head);
   if (progress === null) card.append(make("div", { className: "skeleton tall" }));
   else if (progress instanceof Error) card.append(make("p", { className: "trouble" }, progress.message));
-  else if (progress.state === null) card.append(make("p", {}, "Nothing is known of its iterations."));
-  else card.append(...tell(progress));
+  else if (progress.state === null) card.append(make("p", {}, "No records with an iteration and a time."));
+  else card.append(...describe(progress));
   return card;
 }
 
-function tell(progress) {
-  const state = make("span", { className: `state ${progress.state}` }, STATES[progress.state]);
+function describe(progress) {
+  // A workload whose loss is NaN is not well, whatever its state.
+  const isWell = progress.health.status === "ok" || !progress.non_finite.length;
+  const state = make("span", { className: `state ${isWell ? progress.state : "trouble"}` }, STATES[progress.state]);
   const facts = [
-    ["Time to go", timeToGo(progress)],
+    ...progress.non_finite.slice(0, MOST_METRICS).map((metric) => [`${metric.metric_name} not finite`, since(metric)]),
+    ["ETA", timeToGo(progress)],
     ["Per iteration", pace(progress.seconds_per_iteration)],
     ["Goodput", progress.goodput === null ? "unknown" : percent(progress.goodput)],
     ["Restarts", restarts(progress)],
@@ -37,7 +42,7 @@ function tell(progress) {
 }
 
 function position({ current_iteration: current, target_iteration: target, share_done: share }) {
-  if (target === null) return ` iteration ${number(current)}, of an unknown number`;
+  if (target === null) return ` iteration ${number(current)}, no target`;
   return ` ${number(current)} of ${number(target)} iterations, ${percent(share)}`;
 }
 
@@ -52,16 +57,19 @@ function bar({ share_done: share, state }) {
 
 function timeToGo({ eta, state }) {
   if (state === "finished") return "done";
-  if (eta === null) return state === "stalled" ? "unknown while it stands still" : "unknown";
-  const text = make("span", {}, `${span(eta.seconds)}, till ${moment(eta.timestamp)}`);
+  if (eta === null) return state === "running" ? "unknown" : "none";
+  const text = make("span", {}, `${span(eta.seconds)}, ${moment(eta.timestamp)}`);
   text.append(make("small", {}, ` ${moment(eta.earliest)} to ${moment(eta.latest)}`));
   text.title = eta.basis;
   return text;
 }
 
-const pace = (told) => (told === null ? "unknown" : `${span(told.median)} (${span(told.low)} to ${span(told.high)})`);
+const pace = (found) => (found === null ? "unknown" : `${span(found.median)} (${span(found.low)} to ${span(found.high)})`);
+
+const since = ({ since_iteration: iteration, since_timestamp: time }) =>
+  `since ${iteration === null ? "an unknown iteration" : `iteration ${number(iteration)}`}${time === null ? "" : `, ${age(time)}`}`;
 
 function restarts({ restarts: count, iterations_repeated: repeated, seconds_lost_to_restarts: lost }) {
   if (!count) return "none";
-  return `${number(count)}, ${number(repeated)} iterations again, ${span(lost)} lost`;
+  return `${number(count)} (${number(repeated)} redone iterations, ${span(lost)} lost)`;
 }
