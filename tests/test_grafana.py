@@ -56,7 +56,7 @@ def choose(grafana: Grafana, uid: str, source: str = "") -> None:
 def test_a_workload(grafana: Grafana, stored: str) -> None:
     choose(grafana, stored)
     assert grafana.values["metrics"] == ["loss", "target_iteration", "train/loss"]
-    assert grafana.panel("State") == {"State": ["stalled"]}
+    assert grafana.panel("State") == {"State": ["ended"]}
     assert grafana.panel("Done") == {"Done": [0.6]}
     progress = grafana.panel("Progress")
     assert progress["Iteration"] + progress["Of"] + progress["Restarts"] == [30, 50, 1]

@@ -97,7 +97,7 @@ class PointsQuery(TimeRangeQuery):
     serial = ma.fields.List(
         WholeNumber("serial", "Attempt", 0, INT32, item=True),
         load_default=tuple,
-        metadata={"description": "Return this attempt only; repeatable.", "example": [0]},
+        metadata={"description": "Return this attempt only; repeatable.", "example": []},
     )
     include = OptionalText(
         load_default=absent,

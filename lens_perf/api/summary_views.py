@@ -34,7 +34,7 @@ class SummaryQuery(SourceQuery):
     serial = ma.fields.List(
         WholeNumber("serial", "Attempt", 0, INT32, item=True),
         load_default=tuple,
-        metadata={"description": "Describe this attempt only; repeatable.", "example": [0]},
+        metadata={"description": "Describe this attempt only; repeatable.", "example": []},
     )
     split = OptionalText(
         load_default=absent,
