@@ -1,6 +1,10 @@
 """The answers about clusters and workloads, as the OpenAPI page shows them."""
 
+from typing import Any
+
 import marshmallow as ma
+
+from lens_perf.api.summary_schemas import SUMMARY_EXAMPLE, MetricSummary
 
 CLUSTERS_EXAMPLE = {
     "clusters": [{"name": "my-cluster", "default": True, "current": False, "reachable": True}],
@@ -21,6 +25,17 @@ WORKLOADS_EXAMPLE = {
     "total_count": 1,
     "next_page_token": None,
     "warnings": [{"cluster": "other-cluster", "message": "Cluster other-cluster did not answer in time"}],
+}
+
+SUMMARIES_EXAMPLE: dict[str, Any] = WORKLOADS_EXAMPLE | {
+    "workloads": [each | {"metrics": SUMMARY_EXAMPLE["metrics"]} for each in WORKLOADS_EXAMPLE["workloads"]],  # type: ignore[attr-defined]  # a list
+    "warnings": [
+        {
+            "cluster": "other-cluster",
+            "workload_uid": "def456",
+            "message": "The workload is being read for the first time; try again later",
+        }
+    ],
 }
 
 
@@ -91,4 +106,32 @@ class Workloads(ma.Schema):
         ma.fields.Nested(ClusterWarning),
         required=True,
         metadata=_about("Clusters of which this page holds nothing, and why"),
+    )
+
+
+class WorkloadSummaryInfo(WorkloadInfo):
+    """A workload, and the statistics of some of its metrics."""
+
+    metrics = ma.fields.List(
+        ma.fields.Nested(MetricSummary),
+        required=True,
+        allow_none=True,
+        metadata=_about("In the order in which the request names them; null where a warning says why"),
+    )
+
+
+class WorkloadsWarning(ClusterWarning):
+    """What kept a cluster, or the statistics of a workload, from being answered."""
+
+    workload_uid = ma.fields.String(metadata=_about("The workload, if the warning is about one"))
+
+
+class WorkloadSummaries(Workloads):
+    """A page of workloads with statistics."""
+
+    workloads = ma.fields.List(
+        ma.fields.Nested(WorkloadSummaryInfo), required=True, metadata=_about("The latest active first")
+    )
+    warnings = ma.fields.List(
+        ma.fields.Nested(WorkloadsWarning), required=True, metadata=_about("What is missing, and why")
     )

@@ -10,11 +10,15 @@ from lens_perf.api import listing_schemas
 from lens_perf.api.access_check import list_readable
 from lens_perf.api.arguments import NO_NUL, ClusterQuery, OptionalText, absent
 from lens_perf.api.endpoints import StrictBlueprint, answers
+from lens_perf.api.metrics_views import get_service
 from lens_perf.api.point_arguments import WholeNumber
+from lens_perf.api.point_queries import choose_metrics
+from lens_perf.api.summary_views import MetricsQuery
 from lens_perf.performance.listing import Listing
 from lens_perf.performance.workload_list import ListQuestion
 
 LISTING = "lens_perf_listing"
+NAMES_REQUIRED = "name the metrics: metrics=a,b, or metric=a for a name taken verbatim"
 PAGE_SIZE = 50
 LARGEST_PAGE = 1000
 
@@ -51,6 +55,15 @@ class WorkloadsQuery(ClusterQuery):
     )
 
 
+class WorkloadSummariesQuery(WorkloadsQuery, MetricsQuery):
+    """Which workloads are wanted, and which of their metrics."""
+
+    @ma.validates_schema
+    def _check_names(self, data: Mapping[str, Any], **_kwargs: Any) -> None:
+        if not choose_metrics(data):
+            raise ma.ValidationError(NAMES_REQUIRED, "metrics")
+
+
 @listing.route("/clusters")
 @listing.arguments(NothingQuery(), location="query")
 @answers(listing, listing_schemas.Clusters(), listing_schemas.CLUSTERS_EXAMPLE)
@@ -71,13 +84,29 @@ def get_workloads(query: Mapping[str, Any]) -> dict[str, Any]:
     Lists the workloads of one cluster or, by default, of all, the latest active first. Of all clusters, one that cannot
     answer is named in `warnings`.
     """
-    question = ListQuestion(
+    return _listing().list_workloads(_build_question(query), must_answer=query["cluster"] is not None)
+
+
+@listing.route("/workloads/summary")
+@listing.arguments(WorkloadSummariesQuery(), location="query")
+@answers(listing, listing_schemas.WorkloadSummaries(), listing_schemas.SUMMARIES_EXAMPLE)
+def get_workload_summaries(query: Mapping[str, Any]) -> dict[str, Any]:
+    """Get workloads with summaries of metrics.
+
+    Lists workloads as `workloads` does, each with the statistics of the metrics that the request names. A cluster that
+    cannot answer, or a workload whose statistics are not ready yet, is named in `warnings`.
+    """
+    page = _listing().list_workloads(_build_question(query), must_answer=False)
+    return get_service().summarize_page(page, choose_metrics(query) or ())
+
+
+def _build_question(query: Mapping[str, Any]) -> ListQuestion:
+    return ListQuestion(
         clusters=list_readable(_listing().names) if query["cluster"] is None else (query["cluster"],),
         search=query["search"] or "",
         page_size=query["page_size"] or PAGE_SIZE,
         page_token=query["page_token"],
     )
-    return _listing().list_workloads(question, must_answer=query["cluster"] is not None)
 
 
 def _listing() -> Listing:

@@ -14,8 +14,8 @@ from lens_perf.api.point_queries import choose_metrics, choose_serials
 from lens_perf.performance.selection import Selection
 
 
-class SummaryQuery(SourceQuery):
-    """Which metrics of a workload to describe."""
+class MetricsQuery(ma.Schema):
+    """Which metrics to describe."""
 
     metrics = MetricNames(
         load_default=tuple,
@@ -31,6 +31,11 @@ class SummaryQuery(SourceQuery):
         load_default=tuple,
         metadata={"description": "One metric name, taken verbatim; repeatable.", "example": ["loss"]},
     )
+
+
+class SummaryQuery(SourceQuery, MetricsQuery):
+    """Which metrics of a workload to describe."""
+
     serial = ma.fields.List(
         WholeNumber("serial", "Attempt", 0, INT32, item=True),
         load_default=tuple,

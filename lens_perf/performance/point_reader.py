@@ -117,8 +117,11 @@ class PointReader:
             )
 
     @contextmanager
-    def _open_position(self, query: PointQuery) -> Iterator[tuple[Transaction, Position]]:
-        with self._clusters.read(query.cluster) as transaction:
+    def _open_position(
+        self, query: PointQuery, patience: Patience | None = None
+    ) -> Iterator[tuple[Transaction, Position]]:
+        within = None if patience is None else patience.seconds_left
+        with self._clusters.read(query.cluster, within) as transaction:
             rewrites = select_rewrites(transaction)
             with transaction.snapshot():
                 yield transaction, read_position(transaction, rewrites)
@@ -132,7 +135,7 @@ class PointReader:
     def _answer_preview(self, work: _Work) -> PointAnswer:
         query, sampling = work.query, work.query.sampling
         assert sampling is not None  # noqa: S101 - a preview is a way of sampling
-        with self._clusters.read(query.cluster) as transaction:
+        with self._clusters.read(query.cluster, work.patience.seconds_left) as transaction:
             records = fetch_records(
                 lambda sink: copy_preview(transaction, query.selection, sampling.max_points, sink),
                 self._copies.most_fields,
@@ -141,7 +144,7 @@ class PointReader:
         return PointAnswer(self._write(work, records, query, {}), None)
 
     def _answer_from_table(self, work: _Work) -> PointAnswer:
-        with self._open_position(work.query) as (transaction, position):
+        with self._open_position(work.query, work.patience) as (transaction, position):
             work.observation.note(transaction, position)
             etag = work.observation.make_etag(lambda: select_count(transaction, work.query.selection))
             cursor, extra = work.observation.describe()

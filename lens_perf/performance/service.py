@@ -119,6 +119,20 @@ class PerformanceService:
 
         return collect_answers(workloads, patience, summarize).describe()
 
+    def summarize_page(self, page: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+        """Return a page of the listing with the ``metrics`` of each workload, None where a warning says why."""
+        workloads = [WorkloadKey(each["cluster"], each["workload_uid"]) for each in page["workloads"]]
+        summaries = self.summarize_several(workloads, None, names)
+        metrics = {(each["cluster"], each["workload_uid"]): each["metrics"] for each in summaries["workloads"]}
+        return {
+            **page,
+            "workloads": [
+                each | {"metrics": metrics.get(workload)}
+                for each, workload in zip(page["workloads"], workloads, strict=True)
+            ],
+            "warnings": [*page["warnings"], *summaries["warnings"]],
+        }
+
     def read_progress_of_several(self, workloads: Sequence[WorkloadKey], data_source: str | None) -> dict[str, Any]:
         """Return the progress of each workload, and warnings of those without answer."""
         self._check_clusters([workload.cluster for workload in workloads])

@@ -134,6 +134,14 @@ def test_where_no_token_can_be_checked_all_are_refused(
         assert app.test_client().get("/healthz").status_code == 200
 
 
+def test_the_run_table_leaves_out_what_a_limited_token_may_not_read(client: FlaskClient, limited: str) -> None:
+    path = "/lens/v1/workloads/summary?metrics=loss"
+    assert ask(client, path, None)[0] == 401
+    assert ask(client, f"{path}&cluster=alpha", limited) == (403, "The token may not read this cluster")
+    answer = client.get(path, headers={"Authorization": f"Bearer {limited}"}).json or {}
+    assert {each["cluster"] for each in [*answer["workloads"], *answer["warnings"]]} <= {"beta"}
+
+
 def test_the_command(settings: Path, client: FlaskClient) -> None:
     def run(*arguments: str) -> tuple[int, str]:
         result = CliRunner().invoke(main, ["token", *arguments, "--config", str(settings)], catch_exceptions=False)

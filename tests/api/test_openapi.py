@@ -30,6 +30,7 @@ PARAMETERS = {
 # Beside the contract's own endpoints.
 DATA = {"data_source", "start", "end", "metrics", "metric", "non_finite", "method", *POINTS}
 OTHERS = {
+    "/lens/v1/workloads/summary": {"cluster", "search", "page_size", "page_token", "metrics", "metric"},
     "/lens/v1/metrics/data": {"workload", *DATA},
     "/lens/v1/metrics/summary": {"workload", "data_source", "metrics", "metric", "serial", "split"},
     "/lens/v1/metrics/progress": {"workload", "data_source"},
@@ -144,6 +145,8 @@ def heed_what_no_schema_can_say(case: schemathesis.Case) -> schemathesis.Case:
     if query.get("layout") == "wide":
         query["format"] = "parquet"
         query |= {"metrics": "loss"} if "workload" in query else {}
+    if case.path.endswith("/workloads/summary"):
+        query["metrics"] = "loss"
     if "workload" in query:
         query["workload"] = [f"alpha/{each.partition('/')[2]}"[:200] for each in query["workload"]]
     if query.get("method") == "stride":

@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 
 from lens_perf.access.token_file import create_token
 from lens_perf.api.metrics_views import SERVICE
+from lens_perf.app import REGISTRY
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from lens_perf.errors import ClientLeftError, ClusterUnreachableError, CopyNotReadyError
 from lens_perf.performance.columns.part_files import DamagedPartError
@@ -252,6 +253,23 @@ def test_past_the_deadline_the_rest_are_warnings_and_nobody_waits_for_a_client_t
 
     with pytest.raises(ClientLeftError):
         ask_each(workloads, Patience(5), leave)
+
+
+def test_all_reads_share_one_deadline(
+    app: Flask, get: Get, workloads: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = app.extensions[REGISTRY]
+    read, bounds = registry.read, []
+
+    def note(asked: str | None, within: float | None = None) -> Any:
+        bounds.append(within)
+        return read(asked, within)
+
+    monkeypatch.setattr(registry, "read", note)
+    get("data", workloads, metrics="loss")
+    assert len(bounds) == len(workloads)
+    assert None not in bounds
+    assert bounds == sorted(bounds, reverse=True)
 
 
 def test_one_build_leaves_time_for_the_others() -> None:

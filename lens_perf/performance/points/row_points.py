@@ -12,13 +12,15 @@ import polars as pl
 from lens_perf.performance.blocks import MILLISECONDS_TO_2000, Block
 from lens_perf.performance.columns.field_columns import NON_FINITE, TEXT, VALUE
 from lens_perf.performance.columns.number_text import NON_FINITE_CODES
-from lens_perf.performance.metric_fields import is_finite_number
+from lens_perf.performance.metric_fields import SURELY_FINITE_LENGTH, is_finite_number
 from lens_perf.performance.points.spool import Spool
 from lens_perf.performance.points.text_writer import TextWriter
 from lens_perf.performance.points.writers import Writer
 
 NUMBER_STARTS = frozenset(b"-0123456789")
 CODES = {text.encode(): code for text, code in NON_FINITE_CODES.items()}
+# From here on, text is written by a vectorised writer, which takes a millisecond to begin.
+MANY_ROWS = 10_000
 # Rows that are put into a block.
 BLOCK_BYTES = 2**20
 Rows = Sequence[Sequence[bytes]]
@@ -27,8 +29,9 @@ Rows = Sequence[Sequence[bytes]]
 class RowPoints:
     """Gives ``writer`` the points of the metrics ``names``, one value in a row for each.
 
-    Text is written as the rows come. Other encodings take blocks, when ``finish`` is called; until then the rows are in
-    a temporary file of ``spool``.
+    Text is written as the rows come: the first rows one by one, so that a small answer is done before a vectorised
+    writer has begun, the rest block by block. Other encodings take blocks, when ``finish`` is called; until then the
+    rows are in a temporary file of ``spool``.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class RowPoints:
         self._non_finite = non_finite
         self._heads: list[bytes] = []
         self._tails: dict[bytes, bytes] = {}
+        self._taken = 0
         if isinstance(writer, TextWriter):
             self._heads = [writer.encoding.write_head(name).encode() for name in names]
         else:
@@ -47,10 +51,14 @@ class RowPoints:
 
     def take(self, block: bytes) -> None:
         """Take a block of whole rows."""
-        if isinstance(self._writer, TextWriter):
-            self._write_text(self._writer, _split(block))
-        else:
+        if not isinstance(self._writer, TextWriter):
             self._rows.write(block)
+        elif self._taken >= MANY_ROWS and block:
+            self._write_frame(self._writer, block)
+        else:
+            rows = _split(block)
+            self._taken += len(rows)
+            self._write_text(self._writer, rows)
 
     def finish(self) -> None:
         """Write what has not been written yet; there are no more rows."""
@@ -60,7 +68,7 @@ class RowPoints:
             self._writer.write_blocks(map(self._build_block, blocks), self._names)
 
     def _write_text(self, writer: TextWriter, rows: Rows) -> None:
-        """Write the points here: a small answer is done before a vectorised writer has begun."""
+        """Write the points of ``rows`` one by one."""
         count, null, points = len(self._names), writer.encoding.null.encode(), []
         for row in rows:
             timestamp, iteration, source, *serial = row[count:]
@@ -72,6 +80,50 @@ class RowPoints:
                 if value and self._is_point(value)
             ]
         writer.write_text(b"".join(points), len(points))
+
+    def _write_frame(self, writer: TextWriter, block: bytes) -> None:
+        values = [f"value:{place}" for place in range(len(self._names))]
+        rows = pl.read_csv(
+            block,
+            has_header=False,
+            new_columns=[*values, *self._shared],
+            separator="\t",
+            quote_char=None,
+            infer_schema=False,
+        )
+        points = [pl.col(name).is_not_null() & self._are_points(pl.col(name)) for name in values]
+        kept = rows.with_columns(pl.when(is_point).then(name) for is_point, name in zip(points, values, strict=True))
+        kept = kept.filter(pl.any_horizontal(pl.col(values).is_not_null()))
+        tail = self._write_tails(writer, kept)
+        whole = [
+            pl.concat_str(pl.lit(head.decode()), name, tail) for head, name in zip(self._heads, values, strict=True)
+        ]
+        line = (
+            whole[0]
+            if len(whole) == 1
+            else pl.concat_str(whole, separator=writer.encoding.separator, ignore_nulls=True)
+        )
+        count = kept.height * len(values) - sum(kept.select(pl.col(values).null_count()).row(0))
+        writer.write_lines(kept.select(line), count)
+
+    def _are_points(self, texts: pl.Expr) -> pl.Expr:
+        """Return what ``_is_point`` does."""
+        is_short = texts.str.len_bytes() <= SURELY_FINITE_LENGTH
+        is_finite = is_short | texts.cast(pl.Float64, strict=False).is_finite().fill_null(value=False)
+        is_number = texts.str.head(1).is_in([chr(each) for each in NUMBER_STARTS]) & is_finite
+        return is_number | texts.is_in([each.decode() for each in CODES]) if self._non_finite else is_number
+
+    def _write_tails(self, writer: TextWriter, rows: pl.DataFrame) -> pl.Expr:
+        """Return what follows the value of each point of a record, without a separator."""
+        pieces: list[pl.Expr] = []
+        for field in self._shared:
+            text = pl.col(field).fill_null(writer.encoding.null)
+            if field == "data_source":
+                sources = rows[field].unique().to_list()
+                known = [writer.encoding.write_source(json.loads(each)) for each in sources]
+                text = pl.col(field).replace_strict(sources, known, return_dtype=pl.String)
+            pieces += [pl.lit("," + writer.encoding.write_label(field)), text]
+        return pl.concat_str(*pieces, pl.lit(writer.encoding.write_tail(writer.origin)))
 
     def _learn_tail(self, writer: TextWriter, source: bytes) -> bytes:
         """Return what follows the value of a point of a data source, with ``%b`` for what differs."""

@@ -73,6 +73,12 @@ class TextWriter:
         self.count.add(count)
         self._spool.write(points)
 
+    def write_lines(self, lines: pl.DataFrame, count: int) -> None:
+        """Write ``count`` points, those of a record a line of the only column."""
+        if not lines.is_empty():
+            self.count.add(count)
+            self._write_frame(lines, int(lines.to_series().str.len_bytes().sum()) + lines.height)
+
     def finish(self, extra: Mapping[str, Any]) -> PointBody:
         """Complete the body, with the fields ``extra`` where it has a place for them, and return it."""
         note_rows(self.count.value)

@@ -44,15 +44,24 @@ def write_rows(records: Sequence[Record], query: PointQuery) -> list[bytes]:
     query=QUERIES,
     names=st.lists(NAMES, min_size=1, max_size=4, unique=True),
     size=st.sampled_from([1, 100]),
+    many_rows=st.sampled_from([0, 3, 10**6]),
 )
 @settings(deadline=None, max_examples=50)
 def test_rows_and_blocks_are_alike(
-    encoding: Any, block_bytes: int, *, records: list[Record], query: PointQuery, names: list[str], size: int
+    encoding: Any,
+    block_bytes: int,
+    *,
+    records: list[Record],
+    query: PointQuery,
+    names: list[str],
+    size: int,
+    many_rows: int,
 ) -> None:
     query = replace(query, encoding=encoding, metrics=tuple(names))
     rows = write_rows(records, query)
     with Spool(2**20) as spool, pytest.MonkeyPatch.context() as patch:
         patch.setattr(row_points, "BLOCK_BYTES", block_bytes)
+        patch.setattr(row_points, "MANY_ROWS", many_rows)
         writer = open_writer(query, spool, PointCount(10**6), 2**20)
         points = RowPoints(names, writer, spool, has_serial=query.include_serial, non_finite=query.non_finite)
         for start in range(0, len(rows), size):
