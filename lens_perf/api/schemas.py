@@ -59,7 +59,7 @@ POINT_VALUE = [{"type": "number", "format": "double"}, {"type": "string", "enum"
 
 
 class MetricDataPoint(ma.Schema):
-    """One value of one metric. Documentation alone: PostgreSQL or the expander writes these."""
+    """One value of one metric. For the specification only: ``performance.points`` writes these."""
 
     metric_name = ma.fields.String(required=True, metadata={"description": "The name of the metric"})
     value = ma.fields.Raw(
@@ -81,12 +81,18 @@ class MetricDataPoint(ma.Schema):
         allow_none=True,
         metadata={"description": "Data source of this data point; null where none is stored"},
     )
+    serial = ma.fields.Integer(
+        allow_none=True, metadata={"description": "Attempt; with `include=serial` or `split=serial`", "format": "int32"}
+    )
+    axis_value = ma.fields.Float(
+        metadata={"description": "Position on the axis; with `max_points` along `relative_time` or a metric"}
+    )
 
 
-def _array(description: str, items: Any) -> ma.fields.Field[Any]:
+def _array(description: str, items: Any, *, required: bool = True) -> ma.fields.Field[Any]:
     return ma.fields.List(
         ma.fields.Raw(metadata={} if isinstance(items, list) else {"type": items, "nullable": True}),
-        required=True,
+        required=required,
         metadata={"description": description},
     )
 
@@ -99,6 +105,11 @@ class Series(ma.Schema):
     iterations = _array("Training step/iteration numbers", "integer")
     timestamps = _array("Timestamps in milliseconds", "integer")
     values = _array("The metric values", POINT_VALUE)
+    serial = ma.fields.Integer(
+        allow_none=True, metadata={"description": "Attempt of the series; with `split=serial`", "format": "int32"}
+    )
+    serials = _array("Attempts; with `include=serial`", "integer", required=False)
+    axis_values = _array("Positions on the axis; as `axis_value` of a data point", "number", required=False)
 
 
 class SamplingInfo(ma.Schema):
