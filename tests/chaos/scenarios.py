@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from tests.benchmarks.gunicorn_process import run_gunicorn
 from tests.chaos.exhaustion import EXHAUSTION
 from tests.chaos.finding import Finding
+from tests.chaos.hostile_rows import read_hostile_rows
 from tests.chaos.namespace import find_obstacle
 from tests.chaos.polling import poll_schedules
 from tests.chaos.token_file import damage_token_file
@@ -350,6 +351,7 @@ SCENARIOS: Mapping[str, Callable[[World], Finding]] = {
     **EXHAUSTION,
     "interrupted-imports": interrupt_imports,
     "damaged-token-file": damage_token_file,
+    "hostile-rows": read_hostile_rows,
     "polling-schedules": poll_schedules,
 }
 # What needs the usual deadline: answers that take long without any fault.
