@@ -142,6 +142,9 @@ def test_zooming_fetches_finer_data(address: str, workloads: list[str], uid: str
         open_dashboard(page, address, uid)
         pick(page, workloads[1])
         plot = page.locator("figure.chart .u-over").first
+        # The chart replaces its preview, and moves down when the card is filled.
+        expect(page.locator("#charts")).to_have_attribute("aria-busy", "false")
+        expect(page.locator(".card progress")).to_be_visible()
         expect(plot).to_be_visible()
         box = plot.bounding_box()
         assert box

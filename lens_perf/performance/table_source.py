@@ -10,6 +10,7 @@ from typing import Protocol
 from lens_perf.performance.columns.source import Changes
 from lens_perf.performance.columns.statements import copy_ids, copy_records
 from lens_perf.performance.freshness.checkpoint import (
+    SMALL_WORKLOAD,
     Checkpoint,
     Position,
     digest_records,
@@ -66,7 +67,8 @@ class TableSource:
         selection = Selection(self.workload_uid)
         with ExitStack() as stack:
             if heavy:
-                stack.enter_context(self.clusters.admit_heavy_read(self.cluster))
+                if self._is_large(seconds):
+                    stack.enter_context(self.clusters.admit_heavy_read(self.cluster))
                 transaction = stack.enter_context(self.clusters.read_in_background(self.cluster, seconds))
             else:
                 transaction = stack.enter_context(self.clusters.read(self.cluster, seconds))
@@ -76,6 +78,11 @@ class TableSource:
             if self.observe is not None and not heavy:
                 self.observe(transaction, position)
             yield TableSnapshot(transaction, selection, position)
+
+    def _is_large(self, seconds: float) -> bool:
+        """Return whether reading all records is worth a place among the heavy reads."""
+        with self.clusters.read_in_background(self.cluster, seconds) as transaction:
+            return select_count(transaction, Selection(self.workload_uid), SMALL_WORKLOAD + 1) > SMALL_WORKLOAD
 
 
 @dataclass(frozen=True)

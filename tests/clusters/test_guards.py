@@ -142,7 +142,8 @@ def test_a_prober_that_cannot_be_started_is_started_later(app: Flask) -> None:
             assert response.json is not None
             assert response.json["message"] == "Cluster alpha cannot be reached now; try again later"
     assert registry.breaker_state("alpha") == "open"
-    assert counted(app, "lens_perf_guard_failures_total", "prober") == failures + 4
+    # At least: the process may have other clusters whose probers cannot be started either.
+    assert counted(app, "lens_perf_guard_failures_total", "prober") >= failures + 4
     # The next request that is refused starts the prober.
     assert app.test_client().get(PATH).status_code == 503
     wait_until(lambda: registry.breaker_state("alpha") == "closed")

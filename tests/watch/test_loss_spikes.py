@@ -8,6 +8,7 @@ import pytest
 from lens_perf.ingest.assembly import assemble
 from lens_perf.ingest.imports import METADATA_FIELDS, REPETITIONS, Kind, choose_kind
 from lens_perf.ingest.kinds import SourceOptions, read_sources
+from lens_perf.ingest.logs.dialect_files import load_dialects
 from lens_perf.ingest.read_summary import ReadSummary
 from lens_perf.performance.progress.metric_names import is_loss
 from lens_perf.watch.loss_spikes import BASE, LENGTH, LossPoint, find_spikes
@@ -69,7 +70,7 @@ def read_losses() -> dict[str, list[LossPoint]]:
     groups += [[path] for path in REAL_DATA.glob("wandb/*.csv")]
     losses: dict[str, list[LossPoint]] = {}
     for paths in groups:
-        kind, summary = choose_kind(paths).kind, ReadSummary()
+        kind, summary = choose_kind(paths, load_dialects(None)).kind, ReadSummary()
         for record in assemble(
             read_sources(kind, paths, summary, SourceOptions()),
             summary,
