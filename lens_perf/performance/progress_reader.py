@@ -16,6 +16,7 @@ from lens_perf.performance.progress.facts import ProgressFacts
 from lens_perf.performance.progress.non_finite import list_non_finite
 from lens_perf.performance.progress.record_blocks import (
     COLUMNS,
+    SOURCE,
     TARGET,
     choose_source,
     count_by_source,
@@ -81,7 +82,10 @@ def _compute(copy: WorkloadCopy, data_source: str | None, patience: Patience) ->
     source = data_source or _choose_source(copy, read_frames("iteration", "data_source"))
     if source is None:
         return ProgressFacts(non_finite=non_finite)
-    facts = compute_facts(lambda: read_record_blocks(read_frames(*COLUMNS, fields=[TARGET]), source), source=source)
+    # To read and compare the sources takes as long as all else, and most workloads have only one.
+    is_only = set(copy.sources) == {source}
+    columns, wanted = (COLUMNS, None) if is_only else ((*COLUMNS, SOURCE), source)
+    facts = compute_facts(lambda: read_record_blocks(read_frames(*columns, fields=[TARGET]), wanted), source=source)
     return replace(facts, non_finite=non_finite)
 
 

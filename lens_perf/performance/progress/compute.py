@@ -15,6 +15,9 @@ RECENT_INTERVALS = 100
 PAUSE_FACTOR = 5
 PAUSE_MICROSECONDS = 10_000_000
 MICROSECONDS = 1e6
+# To read a workload from its copy takes as long as to compute its facts: so many records, of 32 bytes, are kept for the
+# second pass.
+MOST_KEPT = 2**20
 PACE_PERCENTILES = (10, 50, 90)
 
 ReadBlocks = Callable[[], Iterable[RecordBlock]]
@@ -26,12 +29,13 @@ def compute_facts(
     """Return the facts of the records that ``read_blocks`` yields, twice the same, in the order (time, id).
 
     Holds 8 bytes for each interval between two records, 12 where most intervals have more than 65,536 iterations,
-    and a few blocks of records.
+    and MOST_KEPT records and a few blocks.
     """
-    usual = measure_usual(_read_steps(read_blocks))
-    survey, totals = _Survey(), _Totals(usual)
-    for steps in walk_steps(order_records(survey.watch(read_blocks()))):
+    ordered = _OrderedRecords(read_blocks)
+    totals = _Totals(measure_usual(walk_steps(ordered)))
+    for steps in walk_steps(ordered):
         totals.add(steps)
+    survey = ordered.survey
     if survey.first is None or survey.last is None:
         return ProgressFacts(source=source, non_finite=non_finite)
     pace, spacing = totals.recent.measure()
@@ -58,8 +62,28 @@ def compute_facts(
     )
 
 
-def _read_steps(read_blocks: ReadBlocks) -> Iterator[Steps]:
-    return walk_steps(order_records(block.records for block in read_blocks()))
+class _OrderedRecords:
+    """The records in their order, as often as they are asked for. Up to MOST_KEPT are read only once."""
+
+    def __init__(self, read_blocks: ReadBlocks) -> None:
+        self._read_blocks = read_blocks
+        self._kept: list[Records] | None = None
+        self.survey = _Survey()
+
+    def __iter__(self) -> Iterator[Records]:
+        if self._kept is not None:
+            yield from self._kept
+            return
+        self.survey = _Survey()
+        kept: list[Records] = []
+        for part in order_records(self.survey.watch(self._read_blocks())):
+            if self.survey.records <= MOST_KEPT:
+                kept.append(part)
+            else:
+                kept.clear()
+            yield part
+        if self.survey.records <= MOST_KEPT:
+            self._kept = kept
 
 
 class _Survey:

@@ -12,7 +12,8 @@ Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
 
 TARGET = "target_iteration"
-COLUMNS = ("id", "created_at", "iteration", "serial", "data_source")
+COLUMNS = ("id", "created_at", "iteration", "serial")
+SOURCE = "data_source"
 # How a record without a serial is marked; any real serial is an int32.
 NO_SERIAL = -(2**40)
 INFINITIES = (-(2**63), 2**63 - 1)
@@ -55,10 +56,11 @@ def rank_serials(serials: Integers) -> Integers:
     return np.where(serials == NO_SERIAL, 0, serials)
 
 
-def read_record_blocks(frames: Iterable[pl.DataFrame], source: str) -> Iterator[RecordBlock]:
+def read_record_blocks(frames: Iterable[pl.DataFrame], source: str | None) -> Iterator[RecordBlock]:
     """Yield the records of one data source, block by block; records without an iteration or a finite time are left out.
 
-    ``frames`` hold COLUMNS and, where a record has one, ``v:target_iteration`` (and ``t:``), by (time, id).
+    ``frames`` hold COLUMNS and, where a record has one, ``v:target_iteration`` (and ``t:``), by (time, id); and SOURCE
+    unless ``source`` is None, for frames of a single data source.
     """
     for frame in frames:
         kept = _select_counted(frame, source)
@@ -72,11 +74,13 @@ def read_record_blocks(frames: Iterable[pl.DataFrame], source: str) -> Iterator[
             yield RecordBlock(records, *_find_target(kept))
 
 
-def _select_counted(frame: pl.DataFrame, source: str) -> pl.DataFrame:
+def _select_counted(frame: pl.DataFrame, source: str | None) -> pl.DataFrame:
     """Return the rows of a source that have an iteration and a finite time; nearly always all, which copies nothing."""
-    times, is_source = frame["created_at"], frame["data_source"] == source
-    if times.null_count() or frame["iteration"].null_count() or not is_source.all(ignore_nulls=False):
-        frame = frame.filter(is_source & times.is_not_null() & frame["iteration"].is_not_null())
+    if source is not None:
+        frame = frame.filter(frame[SOURCE] == source)
+    times = frame["created_at"]
+    if times.null_count() or frame["iteration"].null_count():
+        frame = frame.filter(times.is_not_null() & frame["iteration"].is_not_null())
         times = frame["created_at"]
     if frame.height and (times[0] == INFINITIES[0] or times[-1] == INFINITIES[1]):
         frame = frame.filter(~times.is_in(INFINITIES))
