@@ -166,6 +166,7 @@ def test_the_tail_moves_by_itself(address: str, workloads: list[str], uid: str, 
     with open_page() as page:
         open_dashboard(page, address, uid)
         pick(page, workloads[1])
+        expect(page.locator("#charts")).to_have_attribute("aria-busy", "false")
         page.get_by_text("Values as a table").first.click()
         expect(page.locator("figure.chart").first.locator("tbody tr").last).to_contain_text("2,999")
         canvas = charts(page).first.element_handle()
@@ -264,6 +265,8 @@ def test_what_comes_takes_the_focus_from_nobody(address: str, workloads: list[st
     with open_page() as page:
         page.goto(f"{address}/lens/#w=alpha/{workloads[0]}&m=loss&m=lr")
         expect(charts(page)).to_have_count(2)
+        # Only the whole, which replaces the preview, has the cursor from which new records are followed.
+        expect(page.locator("#charts")).to_have_attribute("aria-busy", "false")
         table = page.locator("figure.chart summary").nth(1)
         table.focus()
         with page.expect_response(lambda response: "after=W" in response.url and "[301]" in response.text()):
