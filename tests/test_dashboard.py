@@ -338,6 +338,8 @@ def test_with_the_keyboard_alone(address: str, workloads: list[str], uid: str) -
         expect(page.get_by_role("checkbox", name=re.compile(workloads[0]))).to_be_checked()
         expect(page.get_by_role("checkbox", name=re.compile(workloads[0]))).to_be_focused()
         plot = page.get_by_role("img", name=re.compile("^loss along iteration"))
+        expect(plot).to_be_visible()
+        expect(page.locator("#charts")).to_have_attribute("aria-busy", "false")
         plot.focus()
         value = page.locator("figure.chart").first.locator(".u-legend .u-value").first
         page.keyboard.press("End")
