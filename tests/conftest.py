@@ -207,6 +207,12 @@ INSERT = "INSERT INTO training_performance (workload_uid, performance, iteration
 Store = Callable[..., None]
 
 
+def insert_rows(dsn: str, uid: str, rows: Sequence[Row]) -> None:
+    """Store rows of a workload in the database at ``dsn``."""
+    with closing(psycopg2.connect(dsn)) as connection, connection, connection.cursor() as cursor:
+        psycopg2.extras.execute_values(cursor, INSERT, [row.values(uid) for row in rows])
+
+
 @pytest.fixture(scope="session")
 def store(postgres: EmbeddedPostgres) -> Iterator[Store]:
     """Store rows of a workload in a cluster."""

@@ -1,7 +1,7 @@
 """What check-config says of a cluster that will not work fully, and that the service behaves as it says."""
 
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import psycopg2
@@ -10,27 +10,11 @@ from click.testing import CliRunner, Result
 
 from lens_perf.cli import main
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
-from lens_perf.performance.schema import create_schema
 from tests.conftest import READER, running_app
+from tests.databases import database
 
 Check = Callable[[str], Result]
 SETTINGS = '[clusters.odd]\ndsn = "{}"\n[pool]\nsize = {}\n'
-
-
-@contextmanager
-def database(postgres: EmbeddedPostgres, name: str, *statements: str, options: str = "") -> Iterator[str]:
-    """Make a database with the table, changed as ``statements`` say; return the way into it."""
-    with closing(psycopg2.connect(postgres.dsn("postgres"))) as outside, outside.cursor() as maker:
-        outside.autocommit = True
-        maker.execute(f"CREATE DATABASE {name} {options}")
-        try:
-            with closing(psycopg2.connect(postgres.dsn(name))) as connection, connection.cursor() as cursor:
-                create_schema(connection)
-                for statement in (*statements, f"GRANT SELECT ON training_performance TO {READER}"):
-                    cursor.execute(statement)
-            yield postgres.dsn(name, READER)
-        finally:
-            maker.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

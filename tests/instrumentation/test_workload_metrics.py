@@ -11,7 +11,8 @@ from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from lens_perf.errors import ClusterUnreachableError, CopyNotReadyError, LensError
 from lens_perf.performance.selection import Selection
 from lens_perf.performance.workload_list import ListQuestion
-from tests.conftest import Row, Store, at, running_app, two_clusters
+from tests.conftest import Row, at, insert_rows, running_app
+from tests.databases import database
 from tests.instrumentation.exposition import read_samples, value_of
 from tests.test_serving import on_one_version
 from tests.watch.workloads import progress_at
@@ -139,16 +140,23 @@ def test_one_workload_that_cannot_be_read_leaves_the_others() -> None:
 
 @on_one_version
 def test_the_path_is_off_unless_enabled(
-    postgres: EmbeddedPostgres, write_settings: Callable[[str], Path], store: Store, uid: str
+    postgres: EmbeddedPostgres, write_settings: Callable[[str], Path], uid: str
 ) -> None:
     now = time.time()
-    store(uid, [Row({"loss": 1}, number, at(round((now - 50 + number) * 1000))) for number in range(1, 50)])
-    settings = two_clusters(postgres)
-    with running_app(write_settings(settings)) as app:
-        assert app.test_client().get("/metrics/workloads").status_code == 404
-    path = write_settings(settings.replace("[clusters.alpha]", "[http]\nworkload_metrics = 5\n[clusters.alpha]", 1))
-    with running_app(path) as app:
-        answer = app.test_client().get("/metrics/workloads")
+    rows = [Row({"loss": 1}, number, at(round((now - 50 + number) * 1000))) for number in range(1, 50)]
+    with database(postgres, "gauges") as dsn:
+        insert_rows(postgres.dsn("gauges"), uid, rows)
+        clusters = f"""
+            current_cluster = "alpha"
+            [clusters.alpha]
+            dsn = "{dsn}"
+            [clusters.unreachable]
+            dsn = "host=127.0.0.1 port=1"
+        """
+        with running_app(write_settings(clusters)) as app:
+            assert app.test_client().get("/metrics/workloads").status_code == 404
+        with running_app(write_settings(f"{clusters}\n[http]\nworkload_metrics = 5\n")) as app:
+            answer = app.test_client().get("/metrics/workloads")
     assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
     assert answer.content_type.startswith("text/plain; version=")
     assert value_of(answer.text, STATE, cluster="alpha", workload=uid, state="running") == 1
