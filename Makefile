@@ -33,7 +33,7 @@ serve: $(STAMPS)/service $(DRAWING) ## Serve what the settings file named by LEN
 	@exec $(BIN)/gunicorn -c config/gunicorn.conf.py -b 127.0.0.1:$(PORT) wsgi:app
 
 test: $(STAMPS)/test $(DRAWING) ## Run the tests; ARGS="-k name" chooses among them
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(STAMPS)/dev ## Check style and formatting
 	$(BIN)/ruff check $(SOURCES)

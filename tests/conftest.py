@@ -39,10 +39,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the suite's mark, and hold the machine to ``--bare``."""
+    """Declare the suite's marks, and check that the machine is as ``--bare`` says."""
     config.addinivalue_line("markers", "needs(*programs): skip the test where one of the programs is not installed")
+    config.addinivalue_line("markers", "long: run the test's module first; at the end it would keep one process busy")
     if config.getoption(BARE):
         check_bare()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run modules that have a long test first, so that parallel processes end together."""
+    long = {item.path for item in items if item.get_closest_marker("long")}
+    items.sort(key=lambda item: item.path not in long)
 
 
 @pytest.hookimpl(tryfirst=True)

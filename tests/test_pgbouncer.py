@@ -98,6 +98,7 @@ def test_nothing_of_a_request_stays_behind(app: Flask, bouncer: BehindPgBouncer,
 FIT = "postgres18 and not without_database and not test_ready_if_any_cluster_is"
 
 
+@pytest.mark.long
 def test_the_whole_api_suite(pytestconfig: pytest.Config) -> None:
     """Each of its tests that asks PostgreSQL, of one version."""
     if pytestconfig.getoption(THROUGH_PGBOUNCER):

@@ -3,13 +3,16 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.front.programs import find_program
 
 # No sandbox, because root may have none; the rest keeps the browser from calling its maker.
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
              "--disable-component-update", "--disable-sync"]  # fmt: skip
+
+# Several browsers, servers and databases may share two cores.
+expect.set_options(timeout=30_000)
 
 
 @contextmanager
