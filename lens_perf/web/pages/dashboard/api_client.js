@@ -1,9 +1,9 @@
-// Asks the API. The one module that knows its addresses, its parameters and its errors.
+// Requests to the API: the one module that knows its addresses, its parameters and its errors.
 
 const root = new URL(`${document.documentElement.dataset.api}/`, document.baseURI);
 const TOKEN = "lens_perf.token";
 
-/** What the service answered instead of what was asked for; `status` is 0 if nothing came at all. */
+/** An error of the API, in the words of its answer; `status` is 0 if there was no answer. */
 export class ApiError extends Error {
   constructor(status, message) {
     super(message);
@@ -16,7 +16,8 @@ export function keepToken(token) {
   sessionStorage.setItem(TOKEN, token);
 }
 
-async function ask(path, query, signal) {
+/** Ask the API; `query` is a list of pairs, of which empty ones are left out. */
+export async function ask(path, query, signal) {
   const address = new URL(path, root);
   for (const [name, value] of query) {
     if (value !== null && value !== undefined && value !== "") address.searchParams.append(name, value);
@@ -50,20 +51,22 @@ export const listClusters = () => ask("clusters", []);
 export const listWorkloads = (search, cluster, pageSize, pageToken, signal) =>
   ask("workloads", [["search", search], ["cluster", cluster], ["page_size", pageSize], ["page_token", pageToken]], signal);
 
-/** The metrics of a workload. */
-export const listMetrics = (workload) =>
-  ask(workloadPath(workload, "metrics/available"), [["cluster", workload.cluster]]);
+const namesOf = (workloads) => workloads.map(({ cluster, uid }) => ["workload", `${cluster}/${uid}`]);
 
-/** How a workload is getting on. */
-export const readProgress = (workload) => ask(workloadPath(workload, "progress"), [["cluster", workload.cluster]]);
+/** The progress of several workloads. */
+export const readProgresses = (workloads, signal) => ask("metrics/progress", namesOf(workloads), signal);
 
-const points = (workload, metrics, further, signal) =>
+/** The statistics of some metrics of several workloads; of all metrics if `names` is empty. */
+export const readSummaries = (workloads, names, signal) =>
+  ask("metrics/summary", [...namesOf(workloads), ...names.map((name) => ["metric", name])], signal);
+
+const points = (workload, metrics, more, signal) =>
   ask(workloadPath(workload, "metrics/data"), [
     ["cluster", workload.cluster], ["layout", "columns"], ["non_finite", "true"],
-    ...metrics.map((name) => ["metric", name]), ...further,
+    ...metrics.map((name) => ["metric", name]), ...more,
   ], signal);
 
-/** The series of some metrics, thinned out to `maxPoints`, within `range` along `axis`; with a cursor. */
+/** The series of some metrics, sampled to `maxPoints`, within `range` along `axis`; with a cursor. */
 export function readSeries(workload, metrics, { axis, range, maxPoints }, signal) {
   const [start, end] = range ? [Math.floor(range[0]), Math.ceil(range[1])] : [null, null];
   const ends = axis === "time" ? ["start", "end"] : ["start_iteration", "end_iteration"];
@@ -72,8 +75,8 @@ export function readSeries(workload, metrics, { axis, range, maxPoints }, signal
   ], signal);
 }
 
-/** A few points of every metric, at once however many there are, within `range` along iterations. */
-export function glance(workload, range, maxPoints, signal) {
+/** A few points of every metric, quickly however many there are, within `range` along iterations. */
+export function preview(workload, range, maxPoints, signal) {
   const [start, end] = range ? [Math.floor(range[0]), Math.ceil(range[1])] : [null, null];
   return points(workload, [], [
     ["method", "stride"], ["max_points", maxPoints], ["start_iteration", start], ["end_iteration", end],

@@ -3,13 +3,8 @@
 import { make, moment, number } from "./words.js";
 import { smooth } from "./series.js";
 
-// Okabe and Ito's colours, which the colour-blind tell apart: https://jfly.uni-koeln.de/color/
-export const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c6bb1", "#7f7f7f"];
 const HEIGHT = 260;
 const ROWS = 40;
-
-/** The colour of the workload that was picked as the `index`th. */
-export const colourOf = (index) => COLOURS[index % COLOURS.length];
 
 const styleOf = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 

@@ -1,225 +1,152 @@
-// Puts the page together: what the address tells is read, asked for, shown, and kept up to date.
+// Wires the page together: what the address describes is read, shown and kept up to date.
 
-import { ApiError, keepToken } from "./api_client.js";
+import * as client from "./api_client.js";
 import { isWell, tell } from "./banner.js";
-import { Chart, colourOf } from "./charts.js";
-import { setUpControls, showControls } from "./controls.js";
-import { HeldData } from "./held_data.js";
+import { ChartControls } from "./chart_controls.js";
+import { chooseFirstMetrics } from "./metric_choice.js";
+import { MetricsPanel } from "./metrics_panel.js";
+import { LIST, POINTS, PROGRESS, Schedule, repeat } from "./poller.js";
 import { ProgressCards } from "./progress_cards.js";
-import { isDark, setUpTheme } from "./theme.js";
+import { RunStore } from "./run_store.js";
+import { SeriesStore } from "./series_store.js";
+import { setUpTheme } from "./theme.js";
+import { setUpTokenDialog } from "./token_dialog.js";
 import { isSame, readView, writeView } from "./view_state.js";
 import { WorkloadList } from "./workload_list.js";
 
-const LIVE_MS = 3000;
-const LIST_MS = 10000;
+const TICK_MS = 1000;
+// Changes of these are followed by requests; all others only show again what is held.
+const READ = ["workloads", "metrics", "axis", "xRange", "attempts", "align"];
 const find = (selector) => document.querySelector(selector);
 
 let view = readView();
-let uPlot = null;
-let reading = null;
-const data = new HeldData();
-const charts = new Map();
-const cards = new ProgressCards({
-  onRemove: (workload) => change({ workloads: view.workloads.filter((each) => !isSame(each, workload)), range: null }),
-  onState: (text) => { find("#status").textContent = text; },
-});
-
+let grid = null;
+let reading = new AbortController();
+const series = new SeriesStore();
+const known = new RunStore(client);
+const points = new Schedule(POINTS);
+const progress = new Schedule(PROGRESS);
+const panel = new MetricsPanel(find("#metrics-panel"), { change });
+const controls = new ChartControls(find("#chart-controls"), { change });
+const cards = new ProgressCards({ onRemove: (run) => select(run, false) });
 const list = new WorkloadList({
-  onPick: (workload, isPicked) => {
-    const others = view.workloads.filter((each) => !isSame(each, workload));
-    change({ workloads: isPicked ? [...others, workload] : others, range: null });
-  },
-  onTrouble: (error, retry) => tellTrouble("list", error, retry),
+  onPick: select,
+  onTrouble: (error, retry) => report("list", error, retry),
   onWarnings: (warnings) => {
     tell("list");
     tell("clusters", warnings.map(({ message }) => message).join(" "));
   },
 });
+const askForToken = setUpTokenDialog(start);
 
-/** Show another view, as a new entry of the history. */
-function change(changes, options) {
-  view = { ...view, ...changes };
-  writeView(view, options);
-  show();
+/** Show another view, as a new entry of the history or, with `replace`, instead of the current one. */
+function change(partial, { replace = false } = {}) {
+  view = { ...view, ...partial };
+  writeView(view, { replace });
+  if (Object.keys(partial).some((name) => READ.includes(name))) load();
+  else render();
 }
 
-/** Read all that the view needs, and show it: a glance first, then the whole, then what takes longest to count. */
-async function show() {
-  reading?.abort();
-  const { signal } = (reading = new AbortController());
-  list.pick(view.workloads);
-  showChoices();
-  cards.show(view.workloads);
-  const isNothing = view.workloads.length === 0;
+function select(workload, isSelected) {
+  const others = view.workloads.filter((each) => !isSame(each, workload));
+  change({ workloads: isSelected ? [...others, workload] : others, xRange: null });
+}
+
+/** Show what is known. */
+function render() {
+  const runs = known.build(view);
+  const isNothing = runs.length === 0;
+  list.pick(view.workloads, runs);
+  cards.show(runs);
+  panel.show(known.countMetrics(view.workloads), view);
+  controls.show(view, known.countMetrics(view.workloads));
   find("#controls").hidden = isNothing;
-  showEmpty(isNothing ? "Pick a workload to see how it is doing." : "");
-  if (isNothing) {
-    tell("view");
-    view.metrics = [];
-    find("#charts").setAttribute("aria-busy", "false");
-    return removeCharts();
-  }
-  find("#charts").setAttribute("aria-busy", "true");
+  find("#empty").hidden = !isNothing;
+  grid.show(runs, view);
+  return runs;
+}
+
+/** Read all that the view needs, and show it as it comes. */
+async function load() {
+  reading.abort();
+  const { signal } = (reading = new AbortController());
+  const runs = render();
+  find("#charts").setAttribute("aria-busy", String(runs.length > 0));
+  tell("view");
   try {
-    await lookAtNew(signal);
-    drawCharts();
-    await Promise.all([readAll(signal), ...view.workloads.map((each) => cards.load(each))]);
-    if (signal.aborted) return;
-    tell("view");
-    await data.loadMetrics(view.workloads);
-    if (signal.aborted) return;
-    showChoices();
-    if (!view.metrics.length && data.chooseMetrics(view.workloads).length) show();
+    await Promise.all([loadCharts(runs, signal), loadProgress(progress.due(runs, Date.now()), signal)]);
+    await known.loadMetrics(view.workloads, signal);
+    if (!signal.aborted) render();
   } catch (error) {
-    if (error.name !== "AbortError") tellTrouble("view", error, show);
+    if (error.name !== "AbortError") report("view", error, load);
   } finally {
     if (!signal.aborted) find("#charts").setAttribute("aria-busy", "false");
   }
 }
 
-/** Without a glance, the whole will do: trouble that stays is told then. */
-async function lookAtNew(signal) {
-  try {
-    await data.lookAtNew(view, signal);
-  } catch (error) {
-    if (!(error instanceof ApiError) || error.status === 401) throw error;
-    await data.loadMetrics(view.workloads);
-  }
-  chooseMetrics();
-}
-
-async function readAll(signal) {
-  await data.read(view, Math.max(400, 2 * find("#charts").clientWidth), signal);
+async function loadCharts(runs, signal) {
+  if (!runs.length) return;
+  if (!view.metrics.length) await chooseMetrics(runs, signal);
   if (signal.aborted) return;
-  drawCharts();
+  await points.ask(runs, () => series.load(runs, view, { signal, onPreview: () => signal.aborted || render() }));
+  if (signal.aborted) return;
   find("#charts").setAttribute("aria-busy", "false");
+  render();
 }
 
-function chooseMetrics() {
-  if (!view.metrics.length) {
-    view.metrics = data.chooseMetrics(view.workloads);
-    if (view.metrics.length) writeView(view, { replace: true });
-  }
-  showChoices();
+async function chooseMetrics(runs, signal) {
+  known.found(await series.listMetrics(runs, signal));
+  if (signal.aborted) return;
+  view = { ...view, metrics: chooseFirstMetrics(known.countMetrics(view.workloads)) };
+  writeView(view, { replace: true });
 }
 
-function drawCharts() {
-  if (!view.workloads.length) return;
-  const shown = { ...view, dark: isDark() };
-  for (const [name, chart] of charts) {
-    if (!view.metrics.includes(name)) {
-      chart.remove();
-      charts.delete(name);
-    }
-  }
-  for (const name of view.metrics) {
-    if (!charts.has(name)) charts.set(name, new Chart(uPlot, name, (range) => change({ range })));
-    const chart = charts.get(name);
-    // Only a figure that is new, or elsewhere: one that is moved loses the focus.
-    const place = find("#charts").children[view.metrics.indexOf(name)];
-    if (place !== chart.figure) find("#charts").insertBefore(chart.figure, place ?? null);
-    const lines = data.seriesOf(name).map(({ one, workload, index, isOneOfMany }) => ({
-      one, colour: colourOf(index), label: isOneOfMany ? `${workload.uid} (${one.source})` : workload.uid,
-    }));
-    chart.show(lines, shown);
-  }
+async function loadProgress(runs, signal) {
+  if (!runs.length) return;
+  await progress.ask(runs, () => known.loadProgress(runs, signal));
+  if (signal.aborted) return;
+  render();
 }
 
-function removeCharts() {
-  for (const chart of charts.values()) chart.remove();
-  charts.clear();
-  data.clear();
-}
-
-function showChoices() {
-  showControls(view, data.countMetrics(view.workloads), (name, isChosen) =>
-    change({ metrics: isChosen ? [...view.metrics, name] : view.metrics.filter((each) => each !== name) }));
-}
-
-/** Show the changes; after an error, and until there is a metric, read everything again. */
+/** Ask about what is due; after an error, read everything again. */
 async function follow() {
   if (document.hidden || !view.workloads.length || find("#charts").getAttribute("aria-busy") === "true") return;
-  if (!isWell("view") || !view.metrics.length) return show();
+  if (!isWell("view")) return load();
+  const { signal } = reading;
+  const runs = known.build(view);
   try {
-    const isReset = await data.follow(view.metrics, reading?.signal, async (workload) => {
-      drawCharts();
-      await cards.load(workload);
-    });
-    // Sample the series again before they become slow to draw.
-    if (isReset || data.isHeavy(8 * Math.max(400, find("#charts").clientWidth))) await show();
+    await followPoints(points.due(runs, Date.now()), signal);
+    await loadProgress(progress.due(known.build(view), Date.now()), signal);
   } catch (error) {
-    if (error.name !== "AbortError") tellTrouble("view", error, show);
+    if (error.name !== "AbortError") report("view", error, load);
   }
 }
 
-/** What changes without a new point: that a run has stalled, that it reports another metric. */
-async function lookAround() {
+async function followPoints(due, signal) {
+  if (!due.length || !view.metrics.length) return;
+  const { changedRuns, mustReload } = await points.ask(due, () => series.follow(due, view, signal));
+  if (signal.aborted) return;
+  progress.hurry(changedRuns);
+  if (mustReload) return load();
+  if (changedRuns.length) render();
+}
+
+async function followList() {
   if (document.hidden) return;
-  try {
-    if (!isWell("start")) await loadList();
-    else await list.load({ quiet: true });
-    await Promise.all(view.workloads.map((each) => cards.load(each)));
-    await data.loadMetrics(view.workloads);
-    showChoices();
-    tell("around");
-  } catch (error) {
-    tellTrouble("around", error, lookAround);
-  }
+  if (isWell("start")) await list.load({ quiet: true });
+  else await loadList();
 }
 
-function tellTrouble(part, error, retry) {
-  if (error instanceof ApiError && error.status === 401) return askForToken();
-  if (!(error instanceof ApiError)) throw error;
-  tell(part, error.message, retry);
+function report(part, error, retry) {
+  if (!(error instanceof client.ApiError)) throw error;
+  if (error.status === 401) askForToken();
+  else tell(part, error.message, retry);
 }
 
-function showEmpty(text) {
-  find("#empty").hidden = !text;
-  find("#empty").textContent = text;
-}
-
-function askForToken() {
-  const dialog = find("#token-dialog");
-  if (!dialog.open) dialog.showModal();
-}
-
-find("#token-form").addEventListener("submit", () => {
-  keepToken(find("#token").value.trim());
-  find("#token").value = "";
-  start();
-});
-setUpControls({
-  onChange: change,
-  onSmoothing: (smoothing, isFinal) => {
-    view = { ...view, smoothing };
-    showChoices();
-    drawCharts();
-    if (isFinal) writeView(view);
-  },
-  isZoomed: () => view.range !== null,
-});
-// A step back is told twice, as popstate and as hashchange; an address that is typed in, as hashchange.
-addEventListener("popstate", () => showAddress());
-addEventListener("hashchange", () => showAddress());
-find(".skip").addEventListener("click", (event) => {
-  // Its address would take the place of the view's.
-  event.preventDefault();
-  find("#content").focus();
-});
-new ResizeObserver(() => { for (const chart of charts.values()) chart.resize(); }).observe(find("#charts"));
-setUpTheme(() => drawCharts());
-
-function showAddress() {
-  const told = readView();
-  if (JSON.stringify(told) === JSON.stringify(view)) return;
-  view = told;
-  show();
-}
-
-/** The list and the view do not wait for each other: a view that came with the address is there at once. */
+/** The list and the view do not wait for each other. */
 function start() {
   loadList();
-  show();
+  load();
 }
 
 async function loadList() {
@@ -230,25 +157,35 @@ async function loadList() {
     await list.load();
   } catch (error) {
     list.stopLoading();
-    tellTrouble("start", error, loadList);
+    report("start", error, loadList);
   }
 }
 
-/** Go on for ever, one after another: a slow answer delays the next question instead of meeting it. */
-async function repeat(action, pause) {
-  for (;;) {
-    await new Promise((done) => { setTimeout(done, pause); });
-    await action();
-  }
+// A step back is announced twice, as popstate and as hashchange; an address that is typed in, as hashchange.
+function showAddress() {
+  const next = readView();
+  if (JSON.stringify(next) === JSON.stringify(view)) return;
+  view = next;
+  load();
 }
 
+addEventListener("popstate", showAddress);
+addEventListener("hashchange", showAddress);
+find(".skip").addEventListener("click", (event) => {
+  // Its address would replace the view's.
+  event.preventDefault();
+  find("#content").focus();
+});
 try {
-  uPlot = (await import("../vendor/uPlot.esm.js")).default;
+  const { ChartGrid } = await import("./chart_grid.js");
+  grid = new ChartGrid(find("#charts"), { change, store: series });
 } catch {
-  tell("charts", "The part that draws charts is missing: it is fetched with npm when the service is built (make run does so).");
+  tell("charts", "The library that draws charts is missing: npm fetches it when the service is built (make run does so).");
 }
-if (uPlot) {
+if (grid) {
+  new ResizeObserver(() => grid.resize()).observe(find("#charts"));
+  setUpTheme(render);
   start();
-  repeat(follow, LIVE_MS);
-  repeat(lookAround, LIST_MS);
+  repeat(follow, TICK_MS);
+  repeat(followList, LIST);
 }

@@ -1,20 +1,20 @@
 // The progress of the selected workloads: a card each, with its state, ETA, restarts and what is wrong.
 
 import { age, make, moment, number, percent, span } from "./words.js";
-import { colourOf } from "./charts.js";
 
 const STATES = { running: "Running", stalled: "Stalled", ended: "Ended", finished: "Finished" };
 
 const MOST_METRICS = 3;
 
 /** Return the card of a workload; `progress` is null while it is being read, or an Error. */
-export function makeCard(workload, index, progress, onRemove) {
+export function makeCard(run, onRemove) {
+  const { progress } = run;
   const close = make("button", { type: "button", className: "quiet" }, "✕");
-  close.setAttribute("aria-label", `Take ${workload.uid} out`);
+  close.setAttribute("aria-label", `Take ${run.uid} out`);
   close.addEventListener("click", onRemove);
   const dot = make("span", { className: "dot" });
-  dot.style.backgroundColor = colourOf(index);
-  const head = make("h2", {}, dot, make("span", { className: "name" }, workload.uid), close);
+  dot.style.backgroundColor = run.colour;
+  const head = make("h2", {}, dot, make("span", { className: "name" }, run.uid), close);
   const card = make("article", { className: "card" }, head);
   if (progress === null) card.append(make("div", { className: "skeleton tall" }));
   else if (progress instanceof Error) card.append(make("p", { className: "trouble" }, progress.message));

@@ -1,37 +1,116 @@
-// What is shown, as the address says it: so a view can be shared, and back and forward work.
+// The view: what is shown, and its form in the address, so that a view can be shared and Back works.
 
-export const DEFAULTS = { workloads: [], metrics: [], axis: "iteration", log: false, smoothing: 0, range: null };
+export const DEFAULTS = {
+  workloads: [], // {cluster, uid}, in the order in which they were selected
+  hidden: [], // keys of the runs whose lines are hidden
+  attempts: {}, // by key of a run, the numbers of the attempts that are shown apart; absent: all together
+  metrics: [], // the charts in order, each a list of metric names; none: the page chooses
+  pins: [], // names of the metrics that come first in the panel
+  axis: "iteration", // or "time", "relative_time", or the name of a metric
+  xRange: null, // [from, to] on that axis
+  yScale: { log: false, range: null, ignoreOutliers: false },
+  smoothing: { kind: "ema", weight: 0 },
+  align: null, // "restart": every attempt begins at 0
+  layout: { columns: null, height: null }, // null: by the width of the window
+  collapsed: [], // groups of metrics that are folded
+  table: { sort: null, isCollapsed: false }, // sort: a column's name, "-" before it for descending
+  embed: false, // charts alone, for a page inside another
+};
 
-/** Return the view that the address tells. */
-export function readView() {
-  const told = new URLSearchParams(location.hash.slice(1));
-  const range = (told.get("range") ?? "").split("..").map(Number);
+const SMOOTHING_KINDS = ["ema", "gaussian", "average"];
+const MOST_SMOOTHING = 0.999;
+
+export const keyOf = ({ cluster, uid }) => `${cluster}/${uid}`;
+
+/** Return whether two workloads are the same. */
+export const isSame = (one, other) => one.cluster === other.cluster && one.uid === other.uid;
+
+/** Return the view that the text after # of an address describes; what is not understood is left at its default. */
+export function parseView(text) {
+  const given = new URLSearchParams(text);
+  const weight = Number(given.get("smooth")) || 0;
+  const kind = given.get("smoother");
   return {
-    workloads: told.getAll("w").map((text) => {
-      const cut = text.indexOf("/");
-      return { cluster: text.slice(0, cut), uid: text.slice(cut + 1) };
-    }),
-    metrics: told.getAll("m"),
-    axis: told.get("axis") === "time" ? "time" : "iteration",
-    log: told.get("log") === "1",
-    smoothing: Math.min(0.99, Math.max(0, Number(told.get("smooth")) || 0)),
-    range: range.length === 2 && range.every(Number.isFinite) ? range : null,
+    workloads: given.getAll("w").filter((key) => key.includes("/")).map(splitKey),
+    hidden: given.getAll("hide"),
+    attempts: Object.fromEntries(given.getAll("attempts").map(parseAttempts).filter(Boolean)),
+    metrics: parseCharts(given),
+    pins: given.getAll("pin"),
+    axis: given.get("axis") || DEFAULTS.axis,
+    xRange: parseRange(given.get("range")),
+    yScale: { log: given.get("log") === "1", range: parseRange(given.get("y")), ignoreOutliers: given.get("outliers") === "0" },
+    smoothing: { kind: SMOOTHING_KINDS.includes(kind) ? kind : "ema", weight: Math.min(MOST_SMOOTHING, Math.max(0, weight)) },
+    align: given.get("align") === "restart" ? "restart" : null,
+    layout: { columns: parseCount(given.get("columns"), 1, 4), height: parseCount(given.get("height"), 120, 2000) },
+    collapsed: given.getAll("fold"),
+    table: { sort: given.get("sort"), isCollapsed: given.get("table") === "0" },
+    embed: given.get("embed") === "1",
   };
 }
 
-/** Put `view` into the address: as a new entry of the history, or, with `replace`, in the place of the last. */
+/** Return the text after # that describes `view`; defaults are left out. */
+export function formatView(view) {
+  const text = new URLSearchParams();
+  const setUnless = (name, value, isDefault) => { if (!isDefault) text.set(name, String(value)); };
+  for (const workload of view.workloads) text.append("w", keyOf(workload));
+  for (const key of view.hidden) text.append("hide", key);
+  for (const [key, numbers] of Object.entries(view.attempts)) text.append("attempts", `${numbers.join(",")}@${key}`);
+  for (const names of view.metrics) names.forEach((name, index) => text.append(index ? "with" : "m", name));
+  for (const name of view.pins) text.append("pin", name);
+  setUnless("axis", view.axis, view.axis === DEFAULTS.axis);
+  setUnless("range", view.xRange?.map(Math.round).join(".."), !view.xRange);
+  setUnless("log", 1, !view.yScale.log);
+  setUnless("y", view.yScale.range?.join(".."), !view.yScale.range);
+  setUnless("outliers", 0, !view.yScale.ignoreOutliers);
+  setUnless("smooth", view.smoothing.weight, !view.smoothing.weight);
+  setUnless("smoother", view.smoothing.kind, view.smoothing.kind === "ema");
+  setUnless("align", view.align, !view.align);
+  setUnless("columns", view.layout.columns, !view.layout.columns);
+  setUnless("height", view.layout.height, !view.layout.height);
+  for (const group of view.collapsed) text.append("fold", group);
+  setUnless("sort", view.table.sort, !view.table.sort);
+  setUnless("table", 0, !view.table.isCollapsed);
+  setUnless("embed", 1, !view.embed);
+  return String(text);
+}
+
+/** Return the view that the address describes. */
+export const readView = () => parseView(location.hash.slice(1));
+
+/** Put `view` into the address: as a new entry of the history, or, with `replace`, instead of the current one. */
 export function writeView(view, { replace = false } = {}) {
-  const told = new URLSearchParams();
-  for (const { cluster, uid } of view.workloads) told.append("w", `${cluster}/${uid}`);
-  for (const name of view.metrics) told.append("m", name);
-  if (view.axis !== DEFAULTS.axis) told.set("axis", view.axis);
-  if (view.log) told.set("log", "1");
-  if (view.smoothing) told.set("smooth", String(view.smoothing));
-  if (view.range) told.set("range", view.range.map((end) => Math.round(end)).join(".."));
-  const address = `#${told}`;
+  const address = `#${formatView(view)}`;
   if (address === (location.hash || "#")) return;
   history[replace ? "replaceState" : "pushState"](null, "", address);
 }
 
-/** Tell whether two workloads are the same. */
-export const isSame = (one, other) => one.cluster === other.cluster && one.uid === other.uid;
+function splitKey(key) {
+  const cut = key.indexOf("/");
+  return { cluster: key.slice(0, cut), uid: key.slice(cut + 1) };
+}
+
+function parseAttempts(text) {
+  const cut = text.indexOf("@");
+  const numbers = text.slice(0, Math.max(0, cut)).split(",").filter((part) => /^\d+$/.test(part)).map(Number);
+  return cut < 0 ? null : [text.slice(cut + 1), numbers];
+}
+
+/** `m` begins a chart, `with` adds a metric to it. */
+function parseCharts(given) {
+  const charts = [];
+  for (const [name, value] of given) {
+    if (name === "m") charts.push([value]);
+    else if (name === "with" && charts.length) charts.at(-1).push(value);
+  }
+  return charts;
+}
+
+function parseRange(text) {
+  const ends = (text ?? "").split("..").map((end) => (end.trim() === "" ? NaN : Number(end)));
+  return ends.length === 2 && ends.every(Number.isFinite) && ends[0] < ends[1] ? ends : null;
+}
+
+function parseCount(text, least, most) {
+  const count = Number(text);
+  return Number.isInteger(count) && count >= least && count <= most ? count : null;
+}

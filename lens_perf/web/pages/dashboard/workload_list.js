@@ -3,7 +3,6 @@
 import { listClusters, listWorkloads } from "./api_client.js";
 import { age, make, number } from "./words.js";
 import { isSame } from "./view_state.js";
-import { colourOf } from "./charts.js";
 
 const SETTLE_MS = 200;
 const PAGE = 30;
@@ -74,8 +73,9 @@ export class WorkloadList {
   }
 
   /** Show which workloads are picked, in their colours. */
-  pick(workloads) {
+  pick(workloads, runs) {
     this.picked = workloads;
+    this.runs = runs;
     this.show();
   }
 
@@ -99,7 +99,7 @@ export class WorkloadList {
     box.dataset.key = `${workload.cluster}/${workload.uid}`;
     box.addEventListener("change", () => this.onPick(workload, box.checked));
     const dot = make("span", { className: "dot" });
-    if (place >= 0) dot.style.backgroundColor = colourOf(place);
+    if (place >= 0) dot.style.backgroundColor = this.runs[place].colour;
     const told = [
       this.cluster.hidden ? "" : found.cluster, found.last_iteration === null ? "" : `iteration ${number(found.last_iteration)}`,
       age(found.last_timestamp),

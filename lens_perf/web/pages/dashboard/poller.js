@@ -1,0 +1,55 @@
+// When to ask about a run again: often while it runs, rarely once it has ended. No DOM.
+
+// A request that takes long is followed by a pause this many times as long: the database rests.
+const REST_FACTOR = 10;
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+
+// Pauses by state; a run whose state is not known yet counts as running.
+export const POINTS = { running: 3 * SECOND, stalled: 15 * SECOND, ended: 5 * MINUTE, finished: 5 * MINUTE };
+export const PROGRESS = { running: 10 * SECOND, stalled: 15 * SECOND, ended: MINUTE, finished: MINUTE };
+// What every run does at once while the tab is hidden: for notifications alone.
+export const HIDDEN = { running: MINUTE, stalled: MINUTE, ended: 10 * MINUTE, finished: 10 * MINUTE };
+export const LIST = 30 * SECOND;
+
+export class Schedule {
+  constructor(pauses) {
+    this.pauses = pauses;
+    // By key of a run, when it was asked about and when that was answered.
+    this.asked = new Map();
+  }
+
+  /** Return the runs whose pause is over at `now`, in milliseconds; `pauses` replaces the usual ones. */
+  due(runs, now, pauses = this.pauses) {
+    return runs.filter(({ key, state }) => {
+      const last = this.asked.get(key);
+      if (!last) return true;
+      if (last.end === null) return false;
+      return now >= last.end + Math.max(pauses[state] ?? pauses.running, REST_FACTOR * (last.end - last.begin));
+    });
+  }
+
+  /** Call `request` about `runs`; until it is answered, none of them is due. */
+  async ask(runs, request, clock = Date.now) {
+    const begin = clock();
+    for (const { key } of runs) this.asked.set(key, { begin, end: null });
+    try {
+      return await request(runs);
+    } finally {
+      for (const { key } of runs) this.asked.set(key, { begin, end: clock() });
+    }
+  }
+
+  /** Make runs due now. */
+  hurry(keys) {
+    for (const key of keys) if (this.asked.get(key)?.end) this.asked.delete(key);
+  }
+}
+
+/** Call `action` for ever, one call after another: a slow answer delays the next request. */
+export async function repeat(action, pause) {
+  for (;;) {
+    await new Promise((done) => { setTimeout(done, pause); });
+    await action();
+  }
+}

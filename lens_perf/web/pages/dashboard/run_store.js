@@ -1,0 +1,97 @@
+// What is known of the runs in view: their progress and the statistics of their metrics. No DOM.
+
+import { assignSlots, styleOf } from "./colours.js";
+import { keyOf } from "./view_state.js";
+
+export class RunStore {
+  /** `client` has readProgresses and readSummaries of api_client.js. */
+  constructor(client) {
+    this.client = client;
+    this.slots = new Map();
+    // By key of a run, what the API returned last, or an Error.
+    this.progress = new Map();
+    this.summaries = new Map();
+    // By key of a run, the number of data points of each metric.
+    this.metrics = new Map();
+    // Metrics found by a preview, while their numbers of data points are not known.
+    this.others = new Map();
+  }
+
+  /** Read the progress of `workloads` in one request. */
+  async loadProgress(workloads, signal) {
+    if (!workloads.length) return;
+    const answer = await this.client.readProgresses(workloads, signal);
+    keep(this.progress, answer);
+  }
+
+  /** Read the statistics of `names` of `workloads` in one request. */
+  async loadSummaries(workloads, names, signal) {
+    if (!workloads.length || !names.length) return;
+    keep(this.summaries, await this.client.readSummaries(workloads, names, signal));
+  }
+
+  /** Find out which metrics `workloads` have. */
+  async loadMetrics(workloads, signal) {
+    if (!workloads.length) return;
+    const { workloads: found } = await this.client.readSummaries(workloads, [], signal);
+    for (const each of found) {
+      const counts = new Map();
+      for (const { metric_name: name, count } of each.metrics) counts.set(name, (counts.get(name) ?? 0) + count);
+      this.metrics.set(keyOf({ cluster: each.cluster, uid: each.workload_uid }), counts);
+    }
+  }
+
+  /** Take metrics that were found otherwise; `counts` maps names to numbers of data points, or null. */
+  found(counts) {
+    this.others = counts;
+  }
+
+  /** Return the number of data points by metric, of all `workloads`; null where it is not known. */
+  countMetrics(workloads) {
+    const isKnown = workloads.some((workload) => this.metrics.has(keyOf(workload)));
+    const counts = new Map(isKnown ? [] : this.others);
+    for (const workload of workloads) {
+      for (const [name, count] of this.metrics.get(keyOf(workload)) ?? []) counts.set(name, (counts.get(name) ?? 0) + count);
+    }
+    return counts;
+  }
+
+  /** Return the runs of `view`, in its order, as the run table and the charts take them. */
+  build(view) {
+    this.slots = assignSlots(view.workloads.map(keyOf), this.slots);
+    return view.workloads.map((workload) => this.buildRun(workload, view));
+  }
+
+  buildRun(workload, view) {
+    const key = keyOf(workload);
+    const progress = this.progress.get(key) ?? null;
+    const isKnown = progress !== null && !(progress instanceof Error);
+    const slot = this.slots.get(key);
+    const apart = view.attempts[key] ?? null;
+    return {
+      key, ...workload, name: workload.uid, slot, ...styleOf(slot),
+      isVisible: !view.hidden.includes(key), isSplit: apart !== null,
+      attempts: isKnown ? progress.attempts.map((attempt) => describeAttempt(attempt, slot, apart)) : [],
+      state: isKnown ? progress.state : null, progress, summary: this.summaries.get(key) ?? null,
+    };
+  }
+}
+
+function describeAttempt(attempt, slot, apart) {
+  return {
+    number: attempt.number, serial: attempt.serial, ...styleOf(slot, attempt.number - 1),
+    isVisible: apart === null || apart.includes(attempt.number),
+    firstIteration: attempt.first_iteration, lastIteration: attempt.last_iteration,
+    firstTimestamp: attempt.first_timestamp, lastTimestamp: attempt.last_timestamp,
+    records: attempt.records, redoneFrom: attempt.discarded_from,
+  };
+}
+
+/** Keep what was returned of each workload; a workload that could not be answered keeps what it had, else the reason. */
+function keep(known, { workloads, warnings }) {
+  for (const each of workloads) known.set(keyOf({ cluster: each.cluster, uid: each.workload_uid }), each);
+  for (const { cluster, workload_uid: uid, message } of warnings) {
+    const key = keyOf({ cluster, uid });
+    if (!known.has(key) || known.get(key) instanceof Error) known.set(key, new Error(message));
+  }
+}

@@ -1,0 +1,37 @@
+"""Workloads to look at, and a service that serves them."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lens_perf.demo.embedded_postgres import EmbeddedPostgres
+from tests.conftest import Row, Store, at
+from tests.test_serving import gunicorn
+from tests.web.pages import BEGAN, one_cluster
+
+
+@pytest.fixture
+def workloads(store: Store, uid: str) -> list[str]:
+    """Two workloads: one with a restart and a NaN, one straight; a spike in each."""
+    first, second = f"{uid}-first", f"{uid}-second"
+    falling = [*range(1, 200), *range(150, 300)]
+    values = {50: "NaN", 77: 9}
+    rows = [
+        Row(
+            {"loss": values.get(index, 2 / (1 + index / 50)), "lr": 1e-4, "target_iteration": 1000},
+            index,
+            at(BEGAN + 1000 * place),
+        )
+        for place, index in enumerate(falling)
+    ]
+    store(first, rows)
+    store(second, [Row({"loss": 3 / (1 + index / 40)}, index, at(BEGAN + 900 * index)) for index in range(1, 3000)])
+    return [first, second]
+
+
+@pytest.fixture
+def address(postgres: EmbeddedPostgres, write_settings: Callable[[str], Path]) -> Iterator[str]:
+    """The address of a service with one cluster."""
+    with gunicorn(write_settings(one_cluster(postgres))) as address:
+        yield address

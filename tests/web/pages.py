@@ -1,0 +1,64 @@
+"""What the tests of pages do: open the dashboard, select workloads, hold a page to axe-core's rules."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Locator, Page, expect
+
+from lens_perf.demo.embedded_postgres import EmbeddedPostgres
+from tests.conftest import READER
+from tests.web_browser import open_page
+
+WEB = Path(__file__).parent.parent.parent / "lens_perf" / "web"
+AXE = WEB / "npm" / "node_modules" / "axe-core" / "axe.min.js"
+BEGAN = 1_700_000_000_000
+
+
+def one_cluster(postgres: EmbeddedPostgres) -> str:
+    """Return settings for one cluster of ``postgres``."""
+    return f'[clusters.alpha]\ndsn = "{postgres.dsn("alpha", READER)}"\n'
+
+
+def open_dashboard(page: Page, address: str, uid: str = "", hash_text: str = "") -> None:
+    """Open the dashboard, and search for ``uid``."""
+    page.goto(f"{address}/lens/{hash_text}")
+    expect(page.get_by_role("heading", name="Training workloads")).to_be_visible()
+    if uid:
+        page.get_by_label("Search").fill(uid)
+
+
+def pick(page: Page, name: str) -> None:
+    """Select a workload in the list."""
+    page.locator("#workloads").get_by_role("checkbox", name=re.compile(re.escape(name))).check()
+
+
+def charts(page: Page) -> Locator:
+    """Return the charts' canvases."""
+    return page.locator("figure.chart canvas")
+
+
+def wait_for_charts(page: Page) -> None:
+    """Wait until the full charts have replaced their previews."""
+    expect(page.locator("#charts")).to_have_attribute("aria-busy", "false")
+
+
+def check_access(page: Page) -> None:
+    """Hold the page to the rules of accessibility, as axe-core knows them."""
+    page.evaluate(AXE.read_text("utf-8"))  # as the page's own policy admits no other script
+    result: Any = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    grave = [
+        (each["id"], [node["html"] for node in each["nodes"]][:3])
+        for each in result["violations"]
+        if each["impact"] in {"serious", "critical"}
+    ]
+    assert grave == []
+
+
+@contextmanager
+def tolerant_page() -> Iterator[Page]:
+    """Open a page on which the browser may log that a request was answered with an error, as it does by itself."""
+    with open_page(tolerated="Failed to load resource") as page:
+        yield page

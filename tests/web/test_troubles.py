@@ -1,0 +1,77 @@
+"""What the page says when something is missing: a cluster, a token, the service, the charts."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from lens_perf.access.token_file import create_token
+from lens_perf.demo.embedded_postgres import EmbeddedPostgres
+from tests.conftest import two_clusters
+from tests.front.programs import needs
+from tests.test_serving import gunicorn, on_one_version
+from tests.web.pages import charts, check_access, one_cluster, open_dashboard, pick, tolerant_page
+from tests.web_browser import open_page
+
+pytestmark = needs("chromium")
+
+DEAD = '\n[clusters.gone]\ndsn = "host=127.0.0.1 port=1 dbname=lens"\n'
+
+Write = Callable[[str], Path]
+
+
+@on_one_version
+def test_an_unreachable_cluster(
+    postgres: EmbeddedPostgres, write_settings: Write, workloads: list[str], uid: str
+) -> None:
+    settings = 'default_cluster = "alpha"\n' + one_cluster(postgres) + DEAD
+    with gunicorn(write_settings(settings)) as address, open_page() as page:
+        open_dashboard(page, address, uid)
+        expect(page.get_by_role("alert")).to_contain_text("Cluster gone cannot be reached now")
+        expect(page.locator("#workloads li")).to_have_count(2)
+        expect(page.get_by_role("option", name="gone (away)")).to_be_attached()
+
+
+@on_one_version
+def test_the_page_asks_for_a_token(
+    postgres: EmbeddedPostgres, write_settings: Write, workloads: list[str], uid: str
+) -> None:
+    path = write_settings(two_clusters(postgres) + '\n[access]\ntoken_file = "tokens.toml"\n')
+    secret = create_token(path.parent / "tokens.toml", "half", ["alpha"])
+    with gunicorn(path) as address, tolerant_page() as page:
+        open_dashboard(page, address)
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_be_visible()
+        check_access(page)
+        dialog.get_by_label("Token").fill("wrong")
+        dialog.get_by_role("button", name="Go on").click()
+        expect(dialog).to_be_visible()
+        dialog.get_by_label("Token").fill(secret)
+        dialog.get_by_role("button", name="Go on").click()
+        expect(dialog).to_be_hidden()
+        page.get_by_label("Search").fill(uid)
+        expect(page.locator("#workloads li")).to_have_count(2)
+
+
+@on_one_version
+def test_a_failure_is_reported_and_can_be_tried_again(address: str, workloads: list[str], uid: str) -> None:
+    with tolerant_page() as page:
+        open_dashboard(page, address, uid)
+        expect(page.locator("#workloads li")).to_have_count(2)
+        page.route("**/metrics/*", lambda route: route.abort())
+        pick(page, workloads[0])
+        expect(page.get_by_role("alert")).to_contain_text("The service cannot be reached.")
+        with page.expect_request("**/metrics/*"):
+            page.get_by_role("button", name="Try again").click()
+        expect(page.get_by_role("alert")).to_contain_text("The service cannot be reached.")
+        page.unroute("**/metrics/*")
+        # It tries again by itself, too.
+        expect(charts(page).first).to_be_visible()
+
+
+@on_one_version
+def test_a_missing_chart_library_is_reported(address: str) -> None:
+    with tolerant_page() as page:
+        page.route("**/vendor/uPlot.esm.js", lambda route: route.abort())
+        page.goto(f"{address}/lens/")
+        expect(page.get_by_role("alert")).to_contain_text("The library that draws charts is missing")
