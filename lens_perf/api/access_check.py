@@ -8,7 +8,7 @@ from flask import Flask, request
 from lens_perf.access.current_tokens import CurrentTokens
 from lens_perf.access.tokens import Token
 from lens_perf.api.arguments import split_workload
-from lens_perf.api.request_bodies import find_asked_cluster
+from lens_perf.api.request_bodies import find_asked_cluster, list_asked_workloads
 from lens_perf.config import Settings
 from lens_perf.errors import ForbiddenError, UnauthorizedError
 from lens_perf.instrumentation import metrics
@@ -44,7 +44,7 @@ def install_access_check(app: Flask, settings: Settings) -> None:
                 return
             asked = [cluster or settings.fallback_cluster]
             if request.blueprint == SEVERAL_BLUEPRINT:
-                asked = [split_workload(text)[0] for text in request.args.getlist("workload")]
+                asked = [split_workload(text)[0] for text in list_asked_workloads(request)]
             # Of a cluster that it may not read, a token learns nothing, not even whether there is one.
             if not all(map(token.may_read, asked)):
                 raise ForbiddenError("The token may not read this cluster")

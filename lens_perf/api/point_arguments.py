@@ -143,7 +143,7 @@ class PointsQuery(TimeRangeQuery):
         metadata={
             "description": "The `cursor` of an earlier answer: returns the changes since. `changed` lists the pairs of "
             "data source and iteration whose points to drop before adding `data`; `reset` says to drop all. Empty: "
-            "returns everything and a first cursor.",
+            "returns everything and a first cursor. `max_points` applies to what returns everything, not to changes.",
             "example": "",
             "pattern": "^[A-Za-z0-9_-]*$",
         },
@@ -156,8 +156,6 @@ class PointsQuery(TimeRangeQuery):
             raise ma.ValidationError("start_iteration must not be after end_iteration", "start_iteration")
         if data.get("max_points") is not None and data.get("maxDataPoints") is not None:
             raise ma.ValidationError("max_points and maxDataPoints mean the same; give one", "maxDataPoints")
-        if data.get("after") and choose_max_points(data) is not None:
-            raise ma.ValidationError("after returns every change; remove max_points", "after")
         _check_encoding(data)
 
 

@@ -1,4 +1,4 @@
-"""Parameters in the body of a POST: what such a body must be, and which cluster it asks."""
+"""Parameters in the body of a POST: what such a body must be, and which cluster and workloads it asks."""
 
 from flask import Flask, Request, request
 from werkzeug.exceptions import LengthRequired, RequestEntityTooLarge, UnsupportedMediaType
@@ -10,6 +10,7 @@ NOT_A_FORM = f"Send the parameters as {FORM}"
 TOO_LARGE = f"The body is larger than {LARGEST_BODY} bytes; ask for fewer metrics at once"
 NO_LENGTH = "Send the parameters with a Content-Length"
 ASKED_CLUSTER = "lens_perf.asked_cluster"
+ASKED_WORKLOADS = "lens_perf.asked_workloads"
 
 
 def install_request_bodies(app: Flask) -> None:
@@ -22,6 +23,11 @@ def find_asked_cluster(asked: Request) -> str | None:
     """Return the cluster that a request names, in its query or in a checked body."""
     cluster: str | None = asked.environ.get(ASKED_CLUSTER) or asked.args.get("cluster")
     return cluster
+
+
+def list_asked_workloads(asked: Request) -> list[str]:
+    """Return the workloads that a request names, in its query and in a checked body."""
+    return [*asked.args.getlist("workload"), *asked.environ.get(ASKED_WORKLOADS, ())]
 
 
 def _check_body() -> None:
@@ -38,3 +44,4 @@ def _check_body() -> None:
     # 304 is no answer to a POST, and this one changes nothing that a condition could protect.
     request.environ.pop("HTTP_IF_NONE_MATCH", None)
     request.environ[ASKED_CLUSTER] = request.form.get("cluster")
+    request.environ[ASKED_WORKLOADS] = request.form.getlist("workload")

@@ -122,6 +122,12 @@ class SamplingInfo(ma.Schema):
         metadata={"description": "Data points that there are; null where they were not counted"},
     )
     points_returned = ma.fields.Integer(required=True, metadata={"description": "Data points in the answer"})
+    bucket_width = ma.fields.Float(
+        allow_none=True,
+        metadata={
+            "description": "Width of a bucket on the axis, a power of two, with `m4` only; null for a single bucket"
+        },
+    )
 
 
 class ChangedPair(ma.Schema):

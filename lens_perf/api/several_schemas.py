@@ -5,7 +5,7 @@ from typing import Any
 import marshmallow as ma
 
 from lens_perf.api.progress_schemas import PROGRESS_EXAMPLE, Progress
-from lens_perf.api.schemas import DATA_EXAMPLE, EXAMPLE_UID, MetricDataPoint, SamplingInfo, Series
+from lens_perf.api.schemas import DATA_EXAMPLE, EXAMPLE_UID, ChangedPair, MetricDataPoint, SamplingInfo, Series
 from lens_perf.api.summary_schemas import SUMMARY_EXAMPLE, MetricSummary
 
 ORIGIN: dict[str, Any] = {"cluster": "my-cluster", "workload_uid": EXAMPLE_UID}
@@ -44,6 +44,23 @@ class _Answered(ma.Schema):
     )
 
 
+class WorkloadChanges(WorkloadOrigin):
+    """What a client that keeps the points of a workload does with those of the answer."""
+
+    cursor = ma.fields.String(required=True, metadata=_about("The cursor of this workload alone"))
+    reset = ma.fields.Boolean(
+        required=True, metadata=_about("Whether to drop all points of the workload, as this answer holds all")
+    )
+    changed = ma.fields.List(
+        ma.fields.Nested(ChangedPair),
+        required=True,
+        metadata=_about("Pairs whose points to drop before adding those of this answer"),
+    )
+    sampling = ma.fields.Nested(
+        SamplingInfo, metadata=_about("How the data points were chosen, where they are not changes; with `max_points`")
+    )
+
+
 class SeveralMetricsData(_Answered):
     """Data points of several workloads. Documentation alone: the body is written as its points come in."""
 
@@ -57,6 +74,13 @@ class SeveralMetricsData(_Answered):
     total_count = ma.fields.Integer(required=True, metadata=_about("Total number of data points returned"))
     sampling = ma.fields.Nested(
         SamplingInfo, metadata=_about("How the data points were chosen, of all workloads; with `max_points` only")
+    )
+    cursor = ma.fields.String(
+        metadata=_about("Value of `after` for the next request about the same workloads; with `after` and JSON only")
+    )
+    workloads = ma.fields.List(
+        ma.fields.Nested(WorkloadChanges),
+        metadata=_about("What to drop of each workload that was answered; with `after` and JSON only"),
     )
 
 

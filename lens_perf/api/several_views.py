@@ -9,22 +9,25 @@ from flask import Response
 
 from lens_perf.api import several_schemas as schemas
 from lens_perf.api.access_check import SEVERAL_BLUEPRINT
-from lens_perf.api.arguments import BLANKS, LONGEST_UID, SourceQuery, find_uid_error, split_workload
-from lens_perf.api.endpoints import StrictBlueprint, answers, answers_points
+from lens_perf.api.arguments import BLANKS, LONGEST_UID, SourceQuery, absent, find_uid_error, split_workload
+from lens_perf.api.endpoints import BODY_ERRORS, StrictBlueprint, answers, answers_points
 from lens_perf.api.metrics_views import get_service
 from lens_perf.api.point_answers import send_body, send_no_points, wants_no_points
 from lens_perf.api.point_arguments import DataQuery
 from lens_perf.api.point_queries import build_point_query, choose_metrics, choose_serials
 from lens_perf.api.summary_views import SummaryQuery
 from lens_perf.errors import InvalidParameterError
-from lens_perf.performance.points.query import PointQuery
+from lens_perf.performance.points.query import CURSOR_SEPARATOR, PointQuery
 from lens_perf.performance.several_workloads import WorkloadKey
 
 MOST_WORKLOADS = 100
 FILE_NAME = "workloads-data"
+# The encodings that say which points of which workload to drop.
+WITH_CHANGES = frozenset({"json", "columns"})
 NO_CLUSTER = "workload must be <cluster>/<uid>"
 REQUIRED = "workload is required"
-ONE_AT_A_TIME = "after is for one workload; ask each workload for its changes, and leave after empty here"
+NOT_THEIR_CURSOR = "after must be the cursor of an earlier answer about these workloads in this order, or empty"
+JSON_REQUIRED = "after of several workloads needs format=json or layout=columns"
 NAMES_REQUIRED = "layout=wide of several workloads needs metrics: name those that are to be columns"
 
 several = StrictBlueprint(SEVERAL_BLUEPRINT, __name__, description="Training metrics of several workloads")
@@ -64,15 +67,22 @@ class SeveralQuery(ma.Schema):
 class SeveralDataQuery(DataQuery, SeveralQuery):
     """Which data points of which workloads are wanted."""
 
+    after = ma.fields.String(
+        load_default=absent,
+        validate=ma.validate.Regexp(r"\A[A-Za-z0-9_.-]*\Z", error=NOT_THEIR_CURSOR),
+        metadata={
+            "description": "The `cursor` of an earlier answer about the same workloads in the same order: returns the "
+            "changes since, which `workloads` describes. Empty: returns everything and a first cursor. `max_points` "
+            "applies to workloads of which everything is returned, not to changes.",
+            "example": "",
+            "pattern": "^[A-Za-z0-9_.-]*$",
+        },
+    )
+
     class Meta:
         """Each workload names its cluster."""
 
         exclude = ("cluster",)
-
-    @ma.validates("after")
-    def _check_after(self, after: str | None, **_kwargs: Any) -> None:
-        if after:
-            raise ma.ValidationError(ONE_AT_A_TIME)
 
 
 class SeveralSummaryQuery(SummaryQuery, SeveralQuery):
@@ -104,6 +114,28 @@ def get_several_data(query: Mapping[str, Any]) -> Response:
     Retrieves the data points of each workload, as `data` of one workload does, each with its cluster and workload.
     Workloads that cannot be answered for now are named in `warnings`; the header `X-Warnings` is their number.
     """
+    return _answer_points(query)
+
+
+@several.route("/metrics/data", methods=["POST"])
+@several.arguments(SeveralDataQuery(), location="form")
+@answers_points(
+    several,
+    schemas.SEVERAL_DATA_EXAMPLE,
+    further_errors=BODY_ERRORS,
+    schema=schemas.SeveralMetricsData,
+    csv_example=schemas.SEVERAL_CSV_EXAMPLE,
+)
+def post_several_data(query: Mapping[str, Any]) -> Response:
+    """Get metrics data of many workloads.
+
+    Retrieves what GET does, with the parameters in the body: for lists of workloads, and cursors, that no request line
+    has room for. Changes nothing.
+    """
+    return _answer_points(query)
+
+
+def _answer_points(query: Mapping[str, Any]) -> Response:
     queries = _build_queries(query)
     if wants_no_points():
         return send_no_points(None, queries[0].encoding, FILE_NAME)
@@ -144,11 +176,29 @@ def get_several_progresses(query: Mapping[str, Any]) -> dict[str, Any]:
 def _build_queries(query: Mapping[str, Any]) -> Sequence[PointQuery]:
     """Return a query object for each workload. Raises InvalidParameterError."""
     workloads: Sequence[WorkloadKey] = query["workload"]
-    # What an answer about several has no place for: changes, and an ETag.
-    first = replace(build_point_query(workloads[0].uid, {**query, "cluster": None, "after": None}, "data"), known=())
+    # An answer about several has no ETag.
+    first = replace(build_point_query(workloads[0].uid, {**query, "cluster": None}, "data"), known=())
     if first.encoding.startswith("wide") and first.metrics is None:
         raise InvalidParameterError(NAMES_REQUIRED, {"query": {"metrics": [NAMES_REQUIRED]}})
     return [
-        replace(first, cluster=each.cluster, selection=replace(first.selection, workload_uid=each.uid), is_part=True)
-        for each in workloads
+        replace(
+            first,
+            cluster=each.cluster,
+            selection=replace(first.selection, workload_uid=each.uid),
+            after=after,
+            is_part=True,
+        )
+        for each, after in zip(workloads, _split_cursor(query["after"], first, len(workloads)), strict=True)
     ]
+
+
+def _split_cursor(after: str | None, query: PointQuery, count: int) -> Sequence[str | None]:
+    """Return the cursor of each workload, None where the encoding has no place for it. Raises InvalidParameterError."""
+    if not after:
+        return [after if query.encoding in WITH_CHANGES else None] * count
+    parts = after.split(CURSOR_SEPARATOR)
+    if len(parts) != count:
+        raise InvalidParameterError(NOT_THEIR_CURSOR, {"query": {"after": [NOT_THEIR_CURSOR]}})
+    if query.encoding not in WITH_CHANGES:
+        raise InvalidParameterError(JSON_REQUIRED, {"query": {"after": [JSON_REQUIRED]}})
+    return parts

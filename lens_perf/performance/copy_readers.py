@@ -57,18 +57,17 @@ class CopyReaders:
     def read_several(
         self, queries: Sequence[PointQuery], patience: Patience
     ) -> tuple[PointBody, Sequence[Mapping[str, str]]]:
-        """Return one body out of the answers to ``queries``, which differ in the workload alone, and the warnings.
+        """Return one body out of the answers to ``queries``, which differ in the workload and its cursor, and the warnings.
 
         Raises ResultTooLargeError for all of them together.
         """
         by_workload = {WorkloadKey(str(each.cluster), each.selection.workload_uid): each for each in queries}
         with Spool(self._memory_bytes) as spool:
-            joined = JoinedBody(queries[0], spool)
+            joined = JoinedBody(queries, spool)
 
             def read(workload: WorkloadKey) -> None:
-                answer = self.points.read(by_workload[workload], patience, points_before=joined.points)
-                assert answer.body is not None  # noqa: S101 - a query that knows no ETag has one
-                joined.add(answer.body, answer.points)
+                query = by_workload[workload]
+                joined.add(query, self.points.read(query, patience, points_before=joined.points))
 
             with closing(joined):
                 _, warnings = ask_each(list(by_workload), patience, read)

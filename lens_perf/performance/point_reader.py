@@ -130,7 +130,9 @@ class PointReader:
         assert work.changes is not None  # noqa: S101 - the plan is chosen where there are changes
         cursor, pairs, records = work.changes
         extra = describe_changes(cursor, pairs, reset=False)
-        return PointAnswer(self._write(work, records, work.query, extra), None, cursor)
+        # A sample would leave out some of the points that the pairs have now.
+        query = replace(work.query, sampling=None)
+        return PointAnswer(self._write(work, records, query, extra), None, cursor, changes=extra)
 
     def _answer_preview(self, work: _Work) -> PointAnswer:
         query, sampling = work.query, work.query.sampling
@@ -151,7 +153,7 @@ class PointReader:
             body = write_table_points(
                 transaction, work.query, work.spool, work.count, memory_bytes=self._memory_bytes, extra=extra
             )
-        return PointAnswer(body, etag, cursor)
+        return PointAnswer(body, etag, cursor, changes=extra)
 
     def _answer_from_copy(self, work: _Work) -> PointAnswer:
         query = work.query
@@ -159,7 +161,7 @@ class PointReader:
         def read(copy: Copy) -> PointAnswer:
             etag = work.observation.make_etag(lambda: count_records(copy, query.selection.data_source))
             cursor, extra = work.observation.describe()
-            return PointAnswer(self._write(work, copy, query, extra), etag, cursor)
+            return PointAnswer(self._write(work, copy, query, extra), etag, cursor, changes=extra)
 
         return self._copies.answer(
             query.cluster, query.selection.workload_uid, work.patience, read, work.observation.note

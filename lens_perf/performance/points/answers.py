@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 from lens_perf.performance.blocks import Reading, list_fields, read_blocks
@@ -111,7 +112,9 @@ def _write_sampled(
     for block in blocks:
         sampler.take(block)
     writer.write_points(sampler.finish(), fields)
-    return {"method": "m4", "points_total": sampler.total, "points_returned": writer.count.value}
+    width = sampler.bucket_width if sampler.bucket_width < inf else None
+    counts = {"points_total": sampler.total, "points_returned": writer.count.value}
+    return {"method": "m4", **counts, "bucket_width": width}
 
 
 def _choose_axis(query: PointQuery, sampling: Sampling) -> Place:

@@ -8,7 +8,7 @@ import orjson
 import polars as pl
 
 from lens_perf.performance.points.parquet_writer import find_schema, sink_frames, sink_parquet
-from lens_perf.performance.points.query import ORIGIN_FIELDS, PointQuery
+from lens_perf.performance.points.query import CURSOR_SEPARATOR, ORIGIN_FIELDS, PointAnswer, PointQuery
 from lens_perf.performance.points.spool import PointBody, Spool
 from lens_perf.performance.points.text_encodings import SHARED_FIELDS
 from lens_perf.performance.points.wide import list_titles, list_types, write_wide_header
@@ -19,11 +19,15 @@ PARQUET = frozenset({"parquet", "wide-parquet"})
 
 
 class JoinedBody:
-    """The body of an answer to ``query`` about several workloads, in ``spool``; it takes parts of that encoding."""
+    """The body of an answer to ``queries``, which differ in the workload and its cursor, in ``spool``."""
 
-    def __init__(self, query: PointQuery, spool: Spool) -> None:
+    def __init__(self, queries: Sequence[PointQuery], spool: Spool) -> None:
+        query = queries[0]
         self._spool = spool
         self._query = query
+        # A workload that cannot be answered now keeps the cursor that it has.
+        self._cursors = {tuple(each.origin.values()): each.after or "" for each in queries}
+        self._changes: list[Mapping[str, Any]] = []
         self._encoding = query.encoding
         self._is_empty = True
         self._samplings: list[Mapping[str, Any]] = []
@@ -31,9 +35,15 @@ class JoinedBody:
         self.points = 0
         spool.write(ARRAYS.get(query.encoding) or _write_header(query))
 
-    def add(self, part: PointBody, points: int) -> None:
-        """Take a part with so many data points."""
-        self.points += points
+    def add(self, query: PointQuery, answer: PointAnswer) -> None:
+        """Take the answer to one of the queries."""
+        part = answer.body
+        assert part is not None  # noqa: S101 - a query that knows no ETag has one
+        self.points += answer.points
+        if answer.cursor is not None:
+            self._cursors[tuple(query.origin.values())] = answer.cursor
+            sampling = {} if part.sampling is None else {"sampling": part.sampling}
+            self._changes.append({**query.origin, **answer.changes, **sampling})
         if part.sampling is not None:
             self._samplings.append(part.sampling)
         if self._encoding in PARQUET:
@@ -55,9 +65,14 @@ class JoinedBody:
             self._write_parquet()
         elif self._encoding in ARRAYS:
             sampling = {"sampling": _join_samplings(self._samplings)} if self._samplings else {}
-            rest = orjson.dumps({"total_count": self.points, **sampling, "warnings": warnings})
-            self._spool.write(b"]," + rest[1:] + b"\n")
+            rest = {"total_count": self.points, **sampling, "warnings": warnings, **self._describe_changes()}
+            self._spool.write(b"]," + orjson.dumps(rest)[1:] + b"\n")
         return self._spool.finish()
+
+    def _describe_changes(self) -> dict[str, Any]:
+        if self._query.after is None:
+            return {}
+        return {"cursor": CURSOR_SEPARATOR.join(self._cursors.values()), "workloads": self._changes}
 
     def _write_parquet(self) -> None:
         if not self._files:

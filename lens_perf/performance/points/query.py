@@ -4,8 +4,8 @@ They are plain values. Parsing a request into one is the work of ``api``; choosi
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from lens_perf.performance.points.spool import PointBody
 from lens_perf.performance.selection import Selection
@@ -18,6 +18,8 @@ Split = Literal["serial"]
 Axis = Literal["iteration", "time", "relative_time", "metric"]
 # What the points of an answer about several workloads carry beside their own fields.
 ORIGIN_FIELDS = ("cluster", "workload_uid")
+# Of the cursor of several workloads, which has theirs in the order asked.
+CURSOR_SEPARATOR = "."
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,12 @@ class PointQuery:
 class PointAnswer:
     """The body, None if the caller has it already, and its ETag, or the cursor for the next answer if one is wanted.
 
-    ``points`` is the number of data points that were read for it.
+    ``points`` is the number of data points that were read for it. ``changes`` is what a client that keeps a copy does:
+    the fields ``cursor``, ``reset`` and ``changed`` where ``after`` asks for them.
     """
 
     body: PointBody | None
     etag: str | None
     cursor: str | None = None
     points: int = 0
+    changes: Mapping[str, Any] = field(default_factory=dict)

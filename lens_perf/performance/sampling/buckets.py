@@ -5,7 +5,7 @@ grows, buckets become too many only by doubling their width, so that each holds 
 """
 
 from dataclasses import dataclass
-from math import frexp, inf
+from math import frexp, inf, ldexp
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,11 @@ class Buckets:
     """Buckets of a width of 2**exponent; None is a single bucket for all."""
 
     exponent: int | None
+
+    @property
+    def width(self) -> float:
+        """The width on the axis, infinite where it is beyond what a float64 can be."""
+        return inf if self.exponent is None or self.exponent >= GREATEST_EXPONENT else ldexp(1, self.exponent)
 
     def index(self, axis: Axis) -> Axis:
         """Return the number of the bucket of each value of ``axis``."""

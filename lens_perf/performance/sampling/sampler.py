@@ -61,6 +61,11 @@ class Sampler:
         """The number of points that were taken."""
         return self._counts.total()
 
+    @property
+    def bucket_width(self) -> float:
+        """The width of a bucket on the axis; infinite for the single bucket for all."""
+        return self._buckets.width
+
     def take(self, block: Block) -> None:
         """Take the points of records that follow those of the calls before; they have the column AXIS."""
         height = block.height

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from math import inf
+from math import frexp, inf
 from typing import Any
 
 import pytest
@@ -195,6 +195,8 @@ def test_m4(records: list[Record], query: PointQuery, *, size: int, gathered: in
         series = place_points(records, query, points)
         chosen = sample_naively(series, query.sampling.max_points, non_finite=query.non_finite)
         expected = [each.point for each in chosen]
+        width = found["sampling"].pop("bucket_width")
+        assert width is None or frexp(float(width))[0] == 0.5  # a power of two
         assert found["sampling"] == {
             "method": "m4",
             "points_total": str(sum(map(len, series.values()))),
