@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from hypothesis import given
+from hypothesis.errors import FlakyFailure
 
 from tests.chaos.finding import Finding
 from tests.chaos.world import World
@@ -44,7 +45,7 @@ def poll_schedules(world: World) -> Finding:
                 with workloads:
                     try:
                         check()
-                    except AssertionError as error:
+                    except (AssertionError, FlakyFailure) as error:
                         finding.wrong += 1
                         finding.failures.append(str(error).splitlines()[0])
     finding.notes = ["worst is a whole schedule"]

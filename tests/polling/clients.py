@@ -8,7 +8,10 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+from flask import Flask
 from flask.testing import FlaskClient
+
+from lens_perf.api.metrics_views import SERVICE
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "polling.rst"
 QUERIES = (
@@ -59,6 +62,12 @@ def parse_answer(response: Any) -> dict[str, Any]:
 def count_points(points: list[dict[str, Any]]) -> Counter[str]:
     """Return points without their order, in which a client's copy is not kept."""
     return Counter(json.dumps(point, sort_keys=True) for point in points)
+
+
+def check_copy(app: Flask, uid: str) -> None:
+    """The service's own copy, which full answers are read from, must be what the table holds."""
+    comparison = app.extensions[SERVICE].copies.verify("alpha", uid)
+    assert comparison is None or comparison.is_good, comparison
 
 
 class PollingClient:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lens_perf.performance.freshness import checkpoint
 from tests.faults import wait_until
-from tests.polling.clients import QUERIES, PollingClient, load_rule
+from tests.polling.clients import QUERIES, PollingClient, check_copy, load_rule
 from tests.polling.writers import Writers
 
 Schedule = list[tuple[str, int, int]]
@@ -33,7 +33,7 @@ def steps(*names: str) -> st.SearchStrategy[Schedule]:
 
 
 def run_schedule(app: Flask, dsn: str, schedule: Schedule, *, flush: bool = False) -> None:
-    """Let writers and three clients take the steps; compare in the end."""
+    """Let writers and three clients take the steps; compare their copies and the service's in the end."""
     uid = f"schedule-{uuid.uuid4().hex[:12]}"
     update = load_rule()
     first = sum(a for _, a, _ in schedule)
@@ -55,6 +55,7 @@ def run_schedule(app: Flask, dsn: str, schedule: Schedule, *, flush: bool = Fals
         client.poll()
         client.check()
         client.validate()
+    check_copy(app, uid)
 
 
 def schedules(count: int) -> settings:

@@ -13,13 +13,14 @@ from flask import Flask
 from hypothesis import given
 
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
+from lens_perf.performance.freshness.statements import MOST_NEW_RECORDS
 from lens_perf.performance.schema import create_schema
 from tests.conftest import running_app
 from tests.faults import wait_until
 from tests.front.postgres_server import PostgresServer, open_server, run_standby, wait_for_replay
 from tests.front.programs import find_program, needs
-from tests.polling.clients import QUERIES, PollingClient, load_rule
-from tests.polling.schedules import TRACED_STEPS, Schedule, schedules, steps
+from tests.polling.clients import QUERIES, PollingClient, check_copy, load_rule
+from tests.polling.schedules import TRACED_STEPS, Schedule, large_workloads, schedules, steps
 from tests.polling.writers import Writers
 
 INSERT = """
@@ -115,6 +116,77 @@ def test_a_restored_backup(stopped: PostgresServer, tmp_path: Path, uid: str, mo
         assert check_all(clients) == {1}
 
 
+def test_a_restored_backup_of_which_no_record_is_missing(stopped: PostgresServer, tmp_path: Path, uid: str) -> None:
+    """Only other tables were written since the backup: its newest records are all there, its transactions are not."""
+    server = stopped
+    with server.started():
+        insert(server, uid, 1, 40, 1)
+    backup = server.directory / "backup"
+    server.copy_data(server.data, backup)
+    with server.started(), serving(server, tmp_path / "a.toml") as app:
+        clients = clients_of(app, uid)
+        for _ in range(30):
+            server.execute("CREATE TEMPORARY TABLE other AS SELECT 1")
+        poll_all(clients)
+    shutil.rmtree(server.data)
+    backup.rename(server.data)
+    with server.started(), serving(server, tmp_path / "a.toml") as app:
+        for client in clients:
+            client.connect(app.test_client())
+        insert(server, uid, 41, 10, 3)
+        assert check_all(clients) == {1}
+        check_copy(app, uid)
+
+
+def test_a_table_that_was_empty(stopped: PostgresServer, tmp_path: Path, uid: str) -> None:
+    """An empty table says nothing of its history, which may be another server's by the next poll."""
+    server = stopped
+    backup = server.directory / "backup"
+    server.copy_data(server.data, backup)
+    with server.started(), serving(server, tmp_path / "a.toml") as app, large_workloads(3600):
+        clients = clients_of(app, uid)
+        for _ in range(30):
+            server.execute("CREATE TEMPORARY TABLE other AS SELECT 1")
+        poll_all(clients)
+    shutil.rmtree(server.data)
+    backup.rename(server.data)
+    with server.started(), serving(server, tmp_path / "a.toml") as app, large_workloads(3600):
+        for client in clients:
+            client.connect(app.test_client())
+        insert(server, uid, 1, 10, 3)
+        # As many transactions again as before, and more.
+        for _ in range(30):
+            server.execute("CREATE TEMPORARY TABLE other AS SELECT 1")
+        assert check_all(clients) == {1}
+        check_copy(app, uid)
+
+
+def test_a_restored_backup_that_has_caught_up(stopped: PostgresServer, tmp_path: Path, uid: str) -> None:
+    """The copy is built again where it lacks records, though the next transaction is a later one than before."""
+    server = stopped
+    with server.started():
+        insert(server, uid, 1, 40, 1)
+    backup = server.directory / "backup"
+    server.copy_data(server.data, backup)
+    with server.started(), serving(server, tmp_path / "a.toml") as app:
+        for _ in range(30):
+            server.execute("CREATE TEMPORARY TABLE other AS SELECT 1")
+        assert count_points_of(app, uid) == 40
+    shutil.rmtree(server.data)
+    backup.rename(server.data)
+    with server.started(), serving(server, tmp_path / "a.toml") as app:
+        insert(server, uid, 41, 60, 3)
+        assert count_points_of(app, uid) == 100
+        check_copy(app, uid)
+
+
+def count_points_of(app: Flask, uid: str) -> int:
+    """Return the number of data points that the copy holds."""
+    response = app.test_client().get(f"/lens/v1/workloads/{uid}/metrics/available")
+    assert response.status_code == 200, response.text
+    return sum(each["count"] for each in response.get_json()["metrics"])
+
+
 def test_a_restart_is_no_other_history(stopped: PostgresServer, tmp_path: Path, uid: str) -> None:
     server = stopped
     with server.started(), serving(server, tmp_path / "a.toml") as app:
@@ -147,6 +219,24 @@ def test_a_table_loaded_again(server: PostgresServer, tmp_path: Path, uid: str, 
         insert(server, uid, 1, 5, 2)
         # Records deleted and inserted by the same iterations are corrections, whatever their ids.
         assert check_all(clients) == ({0} if how == "deleted" else {1})
+
+
+def test_many_records_beside_a_transaction_that_stays_open(server: PostgresServer, tmp_path: Path, uid: str) -> None:
+    """While it does, every record that was written since it began may be new, and there are more than are listed."""
+    load = """
+    INSERT INTO training_performance (workload_uid, performance, iteration, created_at)
+    SELECT '{uid}', jsonb_build_object('loss', each), each, to_timestamp(each)
+    FROM generate_series({first}, {last}) AS each
+    """
+    with serving(server, tmp_path / "a.toml") as app, closing(psycopg2.connect(server.dsn())) as connection:
+        connection.cursor().execute("SELECT pg_current_xact_id()")
+        server.execute(load.format(uid=uid, first=1, last=MOST_NEW_RECORDS + 2))
+        assert count_points_of(app, uid) == MOST_NEW_RECORDS + 2
+        server.execute(load.format(uid=uid, first=MOST_NEW_RECORDS + 3, last=MOST_NEW_RECORDS + 4))
+        assert count_points_of(app, uid) == MOST_NEW_RECORDS + 4
+        connection.rollback()
+        assert count_points_of(app, uid) == MOST_NEW_RECORDS + 4
+        check_copy(app, uid)
 
 
 def test_vacuum_full_is_no_other_history(server: PostgresServer, tmp_path: Path, uid: str) -> None:

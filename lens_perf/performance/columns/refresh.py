@@ -11,6 +11,7 @@ import polars as pl
 from lens_perf.performance.columns.change_log import ChangeLog
 from lens_perf.performance.columns.changed_records import find_identical
 from lens_perf.performance.columns.manifest import MOST_NAMES_LEFT_OUT, CopyKey, Manifest
+from lens_perf.performance.columns.part_files import DamagedPartError
 from lens_perf.performance.columns.part_list import Ids, PartList
 from lens_perf.performance.columns.part_writer import PartBuilder, Statistics, merge_statistics, read_statistics
 from lens_perf.performance.columns.record_reader import RecordReader
@@ -108,6 +109,9 @@ class _Work:
         if changes.must_compare_ids:
             present = np.sort(np.frombuffer(snapshot.list_ids(), dtype=np.int64))
             self._take_out(self.parts.list_missing(present))
+            if sum(part.records for part in self.parts.parts) != len(present):
+                # Records that no transaction since the checkpoint has written: those of another history.
+                raise DamagedPartError
 
     def _take_out(self, ids: Ids) -> None:
         for part, found in self.parts.find(ids):

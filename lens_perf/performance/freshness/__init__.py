@@ -8,8 +8,9 @@ The rules:
 2. An id is *settled* when the oldest running transaction is at or above the next transaction id of an earlier
    checkpoint: whoever took the id by then has ended. ``UNSETTLED_IDS`` allows for ids taken before their transaction
    had an id itself. New records are searched among the ids that are not settled.
-3. The history goes on if the server has not been restarted and the table still has the same file; else if the newest
-   records known to the checkpoint are still there, unchanged. If neither holds, everything is read again.
+3. The history goes on if the server has not been restarted and the table still has the same file; else if the next
+   transaction id has not gone back, and the newest records known to the checkpoint, of which there must be some, are
+   still there, unchanged. If neither holds, everything is read again.
 4. Updates in place and removals leave no new id. The server counts them for the table; when the count has changed, or
    where there is none (on a standby), the records are compared with the checkpoint, at most every few seconds. Small
    workloads are always compared.

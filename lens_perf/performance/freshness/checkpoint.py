@@ -1,7 +1,7 @@
 """A checkpoint: up to where a reader has read a table, and whether its history still continues there."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from lens_perf.performance.freshness.statements import (
@@ -66,7 +66,12 @@ class Checkpoint:
 
     def continues(self, transaction: Transaction, snapshot: Snapshot) -> bool:
         """Return whether the table has the history of the checkpoint, and not one restored or loaded since."""
-        return self.server == snapshot.server or select_witness(transaction, self.latest_id) == self.witness
+        if self.server == snapshot.server:
+            return True
+        # An empty table has no witness, and a server that uses transaction ids again has been restored.
+        if not self.witness or snapshot.next_xid < self.next_xid:
+            return False
+        return select_witness(transaction, self.latest_id) == self.witness
 
     def must_compare(self, records: int, rewrites: Rewrites, snapshot: Snapshot) -> bool:
         """Return whether a workload of ``records`` records has to be searched for updates and removals."""
@@ -76,6 +81,10 @@ class Checkpoint:
             return False
         interval = COMPARE_SECONDS + records // RECORDS_PER_COMPARE_SECOND
         return not 0 <= snapshot.seconds - self.compared_at < interval
+
+    def choose_unsettled(self, records: Iterable[NewRecord]) -> list[NewRecord]:
+        """Return those of ``records``, which were visible then, that may be new again."""
+        return [each for each in records if each.xid >= self.oldest_xid and each.id > self.settled_id]
 
     def settle(self, snapshot: Snapshot) -> int:
         """Return the settled id as of ``snapshot``."""
@@ -108,9 +117,8 @@ class Position:
         """
         # On a standby that lags, a reader knows more than the snapshot.
         oldest_xid = max(before.oldest_xid, self.snapshot.oldest_xid)
-        settled_id = before.settle(self.snapshot)
-        unsettled = [each for each in found if each.xid >= oldest_xid and each.id > settled_id]
-        return self._make(oldest_xid, settled_id, unsettled, None if compared else before)
+        checkpoint = self._make(oldest_xid, before.settle(self.snapshot), (), None if compared else before)
+        return replace(checkpoint, unsettled=digest_records(checkpoint.choose_unsettled(found)))
 
     def _make(
         self, oldest_xid: int, settled_id: int, unsettled: Iterable[NewRecord], before: Checkpoint | None
