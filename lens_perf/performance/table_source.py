@@ -5,7 +5,7 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, Self
 
 from lens_perf.performance.columns.source import Changes
 from lens_perf.performance.columns.statements import copy_ids, copy_records
@@ -15,15 +15,14 @@ from lens_perf.performance.freshness.checkpoint import (
     Position,
     digest_records,
     read_position,
-    read_unsettled,
 )
+from lens_perf.performance.freshness.id_blocks import BlockDigests, list_new_blocks
 from lens_perf.performance.freshness.pairs import Pairs
 from lens_perf.performance.freshness.statements import (
     MOST_NEW_RECORDS,
     NewRecord,
     select_count,
     select_ids,
-    select_new_records,
     select_rewrites,
 )
 from lens_perf.performance.freshness.tokens import NotATokenError, read_token, write_token
@@ -95,31 +94,43 @@ class TableSnapshot:
 
     def find_changes(self, checkpoint: str | None) -> Changes:
         """Return what has changed since ``checkpoint``, the text of an earlier one; None stands for no copy."""
-        known = None if checkpoint is None else _parse(checkpoint)
-        if known is None or not known[0].continues(self.transaction, self.position.snapshot):
+        known = None if checkpoint is None else _State.parse(checkpoint)
+        if known is None or not known.checkpoint.continues(self.transaction, self.position.snapshot):
             return self._begin()
-        return self._compare(*known)
+        return self._compare(known)
 
     def _begin(self) -> Changes:
-        unsettled = read_unsettled(self.transaction, self.selection, self.position)
+        snapshot = self.position.snapshot
+        is_quiet = snapshot.oldest_xid == snapshot.next_xid
+        blocks = () if is_quiet else self._list_new(0, snapshot.oldest_xid)
+        digests = {block: digest_records(records) for block, records in blocks}
         records = self._count()
-        return Changes(_write(self.position.begin(unsettled), records), reset=True, records=records)
+        return Changes(_State(self.position.begin(()), records, digests).write(), reset=True, records=records)
 
-    def _compare(self, known: Checkpoint, records: int) -> Changes:
-        compare = known.must_compare(records, self.position.rewrites, self.position.snapshot)
-        if not compare and known.is_quiet(self.position.snapshot):
-            return Changes(_write(known, records), unchanged=True)
-        found = self._find_new(known, 0 if compare else known.settled_id)
-        is_new = any(each.id <= known.settled_id for each in found) or digest_records(found) != known.unsettled
-        present = self._count() if compare else records
-        if len(found) > MOST_NEW_RECORDS:
-            return Changes(_write(self.position.begin(found), present), reset=True, records=present)
-        checkpoint = self.position.advance(known, found, compared=compare)
-        if not is_new and present == records:
-            return Changes(_write(checkpoint, records), unchanged=True)
+    def _compare(self, known: "_State") -> Changes:
+        before = known.checkpoint
+        compare = before.must_compare(known.records, self.position.rewrites, self.position.snapshot)
+        if not compare and before.is_quiet(self.position.snapshot):
+            return Changes(known.write(), unchanged=True)
+        checkpoint = self.position.advance(before, (), compared=compare)
+        found: list[NewRecord] = []
+        digests: dict[int, str] = {}
+        gone = set(known.blocks)
+        for block, records in self._list_new(0 if compare else before.settled_id, before.oldest_xid):
+            gone.discard(block)
+            if digest_records(records) != known.blocks.get(block):
+                found += records
+            unsettled = checkpoint.choose_unsettled(records)
+            if unsettled:
+                digests[block] = digest_records(unsettled)
+            if len(found) > MOST_NEW_RECORDS:
+                return self._begin()
+        present = self._count() if compare else known.records
+        if not found and not gone and present == known.records:
+            return Changes(_State(checkpoint, known.records, digests).write(), unchanged=True)
         pairs = Pairs.of((each.data_source, each.iteration) for each in found)
         return Changes(
-            _write(checkpoint, present if compare else records + len(found)),
+            _State(checkpoint, present if compare else known.records + len(found), digests).write(),
             ids=[*self._list_ids_of(pairs), *(each.id for each in found)],
             pairs=pairs,
             # Records without an iteration may be corrections of any other such record.
@@ -130,8 +141,8 @@ class TableSnapshot:
         for source, ranges in pairs.ranges.items():
             yield from select_ids(self.transaction, self.selection.workload_uid, source, ranges, none=False)
 
-    def _find_new(self, known: Checkpoint, settled_id: int) -> list[NewRecord]:
-        return select_new_records(self.transaction, self.selection, settled_id=settled_id, oldest_xid=known.oldest_xid)
+    def _list_new(self, settled_id: int, oldest_xid: int) -> Iterator[tuple[int, list[NewRecord]]]:
+        return list_new_blocks(self.transaction, self.selection, settled_id=settled_id, oldest_xid=oldest_xid)
 
     def _count(self) -> int:
         return select_count(self.transaction, self.selection)
@@ -158,14 +169,22 @@ class _IdSink:
         self.packed.append(int(row))
 
 
-def _write(checkpoint: Checkpoint, records: int) -> str:
-    return write_token(checkpoint.write(), records)
+@dataclass(frozen=True)
+class _State:
+    """What a copy has: its checkpoint, the number of its records, and what of them was not settled."""
 
+    checkpoint: Checkpoint
+    records: int
+    blocks: BlockDigests
 
-def _parse(text: str) -> tuple[Checkpoint, int] | None:
-    """Return a checkpoint and the number of records then; None for what another version wrote."""
-    try:
-        values, records = read_token(text)
-        return Checkpoint.parse(values), int(records)
-    except (NotATokenError, ValueError, TypeError):
-        return None
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Return the state that ``write`` wrote; None for what another version wrote."""
+        try:
+            checkpoint, records, blocks = read_token(text, longest=None)
+            return cls(Checkpoint.parse(checkpoint), int(records), {int(block): str(each) for block, each in blocks})
+        except (NotATokenError, ValueError, TypeError):
+            return None
+
+    def write(self) -> str:
+        return write_token(self.checkpoint.write(), self.records, list(self.blocks.items()))

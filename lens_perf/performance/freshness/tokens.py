@@ -18,10 +18,10 @@ def write_token(*values: Any) -> str:
     return urlsafe_b64encode(json.dumps(values, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
-def read_token(text: str) -> list[Any]:
-    """Return the values in ``text``, which may be anything. Raises NotATokenError."""
+def read_token(text: str, longest: int | None = LONGEST_TOKEN) -> list[Any]:
+    """Return the values in ``text``, which may be anything, of up to ``longest`` characters. Raises NotATokenError."""
     try:
-        if len(text) > LONGEST_TOKEN or not text.isascii():
+        if (longest is not None and len(text) > longest) or not text.isascii():
             raise NotATokenError
         values = json.loads(urlsafe_b64decode(text.encode() + b"=="))
     except (ValueError, RecursionError):
