@@ -11,7 +11,7 @@ from lens_perf.performance.freshness.checkpoint import (
     digest_records,
     read_unsettled,
 )
-from lens_perf.performance.freshness.pairs import Pair, Pairs
+from lens_perf.performance.freshness.pairs import MOST_PAIRS, Pair, Pairs
 from lens_perf.performance.freshness.removals import MOST_CANDIDATES, find_replaced
 from lens_perf.performance.freshness.statements import (
     MOST_NEW_RECORDS,
@@ -91,7 +91,10 @@ class Cursor:
                 Pairs.parse(unsettled),
                 Pairs.parse(pending),
             )
-            valid = all(type(each) is int for each in (cursor.last_iterations or {}).values())
+            valid = all(
+                (source is None or type(source) is str) and type(iteration) is int
+                for source, iteration in (cursor.last_iterations or {}).items()
+            )
         except (TypeError, ValueError):
             raise NotATokenError from None
         if own_subject != subject or not valid:
@@ -100,9 +103,11 @@ class Cursor:
 
     def encode(self) -> str:
         """Return the text for ``parse``, without what would make it too long; the client is then reset more often."""
-        text = self._write()
-        if len(text) <= LONGEST_TOKEN:
-            return text
+        for cursor in (self, replace(self, pending=None)):
+            is_listed = all(each is None or each.size <= MOST_PAIRS for each in (cursor.unsettled, cursor.pending))
+            text = cursor._write() if is_listed else ""
+            if text and len(text) <= LONGEST_TOKEN:
+                return text
         return replace(self, unsettled=None, pending=None, last_iterations=None)._write()
 
     def _write(self) -> str:

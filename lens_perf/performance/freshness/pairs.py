@@ -1,6 +1,6 @@
 """Sets of (data source, iteration) pairs, kept as ranges of iterations, which is short for what training writes."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -9,6 +9,10 @@ from lens_perf.performance.freshness.tokens import NotATokenError
 Pair = tuple[str | None, int | None]
 Range = tuple[int, int]
 INT32 = range(-(2**31), 2**31)
+# No token has more: a forged one would otherwise stand for billions of pairs.
+MOST_PAIRS = 100_000
+# The numbers of a run in a token: first and last iteration, and the step unless it is 1.
+PLAIN, EVEN = 2, 3
 
 
 @dataclass(frozen=True)
@@ -36,14 +40,11 @@ class Pairs:
         if values is None:
             return None
         try:
-            ranges, without = values
-            pairs = cls(
-                {source: tuple((first, last) for first, last in each) for source, each in ranges}, frozenset(without)
-            )
-            ends = [end for each in pairs.ranges.values() for bounds in each for end in bounds]
+            runs, without = values
+            pairs = cls({source: _parse_runs(each) for source, each in runs}, frozenset(without))
         except (TypeError, ValueError):
             raise NotATokenError from None
-        if not all(type(end) is int and end in INT32 for end in ends):
+        if pairs.size > MOST_PAIRS:
             raise NotATokenError
         if not all(source is None or type(source) is str for source in pairs.sources):
             raise NotATokenError
@@ -51,7 +52,8 @@ class Pairs:
 
     def write(self) -> list[Any]:
         """Return the set for a token."""
-        return [list(self.ranges.items()), sorted(self.without_iteration, key=str)]
+        runs = [[source, _write_runs(ranges)] for source, ranges in self.ranges.items()]
+        return [runs, sorted(self.without_iteration, key=str)]
 
     def __or__(self, other: "Pairs") -> "Pairs":
         sources = dict.fromkeys([*self.ranges, *other.ranges])
@@ -87,3 +89,36 @@ def _merge(ranges: Iterable[Range]) -> tuple[Range, ...]:
         else:
             merged.append((first, last))
     return tuple(merged)
+
+
+def _write_runs(ranges: Sequence[Range]) -> list[list[int]]:
+    """Return ``ranges`` for a token; single iterations that are evenly spaced become one run, with its step."""
+    runs: list[list[int]] = []
+    for first, last in ranges:
+        run = runs[-1] if runs else []
+        if first == last and len(run) == EVEN and first - run[1] == run[2]:
+            run[1] = first
+        elif first == last and len(run) == PLAIN and run[0] == run[1]:
+            run[1:] = first, first - run[0]
+        else:
+            runs.append([first, last])
+    return runs
+
+
+def _parse_runs(runs: Sequence[Sequence[int]]) -> tuple[Range, ...]:
+    """Return the ranges of ``_write_runs``. Raises NotATokenError, TypeError, ValueError."""
+    ranges: list[Range] = []
+    for first, last, *steps in runs:
+        if not all(type(each) is int for each in (first, last, *steps)):
+            raise NotATokenError
+        if first > last or first not in INT32 or last not in INT32:
+            raise NotATokenError
+        if not steps:
+            ranges.append((first, last))
+            continue
+        (step,) = steps
+        iterations = range(first, last + 1, step)
+        if step < 1 or len(iterations) + len(ranges) > MOST_PAIRS:
+            raise NotATokenError
+        ranges += [(iteration, iteration) for iteration in iterations]
+    return tuple(ranges)

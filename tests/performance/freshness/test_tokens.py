@@ -1,5 +1,6 @@
 """Cursors and ETags: what is written is read again, and nothing else is accepted."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from lens_perf.performance.freshness.checkpoint import Checkpoint
 from lens_perf.performance.freshness.cursor import Cursor, Ledger
 from lens_perf.performance.freshness.entity_tag import EntityTag
-from lens_perf.performance.freshness.pairs import Pairs
+from lens_perf.performance.freshness.pairs import MOST_PAIRS, Pairs
 from lens_perf.performance.freshness.tokens import LONGEST_TOKEN, NotATokenError, write_token
 
 COUNTS = st.integers(0, 2**63 - 1)
@@ -84,13 +85,49 @@ def test_a_forged_field_is_refused_or_harmless(cursor: Cursor, index: int, value
         return
     assert type(parsed.ledger.count) is int
     assert all(type(each) is int for each in (parsed.last_iterations or {}).values())
+    assert all(source is None or type(source) is str for source in parsed.last_iterations or {})
     assert all(source is None or type(source) is str for source in parsed.unsettled.sources if parsed.unsettled)
 
 
+CHECKPOINT = Checkpoint(1, 2, 3, 0, "s", "w", None, 0, "u")
+
+
+@pytest.mark.parametrize("step", [1, 10])
+def test_a_cursor_has_room_for_evenly_spaced_iterations(step: int) -> None:
+    """As training reports them: a transaction that stays open must not make each poll of a long workload a reset."""
+    pairs = Pairs.of(("log", iteration) for iteration in range(7, 40_000 * step, step))
+    cursor = Cursor("q", CHECKPOINT, Ledger(9, 9), {"log": 40_000}, pairs, pairs)
+    assert Cursor.parse(cursor.encode(), "q") == cursor
+    assert len(cursor.encode()) < 500
+
+
+def test_a_cursor_gives_up_first_what_only_removals_need() -> None:
+    few, many = Pairs.of([("log", 5)]), Pairs.of(("log", number * number) for number in range(2000))
+    cursor = Cursor("q", CHECKPOINT, Ledger(9, 9), {"log": 4000}, few, many)
+    assert Cursor.parse(cursor.encode(), "q") == replace(cursor, pending=None)
+
+
+RANGES = [
+    [[-(2**31), 2**31 - 1]],
+    [[-(2**31), 2**31 - 1, 2]],
+    [[1, 2, 0]],
+    [[1, 2, -1]],
+    [[2, 1]],
+    [[1, 2, 3, 4]],
+    [[0, MOST_PAIRS]],
+    [[0, 1_000_000, 2], [3_000_000, 4_000_000, 2]],
+]
+
+
+@pytest.mark.parametrize("ranges", RANGES)
+def test_forged_pairs_are_bounded(ranges: list[list[int]]) -> None:
+    with pytest.raises(NotATokenError):
+        Pairs.parse([[["log", ranges]], []])
+
+
 def test_a_cursor_that_would_be_too_long_resets_instead() -> None:
-    pairs = Pairs.of(("log", iteration) for iteration in range(0, 4000, 2))
-    checkpoint = Checkpoint(1, 2, 3, 0, "s", "w", None, 0, "u")
-    cursor = Cursor("q", checkpoint, Ledger(9, 9), {"log": 4000}, pairs, Pairs())
+    pairs = Pairs.of(("log", number * number) for number in range(2000))
+    cursor = Cursor("q", CHECKPOINT, Ledger(9, 9), {"log": 4000}, pairs, Pairs())
     assert len(cursor.encode()) <= LONGEST_TOKEN
     parsed = Cursor.parse(cursor.encode(), "q")
     assert (parsed.last_iterations, parsed.unsettled, parsed.pending) == (None, None, None)
