@@ -57,7 +57,7 @@ class CopyReaders:
     def read_several(
         self, queries: Sequence[PointQuery], patience: Patience
     ) -> tuple[PointBody, Sequence[Mapping[str, str]]]:
-        """Return one body out of the answers to ``queries``, which differ in the workload and its cursor, and the warnings.
+        """Return one body of the answers to ``queries``, which differ in workload and cursor, and the warnings.
 
         Raises ResultTooLargeError for all of them together.
         """
