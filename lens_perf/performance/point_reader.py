@@ -67,7 +67,7 @@ class PointReader:
         subject = digest(self._clusters.resolve(query.cluster), *_subject(query))
         tag = digest(subject, replace(query, cluster=None, known=()))
         before = _parse_cursor(query, subject)
-        current = self._find_current(query, tag)
+        current = self._find_current(query, tag, patience)
         if current is not None:
             return PointAnswer(None, current.encode())
         changes = None if before is None else self._find_changes(query, before, patience)
@@ -85,43 +85,41 @@ class PointReader:
 
         Raises what ``read`` raises, except for what depends on the data points.
         """
+        patience = Patience(self._limits.deadline_seconds)
         subject = digest(self._clusters.resolve(query.cluster), *_subject(query))
         tag = digest(subject, replace(query, cluster=None, known=()))
         _parse_cursor(query, subject)
-        current = self._find_current(query, tag)
+        current = self._find_current(query, tag, patience)
         if current is not None:
             return current.encode()
         if is_preview(query):
-            with self._clusters.read(query.cluster):
+            with self._clusters.read(query.cluster, patience.seconds_left):
                 return None
         observation = Observation(query, subject, tag)
-        with self._open_position(query) as (transaction, position):
+        with self._open_position(query, patience) as (transaction, position):
             if query.after is not None:
                 return None
             observation.note(transaction, position)
             return observation.make_etag(lambda: select_count(transaction, query.selection))
 
-    def _find_current(self, query: PointQuery, tag: str) -> EntityTag | None:
+    def _find_current(self, query: PointQuery, tag: str, patience: Patience) -> EntityTag | None:
         """Return which of the ETags that the caller has still holds, if any does."""
         known = _parse_etags(query.known, tag)
         if not known:
             return None
-        with self._open_position(query) as (transaction, position):
+        with self._open_position(query, patience) as (transaction, position):
             current = (each for each in known if each.is_current(transaction, query.selection, position))
             return next(current, None)
 
     def _find_changes(self, query: PointQuery, before: Cursor, patience: Patience) -> Changes | None:
-        with self._open_position(query) as (transaction, position):
+        with self._open_position(query, patience) as (transaction, position):
             return find_changes(
                 transaction, position, query, before, most_fields=self._copies.most_fields, check=patience.check
             )
 
     @contextmanager
-    def _open_position(
-        self, query: PointQuery, patience: Patience | None = None
-    ) -> Iterator[tuple[Transaction, Position]]:
-        within = None if patience is None else patience.seconds_left
-        with self._clusters.read(query.cluster, within) as transaction:
+    def _open_position(self, query: PointQuery, patience: Patience) -> Iterator[tuple[Transaction, Position]]:
+        with self._clusters.read(query.cluster, patience.seconds_left) as transaction:
             rewrites = select_rewrites(transaction)
             with transaction.snapshot():
                 yield transaction, read_position(transaction, rewrites)

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from lens_perf.app import REGISTRY
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from lens_perf.performance.freshness import checkpoint
 from tests.conftest import Ask, Row, Store, at
@@ -251,6 +252,29 @@ def test_every_encoding_says_what_to_drop(client: FlaskClient, store: Store, uid
     assert refusal.status_code == 400
     assert "format=ndjson" in refusal.get_json()["message"]
     assert client.get(f"{address}&format=csv").headers["X-Cursor"]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_all_steps_share_one_deadline(
+    app: Flask, client: FlaskClient, store: Store, uid: str, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To validate, to find the changes and to read them."""
+    store(uid, [Row({"loss": 1}, 1)])
+    etag, cursor = get_etag(client, uid), client.get(f"/lens/v1/workloads/{uid}/metrics/data?after=").json["cursor"]
+    registry = app.extensions[REGISTRY]
+    read, bounds = registry.read, []
+
+    def note(asked: str | None, within: float | None = None) -> Any:
+        bounds.append(within)
+        return read(asked, within)
+
+    monkeypatch.setattr(registry, "read", note)
+    store(uid, [Row({"loss": 2}, 2)])
+    for query in ("", f"?after={cursor}", "?max_points=1&method=stride"):
+        address = f"/lens/v1/workloads/{uid}/metrics/data{query}"
+        client.open(address, method=method, headers={"If-None-Match": etag})
+    assert len(bounds) >= 4
+    assert None not in bounds
 
 
 def test_a_delta_has_no_etag(client: FlaskClient, store: Store, uid: str) -> None:
