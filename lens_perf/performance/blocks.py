@@ -13,16 +13,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lens_perf.performance.columns.field_columns import NON_FINITE, TEXT, VALUE
-from lens_perf.performance.columns.number_text import NON_FINITE_CODES, render
+from lens_perf.performance.columns.number_text import NON_FINITE_TEXTS, NON_FINITE_VALUES, render
+from lens_perf.performance.columns.times import to_milliseconds
 from lens_perf.performance.copy_interface import Copy
 from lens_perf.performance.selection import Selection
 
-# Times are microseconds since 2000-01-01; both infinities have sentinels.
-INFINITIES = (-(2**63), 2**63 - 1)
-MILLISECONDS_TO_2000 = 946_684_800_000
-# What the codes 1 to 3 of non-finite values mean, as JSON texts and as numbers.
-NON_FINITE_TEXTS = tuple(NON_FINITE_CODES)
-NON_FINITE_VALUES = (np.nan, np.inf, -np.inf)
 INT32 = -(2**31), 2**31 - 1
 RECORD_COLUMNS = ("created_at", "iteration", "serial", "data_source")
 # Of a block with fewer points than one in so many cells, the points are listed one by one.
@@ -61,17 +56,6 @@ def order_as_stored(name: str) -> tuple[int, bytes]:
     """Return the key by which JSONB orders names: length, then bytes."""
     text = name.encode()
     return len(text), text
-
-
-def to_milliseconds(column: str = "created_at") -> pl.Expr:
-    """Return the times of ``column`` as floored milliseconds since 1970; null where there is no finite time."""
-    finite = pl.col(column).is_in(INFINITIES).not_()
-    return pl.when(finite).then(pl.col(column) // 1000 + MILLISECONDS_TO_2000)
-
-
-def read_milliseconds(created_us: int | None) -> int | None:
-    """Return a time as floored milliseconds since 1970; None where there is no finite time."""
-    return None if created_us is None or created_us in INFINITIES else created_us // 1000 + MILLISECONDS_TO_2000
 
 
 def select_records(selection: Selection, serials: Sequence[int] = ()) -> pl.Expr | None:

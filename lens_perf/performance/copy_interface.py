@@ -6,6 +6,33 @@ from typing import Protocol
 import polars as pl
 
 from lens_perf.performance.columns.field_stats import FieldStats
+from lens_perf.performance.columns.part_samples import PartSamples
+
+
+class CopyPart(Protocol):
+    """Some consecutive records, which are read when they are asked for."""
+
+    @property
+    def records(self) -> int:
+        """The number of records."""
+
+    @property
+    def iterations(self) -> tuple[int, int] | None:
+        """The least and the greatest iteration, None where no record has one."""
+
+    @property
+    def times(self) -> tuple[int, int] | None:
+        """The time of the first and of the last record in microseconds since 2000; None where no record has one."""
+
+    @property
+    def samples(self) -> PartSamples:
+        """What samples there are of the records."""
+
+    def read_sample(self, level: int) -> pl.DataFrame:
+        """Return the points of the sample with this number."""
+
+    def read(self, fields: Sequence[str] | None, columns: Sequence[str]) -> pl.DataFrame:
+        """Return the records with ``columns`` and the columns of ``fields``, None for all."""
 
 
 class Copy(Protocol):
@@ -22,6 +49,10 @@ class Copy(Protocol):
     @property
     def fields(self) -> Mapping[tuple[str | None, str], FieldStats]:
         """The statistics of each field of each data source."""
+
+    @property
+    def parts(self) -> Sequence[CopyPart]:
+        """The parts of the records, in order; empty where all records are in memory."""
 
     def read_attempts(self) -> Mapping[tuple[str | None, str, int | None], FieldStats]:
         """Return the statistics by data source, field and serial."""

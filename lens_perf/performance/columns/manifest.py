@@ -15,7 +15,7 @@ from lens_perf.performance.columns.field_stats import FieldStats
 from lens_perf.performance.columns.part_files import DamagedPartError
 
 # Of this code's files; polars renders the numbers that no text is kept for.
-FORMAT = f"1 polars {pl.__version__}"
+FORMAT = f"2 polars {pl.__version__}"
 MOST_NAMES_LEFT_OUT = 100
 
 

@@ -6,7 +6,9 @@ import polars as pl
 
 # What JSON has no number for, by the code that an ``n:`` column holds.
 NON_FINITE_CODES: Final = {'"NaN"': 1, '"Infinity"': 2, '"-Infinity"': 3}
-NON_FINITE_NAMES: Final = {code: text.strip('"') for text, code in NON_FINITE_CODES.items()}
+# What the codes 1 to 3 mean, as JSON texts and as numbers.
+NON_FINITE_TEXTS: Final = tuple(NON_FINITE_CODES)
+NON_FINITE_VALUES: Final = (float("nan"), float("inf"), float("-inf"))
 
 
 Numbers = TypeVar("Numbers", pl.Series, pl.Expr)

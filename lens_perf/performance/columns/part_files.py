@@ -1,4 +1,4 @@
-"""The format of a part: checksummed sections of Arrow columns, an index of them, and the statistics of its records.
+"""The format of a part: checksummed sections of Arrow columns, an index of them, statistics of its records, samples.
 
 Sections are read with pread, never mapped: a file that was cut short while it is read is an error, not a signal that
 ends the process.
@@ -9,16 +9,17 @@ import os
 import struct
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import google_crc32c
 import orjson
 import polars as pl
 
+from lens_perf.performance.columns.part_samples import PartSamples
+
 # At the end of a part: the size and the checksum of the index, and the mark of the format.
 TRAILER = struct.Struct("<QI8s")
-MARK = b"LENSPRT1"
+MARK = b"LENSPRT2"
 # Small columns share a section, so that a part of few records and many fields is read in few steps.
 SECTION_BYTES = 256 * 1024
 
@@ -27,34 +28,44 @@ class DamagedPartError(Exception):
     """A file of a copy is not as it was written, or is gone; the copy has to be built again."""
 
 
-@dataclass(frozen=True)
-class Section:
-    """Where in a part some columns, or its statistics, are."""
+class Section(NamedTuple):
+    """Where in a part some columns, its statistics or a sample are."""
 
     offset: int
     size: int
     checksum: int
 
-    def as_list(self) -> list[int]:
-        """Return the fields, for the index."""
-        return [self.offset, self.size, self.checksum]
 
-
-def encode_part(frame: pl.DataFrame, statistics: bytes) -> Iterator[bytes]:
-    """Yield the bytes of a part that holds the records of ``frame``."""
-    offset = 0
-    sections: list[list[int]] = []
+def encode_part(
+    frame: pl.DataFrame, statistics: bytes, samples: PartSamples, chosen: Sequence[pl.DataFrame]
+) -> Iterator[bytes]:
+    """Yield the bytes of a part that holds the records of ``frame``; ``chosen`` are the points of ``samples``."""
+    sections = _Sections()
     columns: dict[str, int] = {}
     for number, names in enumerate(_group_columns(frame)):
-        content = _encode_columns(frame.select(names).rechunk())
         columns |= dict.fromkeys(names, number)
-        sections.append(Section(offset, len(content), google_crc32c.value(content)).as_list())
-        offset += len(content)
-        yield content
-    yield statistics
-    described = Section(offset, len(statistics), google_crc32c.value(statistics)).as_list()
-    index = orjson.dumps([len(frame), sections, list(columns.items()), described])
+        yield sections.add(_encode_columns(frame.select(names).rechunk()))
+    yield sections.add(statistics)
+    for sample in chosen:
+        yield sections.add(_encode_columns(sample))
+    index = orjson.dumps(
+        [len(frame), sections.described, list(columns.items()), len(chosen), samples.write()], default=tuple
+    )
     yield index + TRAILER.pack(len(index), google_crc32c.value(index), MARK)
+
+
+class _Sections:
+    """The sections of a part that is being written, one behind the other."""
+
+    def __init__(self) -> None:
+        self.described: list[Section] = []
+        self._offset = 0
+
+    def add(self, content: bytes) -> bytes:
+        """Take note of a section, and return it."""
+        self.described.append(Section(self._offset, len(content), google_crc32c.value(content)))
+        self._offset += len(content)
+        return content
 
 
 def _group_columns(frame: pl.DataFrame) -> Iterator[list[str]]:
@@ -89,11 +100,12 @@ class PartFile:
         self._size = size
         if owned:
             weakref.finalize(self, os.close, descriptor)
-        index = self._read_index()
-        self.records: int = index[0]
-        self._sections = [Section(*each) for each in index[1]]
-        self._columns: Mapping[str, int] = dict(index[2])
-        self._statistics = Section(*index[3])
+        records, sections, columns, samples, described = self._read_index()
+        self.records: int = records
+        self.samples = PartSamples.parse(described)
+        self._columns: Mapping[str, int] = dict(columns)
+        *self._sections, self._statistics = (Section(*each) for each in sections[: len(sections) - samples])
+        self._samples = [Section(*each) for each in sections[len(sections) - samples :]]
 
     @property
     def columns(self) -> Sequence[str]:
@@ -113,15 +125,22 @@ class PartFile:
         """Return the statistics that the part was written with."""
         return self._read_section(self._statistics)
 
+    def read_sample(self, level: int) -> pl.DataFrame:
+        """Return the points of a sample, whose number is that of its level in ``samples``."""
+        return self._decode(self._samples[level], None)
+
     def _read_columns(self, section: Section, names: Sequence[str]) -> pl.DataFrame:
-        content = self._read_section(section)
-        try:
-            frame = pl.read_ipc_stream(io.BytesIO(content), columns=list(names))
-        except (pl.exceptions.PolarsError, OSError, ValueError):
-            raise DamagedPartError from None
+        frame = self._decode(section, list(names))
         if len(frame) != self.records:
             raise DamagedPartError
         return frame
+
+    def _decode(self, section: Section, names: list[str] | None) -> pl.DataFrame:
+        content = self._read_section(section)
+        try:
+            return pl.read_ipc_stream(io.BytesIO(content), columns=names)
+        except (pl.exceptions.PolarsError, OSError, ValueError):
+            raise DamagedPartError from None
 
     def _read_section(self, section: Section) -> bytes:
         content = self._read(section.offset, section.size)

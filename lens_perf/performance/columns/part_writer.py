@@ -11,6 +11,7 @@ from lens_perf.performance.columns.field_columns import FIXED, join, list_fields
 from lens_perf.performance.columns.field_stats import FieldStats, compute_fields, merge_fields
 from lens_perf.performance.columns.manifest import Part, Place, parse_fields, place, write_fields
 from lens_perf.performance.columns.part_files import PartFile, encode_part
+from lens_perf.performance.columns.part_samples import build_samples
 from lens_perf.performance.columns.stores import Store
 
 MOST_RECORDS = 32_768
@@ -133,7 +134,7 @@ def drop_empty_columns(frame: pl.DataFrame) -> pl.DataFrame:
 def write_part(store: Store, frame: pl.DataFrame, check: Callable[[], None]) -> tuple[Part, Statistics]:
     """Write the records of ``frame``, which are in order and either all timed or none. Raises OSError."""
     statistics = compute_statistics(frame, check)
-    name, size = store.write_part(encode_part(frame, statistics.encode()))
+    name, size = store.write_part(encode_part(frame, statistics.encode(), *build_samples(frame, check)))
     iterations = frame["iteration"].min(), frame["iteration"].max()
     part = Part(
         name=name,

@@ -1,14 +1,16 @@
 """An opened copy: one state of a workload's records, read block by block, and their statistics."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import cast
 
 import polars as pl
 
 from lens_perf.performance.columns.field_columns import FIXED, NON_FINITE, OTHER, TEXT, VALUE
 from lens_perf.performance.columns.field_stats import FieldStats, compute_fields, merge_fields
-from lens_perf.performance.columns.manifest import Manifest
+from lens_perf.performance.columns.manifest import Manifest, Part
 from lens_perf.performance.columns.part_files import PartFile
+from lens_perf.performance.columns.part_samples import PartSamples
 from lens_perf.performance.columns.part_writer import read_statistics
 from lens_perf.performance.freshness.pairs import Pairs
 
@@ -23,6 +25,7 @@ class WorkloadCopy:
     def __init__(self, manifest: Manifest, files: Sequence[PartFile]) -> None:
         self._manifest = manifest
         self._files = files
+        self.parts = [CopyPart(*each) for each in zip(manifest.parts, files, strict=True)]
         self.history = manifest.history
         self.generation = manifest.generation
         self.records = manifest.records
@@ -69,10 +72,45 @@ class WorkloadCopy:
         A block has the fixed ``columns`` asked for, and of each of ``fields`` (None: all) those of ``v:``, ``t:`` and
         ``n:`` that it has values for. One block is in memory at a time.
         """
-        for file in self._files:
-            yield file.read([*columns, *self._choose(file, fields)])
+        for part in self.parts:
+            yield part.read(fields, columns)
 
-    def _choose(self, file: PartFile, fields: Sequence[str] | None) -> Sequence[Any]:
+
+@dataclass(frozen=True)
+class CopyPart:
+    """Some consecutive records of a copy, which are read when they are asked for."""
+
+    _part: Part
+    _file: PartFile
+
+    @property
+    def records(self) -> int:
+        """The number of records."""
+        return self._part.records
+
+    @property
+    def iterations(self) -> tuple[int, int] | None:
+        """The least and the greatest iteration, None where no record has one."""
+        return self._part.iterations
+
+    @property
+    def times(self) -> tuple[int, int] | None:
+        """The time of the first and of the last record in microseconds since 2000; None where no record has one."""
+        return None if self._part.first[0] else (self._part.first[1], self._part.last[1])
+
+    @property
+    def samples(self) -> PartSamples:
+        """What samples there are of the records."""
+        return self._file.samples
+
+    def read_sample(self, level: int) -> pl.DataFrame:
+        """Return the points of the sample with this number. Raises DamagedPartError."""
+        return self._file.read_sample(level)
+
+    def read(self, fields: Sequence[str] | None, columns: Sequence[str]) -> pl.DataFrame:
+        """Return the records with ``columns`` and the columns of ``fields``, None for all. Raises DamagedPartError."""
         if fields is None:
-            return [name for name in file.columns if name not in FIXED and not name.startswith(OTHER)]
-        return [kind + name for name in dict.fromkeys(fields) for kind in (VALUE, TEXT, NON_FINITE)]
+            chosen = [name for name in self._file.columns if name not in FIXED and not name.startswith(OTHER)]
+        else:
+            chosen = [kind + name for name in dict.fromkeys(fields) for kind in (VALUE, TEXT, NON_FINITE)]
+        return self._file.read([*columns, *chosen])

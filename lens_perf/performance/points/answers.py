@@ -1,11 +1,11 @@
 """Answers a query for data points from a columnar copy, in the encoding asked for and in flat memory."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import inf
 from typing import Any
 
-from lens_perf.performance.blocks import Reading, list_fields, read_blocks
+from lens_perf.performance.blocks import Block, Reading, list_fields, read_blocks
 from lens_perf.performance.copy_interface import Copy
 from lens_perf.performance.points.iteration_times import FIELDS as ITERATION_TIMES
 from lens_perf.performance.points.iteration_times import read_iteration_times
@@ -14,13 +14,8 @@ from lens_perf.performance.points.query import PointQuery, Sampling
 from lens_perf.performance.points.spool import PointBody, Spool
 from lens_perf.performance.points.wide import WideTable, write_wide_csv, write_wide_parquet
 from lens_perf.performance.points.writers import Writer, open_writer
-from lens_perf.performance.sampling.axes import (
-    AlongMetric,
-    AlongRelativeTime,
-    Place,
-    along_iterations,
-    along_time,
-)
+from lens_perf.performance.sampling.axes import AXES, AlongMetric, AlongRelativeTime, Place
+from lens_perf.performance.sampling.copy_sampling import sample_parts
 from lens_perf.performance.sampling.sampler import Sampler
 
 WIDE: Mapping[str, Callable[[WideTable, Spool, PointCount], PointBody]] = {
@@ -89,32 +84,44 @@ def _write_sampled(
     if sampling.method == "stride":
         _write_all(copy, query, reading, writer)
         return {"method": "stride", "points_total": None, "points_returned": writer.count.value}
-    place = _choose_axis(query, sampling)
     source = query.selection.data_source
     records = copy.records if source is None else copy.sources.get(source, 0)
-    if records <= sampling.max_points and sampling.axis in {"iteration", "time"}:
+    if records <= sampling.max_points and sampling.axis in AXES:
         _write_all(copy, query, reading, writer)
         return {"method": "none", "points_total": writer.count.value, "points_returned": writer.count.value}
     is_times = query.kind == "iteration-times"
     fields = list(ITERATION_TIMES) if is_times else list_fields(copy, query.metrics)
-    sampler = Sampler(
-        fields,
-        sampling.max_points,
-        non_finite=query.non_finite,
-        by_source=not is_times,
-        by_serial=query.split == "serial",
-    )
-    axis = [place.name] if isinstance(place, AlongMetric) else []
-    if is_times:
-        blocks = read_iteration_times(copy, reading, place, axis)
+
+    def make_sampler() -> Sampler:
+        return Sampler(
+            fields,
+            sampling.max_points,
+            non_finite=query.non_finite,
+            by_source=not is_times,
+            by_serial=query.split == "serial",
+        )
+
+    if sampling.axis in AXES and copy.parts and not is_times:
+        sampler = sample_parts(copy, fields, reading, sampling.axis, make_sampler)
     else:
-        blocks = read_blocks(copy, list(dict.fromkeys([*fields, *axis])), reading, place)
-    for block in blocks:
-        sampler.take(block)
+        sampler = make_sampler()
+        for block in _read_placed(copy, query, sampling, reading, fields):
+            sampler.take(block)
     writer.write_points(sampler.finish(), fields)
     width = sampler.bucket_width if sampler.bucket_width < inf else None
     counts = {"points_total": sampler.total, "points_returned": writer.count.value}
     return {"method": "m4", **counts, "bucket_width": width}
+
+
+def _read_placed(
+    copy: Copy, query: PointQuery, sampling: Sampling, reading: Reading, fields: Sequence[str]
+) -> Iterable[Block]:
+    """Yield the records with their places on the axis."""
+    place = _choose_axis(query, sampling)
+    axis = [place.name] if isinstance(place, AlongMetric) else []
+    if query.kind == "iteration-times":
+        return read_iteration_times(copy, reading, place, axis)
+    return read_blocks(copy, list(dict.fromkeys([*fields, *axis])), reading, place)
 
 
 def _choose_axis(query: PointQuery, sampling: Sampling) -> Place:
@@ -122,4 +129,4 @@ def _choose_axis(query: PointQuery, sampling: Sampling) -> Place:
         return AlongMetric(str(sampling.axis_metric))
     if sampling.axis == "relative_time":
         return AlongRelativeTime(split=query.split == "serial")
-    return along_time if sampling.axis == "time" else along_iterations
+    return AXES[sampling.axis]

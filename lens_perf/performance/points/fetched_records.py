@@ -10,6 +10,7 @@ from lens_perf.performance.columns.field_columns import FIXED, join, list_fields
 from lens_perf.performance.columns.field_stats import FieldStats, compute_fields
 from lens_perf.performance.columns.record_reader import RecordReader
 from lens_perf.performance.columns.row_blocks import RowBlocks
+from lens_perf.performance.copy_interface import CopyPart
 from lens_perf.performance.statements import RowSink
 
 
@@ -20,6 +21,11 @@ class FetchedRecords:
         self._frame = frame
         self._check = check
         self.records = frame.height
+
+    @property
+    def parts(self) -> Sequence[CopyPart]:
+        """None: all records are in memory."""
+        return ()
 
     @property
     def sources(self) -> Mapping[str | None, int]:

@@ -11,7 +11,8 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from lens_perf.instrumentation.timing import note_rows
-from lens_perf.performance.blocks import Block, number_fields, to_milliseconds
+from lens_perf.performance.blocks import Block, number_fields
+from lens_perf.performance.columns.times import to_milliseconds
 from lens_perf.performance.points.point_count import PointCount
 from lens_perf.performance.points.spool import PointBody, Spool
 

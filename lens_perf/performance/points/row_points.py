@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from lens_perf.performance.blocks import MILLISECONDS_TO_2000, Block
+from lens_perf.performance.blocks import Block
 from lens_perf.performance.columns.field_columns import NON_FINITE, TEXT, VALUE
 from lens_perf.performance.columns.number_text import NON_FINITE_CODES
+from lens_perf.performance.columns.times import MILLISECONDS_TO_2000
 from lens_perf.performance.metric_fields import SURELY_FINITE_LENGTH, is_finite_number
 from lens_perf.performance.points.spool import Spool
 from lens_perf.performance.points.text_writer import TextWriter

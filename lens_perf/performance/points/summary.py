@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 
-from lens_perf.performance.blocks import read_milliseconds
 from lens_perf.performance.columns.field_stats import FieldStats, Point, Where
+from lens_perf.performance.columns.times import read_milliseconds
 from lens_perf.performance.copy_interface import Copy
 from lens_perf.performance.source_names import count_by_source
 

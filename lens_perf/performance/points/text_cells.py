@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from lens_perf.performance.blocks import Block, to_milliseconds
+from lens_perf.performance.blocks import Block
+from lens_perf.performance.columns.times import to_milliseconds
 from lens_perf.performance.points.text_encodings import TextEncoding
 
 COMMA = ","

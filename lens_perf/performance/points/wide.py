@@ -7,8 +7,9 @@ from typing import Any
 import polars as pl
 
 from lens_perf.instrumentation.timing import note_rows
-from lens_perf.performance.blocks import Block, Reading, select_records, to_milliseconds
+from lens_perf.performance.blocks import Block, Reading, select_records
 from lens_perf.performance.columns.field_columns import NON_FINITE, VALUE
+from lens_perf.performance.columns.times import to_milliseconds
 from lens_perf.performance.copy_interface import Copy
 from lens_perf.performance.points.by_iteration import LeastLater, order_by_iteration
 from lens_perf.performance.points.parquet_writer import sink_parquet

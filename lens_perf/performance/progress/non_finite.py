@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 
 from lens_perf.performance.columns.field_stats import FieldStats
+from lens_perf.performance.columns.times import INFINITIES
 from lens_perf.performance.progress.attempts import to_timestamp
 from lens_perf.performance.progress.facts import NonFiniteMetric
-from lens_perf.performance.progress.record_blocks import INFINITIES
 
 MOST_LISTED = 100
 

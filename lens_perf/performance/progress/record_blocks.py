@@ -7,6 +7,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from lens_perf.performance.columns.times import INFINITIES
+
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
@@ -16,7 +18,6 @@ COLUMNS = ("id", "created_at", "iteration", "serial")
 SOURCE = "data_source"
 # How a record without a serial is marked; any real serial is an int32.
 NO_SERIAL = -(2**40)
-INFINITIES = (-(2**63), 2**63 - 1)
 WHOLE_NUMBER = r"^[0-9]+(\.0*)?$"
 LARGEST_FLOAT_TARGET = 2.0**63
 

@@ -1,10 +1,11 @@
 """What series are sampled along: each record's place on an axis, and that place as text where an answer shows it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import polars as pl
 
-from lens_perf.performance.blocks import Block, to_milliseconds
+from lens_perf.performance.blocks import Block
+from lens_perf.performance.columns.times import to_milliseconds
 
 AXIS, AXIS_VALUE = "axis", "axis_value"
 Place = Callable[[pl.DataFrame], pl.DataFrame]
@@ -18,6 +19,10 @@ def along_iterations(frame: pl.DataFrame) -> pl.DataFrame:
 def along_time(frame: pl.DataFrame) -> pl.DataFrame:
     """Add each record's time, in milliseconds, as its axis."""
     return frame.with_columns(to_milliseconds().alias(AXIS))
+
+
+# The axes on which the place of a record depends on nothing but the record's own columns.
+AXES: Mapping[str, Place] = {"iteration": along_iterations, "time": along_time}
 
 
 class AlongRelativeTime:

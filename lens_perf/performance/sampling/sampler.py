@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from lens_perf.errors import ResultTooLargeError
 from lens_perf.performance.blocks import RECORD_COLUMNS, Block, Indices, PointIndex, number_fields
+from lens_perf.performance.m4.bucketed_records import BucketedRecords
+from lens_perf.performance.m4.buckets import Axis, Buckets, choose_buckets
+from lens_perf.performance.m4.choice import choose, find_ends, find_starts
 from lens_perf.performance.sampling.axes import AXIS, AXIS_VALUE
-from lens_perf.performance.sampling.buckets import Axis, Buckets, choose_buckets
 from lens_perf.performance.sampling.groups import Groups
-from lens_perf.performance.sampling.m4 import choose, find_ends, find_starts
 
 # What is chosen is in memory, about 100 bytes a point.
 MOST_CHOSEN = 300_000
@@ -44,7 +45,8 @@ class Sampler:
     ) -> None:
         self._fields = fields
         self._places = number_fields(fields)
-        self._max_points = max_points
+        self.max_points = max_points
+        self.by_serial = by_serial
         self._roles = min(max_points, 5 if non_finite else 4)
         self._most_buckets = max(1, min(max_points, MOST_CHOSEN) // self._roles)
         self._groups = Groups([key for key, wanted in zip(KEYS, (by_source, by_serial), strict=True) if wanted])
@@ -55,6 +57,16 @@ class Sampler:
         self._held = 0
         self._left = 0
         self._position = 0
+
+    @property
+    def most_buckets(self) -> int:
+        """The most buckets that a series is cut into."""
+        return self._most_buckets
+
+    @property
+    def exponent(self) -> int | None:
+        """The exponent of the width of the buckets that hold all points taken so far; None if there is only one."""
+        return self._buckets.exponent
 
     @property
     def total(self) -> int:
@@ -76,10 +88,30 @@ class Sampler:
         if counts and max(counts.values()) < block.height:
             block = block.having_points(list(counts))
         if counts:
-            records = _Records(block.columns[AXIS].to_numpy(), self._groups.number(block.frame))
-            index = self._choose_records(block, counts, records)
-            self._keep(block, index, records.groups[index.records])
+            axis, groups = block.columns[AXIS].to_numpy(), self._groups.number(block.frame)
+            index = self._choose_records(block, counts, axis, groups)
+            self._keep(self._gather(block, index, groups[index.records]))
         self._position += height
+
+    def take_sample(self, sample: pl.DataFrame, counts: pl.DataFrame, records: int) -> None:
+        """Take the points that ``sample`` has of ``records`` records, which follow those of the calls before.
+
+        It has a row for each point: ``row`` (of its record), ``field``, ``value``, ``text``, AXIS and the columns of
+        its record. ``counts`` has the number of ``points`` of each ``field``, ``data_source`` and ``serial`` in all of
+        the records.
+        """
+        self._count(self._number_series(counts), counts["points"].to_numpy())
+        if sample.height:
+            self._widen(sample[AXIS].to_numpy())
+            columns = {
+                "position": self._position + sample["row"].cast(pl.Int64),
+                "field": sample["field"],
+                "series": self._number_series(sample),
+                "value": sample["value"],
+                "text": sample["text"],
+            }
+            self._keep(pl.DataFrame(columns | {name: sample[name] for name in KEPT if name in sample.columns}))
+        self._position += records
 
     def finish(self) -> Iterator[pl.DataFrame]:
         """Yield the points chosen, record by record, in frames as of ``list_points``, with ``value``, too."""
@@ -87,44 +119,44 @@ class Sampler:
         for chosen in self._chosen:
             yield from chosen.sort("position", "field").iter_slices(WRITTEN_AT_ONCE)
 
-    def _choose_records(self, block: Block, counts: Mapping[str, int], records: "_Records") -> PointIndex:
+    def _number_series(self, frame: pl.DataFrame) -> Indices:
+        fields: Indices = frame["field"].cast(pl.Int64).to_numpy()
+        return self._groups.number(frame) * len(self._fields) + fields
+
+    def _choose_records(self, block: Block, counts: Mapping[str, int], axis: Axis, groups: Indices) -> PointIndex:
         """Return the points of a block that may be chosen, and count them all."""
         places = self._places
         rare = [field for field, count in counts.items() if count * SPARSE < block.height]
         index = block.find_points(rare)
         listed = PointIndex(index.records, np.array([places[field] for field in rare], np.int64)[index.fields])
-        self._widen(records.axis)
-        records.sort_into(self._buckets)
-        self._count(records.groups[listed.records] * len(self._fields) + listed.fields)
+        self._widen(axis)
+        records = BucketedRecords(axis, groups, self._buckets)
+        listed_series = groups[listed.records] * len(self._fields) + listed.fields
+        self._count(*np.unique(listed_series, return_counts=True))
         found = [listed]
         for field in counts.keys() - set(rare):
             mask = None if counts[field] == block.height else block.has_point(field)
-            chosen = self._choose_field(records, places[field], mask, block.read_values(field).to_numpy())
+            values = block.read_values(field).to_numpy()
+            chosen = records.choose(values, mask, self._roles)
+            chosen = self._add_small(chosen, groups, mask, places[field])
             found.append(PointIndex(chosen, np.full(len(chosen), places[field])))
         return PointIndex(
             np.concatenate([each.records for each in found]), np.concatenate([each.fields for each in found])
         )
 
-    def _choose_field(self, records: "_Records", place: int, mask: Mask | None, values: NDArray[np.float64]) -> Indices:
-        groups = records.groups if mask is None else records.groups[mask]
-        self._count_groups(np.bincount(groups), place)
-        small = [
-            group for group in range(self._groups.count) if self._counts[self._series(group, place)] <= self._max_points
-        ]
-        chosen = records.choose(values, mask, self._roles)
-        if small:
-            of_small = np.isin(records.groups, small)
-            chosen = np.union1d(chosen, np.flatnonzero(of_small if mask is None else of_small & mask))
-        return chosen
+    def _add_small(self, chosen: Indices, groups: Indices, mask: Mask | None, place: int) -> Indices:
+        """Count the points of a field; return ``chosen`` and all points of the series that are small so far."""
+        series = np.arange(self._groups.count) * len(self._fields) + place
+        self._count(series, np.bincount(groups if mask is None else groups[mask], minlength=len(series)))
+        small = [group for group, key in enumerate(series.tolist()) if self._counts[key] <= self.max_points]
+        if not small:
+            return chosen
+        of_small = np.isin(groups, small)
+        return np.union1d(chosen, np.flatnonzero(of_small if mask is None else of_small & mask))
 
-    def _series(self, group: int, place: int) -> int:
-        return group * len(self._fields) + place
-
-    def _count(self, series: Indices) -> None:
-        self._counts.update(dict(zip(*(each.tolist() for each in np.unique(series, return_counts=True)), strict=True)))
-
-    def _count_groups(self, counts: Indices, place: int) -> None:
-        self._counts.update({self._series(group, place): count for group, count in enumerate(counts.tolist()) if count})
+    def _count(self, series: Indices, counts: Indices) -> None:
+        for key, count in zip(series.tolist(), counts.tolist(), strict=True):
+            self._counts[key] += count
 
     def _widen(self, axis: Axis) -> None:
         """Let the buckets hold ``axis``, too."""
@@ -135,8 +167,8 @@ class Sampler:
             self._range = low, high
             self._buckets = choose_buckets(low, high, self._most_buckets)
 
-    def _keep(self, block: Block, index: PointIndex, groups: Indices) -> None:
-        """Keep the points of ``index``, and choose among all that are kept when they have become many."""
+    def _gather(self, block: Block, index: PointIndex, groups: Indices) -> pl.DataFrame:
+        """Return the points of ``index``, whose records are in ``groups``."""
         fields = self._fields
         columns = {
             "position": self._position + index.records,
@@ -146,7 +178,10 @@ class Sampler:
             "text": index.gather(lambda field, records: block.read_texts(fields[field], records)),
         }
         kept = {name: block.columns[name].gather(index.records) for name in KEPT if name in block.columns}
-        points = pl.DataFrame(columns | kept)
+        return pl.DataFrame(columns | kept)
+
+    def _keep(self, points: pl.DataFrame) -> None:
+        """Keep ``points``, and choose among all that are kept when they have become many."""
         self._chosen.append(points)
         self._held += points.height
         if self._held > self._left + max(self._left // 4, MOST_GATHERED):
@@ -158,8 +193,9 @@ class Sampler:
             return
         points = pl.concat(self._chosen)
         series = points["series"].to_numpy()
-        large = np.array([key for key, count in self._counts.items() if count > self._max_points], np.int64)
-        is_large = np.isin(series, large)
+        large = np.zeros(max(self._counts) + 1, np.bool_)
+        large[[key for key, count in self._counts.items() if count > self.max_points]] = True
+        is_large = large[series]
         if is_large.any():
             axis = points[AXIS].to_numpy()
             places = np.flatnonzero(is_large)
@@ -176,33 +212,3 @@ class Sampler:
                 f"The result has more than {MOST_CHOSEN} data points; "
                 "ask for fewer with metrics, data_source, or a smaller max_points"
             )
-
-
-class _Records:
-    """The records of a block, sorted by group and bucket for all fields."""
-
-    def __init__(self, axis: Axis, groups: Indices) -> None:
-        self.axis = axis
-        self.groups = groups
-
-    def sort_into(self, buckets: Buckets) -> None:
-        """Sort the records by group, then by bucket, else as they are."""
-        numbers = buckets.index(self.axis)
-        numbers = (numbers - numbers.min()).astype(np.int64)
-        keys = self.groups * (numbers.max() + 1) + numbers
-        # Numpy sorts small integers in linear time.
-        keys = keys.astype(np.uint16) if keys.max() < 2**16 else keys
-        self._order = np.arange(len(keys)) if (keys[1:] >= keys[:-1]).all() else np.argsort(keys, kind="stable")
-        self._keys = keys[self._order]
-        self._starts = find_starts(self._keys)
-        self._ends = find_ends(self.axis[self._order], self._starts)
-
-    def choose(self, values: NDArray[np.float64], mask: Mask | None, roles: int) -> Indices:
-        """Return the records whose points of a field are chosen; ``mask`` is which records have one, None for all."""
-        order, starts, ends = self._order, self._starts, self._ends
-        if mask is not None:
-            present = mask[order]
-            order = order[present]
-            starts = find_starts(self._keys[present])
-            ends = find_ends(self.axis[order], starts)
-        return order[choose(ends, values[order], starts, roles)]

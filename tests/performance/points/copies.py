@@ -67,6 +67,8 @@ def is_point(text: str, *, non_finite: bool) -> bool:
 class MemoryCopy:
     """The records in blocks of ``size`` at most."""
 
+    parts = ()
+
     def __init__(self, records: Sequence[Record], size: int = 4) -> None:
         self._records = sorted(records, key=lambda record: record.order)
         self._size = size

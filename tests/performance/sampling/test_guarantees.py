@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from lens_perf.errors import ResultTooLargeError
 from lens_perf.performance.blocks import Block
+from lens_perf.performance.m4.buckets import choose_buckets
 from lens_perf.performance.sampling import sampler
 from lens_perf.performance.sampling.axes import AlongMetric, along_iterations, along_time
-from lens_perf.performance.sampling.buckets import choose_buckets
 from lens_perf.performance.sampling.sampler import Sampler
 
 BLOCK = 2**16

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lens_perf.performance.m4 import choice
 from lens_perf.performance.points.query import PointQuery, Sampling
-from lens_perf.performance.sampling import m4, sampler
+from lens_perf.performance.sampling import sampler
 from lens_perf.performance.selection import Selection
 from tests.performance.points.copies import Record, is_number, list_expected, parse_strict
 from tests.performance.points.test_answers import answer, as_text, list_times
@@ -183,7 +184,7 @@ def test_m4(records: list[Record], query: PointQuery, *, size: int, gathered: in
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sampler, "MOST_GATHERED", gathered)
         patch.setattr(sampler, "SPARSE", sparse)
-        patch.setattr(m4, "LARGE_GROUP", large)
+        patch.setattr(choice, "LARGE_GROUP", large)
         found = parse_strict(answer(records, query, size=size))
     points = list_points(records, query)
     number = sum(query.selection.data_source in {None, each.source} for each in records)

@@ -1,0 +1,213 @@
+"""The samples of a part: of each bucket of its records the points that M4 can choose.
+
+A bucket of a query that is at least as wide as those of a sample holds whole buckets of it, and M4 chooses among the
+points of several buckets only such as it chooses of one of them. So the sample stands for all records of the part.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from lens_perf.performance.columns.field_columns import NON_FINITE, TEXT, VALUE, list_fields
+from lens_perf.performance.columns.number_text import NON_FINITE_TEXTS, NON_FINITE_VALUES, render
+from lens_perf.performance.columns.times import to_milliseconds
+from lens_perf.performance.m4.bucketed_records import BucketedRecords
+from lens_perf.performance.m4.buckets import Axis, choose_buckets
+from lens_perf.performance.m4.choice import Indices
+
+# The most buckets of a sample, and the least records that are worth one bucket.
+BUCKETS = (16, 64)
+RECORDS_PER_BUCKET = 64
+# Of a part with more (data source, serial) a sample would have nearly all points.
+MOST_GROUPS = 8
+# Of each bucket M4 chooses so many points, and one that is not finite.
+ROLES = 4
+# A sample with more than one in so many points saves too little.
+LEAST_REDUCTION = 4
+CHOSEN = {
+    "field": pl.UInt32(),
+    "row": pl.Int32(),
+    "group": pl.UInt8(),
+    "created_at": pl.Int64(),
+    "iteration": pl.Int32(),
+    "value": pl.Float64(),
+    "text": pl.String(),
+}
+
+
+class Level(NamedTuple):
+    """A sample along ``axis``, by at most ``buckets`` buckets of a width of 2**exponent (None: a single one)."""
+
+    axis: str
+    buckets: int
+    exponent: int | None
+
+    def keeps_all(self, stored: int) -> bool:
+        """Return whether a series with so many values in the part, not only finite ones, is whole in the sample."""
+        return stored <= ROLES * self.buckets
+
+
+class Counts(NamedTuple):
+    """How many points a field has in a group: numbers, and texts for NaN and infinity."""
+
+    numbers: int
+    non_finite: int
+
+
+@dataclass(frozen=True)
+class PartSamples:
+    """What the samples of a part are of.
+
+    ``groups`` are the distinct (data source, serial), ``counts`` has those of each field by group. ``levels`` are in
+    order of their numbers, of an axis the one with the fewest buckets first; an axis has none if a record has no place
+    on it.
+    """
+
+    groups: Sequence[tuple[str | None, int | None]] = ()
+    counts: Mapping[str, Sequence[Counts]] = field(default_factory=dict)
+    levels: Sequence[Level] = ()
+
+    def write(self) -> Any:
+        """Return it as JSON values."""
+        return [self.groups, list(self.counts.items()), self.levels]
+
+    @classmethod
+    def parse(cls, values: Any) -> "PartSamples":
+        """Return what ``write`` wrote."""
+        groups, counts, levels = values
+        return cls(
+            [(source, serial) for source, serial in groups],
+            {field: [Counts(*each) for each in by_group] for field, by_group in counts},
+            [Level(*each) for each in levels],
+        )
+
+
+def build_samples(frame: pl.DataFrame, check: Callable[[], None]) -> tuple[PartSamples, Sequence[pl.DataFrame]]:
+    """Return the samples of the records of ``frame``, which are in order; a frame of CHOSEN for each level.
+
+    The rows of a frame are ordered by field, an index into ``PartSamples.counts``. ``check`` is called for each field.
+    """
+    keys = frame.select("data_source", "serial")
+    distinct = keys.unique(maintain_order=True)
+    if frame.height < BUCKETS[0] * RECORDS_PER_BUCKET * len(distinct) or len(distinct) > MOST_GROUPS:
+        return PartSamples(), ()
+    groups = _number_groups(keys, distinct)
+    fields = _read_fields(frame, groups, len(distinct), check)
+    if not fields:
+        return PartSamples(), ()
+    total = sum(sum(counts) for each in fields.values() for counts in each.counts)
+    levels, frames = [], []
+    for level, records in _list_levels(frame, groups, len(distinct)):
+        check()
+        sample = _choose(frame, groups, list(fields.values()), level, records)
+        if len(sample) * LEAST_REDUCTION <= total:
+            levels.append(level)
+            frames.append(sample)
+    return PartSamples(distinct.rows(), {name: each.counts for name, each in fields.items()}, levels), frames
+
+
+def _number_groups(keys: pl.DataFrame, distinct: pl.DataFrame) -> Indices:
+    numbered = distinct.with_columns(pl.int_range(pl.len()).alias("group"))
+    joined = keys.join(numbered, on=keys.columns, how="left", nulls_equal=True, maintain_order="left")
+    groups: Indices = joined["group"].to_numpy()
+    return groups
+
+
+def _read_fields(
+    frame: pl.DataFrame, groups: Indices, group_count: int, check: Callable[[], None]
+) -> dict[str, "_Field"]:
+    """Return the fields that have any points."""
+    columns = {series.name: series for series in frame.iter_columns()}
+    found = {}
+    for name in list_fields(columns):
+        check()
+        points = _Field(columns, name, groups, group_count)
+        if points.has_points:
+            found[name] = points
+    return found
+
+
+def _list_levels(frame: pl.DataFrame, groups: Indices, count: int) -> Iterator[tuple[Level, BucketedRecords]]:
+    axes = {"iteration": frame["iteration"].cast(pl.Int64), "time": frame.select(to_milliseconds()).to_series()}
+    for name, places in axes.items():
+        if places.has_nulls():
+            continue
+        axis: Axis = places.to_numpy()
+        for most in BUCKETS:
+            if most == BUCKETS[0] or frame.height >= most * RECORDS_PER_BUCKET * count:
+                buckets = choose_buckets(axis.min().item(), axis.max().item(), most)
+                yield Level(name, most, buckets.exponent), BucketedRecords(axis, groups, buckets)
+
+
+def _choose(
+    frame: pl.DataFrame, groups: Indices, fields: Sequence["_Field"], level: Level, records: BucketedRecords
+) -> pl.DataFrame:
+    chosen = [field.choose(level, records) for field in fields]
+    rows = np.concatenate(chosen)
+    columns = {
+        "field": np.repeat(np.arange(len(fields)), [len(each) for each in chosen]),
+        "row": rows,
+        "group": groups[rows],
+        "created_at": frame["created_at"].gather(rows),
+        "iteration": frame["iteration"].gather(rows),
+        "value": np.concatenate([field.values[own] for field, own in zip(fields, chosen, strict=True)]),
+        "text": pl.concat([field.read_texts(own) for field, own in zip(fields, chosen, strict=True)]),
+    }
+    return pl.DataFrame(columns, schema=CHOSEN)
+
+
+class _Field:
+    """The points of one field."""
+
+    def __init__(self, columns: Mapping[str, pl.Series], name: str, groups: Indices, group_count: int) -> None:
+        numbers, self._texts, self._codes = (columns.get(kind + name) for kind in (VALUE, TEXT, NON_FINITE))
+        height = len(groups)
+        self._numbers = pl.repeat(None, height, dtype=pl.Float64, eager=True) if numbers is None else numbers
+        # A null becomes NaN.
+        self.values: NDArray[np.float64] = self._numbers.cast(pl.Float64).to_numpy().copy()
+        self._is_number = ~np.isnan(self.values)
+        self._is_point = self._is_number
+        if self._codes is not None:
+            texts = self._codes.is_not_null().to_numpy()
+            self._is_point = self._is_number | texts
+            self.values[texts] = np.array(NON_FINITE_VALUES)[self._codes.drop_nulls().to_numpy() - 1]
+        self._groups = groups
+        of_points, of_numbers = (
+            np.bincount(groups[mask], minlength=group_count).tolist() for mask in (self._is_point, self._is_number)
+        )
+        self.counts = [Counts(each, points - each) for points, each in zip(of_points, of_numbers, strict=True)]
+
+    @property
+    def has_points(self) -> bool:
+        """Return whether there are any."""
+        return bool(self._is_point.any())
+
+    def choose(self, level: Level, records: BucketedRecords) -> Indices:
+        """Return the rows of the points that belong to the sample, in ascending order.
+
+        M4 chooses others where texts for NaN and infinity are points than where they are not: both are there.
+        """
+        found = [records.choose(self.values, self._mask(self._is_number), ROLES)]
+        if self._codes is not None:
+            found.append(records.choose(self.values, self._mask(self._is_point), ROLES + 1))
+        whole = [group for group, counts in enumerate(self.counts) if level.keeps_all(sum(counts))]
+        if any(sum(self.counts[group]) for group in whole):
+            found.append(np.flatnonzero(self._is_point & np.isin(self._groups, whole)))
+        return np.unique(np.concatenate(found))
+
+    @staticmethod
+    def _mask(mask: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+        return None if mask.all() else mask
+
+    def read_texts(self, rows: Indices) -> pl.Series:
+        """Return the JSON texts of points."""
+        texts = render(self._numbers.gather(rows)) if self._texts is None else self._texts.gather(rows)
+        if self._codes is None:
+            return texts.alias(TEXT)
+        codes = self._codes.gather(rows)
+        others = codes.replace_strict([1, 2, 3], NON_FINITE_TEXTS, return_dtype=pl.String)
+        return others.zip_with(codes.is_not_null(), texts).alias(TEXT)

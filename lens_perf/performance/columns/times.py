@@ -1,0 +1,18 @@
+"""Times as a copy has them, microseconds since 2000-01-01 UTC, and as answers have them, milliseconds since 1970."""
+
+import polars as pl
+
+# How -infinity and infinity are stored.
+INFINITIES = (-(2**63), 2**63 - 1)
+MILLISECONDS_TO_2000 = 946_684_800_000
+
+
+def to_milliseconds(column: str = "created_at") -> pl.Expr:
+    """Return the times of ``column`` as floored milliseconds since 1970; null where there is no finite time."""
+    finite = pl.col(column).is_in(INFINITIES).not_()
+    return pl.when(finite).then(pl.col(column) // 1000 + MILLISECONDS_TO_2000)
+
+
+def read_milliseconds(created_us: int | None) -> int | None:
+    """Return a time as floored milliseconds since 1970; None where there is no finite time."""
+    return None if created_us is None or created_us in INFINITIES else created_us // 1000 + MILLISECONDS_TO_2000

@@ -1,0 +1,145 @@
+"""A part of a copy as a query selects its records, and which of its samples stands for these."""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from math import inf
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from lens_perf.performance.blocks import RECORD_COLUMNS, Block, Reading, number_fields, select_records
+from lens_perf.performance.columns.times import MILLISECONDS_TO_2000
+from lens_perf.performance.copy_interface import CopyPart
+from lens_perf.performance.sampling.axes import AXES
+
+COUNTS = {"data_source": pl.String(), "serial": pl.Int32(), "field": pl.UInt32(), "points": pl.Int64()}
+Bounds = tuple[int, int]
+
+
+class SeriesCount(NamedTuple):
+    """How many ``points`` a part has of a field, by its place among those of the query, in a data source and attempt.
+
+    ``stored`` counts the texts for NaN and infinity, too, whether or not they are points of the query.
+    """
+
+    data_source: str | None
+    serial: int | None
+    field: int
+    points: int
+    stored: int
+
+
+class SelectedPart:
+    """The records that ``reading`` selects of ``part``, with ``fields``, along ``axis``, one of AXES."""
+
+    def __init__(self, part: CopyPart, fields: Sequence[str], reading: Reading, axis: str) -> None:
+        self._part = part
+        self._fields = fields
+        self._reading = reading
+        self._axis = axis
+        times = part.times
+        self._bounds = {
+            "iteration": part.iterations,
+            "time": times and (_to_milliseconds(times[0]), _to_milliseconds(times[1])),
+        }
+        asked = {"iteration": reading.selection.iteration_range, "time": reading.selection.time_range}
+        self._asked = {name: limits for name, limits in asked.items() if limits is not None}
+        self.records = part.records
+
+    @property
+    def has_records(self) -> bool:
+        """Return whether any of the records can be in the ranges asked for."""
+        return all(
+            bounds is not None and bounds[0] <= last and first <= bounds[1]
+            for bounds, (first, last) in ((self._bounds[name], limits) for name, limits in self._asked.items())
+        )
+
+    @property
+    def bounds(self) -> Bounds | None:
+        """Where on the axis the records are, at most; None where they have no place on it."""
+        bounds = self._bounds[self._axis]
+        if bounds is None or self._axis not in self._asked:
+            return bounds
+        first, last = self._asked[self._axis]
+        return max(bounds[0], first), min(bounds[1], last)
+
+    @cached_property
+    def is_whole(self) -> bool:
+        """Return whether the ranges select all of its records, all have a place on the axis, and there are samples."""
+        # A part has samples along an axis only if all records have a place on it.
+        sampled = {level.axis for level in self._part.samples.levels}
+        return sampled >= {self._axis, *self._asked} and all(
+            bounds is not None and first <= bounds[0] and bounds[1] <= last
+            for bounds, (first, last) in ((self._bounds[name], limits) for name, limits in self._asked.items())
+        )
+
+    @cached_property
+    def counts(self) -> Sequence[SeriesCount]:
+        """The numbers of points of each series that has any, if the part is whole."""
+        return list(self._count())
+
+    def _count(self) -> Iterator[SeriesCount]:
+        counts = self._part.samples.counts
+        for place, field in enumerate(self._fields):
+            for (source, serial), found in zip(self._part.samples.groups, counts.get(field, ()), strict=False):
+                points = found.numbers + (found.non_finite if self._reading.non_finite else 0)
+                if points and self._selects(source, serial):
+                    yield SeriesCount(source, serial, place, points, sum(found))
+
+    def _selects(self, source: str | None, serial: int | None) -> bool:
+        wanted = self._reading.selection.data_source
+        return wanted in {None, source} and (not self._reading.serials or serial in self._reading.serials)
+
+    def find_level(self, widest: float, most_stored: int) -> tuple[int, float] | None:
+        """Return the number and the exponent of the coarsest sample that stands for the records; None if none does.
+
+        Its buckets are no wider than 2**``widest``, and series with up to ``most_stored`` values are whole in it.
+        """
+        if self.is_whole:
+            for number, level in enumerate(self._part.samples.levels):
+                exponent = as_number(level.exponent)
+                if level.axis == self._axis and exponent <= widest and level.keeps_all(most_stored):
+                    return number, exponent
+        return None
+
+    def read_sample(self, number: int) -> pl.DataFrame:
+        """Return the points of a sample as ``Sampler.take_sample`` takes them."""
+        samples, sample = self._part.samples, self._part.read_sample(number)
+        places = number_fields(self._fields)
+        fields = np.array([places.get(name, -1) for name in samples.counts])[sample["field"].to_numpy()]
+        groups = np.array([self._selects(*group) for group in samples.groups])[sample["group"].to_numpy()]
+        wanted = (fields >= 0) & groups
+        if not self._reading.non_finite:
+            wanted &= np.isfinite(sample["value"].to_numpy())
+        if not wanted.all():
+            sample, fields = sample.filter(wanted), fields[wanted]
+        sources, serials = (list(each) for each in zip(*samples.groups, strict=True))
+        return AXES[self._axis](
+            sample.with_columns(
+                pl.Series("field", fields, pl.UInt32),
+                pl.Series("data_source", sources, pl.String).gather(sample["group"]),
+                pl.Series("serial", serials, pl.Int32).gather(sample["group"]),
+            )
+        )
+
+    def read_counts(self) -> pl.DataFrame:
+        """Return ``counts`` as ``Sampler.take_sample`` takes them."""
+        return pl.DataFrame([each[: len(COUNTS)] for each in self.counts], schema=COUNTS, orient="row")
+
+    def read_records(self) -> Block | None:
+        """Return the records, with their places on the axis; None where there are none after all."""
+        frame = AXES[self._axis](self._part.read(self._fields, RECORD_COLUMNS))
+        condition = select_records(self._reading.selection, self._reading.serials)
+        kept = frame if condition is None else frame.filter(condition)
+        return Block(kept, non_finite=self._reading.non_finite) if kept.height else None
+
+
+def as_number(exponent: int | None) -> float:
+    """Return the exponent of the width of buckets, infinite for the one bucket that holds all."""
+    return inf if exponent is None else exponent
+
+
+def _to_milliseconds(created_us: int) -> int:
+    """Return a time as the milliseconds of answers; those of the infinities are far from all others."""
+    return created_us // 1000 + MILLISECONDS_TO_2000
