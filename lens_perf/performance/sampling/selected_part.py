@@ -1,6 +1,6 @@
 """A part of a copy as a query selects its records, and which of its samples stands for these."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from math import inf
 from typing import NamedTuple
@@ -11,9 +11,15 @@ import polars as pl
 from lens_perf.performance.blocks import RECORD_COLUMNS, Block, Reading, number_fields, select_records
 from lens_perf.performance.columns.times import MILLISECONDS_TO_2000
 from lens_perf.performance.copy_interface import CopyPart
-from lens_perf.performance.sampling.axes import AXES
+from lens_perf.performance.sampling.axes import AXES, AXIS
 
 COUNTS = {"data_source": pl.String(), "serial": pl.Int32(), "field": pl.UInt32(), "points": pl.Int64()}
+COPIED = ("row", "value", "text", "created_at", "iteration")
+# Where points of samples are on each axis; all of them have a place.
+PLACES: Mapping[str, Callable[[Mapping[str, pl.Series]], pl.Series]] = {
+    "iteration": lambda columns: columns["iteration"].cast(pl.Int64),
+    "time": lambda columns: columns["created_at"] // 1000 + MILLISECONDS_TO_2000,
+}
 Bounds = tuple[int, int]
 
 
@@ -112,15 +118,19 @@ class SelectedPart:
         wanted = (fields >= 0) & groups
         if not self._reading.non_finite:
             wanted &= np.isfinite(sample["value"].to_numpy())
-        if not wanted.all():
-            sample, fields = sample.filter(wanted), fields[wanted]
+        rows = np.flatnonzero(wanted)
+        # By index: an expression would cost more than so few rows do.
+        columns = {name: sample[name][rows] for name in COPIED}
+        group = sample["group"].to_numpy()[rows]
         sources, serials = (list(each) for each in zip(*samples.groups, strict=True))
-        return AXES[self._axis](
-            sample.with_columns(
-                pl.Series("field", fields, pl.UInt32),
-                pl.Series("data_source", sources, pl.String).gather(sample["group"]),
-                pl.Series("serial", serials, pl.Int32).gather(sample["group"]),
-            )
+        return pl.DataFrame(
+            {
+                **columns,
+                "field": pl.Series(fields[rows], dtype=pl.UInt32),
+                "data_source": pl.Series(sources, dtype=pl.String)[group],
+                "serial": pl.Series(serials, dtype=pl.Int32)[group],
+                AXIS: PLACES[self._axis](columns),
+            }
         )
 
     def read_counts(self) -> pl.DataFrame:
