@@ -256,12 +256,12 @@ def test_every_encoding_says_what_to_drop(client: FlaskClient, store: Store, uid
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_all_steps_share_one_deadline(
-    app: Flask, client: FlaskClient, store: Store, uid: str, method: str, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, store: Store, uid: str, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To validate, to find the changes and to read them."""
     store(uid, [Row({"loss": 1}, 1)])
     etag, cursor = get_etag(client, uid), client.get(f"/lens/v1/workloads/{uid}/metrics/data?after=").json["cursor"]
-    registry = app.extensions[REGISTRY]
+    registry = client.application.extensions[REGISTRY]
     read, bounds = registry.read, []
 
     def note(asked: str | None, within: float | None = None) -> Any:
