@@ -51,6 +51,10 @@ export const listClusters = () => ask("clusters", []);
 export const listWorkloads = (search, cluster, pageSize, pageToken, signal) =>
   ask("workloads", [["search", search], ["cluster", cluster], ["page_size", pageSize], ["page_token", pageToken]], signal);
 
+/** The data sources of a workload. */
+export const listSources = (workload, signal) =>
+  ask(workloadPath(workload, "metrics/sources"), [["cluster", workload.cluster]], signal);
+
 const namesOf = (workloads) => workloads.map(({ cluster, uid }) => ["workload", `${cluster}/${uid}`]);
 
 /** The progress of several workloads. */

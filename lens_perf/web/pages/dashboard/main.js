@@ -5,9 +5,9 @@ import { isWell, tell } from "./banner.js";
 import { ChartControls } from "./chart_controls.js";
 import { chooseFirstMetrics } from "./metric_choice.js";
 import { MetricsPanel } from "./metrics_panel.js";
-import { LIST, POINTS, PROGRESS, Schedule, repeat } from "./poller.js";
-import { ProgressCards } from "./progress_cards.js";
+import { LIST, METRICS, POINTS, PROGRESS, Schedule, repeat } from "./poller.js";
 import { RunStore } from "./run_store.js";
+import { RunTable } from "./run_table.js";
 import { SeriesStore } from "./series_store.js";
 import { setUpTheme } from "./theme.js";
 import { setUpTokenDialog } from "./token_dialog.js";
@@ -26,11 +26,12 @@ const series = new SeriesStore();
 const known = new RunStore(client);
 const points = new Schedule(POINTS);
 const progress = new Schedule(PROGRESS);
+const metrics = new Schedule(METRICS);
 const panel = new MetricsPanel(find("#metrics-panel"), { change });
 const controls = new ChartControls(find("#chart-controls"), { change });
-const cards = new ProgressCards({ onRemove: (run) => select(run, false) });
+const table = new RunTable(find("#runs"), { change, onRemove: (run) => select([run], false), onHover: (key) => grid.highlight(key) });
 const list = new WorkloadList({
-  onPick: select,
+  onSelect: select,
   onTrouble: (error, retry) => report("list", error, retry),
   onWarnings: (warnings) => {
     tell("list");
@@ -47,20 +48,22 @@ function change(partial, { replace = false } = {}) {
   else render();
 }
 
-function select(workload, isSelected) {
-  const others = view.workloads.filter((each) => !isSame(each, workload));
-  change({ workloads: isSelected ? [...others, workload] : others, xRange: null });
+/** Put workloads into the view, or take them out. */
+function select(workloads, isSelected) {
+  const others = view.workloads.filter((each) => !workloads.some((workload) => isSame(each, workload)));
+  const added = workloads.filter((workload) => !view.workloads.some((each) => isSame(each, workload)));
+  change({ workloads: isSelected ? [...view.workloads, ...added] : others, xRange: null });
 }
 
 /** Show what is known. */
 function render() {
   const runs = known.build(view);
   const isNothing = runs.length === 0;
-  list.pick(view.workloads, runs);
-  cards.show(runs);
+  list.showRuns(runs);
+  table.show(runs, view);
   panel.show(known.countMetrics(view.workloads), view);
   controls.show(view, known.countMetrics(view.workloads));
-  find("#controls").hidden = isNothing;
+  find("#chart-controls").hidden = isNothing;
   find("#empty").hidden = !isNothing;
   grid.show(runs, view);
   return runs;
@@ -75,8 +78,9 @@ async function load() {
   tell("view");
   try {
     await Promise.all([loadCharts(runs, signal), loadProgress(progress.due(runs, Date.now()), signal)]);
-    await known.loadMetrics(view.workloads, signal);
+    await known.loadSummaries(view.workloads, view.metrics.flat(), signal, { onlyNew: true });
     if (!signal.aborted) render();
+    await loadMetrics(metrics.due(known.build(view), Date.now()), signal);
   } catch (error) {
     if (error.name !== "AbortError") report("view", error, load);
   } finally {
@@ -105,7 +109,15 @@ async function loadProgress(runs, signal) {
   if (!runs.length) return;
   await progress.ask(runs, () => known.loadProgress(runs, signal));
   if (signal.aborted) return;
+  await known.loadSummaries(runs, view.metrics.flat(), signal);
+  if (signal.aborted) return;
   render();
+}
+
+async function loadMetrics(runs, signal) {
+  if (!runs.length) return;
+  await metrics.ask(runs, () => known.loadMetrics(runs, signal));
+  if (!signal.aborted) render();
 }
 
 /** Ask about what is due; after an error, read everything again. */
@@ -117,6 +129,7 @@ async function follow() {
   try {
     await followPoints(points.due(runs, Date.now()), signal);
     await loadProgress(progress.due(known.build(view), Date.now()), signal);
+    await loadMetrics(metrics.due(known.build(view), Date.now()), signal);
   } catch (error) {
     if (error.name !== "AbortError") report("view", error, load);
   }
@@ -174,7 +187,7 @@ addEventListener("hashchange", showAddress);
 find(".skip").addEventListener("click", (event) => {
   // Its address would replace the view's.
   event.preventDefault();
-  find("#content").focus();
+  find("#charts").focus();
 });
 try {
   const { ChartGrid } = await import("./chart_grid.js");

@@ -8,6 +8,8 @@ const MINUTE = 60 * SECOND;
 // Pauses by state; a run whose state is not known yet counts as running.
 export const POINTS = { running: 3 * SECOND, stalled: 15 * SECOND, ended: 5 * MINUTE, finished: 5 * MINUTE };
 export const PROGRESS = { running: 10 * SECOND, stalled: 15 * SECOND, ended: MINUTE, finished: MINUTE };
+// Which metrics there are.
+export const METRICS = { running: MINUTE, stalled: 5 * MINUTE, ended: 30 * MINUTE, finished: 30 * MINUTE };
 // What every run does at once while the tab is hidden: for notifications alone.
 export const HIDDEN = { running: MINUTE, stalled: MINUTE, ended: 10 * MINUTE, finished: 10 * MINUTE };
 export const LIST = 30 * SECOND;

@@ -11,6 +11,10 @@ export class RunStore {
     // By key of a run, what the API returned last, or an Error.
     this.progress = new Map();
     this.summaries = new Map();
+    // By key of a run, the names of the metrics that were asked about.
+    this.summarized = new Map();
+    // Keys of the runs that no cluster has a record of.
+    this.missing = new Set();
     // By key of a run, the number of data points of each metric.
     this.metrics = new Map();
     // Metrics found by a preview, while their numbers of data points are not known.
@@ -20,14 +24,27 @@ export class RunStore {
   /** Read the progress of `workloads` in one request. */
   async loadProgress(workloads, signal) {
     if (!workloads.length) return;
-    const answer = await this.client.readProgresses(workloads, signal);
-    keep(this.progress, answer);
+    keep(this.progress, await this.client.readProgresses(workloads, signal));
+    await Promise.all(workloads.map((workload) => this.checkExistence(workload, signal)));
   }
 
-  /** Read the statistics of `names` of `workloads` in one request. */
-  async loadSummaries(workloads, names, signal) {
-    if (!workloads.length || !names.length) return;
-    keep(this.summaries, await this.client.readSummaries(workloads, names, signal));
+  /** A workload without progress may have records without times, or none at all. */
+  async checkExistence(workload, signal) {
+    const key = keyOf(workload);
+    this.missing.delete(key);
+    const progress = this.progress.get(key);
+    if (!progress || progress instanceof Error || progress.state !== null) return;
+    const { total_count: count } = await this.client.listSources(workload, signal);
+    if (count === 0) this.missing.add(key);
+  }
+
+  /** Read the statistics of `names` of `workloads` in one request; with `onlyNew`, of those not read before. */
+  async loadSummaries(workloads, names, signal, { onlyNew = false } = {}) {
+    const asked = JSON.stringify(names);
+    const wanted = workloads.filter((workload) => !onlyNew || this.summarized.get(keyOf(workload)) !== asked);
+    if (!wanted.length || !names.length) return;
+    keep(this.summaries, await this.client.readSummaries(wanted, names, signal));
+    for (const workload of wanted) this.summarized.set(keyOf(workload), asked);
   }
 
   /** Find out which metrics `workloads` have. */
@@ -73,6 +90,7 @@ export class RunStore {
       isVisible: !view.hidden.includes(key), isSplit: apart !== null,
       attempts: isKnown ? progress.attempts.map((attempt) => describeAttempt(attempt, slot, apart)) : [],
       state: isKnown ? progress.state : null, progress, summary: this.summaries.get(key) ?? null,
+      exists: !this.missing.has(key),
     };
   }
 }

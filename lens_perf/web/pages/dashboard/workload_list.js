@@ -1,62 +1,69 @@
-// The list of workloads: search, cluster, pages, and which of them are picked.
+// The list of workloads: search, order, pages, and which of them are selected.
 
-import { listClusters, listWorkloads } from "./api_client.js";
+import * as client from "./api_client.js";
+import { setUpRoving } from "./roving.js";
+import { keyOf } from "./view_state.js";
+import { WorkloadSource } from "./workload_source.js";
+import { WorkloadStates } from "./workload_states.js";
 import { age, make, number } from "./words.js";
-import { isSame } from "./view_state.js";
 
 const SETTLE_MS = 200;
-const PAGE = 30;
-const LARGEST_PAGE = 1000;
+const MOST_RUNS = 100; // as many as one request may name
+const STATES = { running: "running", stalled: "stalled", ended: "ended", finished: "finished" };
+const find = (selector) => document.querySelector(selector);
 
 export class WorkloadList {
-  constructor({ onPick, onTrouble, onWarnings }) {
-    Object.assign(this, { onPick, onTrouble, onWarnings });
-    this.list = document.querySelector("#workloads");
-    this.more = document.querySelector("#more");
-    this.search = document.querySelector("#search");
-    this.cluster = document.querySelector("#cluster");
-    // Null until the service has told.
-    this.found = null;
-    this.picked = [];
-    this.next = null;
+  /** `onSelect` is given workloads and whether they are to be in the view; `onTrouble` an error and a way to retry. */
+  constructor({ onSelect, onTrouble, onWarnings }) {
+    Object.assign(this, { onSelect, onTrouble, onWarnings });
+    this.states = new WorkloadStates(client);
+    this.source = new WorkloadSource(client, this.states);
+    this.list = find("#workloads");
+    this.runs = [];
     this.request = null;
+    this.refresh = setUpRoving(this.list);
     let timer = 0;
-    this.search.addEventListener("input", () => {
+    find("#search").addEventListener("input", () => {
       clearTimeout(timer);
       timer = setTimeout(() => this.load(), SETTLE_MS);
     });
-    this.cluster.addEventListener("change", () => this.load());
-    this.more.addEventListener("click", () => this.load({ further: true }));
-    document.querySelector("#find").addEventListener("submit", (event) => event.preventDefault());
+    for (const name of ["#cluster", "#order"]) find(name).addEventListener("change", () => this.load());
+    find("#more").addEventListener("click", () => this.ask((signal) => this.source.more(signal)));
+    find("#select-all").addEventListener("click", () => this.ask(async (signal) => this.select(await this.source.listMatching(signal), true)));
+    find("#select-none").addEventListener("click", () => this.onSelect(this.runs, false));
+    find("#find").addEventListener("submit", (event) => event.preventDefault());
   }
 
-  /** Fill the choice of clusters; one alone is no choice. */
+  /** Fill the choice of clusters; a single one is no choice. */
   async loadClusters() {
-    const { clusters } = await listClusters();
-    const options = clusters.map(({ name, reachable }) => make("option", { value: name }, reachable ? name : `${name} (away)`));
-    this.cluster.replaceChildren(make("option", { value: "" }, "all clusters"), ...options);
-    const isChoice = clusters.length > 1;
-    this.cluster.hidden = !isChoice;
-    document.querySelector("label[for=cluster]").hidden = !isChoice;
+    const { clusters } = await client.listClusters();
+    const options = clusters.map(({ name, reachable }) => make("option", { value: name }, reachable ? name : `${name} (unreachable)`));
+    find("#cluster").replaceChildren(make("option", { value: "" }, "All clusters"), ...options);
+    find("#cluster").hidden = clusters.length < 2;
   }
 
-  /** Ask for the first page, or, with `further`, for the next one; `quiet` asks anew for as many as are shown. */
-  async load({ further = false, quiet = false } = {}) {
+  /** Load what the search selects; `quiet` does so in the background. */
+  async load({ quiet = false } = {}) {
     if (quiet && this.request) return;
+    if (!quiet) this.showLoading();
+    const query = { typed: find("#search").value, cluster: find("#cluster").value, order: find("#order").value };
+    await this.ask((signal) => this.source.load(query, signal, { keep: quiet }));
+  }
+
+  /** Run one request at a time; the last one counts. */
+  async ask(action) {
     this.request?.abort();
     const request = (this.request = new AbortController());
-    const size = quiet ? Math.min(LARGEST_PAGE, Math.max(PAGE, this.found?.length ?? 0)) : PAGE;
-    if (!quiet && !further) this.showLoading();
     try {
-      const page = await listWorkloads(this.search.value.trim(), this.cluster.value, size, further ? this.next : null, request.signal);
-      this.found = further ? [...(this.found ?? []), ...page.workloads] : page.workloads;
-      this.next = page.next_page_token;
-      this.onWarnings(page.warnings);
+      await action(request.signal);
+      if (request.signal.aborted) return;
+      this.onWarnings(this.source.warnings);
       this.show();
+      await this.states.load(this.source.shown, request.signal, () => this.showStates());
     } catch (error) {
       if (error.name === "AbortError") return;
       this.stopLoading();
-      this.onTrouble(error, () => this.load({ further }));
+      this.onTrouble(error, () => this.ask(action));
     } finally {
       if (this.request === request) this.request = null;
     }
@@ -64,46 +71,73 @@ export class WorkloadList {
 
   showLoading() {
     this.list.setAttribute("aria-busy", "true");
-    if (!this.found?.length) this.list.replaceChildren(...Array.from({ length: 6 }, () => make("li", { className: "skeleton" })));
+    if (!this.source.found?.length) this.list.replaceChildren(...Array.from({ length: 6 }, () => make("li", { className: "skeleton" })));
   }
 
   stopLoading() {
     this.list.setAttribute("aria-busy", "false");
-    if (!this.found) this.list.replaceChildren();
+    if (!this.source.found) this.list.replaceChildren();
   }
 
-  /** Show which workloads are picked, in their colours. */
-  pick(workloads, runs) {
-    this.picked = workloads;
+  /** Show which workloads are in view, in the colours of their runs. */
+  showRuns(runs) {
     this.runs = runs;
+    this.states.take(runs);
+    this.show();
+  }
+
+  select(listed, isSelected) {
+    this.onSelect(listed.slice(0, MOST_RUNS).map(({ cluster, workload_uid: uid }) => ({ cluster, uid })), isSelected);
+  }
+
+  showStates() {
+    if (this.source.query.order === "state") this.source.sort();
     this.show();
   }
 
   show() {
-    if (!this.found) return;
+    const { found, shown, search, total } = this.source;
+    if (!found) return;
     this.list.setAttribute("aria-busy", "false");
-    this.more.hidden = this.next === null;
+    find("#more").hidden = !this.source.hasMore;
+    find("#workload-count").textContent = `${number(shown.length)} of ${number(total)}${this.source.isPartial ? "+" : ""}`;
+    this.showSelection(total);
+    const key = JSON.stringify([shown.map((each) => [each, this.describe(each)]), this.runs.map((run) => [run.key, run.colour]), search.error]);
+    if (key === this.shownKey) return;
+    this.shownKey = key;
     const focused = this.list.contains(document.activeElement) ? document.activeElement.dataset.key : null;
-    this.list.replaceChildren(...this.found.map((found) => this.item(found)));
-    if (!this.found.length) {
-      const words = this.search.value ? "No workload has this in its name." : "No workloads yet. lens-perf import brings some.";
-      this.list.replaceChildren(make("li", { className: "none" }, words));
-    }
+    const words = search.error || (find("#search").value ? "No workload matches." : "No workloads yet. lens-perf import adds some.");
+    this.list.replaceChildren(...(shown.length ? shown.map((each) => this.makeItem(each)) : [make("li", { className: "none" }, words)]));
     if (focused) this.list.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+    this.refresh();
   }
 
-  item(found) {
-    const workload = { cluster: found.cluster, uid: found.workload_uid };
-    const place = this.picked.findIndex((each) => isSame(each, workload));
-    const box = make("input", { type: "checkbox", checked: place >= 0 });
-    box.dataset.key = `${workload.cluster}/${workload.uid}`;
-    box.addEventListener("change", () => this.onPick(workload, box.checked));
-    const dot = make("span", { className: "dot" });
-    if (place >= 0) dot.style.backgroundColor = this.runs[place].colour;
-    const told = [
-      this.cluster.hidden ? "" : found.cluster, found.last_iteration === null ? "" : `iteration ${number(found.last_iteration)}`,
-      age(found.last_timestamp),
+  showSelection(total) {
+    const all = find("#select-all");
+    all.textContent = `Select all ${number(total)}`;
+    all.disabled = total === 0 || total > MOST_RUNS;
+    all.title = total > MOST_RUNS ? `At most ${MOST_RUNS} runs can be shown: search for fewer` : "Add all workloads that match to the view";
+    find("#select-none").disabled = this.runs.length === 0;
+  }
+
+  describe(found) {
+    const state = this.states.stateOf(keyOf({ cluster: found.cluster, uid: found.workload_uid }));
+    return [
+      STATES[state], find("#cluster").hidden ? "" : found.cluster,
+      found.last_iteration === null ? "" : `iteration ${number(found.last_iteration)}`, found.last_timestamp === null ? "no times" : age(found.last_timestamp),
     ].filter(Boolean).join(" · ");
-    return make("li", {}, make("label", {}, box, dot, make("span", { className: "name" }, workload.uid), make("span", { className: "told" }, told)));
+  }
+
+  makeItem(found) {
+    const workload = { cluster: found.cluster, uid: found.workload_uid };
+    const key = keyOf(workload);
+    const run = this.runs.find((each) => each.key === key);
+    const box = make("input", { type: "checkbox", checked: Boolean(run) });
+    box.dataset.key = key;
+    box.addEventListener("change", () => this.onSelect([workload], box.checked));
+    const dot = make("span", { className: "dot" });
+    if (run) dot.style.backgroundColor = run.colour;
+    const name = make("span", { className: "name", title: workload.uid }, workload.uid);
+    return make("li", {}, make("label", {}, box, dot, name, make("span", { className: `facts ${this.states.stateOf(key) ?? ""}` }, this.describe(found))));
   }
 }

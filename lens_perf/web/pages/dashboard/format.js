@@ -1,0 +1,46 @@
+// Numbers, times and spans as text. No DOM.
+
+const UNITS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
+
+/** A span of seconds, in its two largest units. */
+export function span(seconds) {
+  if (seconds === null || !Number.isFinite(seconds)) return "unknown";
+  if (seconds > 0 && seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 60) return `${number(seconds)} s`;
+  let rest = Math.round(seconds);
+  const parts = [];
+  for (const [unit, size] of UNITS) {
+    const count = Math.floor(rest / size);
+    if (count || parts.length) parts.push(count ? `${count} ${unit}` : "");
+    rest -= count * size;
+    if (parts.length === 2) break;
+  }
+  return parts.filter(Boolean).join(" ");
+}
+
+/** How long ago a time was, in milliseconds since 1970. */
+export function age(timestamp) {
+  if (timestamp === null) return "at an unknown time";
+  const seconds = (Date.now() - timestamp) / 1000;
+  if (seconds < 5) return "just now";
+  const largest = UNITS.find(([, size]) => seconds >= size) ?? ["s", 1];
+  return `${Math.floor(seconds / largest[1])} ${largest[0]} ago`;
+}
+
+/** A number with four significant digits. */
+export function number(value) {
+  if (typeof value !== "number") return value === null || value === undefined ? "–" : String(value);
+  if (Number.isInteger(value)) return value.toLocaleString("en");
+  const size = Math.abs(value);
+  return size >= 1e6 || size < 1e-3 ? value.toExponential(3) : String(Number(value.toPrecision(4)));
+}
+
+/** A share as a percentage. */
+export const percent = (share) => (share === null ? "unknown" : `${(share * 100).toFixed(share > 0.995 && share < 1 ? 2 : 1)} %`);
+
+/** A time of day, with the date if it is not today's. */
+export function moment(timestamp) {
+  const time = new Date(timestamp);
+  const isToday = time.toDateString() === new Date().toDateString();
+  return time.toLocaleString([], isToday ? { hour: "2-digit", minute: "2-digit" } : { dateStyle: "medium", timeStyle: "short" });
+}

@@ -1,0 +1,137 @@
+// The run table: what is known of the runs in view, which of them are shown, and their attempts.
+
+import { listColumns, nextSort, sortRuns } from "./run_columns.js";
+import { makeAttemptRows, makeRunRow, showRun } from "./run_rows.js";
+import { setUpRoving } from "./roving.js";
+import { make } from "./words.js";
+
+export class RunTable {
+  /** `change` alters the view, `onRemove` takes a run out of it, `onHover` is given the key of the run under the pointer. */
+  constructor(element, { change, onRemove, onHover }) {
+    Object.assign(this, { element, change });
+    this.rows = new Map();
+    this.expanded = new Set();
+    this.actions = {
+      onRemove, onHover,
+      onVisible: (key, isVisible) => this.setVisible([key], isVisible),
+      onExpand: (key) => this.toggleAttempts(key),
+      onApart: (run, isApart) => this.setAttempts(run, isApart ? run.attempts.map(({ number }) => number) : null),
+      onAttempt: (run, number, isVisible) => this.setAttempt(run, number, isVisible),
+    };
+    this.title = make("span");
+    this.details = make("details", { className: "panel", open: true });
+    this.headings = make("thead");
+    this.body = make("tbody");
+    this.table = make("table", {}, make("caption", { className: "unseen" }, "Runs"), this.headings, this.body);
+    this.details.append(make("summary", {}, this.title), make("div", { className: "scroll" }, this.table));
+    this.details.addEventListener("toggle", () => this.noteCollapse());
+    element.append(this.details);
+    this.refresh = setUpRoving(this.table);
+  }
+
+  /** Show `runs`, with values of the metrics that have charts. */
+  show(runs, view) {
+    Object.assign(this, { runs, view });
+    this.element.hidden = runs.length === 0;
+    this.details.open = !view.table.isCollapsed;
+    const shown = runs.filter(({ isVisible }) => isVisible).length;
+    this.title.textContent = shown === runs.length ? `Runs (${runs.length})` : `Runs (${shown} of ${runs.length} shown)`;
+    const columns = listColumns([...new Set(view.metrics.flat())]);
+    this.showHeadings(columns);
+    this.showRows(sortRuns(runs, columns, view.table.sort), columns);
+    this.refresh();
+  }
+
+  showHeadings(columns) {
+    const key = JSON.stringify([columns.map(({ name }) => name), this.view.table.sort]);
+    if (this.headings.dataset.key === key) return;
+    this.headings.dataset.key = key;
+    const metrics = [...new Set(columns.map(({ metric }) => metric).filter(Boolean))];
+    const general = columns.filter(({ metric }) => !metric).length;
+    const groups = metrics.map((metric) => make("th", { scope: "colgroup", colSpan: 3, title: metric }, make("span", { className: "name" }, metric)));
+    keepFocus(this.headings, () => this.headings.replaceChildren(
+      ...(groups.length ? [make("tr", {}, make("td", { colSpan: general }), ...groups)] : []),
+      make("tr", {}, ...columns.map((column) => this.makeHeading(column))),
+    ));
+  }
+
+  makeHeading({ name, heading, title }) {
+    const { sort } = this.view.table;
+    const direction = sort === name ? "ascending" : sort === `-${name}` ? "descending" : "none";
+    const mark = { ascending: " ▴", descending: " ▾", none: "" }[direction];
+    const button = make("button", { type: "button", className: "quiet", title: title || `Sort by ${heading}` }, `${heading}${mark}`);
+    button.dataset.key = `sort ${name}`;
+    button.addEventListener("click", () => this.change({ table: { ...this.view.table, sort: nextSort(this.view.table.sort, name) } }, { replace: true }));
+    const cell = make("th", { scope: "col" }, ...(name === "name" ? [this.makeAllBox(), button] : [button]));
+    cell.setAttribute("aria-sort", direction);
+    return cell;
+  }
+
+  makeAllBox() {
+    const box = make("input", { type: "checkbox", className: "all", title: "Show all runs, or none" });
+    box.dataset.key = "show all";
+    box.setAttribute("aria-label", "Show all runs");
+    box.addEventListener("change", () => this.setVisible(this.runs.map(({ key }) => key), box.checked));
+    return box;
+  }
+
+  showRows(runs, columns) {
+    const all = this.headings.querySelector(".all");
+    all.checked = runs.every(({ isVisible }) => isVisible);
+    all.indeterminate = !all.checked && runs.some(({ isVisible }) => isVisible);
+    for (const key of this.rows.keys()) if (!runs.some((run) => run.key === key)) this.rows.delete(key);
+    const wanted = runs.flatMap((run) => [this.showRow(run, columns), ...this.attemptRows(run, columns.length)]);
+    if (wanted.length === this.body.rows.length && wanted.every((row, index) => row === this.body.rows[index])) return;
+    keepFocus(this.body, () => this.body.replaceChildren(...wanted));
+  }
+
+  showRow(run, columns) {
+    if (!this.rows.has(run.key)) this.rows.set(run.key, makeRunRow(run, this.actions));
+    const parts = this.rows.get(run.key);
+    showRun(parts, run, columns, this.expanded.has(run.key));
+    return parts.row;
+  }
+
+  /** The rows of the attempts of an expanded run; those of the last call while nothing about them has changed. */
+  attemptRows(run, columnCount) {
+    if (!this.expanded.has(run.key) || run.attempts.length < 2) return [];
+    const parts = this.rows.get(run.key);
+    const key = JSON.stringify([run.attempts, run.isSplit, columnCount, run.colour]);
+    if (parts.attemptsKey !== key) Object.assign(parts, { attemptsKey: key, attemptRows: makeAttemptRows(run, columnCount, this.actions) });
+    return parts.attemptRows;
+  }
+
+  toggleAttempts(key) {
+    if (!this.expanded.delete(key)) this.expanded.add(key);
+    this.show(this.runs, this.view);
+  }
+
+  setVisible(keys, isVisible) {
+    const others = this.view.hidden.filter((key) => !keys.includes(key));
+    this.change({ hidden: isVisible ? others : [...others, ...keys] });
+  }
+
+  /** Show an attempt or not; to hide one draws the attempts apart. */
+  setAttempt(run, number, isVisible) {
+    const shown = run.attempts.filter((attempt) => attempt.isVisible && attempt.number !== number).map((attempt) => attempt.number);
+    this.setAttempts(run, isVisible ? [...shown, number].sort((one, other) => one - other) : shown);
+  }
+
+  setAttempts(run, numbers) {
+    const { [run.key]: _before, ...others } = this.view.attempts;
+    this.change({ attempts: numbers === null ? others : { ...others, [run.key]: numbers } });
+  }
+
+  noteCollapse() {
+    const isCollapsed = !this.details.open;
+    if (!this.view || isCollapsed === this.view.table.isCollapsed) return;
+    this.change({ table: { ...this.view.table, isCollapsed } }, { replace: true });
+  }
+}
+
+/** Keep the focus on the control with the same key while `replace` replaces the content of `place`. */
+function keepFocus(place, replace) {
+  const key = place.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+  replace();
+  if (key && document.activeElement?.dataset.key !== key) place.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
+}
