@@ -38,7 +38,9 @@ BEARER = {
     "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
     "security": [{"token": []}],
 }
-DESCRIPTION = "Which data sources and metrics a training workload has, their data points and its iteration times."
+DESCRIPTION = (
+    "Data points, progress and iteration times of training workloads, from the PostgreSQL of each GPU cluster."
+)
 
 
 class LensFlask(Flask):

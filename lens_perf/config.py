@@ -1,6 +1,6 @@
 """The settings: defaults, then the TOML file, then ``LENS_PERF_*`` variables, checked once and frozen.
 
-No message of this module repeats a value: a password may stand in any of them.
+No message of this module repeats a value, because any value may contain a password.
 """
 
 import os
@@ -21,7 +21,7 @@ FOREIGN_VARIABLES = frozenset({CONFIG_VARIABLE, "LENS_PERF_REAL_DATA"})
 
 
 def setting(help_text: str, default: Any = MISSING, *, minimum: float | None = None, secret: bool = False) -> Any:
-    """Declare one setting; ``help_text`` is what the documentation and the error messages say of it."""
+    """Declare one setting; ``help_text`` appears in the documentation and in error messages."""
     return field(default=default, repr=not secret, metadata={"help": help_text, "minimum": minimum})
 
 
@@ -30,56 +30,58 @@ class ClusterSettings:
     """``[clusters.NAME]``: where one cluster's PostgreSQL is and how to log in."""
 
     dsn: str = setting("libpq connection string, key=value or postgresql:// form", secret=True)
-    password: str | None = setting("password, better given by password_file or password_env", None, secret=True)
+    password: str | None = setting("password; prefer password_file or password_env", None, secret=True)
     password_file: str | None = setting("file whose first line is the password, relative to the settings file", None)
     password_env: str | None = setting("name of the environment variable that holds the password", None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class HttpSettings:
-    """``[http]``: how the service appears on the web."""
+    """``[http]``: the HTTP server."""
 
-    base_path: str = setting("path under which the API is served, / at its start and none at its end", "/lens/v1")
-    threads: int = setting("requests that one process answers at once: gunicorn's threads", 8, minimum=1)
-    request_seconds: float = setting("longest time a whole request may take to arrive before 408", 10.0, minimum=0.1)
-    trusted_proxies: int = setting("reverse proxies in front whose X-Forwarded headers are believed", 0, minimum=0)
-    cors_origins: tuple[str, ...] = setting("origins whose pages may read the API, as https://example.org", ())
-    ready_needs_all: bool = setting("whether /readyz asks for every cluster, not for any", False)
+    base_path: str = setting("path of the API; starts with /, does not end with /", "/lens/v1")
+    threads: int = setting("concurrent requests of one process: gunicorn's threads", 8, minimum=1)
+    request_seconds: float = setting("time a request may take to arrive before 408", 10.0, minimum=0.1)
+    trusted_proxies: int = setting("number of reverse proxies whose X-Forwarded headers are trusted", 0, minimum=0)
+    cors_origins: tuple[str, ...] = setting("origins whose pages may read the API, such as https://example.org", ())
+    ready_needs_all: bool = setting("whether /readyz requires every cluster, not just one, to be ready", False)
     workload_metrics: int = setting(
-        "workloads, the latest active, in /metrics/workloads; 0: no such path", 0, minimum=0
+        "number of most recently active workloads in /metrics/workloads; 0 disables the path", 0, minimum=0
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccessSettings:
-    """``[access]``: who may ask."""
+    """``[access]``: who may read the API."""
 
-    token_file: str | None = setting("file of bearer tokens, relative to the settings file; none: no tokens", None)
-    open_without_tokens: bool = setting("whether addresses other than loopback may be served without tokens", False)
+    token_file: str | None = setting(
+        "file of bearer tokens, relative to the settings file; without it, no tokens", None
+    )
+    open_without_tokens: bool = setting("whether to serve addresses other than loopback without tokens", False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PoolSettings:
     """``[pool]``: the connections that each worker process keeps to each cluster."""
 
-    size: int = setting("most connections of one process to one cluster", 8, minimum=1)
-    wait_seconds: float = setting("longest wait for a free connection before 503", 1.0, minimum=0)
-    dial_seconds: int = setting("longest wait for a new connection, whole seconds (libpq's least is 2)", 2, minimum=2)
-    idle_check_seconds: float = setting("idle time after which a connection is tried before use", 30.0, minimum=0)
-    idle_seconds: float = setting("time without use after which connections are given back", 300.0, minimum=1)
-    lifetime_seconds: float = setting("age at which a connection is replaced, give or take 10 %", 1800.0, minimum=1)
+    size: int = setting("maximum number of connections of one process to one cluster", 8, minimum=1)
+    wait_seconds: float = setting("time to wait for a free connection before 503", 1.0, minimum=0)
+    connect_seconds: int = setting("timeout for a new connection, whole seconds (libpq's minimum is 2)", 2, minimum=2)
+    idle_check_seconds: float = setting("idle time after which a connection is tested before use", 30.0, minimum=0)
+    idle_seconds: float = setting("time without use after which connections are closed", 300.0, minimum=1)
+    lifetime_seconds: float = setting("age at which a connection is replaced, plus or minus 10 %", 1800.0, minimum=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LimitSettings:
-    """``[limits]``: what one request may cost."""
+    """``[limits]``: limits on the cost of a request."""
 
-    deadline_seconds: float = setting("longest time a request may take before 504", 30.0, minimum=0.001)
-    heavy_reads: int = setting("reads of more than 50,000 data points at once in one process", 1, minimum=1)
-    cluster_threads: int = setting("threads of one process for queries to all clusters at once", 32, minimum=2)
-    max_points: int = setting("most data points in one answer before 413", 20_000_000, minimum=1)
-    memory_mib: int = setting("size up to which an answer is held in memory; beyond, in a temporary file", 8, minimum=0)
-    work_mem_mib: int = setting("memory PostgreSQL may use for each sort or hash of a query", 128, minimum=1)
+    deadline_seconds: float = setting("time a request may take before 504", 30.0, minimum=0.001)
+    heavy_reads: int = setting("concurrent reads of more than 50,000 data points in one process", 1, minimum=1)
+    cluster_threads: int = setting("threads of one process for queries that go to all clusters", 32, minimum=2)
+    max_points: int = setting("maximum number of data points in one response, else 413", 20_000_000, minimum=1)
+    memory_mib: int = setting("size up to which a response is kept in memory, else in a temporary file", 8, minimum=0)
+    work_mem_mib: int = setting("PostgreSQL's work_mem for the queries of the service", 128, minimum=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,21 +89,27 @@ class ColumnSettings:
     """``[columns]``: the columnar copies of workloads, from which whole workloads are answered."""
 
     enabled: bool = setting("whether copies are kept in the directory; if not, each process makes its own", True)
-    directory: str | None = setting("directory of the copies, relative to the settings file; none: the cache", None)
-    max_gib: float = setting("size of all copies, in GiB, beyond which those used least recently go", 20.0, minimum=0)
-    build_seconds: float = setting("longest time the reading of a whole workload may take", 600.0, minimum=1)
-    max_fields: int = setting("most fields of a workload; further ones are left out, and reported", 20_000, minimum=1)
-    private_mib: int = setting("size of a process's own copies while the directory cannot be used", 1024, minimum=0)
+    directory: str | None = setting(
+        "directory of the copies, relative to the settings file; by default a cache directory", None
+    )
+    max_gib: float = setting(
+        "total size of all copies; beyond it, the least recently used are removed", 20.0, minimum=0
+    )
+    build_seconds: float = setting("time reading a whole workload may take", 600.0, minimum=1)
+    max_fields: int = setting(
+        "maximum number of fields of a workload; extra fields are left out and reported", 20_000, minimum=1
+    )
+    private_mib: int = setting(
+        "total size of a process's own copies while the directory cannot be used", 1024, minimum=0
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImportSettings:
     """``[imports]``: what ``lens-perf import`` reads."""
 
-    max_unpacked_mib: int = setting("most MiB that one compressed file may unpack to", 4096, minimum=1)
-    dialects: str | None = setting(
-        "directory of TOML files with dialects of training logs, relative to the settings file", None
-    )
+    max_unpacked_mib: int = setting("maximum size to which one compressed file may unpack", 4096, minimum=1)
+    dialects: str | None = setting("directory of TOML files with log dialects, relative to the settings file", None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,8 +118,8 @@ class Settings:
 
     path: Path
     clusters: Mapping[str, ClusterSettings]
-    default_cluster: str | None = setting("cluster that answers when a request names none", None)
-    current_cluster: str | None = setting("cluster the service runs in; answers when there is no default", None)
+    default_cluster: str | None = setting("cluster of requests that name none", None)
+    current_cluster: str | None = setting("cluster the service runs in; used when there is no default", None)
     http: HttpSettings = field(default_factory=HttpSettings)
     access: AccessSettings = field(default_factory=AccessSettings)
     pool: PoolSettings = field(default_factory=PoolSettings)
@@ -169,13 +177,13 @@ def load_settings(path: Path | None = None, environment: Mapping[str, str] = os.
 
 
 def variable_stem(*keys: str) -> str:
-    """Return the start of the names of the variables that set what stands under ``keys`` in the file."""
+    """Return the prefix of the environment variables for the settings below ``keys``."""
     return VARIABLE_PREFIX + "".join(re.sub(r"[^A-Z0-9]", "_", key.upper()) + "_" for key in keys)
 
 
 def _path_from(environment: Mapping[str, str]) -> Path:
     if not environment.get(CONFIG_VARIABLE):
-        raise ConfigError(f"{CONFIG_VARIABLE} is not set: it must name the TOML file that holds the settings")
+        raise ConfigError(f"{CONFIG_VARIABLE} is not set: it must name the TOML settings file")
     return Path(environment[CONFIG_VARIABLE])
 
 
@@ -209,7 +217,7 @@ def _read_clusters(table: Any, path: Path, environment: Mapping[str, str]) -> di
 
 
 def _anchor(section: Section, key: str, directory: Path) -> Section:
-    """Return ``section`` with the file that ``key`` names, if any, taken as relative to the settings file."""
+    """Return ``section`` with the path in ``key``, if any, made relative to the settings file's directory."""
     named = getattr(section, key)
     return section if named is None else replace(section, **{key: str(directory / named)})  # type: ignore[type-var]
 
@@ -245,7 +253,7 @@ def _value_type(key: Field[Any]) -> type:
 
 
 def _parse_text(text: str, key: Field[Any]) -> Any:
-    """Return the value of a variable; a list's texts stand between commas."""
+    """Return the value of a variable; commas separate the texts of a list."""
     wanted = _value_type(key)
     if wanted is tuple:
         return [part for part in (each.strip() for each in text.split(",")) if part]
@@ -254,7 +262,7 @@ def _parse_text(text: str, key: Field[Any]) -> Any:
     try:
         return wanted(text)
     except ValueError:
-        return text  # of the wrong type, which _checked says better
+        return text  # _checked reports the wrong type
 
 
 def _checked(value: Any, key: Field[Any], where: str) -> Any:
@@ -279,7 +287,7 @@ def _check_variables(settings: Settings, environment: Mapping[str, str]) -> None
         known |= {variable_stem("clusters", name) + key.name.upper() for key in fields(ClusterSettings)}
     for variable in environment:
         if variable.startswith(VARIABLE_PREFIX) and variable not in known:
-            raise ConfigError(f"{variable}: this environment variable sets nothing; see the documentation's list")
+            raise ConfigError(f"{variable}: not the variable of a setting; docs/configuration.rst lists them")
 
 
 def _check_agreement(settings: Settings, path: Path) -> None:

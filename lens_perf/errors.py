@@ -1,6 +1,6 @@
-"""Everything that can go wrong, as one family of exceptions that knows nothing of HTTP.
+"""The exceptions of the package, independent of HTTP.
 
-Each is raised once, where the fault is found, with a message that tells the reader what to change.
+Each is raised once, where the error is found, with a message that says what to change.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ FieldErrors = Mapping[str, Mapping[str, Sequence[str]]]
 
 
 class LensError(Exception):
-    """A fault with a message fit for the user; never holds text of the driver, of a DSN or of the environment."""
+    """An error whose ``message`` is for users; it never contains text of the driver, a DSN or the environment."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -21,15 +21,30 @@ class ConfigError(LensError):
 
 
 class InvalidParameterError(LensError):
-    """A request names something that cannot be; ``errors`` maps location to parameter to its messages."""
+    """A parameter of a request is invalid; ``errors`` maps location to parameter to messages."""
 
     def __init__(self, message: str, errors: FieldErrors | None = None) -> None:
         super().__init__(message)
         self.errors = errors
 
 
+class UnknownClusterError(InvalidParameterError):
+    """No cluster has the requested name; ``known`` are the names of all clusters, not all of which a caller may see."""
+
+    MESSAGE = "Unknown cluster"
+
+    def __init__(self, known: Sequence[str]) -> None:
+        super().__init__(self.MESSAGE)
+        self.known = known
+
+    def listing(self, visible: Sequence[str]) -> InvalidParameterError:
+        """Return the error with those of the names in its message that the caller may see."""
+        message = f"{self.MESSAGE}; expected one of {', '.join(visible)}" if visible else self.MESSAGE
+        return InvalidParameterError(message, {"query": {"cluster": [message]}})
+
+
 class UnauthorizedError(LensError):
-    """A request without a valid token, where one is needed; ``was_given`` tells that there was a wrong one."""
+    """A request without a valid token; ``was_given`` is true if it had an invalid one."""
 
     def __init__(self, message: str, *, was_given: bool) -> None:
         super().__init__(message)
@@ -37,19 +52,19 @@ class UnauthorizedError(LensError):
 
 
 class TokensUnavailableError(LensError):
-    """Whether a token is valid cannot be known now: the token file is bad, and no good content of it is known."""
+    """Tokens cannot be checked: the token file is bad, and its last valid content is lost."""
 
 
 class ForbiddenError(LensError):
-    """The token is valid, but not for what is asked."""
+    """The token is valid, but not for the requested cluster."""
 
 
 class ResultTooLargeError(LensError):
-    """The answer would pass the configured cap; the message names the parameters that make it fit."""
+    """The result exceeds a limit; the message names the parameters that make it fit."""
 
 
 class CopyNotReadyError(LensError):
-    """The columnar copy of the workload is still being built; ``share`` of it, 0 to 1, is done, if that is known."""
+    """The columnar copy of the workload is still being built; ``share``, if known, is the part done, 0 to 1."""
 
     def __init__(self, message: str, share: float | None = None) -> None:
         super().__init__(message)
@@ -61,19 +76,19 @@ class DeadlineExceededError(LensError):
 
 
 class ClientLeftError(LensError):
-    """The caller closed the connection before the answer was ready: nobody will read what is answered."""
+    """The client disconnected before the answer was ready."""
 
 
 class QueryFailedError(LensError):
-    """The database refused a statement for a reason that only a developer can mend."""
+    """The database rejected a statement because of a bug in the service."""
 
 
 class TemporarySpaceError(LensError):
-    """A large answer needs a temporary file, for which there is no room now."""
+    """A large answer needs a temporary file, and the disk is full or not writable."""
 
 
 class ClusterError(LensError):
-    """A known cluster cannot answer now; asking again later may help."""
+    """A configured cluster cannot answer now; a later request may succeed."""
 
 
 class ClusterUnreachableError(ClusterError):
@@ -81,20 +96,20 @@ class ClusterUnreachableError(ClusterError):
 
 
 class ClusterSaturatedError(ClusterError):
-    """Every connection to the cluster stayed in use for the whole time a request may wait."""
+    """All connections to the cluster, or all threads for it, stayed in use while the request waited."""
 
 
 class ConnectionLimitError(ClusterError):
-    """The cluster answers, but has no connection to spare: its own limit is below what the service may open."""
+    """The cluster has reached its own connection limit."""
 
 
 class ClusterFailedError(ClusterError):
-    """The cluster answers, but could not finish the query; the message says for want of what."""
+    """The cluster answers, but could not finish the query; the message names the missing resource."""
 
 
 class ClusterMisconfiguredError(ClusterError):
-    """The cluster answers, but its role, database or table is not what the service needs."""
+    """The cluster answers, but the role, database or table is missing or does not fit."""
 
 
 class ImportInputError(LensError):
-    """The input of an import holds nothing that can be read."""
+    """The input of an import contains nothing that can be read."""

@@ -75,25 +75,25 @@ def test_check_config(run: Run, postgres18: EmbeddedPostgres, write_settings: Ca
     result = run("check-config", write_settings(two_clusters(postgres18)))
     assert result.exit_code == 1
     assert result.output.splitlines() == [
-        "The settings are good.",
-        "With 2 workers: up to 93 processes and threads, and 16 connections to each cluster.",
+        "Settings: valid",
+        "2 workers: up to 93 processes and threads, and 16 connections to each cluster",
         "alpha: ready",
-        "  answers, has the table",
+        "  reachable, has the table",
         "beta: ready",
-        "  answers, has the table",
+        "  reachable, has the table",
         "unreachable: NOT READY",
         "  Cluster unreachable cannot be reached now; try again later",
         "without_table: NOT READY",
-        "  has no table training_performance: lens-perf db init creates it",
+        "  table training_performance is missing: create it with lens-perf db init",
         "without_database: NOT READY",
-        "  Cluster without_database is not set up for this service; tell its operator",
+        "  Cluster without_database is not set up for this service; ask its operator to run lens-perf check-config",
     ]
 
 
 def test_check_config_by_variable(run: Run, settings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LENS_PERF_CONFIG", str(settings))
     result = run("check-config").output
-    assert result.startswith("The settings are good.\n")
+    assert result.startswith("Settings: valid\n")
     assert "\nnew: NOT READY" in result
 
 
@@ -112,9 +112,9 @@ def test_check_config_of_the_token_file(run: Run, write_settings: Callable[[str]
         assert (missing.exit_code, "cannot be read: No such file" in missing.output) == (2, True)
         create_token(directory / "t.toml", "one", ["alpha", "gone"])
         lines = [
-            "The settings are good.",
-            "The token file is good. Number of tokens: 1",
-            "  warning: tokens name gone, which is not a cluster",
+            "Settings: valid",
+            "Token file: valid, 1 token",
+            "  warning: a token names the unknown cluster gone",
         ]
         assert run("check-config", path).output.splitlines()[:3] == lines
         (directory / "t.toml").chmod(0o666)
@@ -140,9 +140,9 @@ def test_db_init(run: Run, settings: Path, new_database: str) -> None:
     names = ["training_performance", *(index.name for index in RECOMMENDED_INDEXES)]
     assert first.output == f"new: created {', '.join(names)}\n"
     made = schema_of(new_database)
-    assert run("check-config", settings).output.endswith("new: ready\n  answers, has the table\n")
+    assert run("check-config", settings).output.endswith("new: ready\n  reachable, has the table\n")
     again = run("db", "init", "--cluster", "new", "--config", settings)
-    assert (again.exit_code, again.output) == (0, "new: nothing was missing\n")
+    assert (again.exit_code, again.output) == (0, "new: nothing is missing\n")
     assert schema_of(new_database) == made
 
 

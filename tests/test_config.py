@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lens_perf.app import create_app
-from lens_perf.clusters.dialling import read_connection_arguments
+from lens_perf.clusters.connecting import read_connection_arguments
 from lens_perf.config import Settings, load_settings
 from lens_perf.errors import ConfigError
 

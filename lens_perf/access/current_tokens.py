@@ -91,7 +91,7 @@ class CurrentTokens:
         self.check_file()
         tokens = self._tokens
         if tokens is None:
-            raise TokensUnavailableError("The tokens cannot be checked now: the service cannot read its token file")
+            raise TokensUnavailableError("Tokens cannot be checked now: the service cannot read its token file")
         return find_token(tokens, secret)
 
     def check_file(self) -> bool:

@@ -54,7 +54,7 @@ def read_token_file(path: Path) -> tuple[bytes, Stamp]:
             with os.fdopen(descriptor, "rb", closefd=False) as file:
                 content = file.read(MAX_BYTES + 1)
     except OSError as error:
-        advice = "; lens-perf token create makes it" if isinstance(error, FileNotFoundError) else ""
+        advice = "; lens-perf token create creates it" if isinstance(error, FileNotFoundError) else ""
         raise ConfigError(f"{path}: cannot be read: {error.strerror}{advice}") from None
     if len(content) > MAX_BYTES:
         raise ConfigError(f"{path}: is larger than {MAX_BYTES >> 20} MiB")
@@ -149,7 +149,7 @@ def _keep_access(target: Path, unfinished: Path) -> None:
         os.chown(unfinished, old.st_uid, old.st_gid)
     except PermissionError:
         user, group = _user_name(old.st_uid), _group_name(old.st_gid)
-        raise ConfigError(f"{target}: must go on belonging to {user}:{group}: run this as root or {user}") from None
+        raise ConfigError(f"{target}: would lose its owner {user}:{group}: run this as root or {user}") from None
     shutil.copystat(target, unfinished)
 
 

@@ -1,1 +1,1 @@
-"""The HTTP face of the service: views, schemas, argument rules and error answers."""
+"""The HTTP API: views, schemas, parameters and error responses."""

@@ -1,4 +1,4 @@
-"""Asks every request to the API for a token that may read the cluster it asks, where tokens are in use."""
+"""Checks the token of every request to the API, if tokens are in use."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,18 +14,19 @@ from lens_perf.errors import ForbiddenError, UnauthorizedError
 from lens_perf.instrumentation import metrics
 from lens_perf.instrumentation.timing import note_token, phase
 
-# The blueprints of what tokens guard. The rule that matched decides, never the path: no spelling of it opens anything.
+# The blueprints that require tokens. The matched rule decides, not the path, so no spelling of a path bypasses the
+# check.
 GUARDED_BLUEPRINTS = frozenset({"metrics", "several", "listing"})
-# Its answers are about many clusters: it leaves out those that the token may not read.
+# Responses about many clusters leave out those that the token may not read.
 LISTING_BLUEPRINT = "listing"
-# Its requests name a cluster with each workload.
+# Requests name a cluster with each workload.
 SEVERAL_BLUEPRINT = "several"
 TOKEN_KEY = "lens_perf.token"  # noqa: S105 - where the token is kept for the length of a request
 SCHEME = "bearer"
 
 
 def install_access_check(app: Flask, settings: Settings) -> None:
-    """Guard the API of ``app`` if there is a token file. Raises ConfigError if that is bad."""
+    """Require tokens for the API of ``app`` if there is a token file. Raises ConfigError if the file is invalid."""
     if settings.access.token_file is None:
         metrics.watch_token_file(None)
         return
@@ -45,7 +46,7 @@ def install_access_check(app: Flask, settings: Settings) -> None:
             asked = [cluster or settings.fallback_cluster]
             if request.blueprint == SEVERAL_BLUEPRINT:
                 asked = [split_workload(text)[0] for text in list_asked_workloads(request)]
-            # Of a cluster that it may not read, a token learns nothing, not even whether there is one.
+            # A token does not reveal whether a cluster that it may not read exists.
             if not all(map(token.may_read, asked)):
                 raise ForbiddenError("The token may not read this cluster")
 
@@ -53,7 +54,7 @@ def install_access_check(app: Flask, settings: Settings) -> None:
 
 
 def list_readable(names: Sequence[str]) -> tuple[str, ...]:
-    """Return those of the clusters ``names`` that the request may be told of: all, where no tokens are in use."""
+    """Return those of the clusters ``names`` that the request may read: all, if no tokens are in use."""
     token: Token | None = request.environ.get(TOKEN_KEY)
     return tuple(name for name in names if token is None or token.may_read(name))
 
@@ -61,7 +62,7 @@ def list_readable(names: Sequence[str]) -> tuple[str, ...]:
 def _authenticate(tokens: CurrentTokens, header: str) -> Token:
     scheme, _, secret = header.partition(" ")
     if scheme.lower() != SCHEME or not secret.strip():
-        raise UnauthorizedError("A token is needed: Authorization: Bearer ...", was_given=False)
+        raise UnauthorizedError("A token is required: send Authorization: Bearer TOKEN", was_given=False)
     token = tokens.find(secret.strip())
     if token is None:
         raise UnauthorizedError("The token is not valid", was_given=True)

@@ -1,4 +1,4 @@
-"""What a request may say: strict parsing of the path and the query string, in the contract's words."""
+"""Strict parsing of path and query string, with the contract's error messages."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from lens_perf.performance.metric_fields import DATA_SOURCES
 
 UID_REQUIRED = "workload_uid is required"
 LONGEST_UID = 256
-# Unicode's White_Space, written out: to Python's strip(), the separators of ASCII are blank as well.
+# Unicode's White_Space, written out, since Python's strip() also removes the ASCII separators.
 BLANKS = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 NOT_BLANK = re.compile(f"[^{BLANKS}]")
 UID_PATTERN = rf"^[^\x00]*[^\x00{BLANKS}][^\x00]*$"
@@ -47,11 +47,11 @@ def split_workload(text: str) -> tuple[str, str]:
 
 
 def absent() -> None:
-    """Return the value of a parameter that was not given; a function, so that the spec shows no default."""
+    """Return None, the value of an absent parameter; a function, so that the spec shows no default."""
 
 
 class OptionalText(ma.fields.String):
-    """A text that counts as absent when it is empty, as Grafana sends it for an unset variable."""
+    """A string; the empty one, which Grafana sends for an unset variable, counts as absent."""
 
     def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
         """Return None for the empty text."""
@@ -71,7 +71,7 @@ class Milliseconds(ma.fields.Field[int]):
 
 
 class ClusterQuery(ma.Schema):
-    """The query of every endpoint."""
+    """The parameters of every endpoint."""
 
     cluster = OptionalText(
         load_default=absent,
@@ -83,7 +83,7 @@ class ClusterQuery(ma.Schema):
 
 
 class SourceQuery(ClusterQuery):
-    """A question about one data source or all."""
+    """Selects one data source or all."""
 
     data_source = OptionalText(
         load_default=absent,
@@ -95,7 +95,7 @@ class SourceQuery(ClusterQuery):
 
 
 class TimeRangeQuery(SourceQuery):
-    """A question about a range of time."""
+    """Selects a range of time."""
 
     start = Milliseconds(
         "start",
@@ -129,7 +129,7 @@ class TimeRangeQuery(SourceQuery):
 
 
 class QueryParser(FlaskParser):
-    """Reads parameters strictly: each parameter known, and given once unless it is repeatable."""
+    """Rejects unknown parameters, and repeated ones unless they are repeatable."""
 
     DEFAULT_VALIDATION_STATUS = 400
 

@@ -1,4 +1,4 @@
-"""Compresses answers for clients that take gzip, where no proxy stands in front to do so."""
+"""Compresses responses for clients that accept gzip, unless a trusted proxy does so."""
 
 import gzip
 import zlib
@@ -10,18 +10,18 @@ from flask import Flask, Response, request
 from lens_perf.config import Settings
 from lens_perf.instrumentation.timing import note_streamed
 
-# Below, the headers weigh as much as what is saved.
+# Smaller bodies gain less than the headers cost.
 LEAST_BYTES = 1000
 COMPRESSIBLE = frozenset(
     {"application/json", "application/x-ndjson", "text/csv", "text/html", "text/css", "text/javascript"}
 )
-# Data points shrink to about an eighth at the fastest level, and to little less at a level that takes thrice as long.
+# The fastest level shrinks data points to about an eighth; a level that takes three times as long gains little.
 LEVEL = 1
 GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 
 def install_compression(app: Flask, settings: Settings) -> None:
-    """Compress what ``app`` answers, unless a proxy is trusted: then that is its part."""
+    """Compress the responses of ``app``, unless a proxy is trusted, which then compresses them."""
     if settings.http.trusted_proxies == 0:
         app.after_request(_compress)
 
@@ -47,7 +47,7 @@ def _compress(response: Response) -> Response:
 
 
 def _stream(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield ``blocks`` compressed, and close them when they are all taken or nobody takes more."""
+    """Yield ``blocks`` compressed; close them at the end or when the response is abandoned."""
     compressor = zlib.compressobj(LEVEL, zlib.DEFLATED, GZIP_WINDOW)
     try:
         for block in blocks:

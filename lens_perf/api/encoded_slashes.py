@@ -1,4 +1,4 @@
-"""Routes %2F as a character of its segment, so that a uid may hold slashes: WSGI shows it as a slash like any other."""
+"""Routes %2F as a character within a segment, so that a uid may contain slashes; WSGI itself decodes it."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""What all endpoints of the API have in common: strict input, described answers, and what becomes of a view's value."""
+"""What all endpoints share: strict parameters, documented responses, and how a view's value is sent."""
 
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -18,28 +18,34 @@ from lens_perf.api.error_responses import ErrorSchema
 Parameters = ParamSpec("Parameters")
 
 ERROR_EXAMPLES = {
-    400: ("The request names something that cannot be", "workload_uid is required"),
-    401: ("Tokens are in use, and the request has no valid one", "The token is not valid"),
+    400: ("A parameter is invalid", "workload_uid is required"),
+    401: ("The service uses tokens, and the request has no valid one", "The token is not valid"),
     403: ("The token may not read the cluster", "The token may not read this cluster"),
     404: ("No such path", "The requested URL was not found on the server."),
-    405: ("The path does not answer the method; see Allow", "The method is not allowed for the requested URL."),
-    500: ("A fault of the service itself", "Internal server error"),
+    405: ("The path does not support the method; see Allow", "The method is not allowed for the requested URL."),
+    500: ("An error of the service itself", "Internal server error"),
     503: (
         "The cluster cannot answer now; see Retry-After",
         "Cluster my-cluster cannot be reached now; try again later",
     ),
-    504: ("The query ran past its deadline", "The query ran past its deadline; ask for less"),
+    504: (
+        "The query ran past its deadline",
+        "The query ran past its deadline; ask for less: fewer metrics, one data_source, a shorter time range",
+    ),
 }
 TOO_LARGE = {
-    413: ("The result passes the cap on data points", "The result has more than 20000000 data points; ask ...")
+    413: (
+        "The result exceeds the maximum number of data points",
+        "The result has more than 20,000,000 data points; ask for fewer with metrics, data_source, or max_points",
+    )
 }
 BODY_ERRORS = {
     411: ("The body has no Content-Length", request_bodies.NO_LENGTH),
-    415: ("The body is no form", request_bodies.NOT_A_FORM),
+    415: ("The body is not a form", request_bodies.NOT_A_FORM),
 }
 TEXT = {"schema": {"type": "string"}}
 CSV_EXAMPLE = "metric_name,value,timestamp,iteration,data_source\nloss,0.5432,1701734400000,100,wandb\n"
-UNCHANGED = {"description": "Nothing has changed since the answer with the ETag that If-None-Match names, or it is *"}
+UNCHANGED = {"description": "The ETag in If-None-Match is current, or the header is *"}
 UID_PARAMETER = {
     "name": "uid",
     "in": "path",
@@ -51,7 +57,7 @@ UID_PARAMETER = {
 
 
 class SegmentConverter(BaseConverter):
-    """One segment of a path, also an empty one, so that a missing uid gets an answer in the contract's words."""
+    """One segment of a path, possibly empty, so that a missing uid gets the contract's error message."""
 
     regex = "[^/]*"
 
@@ -65,11 +71,11 @@ class StrictBlueprint(Blueprint):  # type: ignore[misc]  # flask-smorest has no 
 def answers(
     blueprint: Blueprint, schema: Schema, example: Mapping[str, Any]
 ) -> Callable[[Callable[Parameters, Any]], Callable[Parameters, Any]]:
-    """Document the answers of a view, which returns the value of a JSON body. HEAD runs it as GET does."""
+    """Document the responses of a view that returns the value of a JSON body; HEAD runs it like GET."""
 
     def decorate(view: Callable[Parameters, Any]) -> Callable[Parameters, Any]:
         documented = blueprint.response(200, schema, description="The answer", example=example)(_respond(view))
-        # All errors in one go: each decorator of flask-smorest is a further call in every request.
+        # All errors in one decorator: each decorator of flask-smorest adds a call to every request.
         described = blueprint.doc(responses={"304": UNCHANGED} | _describe_errors(ERROR_EXAMPLES))
         return cast("Callable[Parameters, Any]", described(documented))
 
@@ -84,7 +90,7 @@ def answers_points(
     schema: type[Schema] = schemas.MetricsData,
     csv_example: str = CSV_EXAMPLE,
 ) -> Callable[[Callable[Parameters, Any]], Callable[Parameters, Any]]:
-    """Document the answers of a view that sends data points itself, and reads none of them for HEAD."""
+    """Document the responses of a view that sends data points itself and reads none for HEAD."""
     content = {
         "application/json": {"schema": schema, "example": example},
         "text/csv": {**TEXT, "example": csv_example},
@@ -108,10 +114,10 @@ def _respond(view: Callable[Parameters, Any]) -> Callable[Parameters, Any]:
         answer = view(*args, **kwargs)
         if isinstance(answer, Response):
             return answer
-        # Whatever the caller has, there is an answer: https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2
+        # "*" matches any current response: https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2
         if request.if_none_match.star_tag:
             return answer_unchanged()
-        # Written as it is: the schemas describe it, and marshmallow takes longer to pick out its fields than all else.
+        # Not dumped through the schema, which would take longer than everything else.
         return current_app.json.response(answer)
 
     return run

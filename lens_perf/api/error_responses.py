@@ -1,4 +1,4 @@
-"""From an exception to a status and a body: the one table, and the handlers that use it."""
+"""Maps exceptions to statuses and response bodies: the one table, and the handlers that use it."""
 
 from http import HTTPStatus
 from typing import Any
@@ -8,6 +8,7 @@ from flask import Response, jsonify
 from flask_smorest import Api
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from lens_perf.api.access_check import list_readable
 from lens_perf.errors import (
     ClientLeftError,
     ClusterError,
@@ -20,9 +21,10 @@ from lens_perf.errors import (
     TemporarySpaceError,
     TokensUnavailableError,
     UnauthorizedError,
+    UnknownClusterError,
 )
 
-# Looked up by the first class of the exception's ancestry that stands here; what is not here is our own fault.
+# The entry of the exception's nearest base class applies; anything else is an error of the service.
 STATUSES: dict[type[BaseException], HTTPStatus] = {
     InvalidParameterError: HTTPStatus.BAD_REQUEST,
     UnauthorizedError: HTTPStatus.UNAUTHORIZED,
@@ -33,7 +35,7 @@ STATUSES: dict[type[BaseException], HTTPStatus] = {
     CopyNotReadyError: HTTPStatus.SERVICE_UNAVAILABLE,
     TemporarySpaceError: HTTPStatus.SERVICE_UNAVAILABLE,
     DeadlineExceededError: HTTPStatus.GATEWAY_TIMEOUT,
-    # Nobody reads this answer; it is no fault of the service's own.
+    # Nobody reads this response; it is not an error of the service.
     ClientLeftError: HTTPStatus.SERVICE_UNAVAILABLE,
     LensError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
@@ -58,7 +60,7 @@ class ErrorSchema(ma.Schema):
 
 
 class LensApi(Api):  # type: ignore[misc]  # flask-smorest has no annotations
-    """flask-smorest's Api with the service's error answers."""
+    """flask-smorest's Api with the service's error responses."""
 
     ERROR_SCHEMA = ErrorSchema
 
@@ -68,25 +70,27 @@ class LensApi(Api):  # type: ignore[misc]  # flask-smorest has no annotations
 
 
 def find_status(error: LensError) -> HTTPStatus:
-    """Return the status that ``error`` is answered with."""
+    """Return the status for ``error``."""
     return next(STATUSES[each] for each in type(error).__mro__ if each in STATUSES)
 
 
 def answer_lens_error(error: LensError) -> Response:
-    """Answer with the status that the table gives and the error's own words."""
+    """Return a response with the error's status and message."""
+    if isinstance(error, UnknownClusterError):
+        error = error.listing(list_readable(error.known))
     status = find_status(error)
     body: dict[str, Any] = {"code": status.value, "status": status.phrase, "message": error.message}
     if isinstance(error, InvalidParameterError) and error.errors:
         body["errors"] = error.errors
     response = _make_response(body, status)
     if isinstance(error, UnauthorizedError):
-        # RFC 6750, section 3: who sent none is not told that it was wrong.
+        # RFC 6750, section 3: no error code if the request has no credentials.
         response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"' if error.was_given else "Bearer"
     return response
 
 
 def answer_http_error(error: HTTPException) -> Response:
-    """Answer what Flask found out itself: no such path, a wrong method, or an exception that nobody expected."""
+    """Return a response for errors of Flask itself (no such path, wrong method) and for unexpected exceptions."""
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
     internal = status == HTTPStatus.INTERNAL_SERVER_ERROR
     message = INTERNAL_ERROR if internal else error.description or status.phrase

@@ -1,4 +1,4 @@
-"""The answers about clusters and workloads, as the OpenAPI page shows them."""
+"""The schemas of responses about clusters and workloads."""
 
 from typing import Any
 
@@ -46,17 +46,17 @@ def _about(text: str) -> dict[str, str]:
 class ClusterInfo(ma.Schema):
     """A cluster."""
 
-    name = ma.fields.String(required=True, metadata=_about("What `cluster` calls it"))
-    default = ma.fields.Boolean(required=True, metadata=_about("Whether it answers when a request names none"))
+    name = ma.fields.String(required=True, metadata=_about("Name of the cluster, for the parameter `cluster`"))
+    default = ma.fields.Boolean(required=True, metadata=_about("Whether requests that name no cluster go to this one"))
     current = ma.fields.Boolean(required=True, metadata=_about("Whether the service runs in it"))
-    reachable = ma.fields.Boolean(required=True, metadata=_about("Whether it answered when it was last asked"))
+    reachable = ma.fields.Boolean(required=True, metadata=_about("Whether it answered the last query"))
 
 
 class Clusters(ma.Schema):
-    """The clusters that may be asked."""
+    """The clusters that the caller may read."""
 
     clusters = ma.fields.List(
-        ma.fields.Nested(ClusterInfo), required=True, metadata=_about("As the settings order them")
+        ma.fields.Nested(ClusterInfo), required=True, metadata=_about("In the order of the settings")
     )
     total_count = ma.fields.Integer(required=True, metadata=_about("Number of clusters"))
 
@@ -64,64 +64,68 @@ class Clusters(ma.Schema):
 class WorkloadInfo(ma.Schema):
     """A workload."""
 
-    cluster = ma.fields.String(required=True, metadata=_about("The cluster that has it"))
+    cluster = ma.fields.String(required=True, metadata=_about("The workload's cluster"))
     workload_uid = ma.fields.String(required=True, metadata=_about("The workload unique identifier"))
     data_sources = ma.fields.List(
-        ma.fields.String(), required=True, metadata=_about("Its data sources; an empty name where none is stored")
+        ma.fields.String(), required=True, metadata=_about("Its data sources; an empty name for records without one")
     )
     records = ma.fields.Integer(required=True, metadata=_about("Number of its records"))
     first_timestamp = ma.fields.Integer(
-        required=True, allow_none=True, metadata=_about("When it began, in milliseconds; null where no record says")
+        required=True,
+        allow_none=True,
+        metadata=_about("Time of the first record in milliseconds; null if no record has a time"),
     )
     last_timestamp = ma.fields.Integer(
-        required=True, allow_none=True, metadata=_about("When it was last active, in milliseconds; null likewise")
+        required=True,
+        allow_none=True,
+        metadata=_about("Time of the last record in milliseconds; null if no record has a time"),
     )
     last_iteration = ma.fields.Integer(
-        required=True, allow_none=True, metadata=_about("The highest iteration; null where no record has one")
+        required=True, allow_none=True, metadata=_about("The highest iteration; null if no record has one")
     )
 
 
 class ClusterWarning(ma.Schema):
-    """What kept a cluster from answering."""
+    """Why a cluster did not answer."""
 
     cluster = ma.fields.String(required=True, metadata=_about("The cluster"))
-    message = ma.fields.String(required=True, metadata=_about("What is the matter"))
+    message = ma.fields.String(required=True, metadata=_about("The reason"))
 
 
 class Workloads(ma.Schema):
     """A page of workloads."""
 
     workloads = ma.fields.List(
-        ma.fields.Nested(WorkloadInfo), required=True, metadata=_about("The latest active first")
+        ma.fields.Nested(WorkloadInfo), required=True, metadata=_about("The most recently active first")
     )
     total_count = ma.fields.Integer(
-        required=True, metadata=_about("Number of workloads on all pages, of the clusters that answered")
+        required=True, metadata=_about("Number of workloads on all pages, in the clusters that answered")
     )
     next_page_token = ma.fields.String(
         required=True,
         allow_none=True,
-        metadata=_about("What to ask as `page_token` for the next page; null on the last"),
+        metadata=_about("Value of `page_token` for the next page; null on the last page"),
     )
     warnings = ma.fields.List(
         ma.fields.Nested(ClusterWarning),
         required=True,
-        metadata=_about("Clusters of which this page holds nothing, and why"),
+        metadata=_about("Clusters that are missing from this page, and why"),
     )
 
 
 class WorkloadSummaryInfo(WorkloadInfo):
-    """A workload, and the statistics of some of its metrics."""
+    """A workload with the statistics of some of its metrics."""
 
     metrics = ma.fields.List(
         ma.fields.Nested(MetricSummary),
         required=True,
         allow_none=True,
-        metadata=_about("In the order in which the request names them; null where a warning says why"),
+        metadata=_about("In the order of the request; null if a warning explains why"),
     )
 
 
 class WorkloadsWarning(ClusterWarning):
-    """What kept a cluster, or the statistics of a workload, from being answered."""
+    """Why a cluster, or the statistics of a workload, are missing."""
 
     workload_uid = ma.fields.String(metadata=_about("The workload, if the warning is about one"))
 
@@ -130,7 +134,7 @@ class WorkloadSummaries(Workloads):
     """A page of workloads with statistics."""
 
     workloads = ma.fields.List(
-        ma.fields.Nested(WorkloadSummaryInfo), required=True, metadata=_about("The latest active first")
+        ma.fields.Nested(WorkloadSummaryInfo), required=True, metadata=_about("The most recently active first")
     )
     warnings = ma.fields.List(
         ma.fields.Nested(WorkloadsWarning), required=True, metadata=_about("What is missing, and why")

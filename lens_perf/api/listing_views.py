@@ -1,4 +1,4 @@
-"""Which clusters and workloads there are."""
+"""The endpoints that list clusters and workloads."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -18,37 +18,40 @@ from lens_perf.performance.listing import Listing
 from lens_perf.performance.workload_list import ListQuestion
 
 LISTING = "lens_perf_listing"
-NAMES_REQUIRED = "name the metrics: metrics=a,b, or metric=a for a name taken verbatim"
+NAMES_REQUIRED = "metrics is required: metrics=a,b, or metric=a for a name taken verbatim"
 PAGE_SIZE = 50
 LARGEST_PAGE = 1000
 
-listing = StrictBlueprint("listing", __name__, description="What there is to ask about")
+listing = StrictBlueprint("listing", __name__, description="Clusters and workloads")
 
 
 class NothingQuery(ma.Schema):
-    """The query of what takes no parameters."""
+    """The query of an endpoint without parameters."""
 
 
 class WorkloadsQuery(ClusterQuery):
-    """Which workloads are wanted."""
+    """Selects workloads."""
 
     search = OptionalText(
         load_default=absent,
-        validate=ma.validate.Regexp(NO_NUL, error="a uid holds no NUL"),
+        validate=ma.validate.Regexp(NO_NUL, error="search must not contain NUL"),
         metadata={
-            "description": "Part of the uid, without regard to upper and lower case.",
+            "description": "Part of the uid, case-insensitive.",
             "example": "abc",
             "pattern": NO_NUL,
         },
     )
     page_size = WholeNumber(
-        "page_size", f"Most workloads of a page; default {PAGE_SIZE}.", PAGE_SIZE, range(1, LARGEST_PAGE + 1)
+        "page_size",
+        f"Maximum number of workloads on a page; default {PAGE_SIZE}.",
+        PAGE_SIZE,
+        range(1, LARGEST_PAGE + 1),
     )
     page_token = OptionalText(
         load_default=absent,
-        validate=ma.validate.Regexp(r"\A[A-Za-z0-9_-]*\Z", error="page_token must be one of an earlier answer"),
+        validate=ma.validate.Regexp(r"\A[A-Za-z0-9_-]*\Z", error="page_token must come from an earlier answer"),
         metadata={
-            "description": "The `next_page_token` of the page before.",
+            "description": "The `next_page_token` of the previous page.",
             "example": "",
             "pattern": "^[A-Za-z0-9_-]*$",
         },
@@ -56,7 +59,7 @@ class WorkloadsQuery(ClusterQuery):
 
 
 class WorkloadSummariesQuery(WorkloadsQuery, MetricsQuery):
-    """Which workloads are wanted, and which of their metrics."""
+    """Selects workloads and the metrics to summarize."""
 
     @ma.validates_schema
     def _check_names(self, data: Mapping[str, Any], **_kwargs: Any) -> None:
@@ -70,7 +73,7 @@ class WorkloadSummariesQuery(WorkloadsQuery, MetricsQuery):
 def get_clusters(_query: Mapping[str, Any]) -> dict[str, Any]:
     """Get clusters.
 
-    Lists the clusters that may be asked, and whether they can be reached.
+    Lists the clusters that the caller may read, and whether they can be reached.
     """
     return _listing().list_clusters(list_readable(_listing().names))
 
@@ -81,8 +84,8 @@ def get_clusters(_query: Mapping[str, Any]) -> dict[str, Any]:
 def get_workloads(query: Mapping[str, Any]) -> dict[str, Any]:
     """Get workloads.
 
-    Lists the workloads of one cluster or, by default, of all, the latest active first. Of all clusters, one that cannot
-    answer is named in `warnings`.
+    Lists the workloads of one cluster or, by default, of all clusters, the most recently active first. With all
+    clusters, those that do not answer are named in `warnings`.
     """
     return _listing().list_workloads(_build_question(query), must_answer=query["cluster"] is not None)
 
@@ -93,8 +96,8 @@ def get_workloads(query: Mapping[str, Any]) -> dict[str, Any]:
 def get_workload_summaries(query: Mapping[str, Any]) -> dict[str, Any]:
     """Get workloads with summaries of metrics.
 
-    Lists workloads as `workloads` does, each with the statistics of the metrics that the request names. A cluster that
-    cannot answer, or a workload whose statistics are not ready yet, is named in `warnings`.
+    Lists workloads as `workloads` does, each with the statistics of the requested metrics. A cluster that does not
+    answer, or a workload whose statistics are not ready yet, is named in `warnings`.
     """
     page = _listing().list_workloads(_build_question(query), must_answer=False)
     return get_service().summarize_page(page, choose_metrics(query) or ())

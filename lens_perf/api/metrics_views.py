@@ -1,4 +1,4 @@
-"""The contract's four endpoints: checked arguments in, the service's answer out. No SQL, no try."""
+"""The contract's four endpoints: they pass validated arguments to the service and return its result. No SQL, no try."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -52,8 +52,8 @@ def get_available(query: Query, *, uid: str) -> dict[str, Any]:
 def get_data(query: Query, *, uid: str) -> Response:
     """Get metrics data.
 
-    Retrieves data for specified metrics, by time. Values that are no finite numbers, such as NaN, are no data points.
-    For the `wandb` data source, metadata fields are excluded.
+    Retrieves data for specified metrics, in order of time. Values that are not finite numbers, such as NaN, are not
+    data points. For the `wandb` data source, metadata fields are excluded.
     """
     return _answer_points(uid, query, "data")
 
@@ -64,8 +64,8 @@ def get_data(query: Query, *, uid: str) -> Response:
 def post_data(query: Query, *, uid: str) -> Response:
     """Get metrics data of many metrics.
 
-    Retrieves what GET does, with the parameters in the body: for lists of names that no request line has room for.
-    Changes nothing.
+    Returns the same as GET, with the parameters in the body, for lists of metrics that are too long for a URL. Changes
+    nothing.
     """
     return _answer_points(uid, query, "data")
 
@@ -76,8 +76,8 @@ def post_data(query: Query, *, uid: str) -> Response:
 def get_iteration_times(query: Query, *, uid: str) -> Response:
     """Get iteration times.
 
-    Retrieves time information for each iteration: when it was first reported (`iteration`) and, where the data say,
-    how many there will be (`target_iteration`).
+    Retrieves time information for each iteration: when it was first reported (`iteration`) and, if the record has it,
+    the target (`target_iteration`).
     """
     return _answer_points(uid, query, "iteration-times")
 

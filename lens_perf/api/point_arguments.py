@@ -1,4 +1,4 @@
-"""What a request for data points may say: which part of them, how many, in which form."""
+"""The parameters of requests for data points: selection, sampling, encoding."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -35,7 +35,7 @@ class MetricNames(ma.fields.Field[Sequence[str] | None]):
 
 
 class WholeNumber(ma.fields.Field[int]):
-    """A whole number in ASCII digits, within ``bounds``; empty, it is absent unless it is an ``item`` of a list."""
+    """A whole number in ASCII digits within ``bounds``; the empty text is None unless it is an ``item`` of a list."""
 
     def __init__(self, name: str, description: str, example: int, bounds: range = INT64, *, item: bool = False) -> None:
         least = f" of at least {bounds.start}" if bounds.start >= 0 else ""
@@ -66,27 +66,27 @@ class WholeNumber(ma.fields.Field[int]):
 NO_PLACE_FOR_CHANGES = (
     "CSV and Parquet cannot say which points to drop; use format=json, format=ndjson or layout=columns with after"
 )
-RANGE_END = "{} iteration, inclusive; records without an iteration are left out."
+RANGE_END = "{} iteration, inclusive; excludes records without an iteration."
 
 
 class PointsQuery(TimeRangeQuery):
-    """A question whose answer is data points: which part of them, how many, in which form."""
+    """Selects data points, how many, and their encoding."""
 
     start_iteration = WholeNumber("start_iteration", RANGE_END.format("First"), 1000)
     end_iteration = WholeNumber("end_iteration", RANGE_END.format("Last"), 2000)
     max_points = WholeNumber(
         "max_points",
-        "At most so many data points of each series, chosen so that a chart shows every spike: of each bucket the "
-        "first, last, least and greatest.",
+        "Maximum number of data points of each series, chosen so that a chart shows every spike: the first, last, "
+        "least and greatest of each bucket.",
         1000,
         range(1, INT64.stop),
     )
     maxDataPoints = WholeNumber(  # noqa: N815
-        "maxDataPoints", "Another name for `max_points`, as Grafana has it.", 1000, range(1, INT64.stop)
+        "maxDataPoints", "Grafana's name for `max_points`.", 1000, range(1, INT64.stop)
     )
     axis = OptionalText(
         load_default=absent,
-        validate=ma.validate.Regexp(NO_NUL, error="a metric name holds no NUL"),
+        validate=ma.validate.Regexp(NO_NUL, error="a metric name must not contain NUL"),
         metadata={
             "description": "Axis along which `max_points` forms its buckets: `iteration` (default), `time`, "
             "`relative_time` (since the first record) or the name of a metric, such as `consumed_samples`.",
@@ -121,7 +121,7 @@ class PointsQuery(TimeRangeQuery):
         load_default=absent,
         validate=ma.validate.OneOf((*FORMATS, None), error=f"format must be one of {', '.join(FORMATS)}"),
         metadata={
-            "description": "Encoding of the answer; without it the `Accept` header chooses, JSON by default.",
+            "description": "Encoding of the response; by default the `Accept` header decides, else JSON.",
             "example": "json",
             "enum": ["", *FORMATS],
         },
@@ -141,9 +141,9 @@ class PointsQuery(TimeRangeQuery):
         load_default=absent,
         validate=ma.validate.Regexp(r"\A[A-Za-z0-9_-]*\Z", error="after must be the cursor of an earlier answer"),
         metadata={
-            "description": "The `cursor` of an earlier answer: returns the changes since. `changed` lists the pairs of "
-            "data source and iteration whose points to drop before adding `data`; `reset` says to drop all. Empty: "
-            "returns everything and a first cursor. `max_points` applies to what returns everything, not to changes.",
+            "description": "The `cursor` of an earlier response: returns the changes since. `changed` lists the pairs "
+            "of data source and iteration whose points to drop before adding `data`; `reset` means to drop all. Empty: "
+            "returns everything and a first cursor. `max_points` applies to full responses, not to changes.",
             "example": "",
             "pattern": "^[A-Za-z0-9_-]*$",
         },
@@ -155,29 +155,29 @@ class PointsQuery(TimeRangeQuery):
         if start is not None and end is not None and start > end:
             raise ma.ValidationError("start_iteration must not be after end_iteration", "start_iteration")
         if data.get("max_points") is not None and data.get("maxDataPoints") is not None:
-            raise ma.ValidationError("max_points and maxDataPoints mean the same; give one", "maxDataPoints")
+            raise ma.ValidationError("max_points and maxDataPoints are the same parameter; use one", "maxDataPoints")
         _check_encoding(data)
 
 
 def _check_encoding(data: Mapping[str, Any]) -> None:
     encoding, layout = data.get("format"), data.get("layout")
     if layout == "columns" and encoding not in {None, "json"}:
-        raise ma.ValidationError("layout=columns is for format=json", "layout")
+        raise ma.ValidationError("layout=columns requires format=json", "layout")
     if layout == "wide" and encoding not in {"csv", "parquet"}:
-        raise ma.ValidationError("layout=wide needs format=csv or format=parquet", "layout")
+        raise ma.ValidationError("layout=wide requires format=csv or format=parquet", "layout")
     if data.get("after") and encoding in {"csv", "parquet"}:
         raise ma.ValidationError(NO_PLACE_FOR_CHANGES, "after")
 
 
 class DataQuery(PointsQuery):
-    """A question about the data points of some metrics or all."""
+    """Selects the data points of some metrics or all."""
 
     non_finite = OptionalText(
         load_default=absent,
         validate=ma.validate.OneOf(("true", "false", None), error="non_finite must be true or false"),
         metadata={
-            "description": "Whether values stored as the texts `NaN`, `Infinity` and `-Infinity` are data points, too; "
-            "`value` then is that text.",
+            "description": "Whether values stored as the texts `NaN`, `Infinity` and `-Infinity` are returned as well; "
+            "`value` is then that text.",
             "example": "true",
             "enum": ["", "true", "false"],
         },
@@ -187,8 +187,8 @@ class DataQuery(PointsQuery):
         load_default=absent,
         validate=ma.validate.OneOf((*METHODS, None), error="method must be m4 or stride"),
         metadata={
-            "description": "How `max_points` chooses: `m4` (default) reads everything and loses no spike; `stride` is "
-            "a preview: the records of evenly spaced iterations, in milliseconds.",
+            "description": "How `max_points` samples: `m4` (default) reads all points and keeps every spike; `stride` "
+            "is a fast preview from the records of evenly spaced iterations.",
             "example": "m4",
             "enum": ["", *METHODS],
         },
@@ -204,10 +204,10 @@ class DataQuery(PointsQuery):
         },
     )
     metric = ma.fields.List(
-        ma.fields.String(validate=ma.validate.Regexp(NO_NUL, error="a metric name holds no NUL")),
+        ma.fields.String(validate=ma.validate.Regexp(NO_NUL, error="a metric name must not contain NUL")),
         load_default=tuple,
         metadata={
-            "description": "One metric name, taken verbatim, for names that hold commas or braces; repeatable, and in "
+            "description": "One metric name, taken verbatim, for names that contain commas or braces; repeatable, in "
             "addition to `metrics`.",
             "example": ["loss"],
         },
@@ -216,21 +216,21 @@ class DataQuery(PointsQuery):
     @ma.validates("metrics")
     def _check_metrics(self, names: Sequence[str] | None, **_kwargs: Any) -> None:
         if any("\0" in name for name in names or ()):
-            raise ma.ValidationError("a metric name holds no NUL")
+            raise ma.ValidationError("a metric name must not contain NUL")
 
     @ma.validates_schema
     def _check_method(self, data: Mapping[str, Any], **_kwargs: Any) -> None:
         if data.get("method") != "stride":
             return
         if choose_max_points(data) is None:
-            raise ma.ValidationError("method is for max_points; give that too", "method")
+            raise ma.ValidationError("method requires max_points", "method")
         if data.get("axis") not in {None, "iteration"} or data.get("start") is not None:
             raise ma.ValidationError("stride samples along iterations; remove axis, start and end", "method")
         if data.get("after") is not None:
-            raise ma.ValidationError("stride is a preview, which has no changes; remove after", "method")
+            raise ma.ValidationError("stride is a preview and reports no changes; remove after", "method")
 
 
 def choose_max_points(query: Mapping[str, Any]) -> int | None:
-    """Return the most data points of a series that a PointsQuery asks for, by either name."""
+    """Return the maximum number of data points of a series in a PointsQuery, by either name."""
     given = query.get("max_points"), query.get("maxDataPoints")
     return next((each for each in given if each is not None), None)

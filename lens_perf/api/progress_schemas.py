@@ -1,4 +1,4 @@
-"""The answer about progress, as the OpenAPI page shows it; docs/progress.rst defines every number."""
+"""The schema of the progress response; docs/progress.rst defines every number."""
 
 from typing import Any
 
@@ -70,50 +70,56 @@ PROGRESS_EXAMPLE = {
 
 
 def _number(kind: type[ma.fields.Field[Any]], description: str) -> ma.fields.Field[Any]:
-    return kind(required=True, allow_none=True, metadata={"description": f"{description}; null where no record says"})
+    return kind(required=True, allow_none=True, metadata={"description": f"{description}; null if unknown"})
 
 
 class Pace(ma.Schema):
     """Seconds per iteration of the latest intervals."""
 
-    median = ma.fields.Float(required=True, metadata={"description": "Half of them took less"})
-    low = ma.fields.Float(required=True, metadata={"description": "A tenth of them took less"})
-    high = ma.fields.Float(required=True, metadata={"description": "A tenth of them took more"})
-    intervals = ma.fields.Integer(required=True, metadata={"description": "How many there are, 100 at most"})
-    first_iteration = ma.fields.Integer(required=True, metadata={"description": "Where they begin"})
-    last_iteration = ma.fields.Integer(required=True, metadata={"description": "Where they end"})
+    median = ma.fields.Float(required=True, metadata={"description": "Median"})
+    low = ma.fields.Float(required=True, metadata={"description": "10th percentile"})
+    high = ma.fields.Float(required=True, metadata={"description": "90th percentile"})
+    intervals = ma.fields.Integer(required=True, metadata={"description": "Number of intervals, at most 100"})
+    first_iteration = ma.fields.Integer(required=True, metadata={"description": "Iteration at which they begin"})
+    last_iteration = ma.fields.Integer(required=True, metadata={"description": "Iteration at which they end"})
 
 
 class Estimate(ma.Schema):
     """When the workload will reach its target."""
 
-    timestamp = ma.fields.Integer(required=True, metadata={"description": "At the median pace, in milliseconds"})
-    earliest = ma.fields.Integer(required=True, allow_none=True, metadata={"description": "At the low pace"})
+    timestamp = ma.fields.Integer(
+        required=True, metadata={"description": "At the median pace, in milliseconds since 1970"}
+    )
+    earliest = ma.fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "At the low pace, in milliseconds; null after the year 9999"},
+    )
     latest = ma.fields.Integer(
         required=True,
         allow_none=True,
-        metadata={"description": "At the high pace; null after the year 9999"},
+        metadata={"description": "At the high pace, in milliseconds; null after the year 9999"},
     )
-    seconds = ma.fields.Float(required=True, metadata={"description": "From now to `timestamp`, not below 0"})
-    basis = ma.fields.String(required=True, metadata={"description": "What the estimate rests on, in words"})
+    seconds = ma.fields.Float(required=True, metadata={"description": "Seconds from now to `timestamp`, at least 0"})
+    basis = ma.fields.String(required=True, metadata={"description": "How the estimate was computed, in words"})
 
 
 class Health(ma.Schema):
-    """Whether somebody should look at the workload, and why."""
+    """Whether the workload needs attention, and why."""
 
     status = ma.fields.String(required=True, metadata={"description": "`ok`, `warning` or `critical`"})
     reasons = ma.fields.List(
         ma.fields.String(),
         required=True,
         metadata={
-            "description": "Of a `critical` status `stalled`, `non_finite_loss`; of a `warning` `non_finite_metric`, "
-            "`ended_before_target`"
+            "description": "`stalled` and `non_finite_loss` (critical), `non_finite_metric` and `ended_before_target` "
+            "(warning)"
         },
     )
 
 
 class Attempt(ma.Schema):
-    """What lies between two restarts."""
+    """The records between two restarts."""
 
     number = ma.fields.Integer(required=True, metadata={"description": "Counted from 1"})
     serial = _number(ma.fields.Integer, "The `serial` of its records")
@@ -121,11 +127,11 @@ class Attempt(ma.Schema):
     last_iteration = ma.fields.Integer(required=True, metadata={"description": "Iteration of its last record"})
     first_timestamp = ma.fields.Integer(required=True, metadata={"description": "Time of its first record, in ms"})
     last_timestamp = ma.fields.Integer(required=True, metadata={"description": "Time of its last record, in ms"})
-    records = ma.fields.Integer(required=True, metadata={"description": "How many records it has"})
+    records = ma.fields.Integer(required=True, metadata={"description": "Number of its records"})
     discarded_from = ma.fields.Integer(
         required=True,
         allow_none=True,
-        metadata={"description": "Lowest iteration that a later attempt trained again; null if none was"},
+        metadata={"description": "Lowest iteration that a later attempt redid; null if none"},
     )
 
 
@@ -139,11 +145,11 @@ class NonFiniteMetric(ma.Schema):
 
 
 class Progress(ma.Schema):
-    """How a workload is getting on."""
+    """The progress of a workload."""
 
     workload_uid = ma.fields.String(required=True, metadata={"description": "The workload unique identifier"})
-    data_source = ma.fields.String(metadata={"description": "The data source asked for (if specified)"})
-    source = _number(ma.fields.String, "The data source that the numbers rest on")
+    data_source = ma.fields.String(metadata={"description": "The data source filter (if specified)"})
+    source = _number(ma.fields.String, "The data source of the numbers")
     state = ma.fields.String(
         required=True,
         allow_none=True,
@@ -151,24 +157,24 @@ class Progress(ma.Schema):
     )
     health = ma.fields.Nested(Health, required=True)
     current_iteration = _number(ma.fields.Integer, "Iteration of the newest record")
-    target_iteration = _number(ma.fields.Integer, "How many iterations there are to be")
-    share_done = _number(ma.fields.Float, "Current by target iteration, 0 to 1")
+    target_iteration = _number(ma.fields.Integer, "Iteration at which the workload will be finished")
+    share_done = _number(ma.fields.Float, "Current divided by target iteration, 0 to 1")
     first_timestamp = _number(ma.fields.Integer, "Time of the earliest record, in milliseconds")
     last_timestamp = _number(ma.fields.Integer, "Time of the newest record, in milliseconds")
     seconds_per_iteration = ma.fields.Nested(Pace, required=True, allow_none=True)
     eta = ma.fields.Nested(Estimate, required=True, allow_none=True)
-    restarts = _number(ma.fields.Integer, "How often the workload was restarted")
+    restarts = _number(ma.fields.Integer, "Number of restarts")
     attempts = ma.fields.List(
         ma.fields.Nested(Attempt), required=True, metadata={"description": "The latest 100 attempts, by time"}
     )
-    iterations_repeated = _number(ma.fields.Integer, "Iterations trained again after restarts")
+    iterations_repeated = _number(ma.fields.Integer, "Iterations redone after restarts")
     non_finite = ma.fields.List(
         ma.fields.Nested(NonFiniteMetric),
         required=True,
-        metadata={"description": "Up to 100 metrics whose values are not finite any more, the earliest first"},
+        metadata={"description": "Up to 100 metrics whose latest values are NaN or infinite, the earliest first"},
     )
-    seconds_wall = _number(ma.fields.Float, "From the first record to the last")
-    seconds_lost_to_restarts = _number(ma.fields.Float, "Around restarts, and training iterations again")
-    seconds_paused = _number(ma.fields.Float, "In pauses")
-    seconds_productive = _number(ma.fields.Float, "The rest")
-    goodput = _number(ma.fields.Float, "Productive share of the wall clock, 0 to 1")
+    seconds_wall = _number(ma.fields.Float, "Seconds from the first record to the last")
+    seconds_lost_to_restarts = _number(ma.fields.Float, "Seconds lost around restarts and in redone iterations")
+    seconds_paused = _number(ma.fields.Float, "Seconds in pauses")
+    seconds_productive = _number(ma.fields.Float, "Remaining seconds")
+    goodput = _number(ma.fields.Float, "`seconds_productive` divided by `seconds_wall`, 0 to 1")

@@ -1,4 +1,4 @@
-"""How a workload is getting on."""
+"""The endpoint for the progress of a workload."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +16,6 @@ from lens_perf.performance.selection import Selection
 def get_progress(query: Mapping[str, Any], *, uid: str) -> dict[str, Any]:
     """Get progress.
 
-    Tells how far a workload is, how fast it goes, when it will be done, and what of its time was productive.
+    Returns the state of a workload, its pace and ETA, restarts, and how much of its time was productive.
     """
     return get_service().read_progress(query["cluster"], Selection(parse_workload_uid(uid), query["data_source"]))

@@ -1,4 +1,4 @@
-"""The answers, as the OpenAPI page shows them; only those that are small are dumped through these schemas."""
+"""The schemas of the contract's responses. They document the responses; nothing is dumped through them."""
 
 from typing import Any
 
@@ -14,7 +14,9 @@ class DataSourceInfo(ma.Schema):
 
     name = ma.fields.String(
         required=True,
-        metadata={"description": 'Data source name (e.g., "log", "wandb", "tensorflow"); empty where none is stored'},
+        metadata={
+            "description": 'Data source name (e.g., "log", "wandb", "tensorflow"); empty for records without one'
+        },
     )
     count = ma.fields.Integer(required=True, metadata={"description": "Number of records of this data source"})
 
@@ -59,27 +61,27 @@ POINT_VALUE = [{"type": "number", "format": "double"}, {"type": "string", "enum"
 
 
 class MetricDataPoint(ma.Schema):
-    """One value of one metric. For the specification only: ``performance.points`` writes these."""
+    """One value of one metric."""
 
     metric_name = ma.fields.String(required=True, metadata={"description": "The name of the metric"})
     value = ma.fields.Raw(
         required=True,
-        metadata={"description": "The metric value; a text only with `non_finite=true`", "oneOf": POINT_VALUE},
+        metadata={"description": "The metric value; a string only with `non_finite=true`", "oneOf": POINT_VALUE},
     )
     timestamp = ma.fields.Integer(
         required=True,
         allow_none=True,
-        metadata={"description": "Timestamp in milliseconds; null where none is stored", "format": "int64"},
+        metadata={"description": "Timestamp in milliseconds; null if the record has none", "format": "int64"},
     )
     iteration = ma.fields.Integer(
         required=True,
         allow_none=True,
-        metadata={"description": "Training step/iteration number; null where none is stored", "format": "int32"},
+        metadata={"description": "Training step/iteration number; null if the record has none", "format": "int32"},
     )
     data_source = ma.fields.String(
         required=True,
         allow_none=True,
-        metadata={"description": "Data source of this data point; null where none is stored"},
+        metadata={"description": "Data source of this data point; null if the record has none"},
     )
     serial = ma.fields.Integer(
         allow_none=True, metadata={"description": "Attempt; with `include=serial` or `split=serial`", "format": "int32"}
@@ -101,7 +103,7 @@ class Series(ma.Schema):
     """The data points of one metric and data source, with `layout=columns`: three arrays of one length."""
 
     metric_name = ma.fields.String(required=True, metadata={"description": "The name of the metric"})
-    data_source = ma.fields.String(required=True, allow_none=True, metadata={"description": "Their data source"})
+    data_source = ma.fields.String(required=True, allow_none=True, metadata={"description": "Data source"})
     iterations = _array("Training step/iteration numbers", "integer")
     timestamps = _array("Timestamps in milliseconds", "integer")
     values = _array("The metric values", POINT_VALUE)
@@ -113,15 +115,17 @@ class Series(ma.Schema):
 
 
 class SamplingInfo(ma.Schema):
-    """How the data points were chosen."""
+    """How the data points were sampled."""
 
     method = ma.fields.String(required=True, validate=ma.validate.OneOf(("m4", "stride", "none")))
     points_total = ma.fields.Integer(
         required=True,
         allow_none=True,
-        metadata={"description": "Data points that there are; null where they were not counted"},
+        metadata={"description": "Number of data points before sampling; null if not counted"},
     )
-    points_returned = ma.fields.Integer(required=True, metadata={"description": "Data points in the answer"})
+    points_returned = ma.fields.Integer(
+        required=True, metadata={"description": "Number of data points in the response"}
+    )
     bucket_width = ma.fields.Float(
         allow_none=True,
         metadata={
@@ -133,14 +137,14 @@ class SamplingInfo(ma.Schema):
 class ChangedPair(ma.Schema):
     """A data source and an iteration whose points have changed."""
 
-    data_source = ma.fields.String(required=True, allow_none=True, metadata={"description": "Their data source"})
+    data_source = ma.fields.String(required=True, allow_none=True, metadata={"description": "Data source"})
     iteration = ma.fields.Integer(
-        required=True, allow_none=True, metadata={"description": "Their iteration; null for those without one"}
+        required=True, allow_none=True, metadata={"description": "Iteration; null for records without one"}
     )
 
 
 class MetricsData(ma.Schema):
-    """Data points of a workload. Documentation alone: the body is written as its points come in."""
+    """Data points of a workload."""
 
     workload_uid = ma.fields.String(required=True, metadata={"description": "The workload unique identifier"})
     data_source = ma.fields.String(metadata={"description": "The data source filter (if specified)"})
@@ -153,17 +157,19 @@ class MetricsData(ma.Schema):
     )
     total_count = ma.fields.Integer(required=True, metadata={"description": "Total number of data points returned"})
     sampling = ma.fields.Nested(
-        SamplingInfo, metadata={"description": "How the data points were chosen, with `max_points` only"}
+        SamplingInfo, metadata={"description": "How the data points were sampled; with `max_points`"}
     )
     cursor = ma.fields.String(
         metadata={"description": "Value of `after` for the next request, which returns the changes since; with `after`"}
     )
     reset = ma.fields.Boolean(
-        metadata={"description": "Whether to drop all points of earlier answers, as this one holds all; with `after`"}
+        metadata={
+            "description": "Whether this response has all points, so that earlier ones must be dropped; with `after`"
+        }
     )
     changed = ma.fields.List(
         ma.fields.Nested(ChangedPair),
-        metadata={"description": "Pairs whose points to drop before adding those of this answer; with `after`"},
+        metadata={"description": "Pairs whose points to drop before adding those of this response; with `after`"},
     )
 
 

@@ -1,4 +1,4 @@
-"""The answers about several workloads, as the OpenAPI page shows them."""
+"""The schemas of responses about several workloads."""
 
 from typing import Any
 
@@ -18,14 +18,14 @@ def _about(text: str) -> dict[str, str]:
 class WorkloadOrigin(ma.Schema):
     """A workload of a cluster."""
 
-    cluster = ma.fields.String(required=True, metadata=_about("The cluster that has the workload"))
+    cluster = ma.fields.String(required=True, metadata=_about("The workload's cluster"))
     workload_uid = ma.fields.String(required=True, metadata=_about("The workload unique identifier"))
 
 
 class WorkloadWarning(WorkloadOrigin):
-    """What kept a workload from being answered."""
+    """Why a workload is missing."""
 
-    message = ma.fields.String(required=True, metadata=_about("What is the matter"))
+    message = ma.fields.String(required=True, metadata=_about("The reason"))
 
 
 class WorkloadDataPoint(MetricDataPoint, WorkloadOrigin):
@@ -37,10 +37,10 @@ class WorkloadSeries(Series, WorkloadOrigin):
 
 
 class _Answered(ma.Schema):
-    """What all answers about several workloads have."""
+    """What all responses about several workloads share."""
 
     warnings = ma.fields.List(
-        ma.fields.Nested(WorkloadWarning), required=True, metadata=_about("Workloads without an answer, and why")
+        ma.fields.Nested(WorkloadWarning), required=True, metadata=_about("Workloads that are missing, and why")
     )
 
 
@@ -62,18 +62,18 @@ class WorkloadChanges(WorkloadOrigin):
 
 
 class SeveralMetricsData(_Answered):
-    """Data points of several workloads. Documentation alone: the body is written as its points come in."""
+    """Data points of several workloads."""
 
     data = ma.fields.List(
         ma.fields.Nested(WorkloadDataPoint),
-        metadata=_about("Data points, workload after workload in the order asked; not with `layout=columns`"),
+        metadata=_about("Data points, workload by workload in the order of the request; not with `layout=columns`"),
     )
     series = ma.fields.List(
         ma.fields.Nested(WorkloadSeries), metadata=_about("The data points by series, with `layout=columns` only")
     )
     total_count = ma.fields.Integer(required=True, metadata=_about("Total number of data points returned"))
     sampling = ma.fields.Nested(
-        SamplingInfo, metadata=_about("How the data points were chosen, of all workloads; with `max_points` only")
+        SamplingInfo, metadata=_about("How the data points of all workloads were sampled; with `max_points`")
     )
     cursor = ma.fields.String(
         metadata=_about("Value of `after` for the next request about the same workloads; with `after` and JSON only")
@@ -93,18 +93,22 @@ class WorkloadSummary(WorkloadOrigin):
 class SeveralSummaries(_Answered):
     """The statistics of the metrics of several workloads."""
 
-    workloads = ma.fields.List(ma.fields.Nested(WorkloadSummary), required=True, metadata=_about("In the order asked"))
+    workloads = ma.fields.List(
+        ma.fields.Nested(WorkloadSummary), required=True, metadata=_about("In the order of the request")
+    )
     total_count = ma.fields.Integer(required=True, metadata=_about("Number of entries in `workloads`"))
 
 
 class WorkloadProgress(Progress, WorkloadOrigin):
-    """How a workload is getting on."""
+    """The progress of a workload."""
 
 
 class SeveralProgresses(_Answered):
-    """How several workloads are getting on."""
+    """The progress of several workloads."""
 
-    workloads = ma.fields.List(ma.fields.Nested(WorkloadProgress), required=True, metadata=_about("In the order asked"))
+    workloads = ma.fields.List(
+        ma.fields.Nested(WorkloadProgress), required=True, metadata=_about("In the order of the request")
+    )
     total_count = ma.fields.Integer(required=True, metadata=_about("Number of entries in `workloads`"))
 
 

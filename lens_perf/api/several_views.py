@@ -26,9 +26,9 @@ FILE_NAME = "workloads-data"
 WITH_CHANGES = frozenset({"json", "columns"})
 NO_CLUSTER = "workload must be <cluster>/<uid>"
 REQUIRED = "workload is required"
-NOT_THEIR_CURSOR = "after must be the cursor of an earlier answer about these workloads in this order, or empty"
-JSON_REQUIRED = "after of several workloads needs format=json or layout=columns"
-NAMES_REQUIRED = "layout=wide of several workloads needs metrics: name those that are to be columns"
+NOT_THEIR_CURSOR = "after must be the cursor of an earlier answer for these workloads in this order, or empty"
+JSON_REQUIRED = "after for several workloads requires format=json or layout=columns"
+NAMES_REQUIRED = "layout=wide for several workloads requires metrics: name the columns"
 
 several = StrictBlueprint(SEVERAL_BLUEPRINT, __name__, description="Training metrics of several workloads")
 
@@ -45,7 +45,7 @@ class WorkloadName(ma.fields.Field[WorkloadKey]):
 
 
 class SeveralQuery(ma.Schema):
-    """Which workloads a request is about."""
+    """Selects workloads."""
 
     workload = ma.fields.List(
         WorkloadName(metadata={"type": "string", "pattern": rf"^[^/\x00]+/[^\x00]*[^\x00{BLANKS}][^\x00]*$"}),
@@ -65,15 +65,15 @@ class SeveralQuery(ma.Schema):
 
 
 class SeveralDataQuery(DataQuery, SeveralQuery):
-    """Which data points of which workloads are wanted."""
+    """Selects data points of several workloads."""
 
     after = ma.fields.String(
         load_default=absent,
         validate=ma.validate.Regexp(r"\A[A-Za-z0-9_.-]*\Z", error=NOT_THEIR_CURSOR),
         metadata={
-            "description": "The `cursor` of an earlier answer about the same workloads in the same order: returns the "
+            "description": "The `cursor` of an earlier response for the same workloads in the same order: returns the "
             "changes since, which `workloads` describes. Empty: returns everything and a first cursor. `max_points` "
-            "applies to workloads of which everything is returned, not to changes.",
+            "applies to workloads that are returned in full, not to changes.",
             "example": "",
             "pattern": "^[A-Za-z0-9_.-]*$",
         },
@@ -86,7 +86,7 @@ class SeveralDataQuery(DataQuery, SeveralQuery):
 
 
 class SeveralSummaryQuery(SummaryQuery, SeveralQuery):
-    """Which metrics of which workloads to describe."""
+    """Selects metrics of several workloads to summarize."""
 
     class Meta:
         """Each workload names its cluster."""
@@ -95,7 +95,7 @@ class SeveralSummaryQuery(SummaryQuery, SeveralQuery):
 
 
 class SeveralProgressQuery(SourceQuery, SeveralQuery):
-    """Whose progress is wanted."""
+    """Selects the workloads of a progress request."""
 
     class Meta:
         """Each workload names its cluster."""
@@ -111,8 +111,8 @@ class SeveralProgressQuery(SourceQuery, SeveralQuery):
 def get_several_data(query: Mapping[str, Any]) -> Response:
     """Get metrics data of several workloads.
 
-    Retrieves the data points of each workload, as `data` of one workload does, each with its cluster and workload.
-    Workloads that cannot be answered for now are named in `warnings`; the header `X-Warnings` is their number.
+    Returns the data points of each workload like `data`, each with its cluster and workload. Workloads whose cluster
+    does not answer are named in `warnings`; the header `X-Warnings` is their number.
     """
     return _answer_points(query)
 
@@ -129,8 +129,8 @@ def get_several_data(query: Mapping[str, Any]) -> Response:
 def post_several_data(query: Mapping[str, Any]) -> Response:
     """Get metrics data of many workloads.
 
-    Retrieves what GET does, with the parameters in the body: for lists of workloads, and cursors, that no request line
-    has room for. Changes nothing.
+    Returns the same as GET, with the parameters in the body, for lists of workloads and cursors that are too long for a
+    URL. Changes nothing.
     """
     return _answer_points(query)
 
@@ -149,8 +149,7 @@ def _answer_points(query: Mapping[str, Any]) -> Response:
 def get_several_summaries(query: Mapping[str, Any]) -> dict[str, Any]:
     """Get summaries of the metrics of several workloads.
 
-    Returns for each workload what `summary` of one workload returns. Workloads that cannot be answered for now are
-    named in `warnings`.
+    Returns the `summary` of each workload. Workloads whose cluster does not answer are named in `warnings`.
     """
     return get_service().summarize_several(
         query["workload"],
@@ -167,8 +166,7 @@ def get_several_summaries(query: Mapping[str, Any]) -> dict[str, Any]:
 def get_several_progresses(query: Mapping[str, Any]) -> dict[str, Any]:
     """Get progress of several workloads.
 
-    Returns for each workload what `progress` of one workload returns. Workloads that cannot be answered for now are
-    named in `warnings`.
+    Returns the `progress` of each workload. Workloads whose cluster does not answer are named in `warnings`.
     """
     return get_service().read_progress_of_several(query["workload"], query["data_source"])
 
@@ -176,7 +174,7 @@ def get_several_progresses(query: Mapping[str, Any]) -> dict[str, Any]:
 def _build_queries(query: Mapping[str, Any]) -> Sequence[PointQuery]:
     """Return a query object for each workload. Raises InvalidParameterError."""
     workloads: Sequence[WorkloadKey] = query["workload"]
-    # An answer about several has no ETag.
+    # A response about several workloads has no ETag.
     first = replace(build_point_query(workloads[0].uid, {**query, "cluster": None}, "data"), known=())
     if first.encoding.startswith("wide") and first.metrics is None:
         raise InvalidParameterError(NAMES_REQUIRED, {"query": {"metrics": [NAMES_REQUIRED]}})

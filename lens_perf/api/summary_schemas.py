@@ -1,4 +1,4 @@
-"""What a summary of a workload's metrics looks like."""
+"""The schemas of summaries of metrics."""
 
 from typing import Any
 
@@ -12,16 +12,16 @@ def _about(text: str) -> dict[str, str]:
 
 
 class RecordPlace(ma.Schema):
-    """Where a record is."""
+    """Iteration and time of a record."""
 
-    iteration = ma.fields.Integer(required=True, allow_none=True, metadata=_about("Its iteration"))
-    timestamp = ma.fields.Integer(required=True, allow_none=True, metadata=_about("Its time in milliseconds"))
+    iteration = ma.fields.Integer(required=True, allow_none=True, metadata=_about("Iteration"))
+    timestamp = ma.fields.Integer(required=True, allow_none=True, metadata=_about("Time in milliseconds"))
 
 
 class SummaryPoint(RecordPlace):
     """A data point."""
 
-    value = ma.fields.Float(required=True, metadata=_about("Its value, as stored"))
+    value = ma.fields.Float(required=True, metadata=_about("Value, as stored"))
 
 
 def _point(description: str) -> ma.fields.Nested:
@@ -38,15 +38,17 @@ class MetricSummary(ma.Schema):
     non_finite_count = ma.fields.Integer(
         required=True, metadata=_about("Number of values stored as the texts `NaN`, `Infinity` or `-Infinity`")
     )
-    first = _point("The first data point by time; null where there is none")
-    last = _point("The last one")
-    least = _point("The first one with the least value")
-    greatest = _point("The first one with the greatest value")
+    first = _point("The first data point by time; null if there is none")
+    last = _point("The last data point by time; null if there is none")
+    least = _point("The data point with the least value, the first if there are several")
+    greatest = _point("The data point with the greatest value, the first if there are several")
     non_finite_since = ma.fields.Nested(
         RecordPlace,
         required=True,
         allow_none=True,
-        metadata=_about("The record since which every value has been NaN or infinite; null if the last one is finite"),
+        metadata=_about(
+            "The record since which every value has been NaN or infinite; null if the last value is finite"
+        ),
     )
 
 

@@ -15,7 +15,7 @@ from lens_perf.performance.selection import Selection
 
 
 class MetricsQuery(ma.Schema):
-    """Which metrics to describe."""
+    """Selects metrics."""
 
     metrics = MetricNames(
         load_default=tuple,
@@ -27,25 +27,25 @@ class MetricsQuery(ma.Schema):
         },
     )
     metric = ma.fields.List(
-        ma.fields.String(validate=ma.validate.Regexp(NO_NUL, error="a metric name holds no NUL")),
+        ma.fields.String(validate=ma.validate.Regexp(NO_NUL, error="a metric name must not contain NUL")),
         load_default=tuple,
         metadata={"description": "One metric name, taken verbatim; repeatable.", "example": ["loss"]},
     )
 
 
 class SummaryQuery(SourceQuery, MetricsQuery):
-    """Which metrics of a workload to describe."""
+    """Selects the metrics of a workload to summarize."""
 
     serial = ma.fields.List(
         WholeNumber("serial", "Attempt", 0, INT32, item=True),
         load_default=tuple,
-        metadata={"description": "Describe this attempt only; repeatable.", "example": []},
+        metadata={"description": "Summarize this attempt only; repeatable.", "example": []},
     )
     split = OptionalText(
         load_default=absent,
         validate=ma.validate.OneOf(("serial", None), error="split must be serial"),
         metadata={
-            "description": "`serial` describes each attempt by itself.",
+            "description": "`serial` summarizes each attempt separately.",
             "example": "serial",
             "enum": ["", "serial"],
         },
@@ -58,8 +58,8 @@ class SummaryQuery(SourceQuery, MetricsQuery):
 def get_summary(query: Mapping[str, Any], *, uid: str) -> dict[str, Any]:
     """Get a summary of the metrics.
 
-    Returns the number of data points of each metric, the first, last, least and greatest one, and since when its values
-    have not been finite.
+    Returns for each metric the number of data points, the first, last, least and greatest data point, and since when
+    its values have been NaN or infinite.
     """
     serials = choose_serials(query)
     return get_service().summarize(

@@ -1,4 +1,4 @@
-"""The breaker of one cluster: after failures to connect, refuses requests at once until a probe succeeds."""
+"""The circuit breaker of one cluster: opens after failed connections, closes when a probe succeeds."""
 
 import logging
 import threading
@@ -11,16 +11,16 @@ from lens_perf.instrumentation import metrics
 
 log = logging.getLogger(__name__)
 
-# One failure may be chance.
+# A single failure can be a coincidence.
 FAILURES_TO_OPEN = 2
-# To connect and fail within this time is no burden on the request.
+# A connection that fails this fast does not slow a request down.
 QUICK_SECONDS = 0.05
 
 CLOSED, OPEN = "closed", "open"
 
 
 class Breaker:
-    """Counts failures to connect in a row; while it is open, ``prober`` calls ``connect`` until that succeeds."""
+    """Counts consecutive failures to connect; while it is open, ``prober`` calls ``connect`` until that succeeds."""
 
     def __init__(self, cluster: str, connect: Callable[[], bool], prober: Prober) -> None:
         self._cluster = cluster
@@ -32,18 +32,19 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether the cluster is known not to answer."""
+        """Whether enough connections in a row have failed."""
         return self._failures >= FAILURES_TO_OPEN
 
     @property
     def state(self) -> str:
-        """``"closed"``, as it should be, or ``"open"``."""
+        """``"closed"`` in normal operation, else ``"open"``."""
         return OPEN if self.is_open else CLOSED
 
     def check(self) -> None:
-        """Raise ClusterUnreachableError if the breaker is open and to connect would take its time to fail.
+        """Raise ClusterUnreachableError if the breaker is open and connecting would fail slowly.
 
-        A server that refuses at once, as one that restarts, costs a request nothing, and answers the moment it is up.
+        While a server restarts, connections fail at once: trying costs nothing and succeeds as soon as the server is
+        up.
         """
         if self.is_open and self._is_slow:
             self._watch()
@@ -51,24 +52,24 @@ class Breaker:
             raise ClusterUnreachableError(f"Cluster {self._cluster} cannot be reached now; try again later")
 
     def note_failure(self, seconds: float) -> None:
-        """Count a connection that could not be made in ``seconds``."""
+        """Count a failure to connect that took ``seconds``."""
         with self._lock:
             self._failures += 1
             self._is_slow = seconds > QUICK_SECONDS
             opens = self._failures == FAILURES_TO_OPEN
         if opens:
-            log.warning("cluster %s: does not answer; probed once a second until it does", self._cluster)
+            log.warning("cluster %s: circuit breaker open; probing every second", self._cluster)
             metrics.set_breaker_open(self._cluster, is_open=True)
             self._watch()
 
     def note_success(self) -> None:
-        """Count a connection that was made: the cluster answers."""
+        """Reset the count after a successful connection."""
         if self._failures == 0:
             return
         with self._lock:
             was_open, self._failures = self.is_open, 0
         if was_open:
-            log.warning("cluster %s: answers again", self._cluster)
+            log.warning("cluster %s: circuit breaker closed", self._cluster)
             metrics.set_breaker_open(self._cluster, is_open=False)
 
     def probe(self, _name: str) -> None:
@@ -77,6 +78,6 @@ class Breaker:
             self.note_success()
 
     def _watch(self) -> None:
-        """Have the cluster probed. Where no thread can be started, the next request tries again."""
+        """Start probing the cluster. If no thread can be started, the next request tries again."""
         with suppress(ClusterSaturatedError):
             self._prober.watch(self._cluster, self)

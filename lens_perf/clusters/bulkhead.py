@@ -1,4 +1,4 @@
-"""Bounds on what runs at once, so that one cluster or one kind of read never takes every thread of a process."""
+"""Limits on concurrency, so that one cluster or one kind of read never occupies all threads of a process."""
 
 import threading
 import time
@@ -7,15 +7,15 @@ from contextlib import contextmanager
 
 from lens_perf.errors import ClusterSaturatedError
 
-# A place that is held for less may be free in a moment; one that is held for longer is held by something slow.
+# A slot held for less time may be free in a moment; one held for longer belongs to something slow.
 PATIENCE_SECONDS = 0.25
 
 
 class Bulkhead:
-    """At most ``size`` at once.
+    """At most ``size`` concurrent holders.
 
-    Up to ``waiting`` more wait, for ``patience`` seconds and only while a place was taken within that time: quick
-    questions go through at any rate, and behind slow ones nobody waits who would hold a thread by it.
+    Up to ``waiting`` more wait for ``patience`` seconds, but only if a slot was taken within that time: short queries
+    always pass, and no thread waits behind slow ones.
     """
 
     def __init__(self, size: int, waiting: int, refusal: str, patience: float = PATIENCE_SECONDS) -> None:
@@ -28,7 +28,7 @@ class Bulkhead:
 
     @contextmanager
     def enter(self, on_refusal: Callable[[], None]) -> Iterator[None]:
-        """Hold a place for the length of the block. Raises ClusterSaturatedError, and tells so, if there is none."""
+        """Hold a slot during the block. If none is free, call ``on_refusal`` and raise ClusterSaturatedError."""
         place = object()
         with self._changed:
             has_place = len(self._held_since) < self._size or self._wait()
@@ -45,7 +45,7 @@ class Bulkhead:
                 self._changed.notify()
 
     def _wait(self) -> bool:
-        """Wait for a place, if there is hope; tell whether there is one now."""
+        """Wait for a slot unless all are held by something slow; return whether one is free."""
         if self._waiting <= 0 or time.monotonic() - max(self._held_since.values()) > self._patience:
             return False
         self._waiting -= 1
@@ -56,5 +56,5 @@ class Bulkhead:
 
 
 def share_of_threads(threads: int, clusters: int) -> int:
-    """Return how many requests one cluster may have at once: all, or half where there are others to be kept alive."""
+    """Return how many requests one cluster may have at once: all threads, or half of them with several clusters."""
     return threads if clusters == 1 else max(1, threads // 2)

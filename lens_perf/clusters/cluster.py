@@ -1,4 +1,4 @@
-"""One cluster as requests meet it: breaker, bulkhead, pool and watchdog in the order in which they stand in the way."""
+"""One cluster: its bulkhead, connection pool, circuit breaker and watchdog, applied to each request in that order."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -19,14 +19,14 @@ from lens_perf.config import Settings
 from lens_perf.errors import ClientLeftError, ClusterUnreachableError, ConfigError, DeadlineExceededError
 from lens_perf.instrumentation import metrics
 
-Dial = Callable[[], Connection]
+Connect = Callable[[], Connection]
 
 LEFT = "The client left before the answer was ready"
 
 
 @dataclass(frozen=True)
 class Guards:
-    """What looks after all clusters of a process."""
+    """The background threads that all clusters of a process share."""
 
     watchdog: Watchdog
     prober: Prober
@@ -34,11 +34,11 @@ class Guards:
 
 
 class Cluster:
-    """A cluster's pool with all that bounds its use. Dials nothing until a connection is asked for."""
+    """A cluster's connection pool and the limits on its use. Connects when the first connection is requested."""
 
-    def __init__(self, name: str, dial: Dial, settings: Settings, guards: Guards) -> None:
+    def __init__(self, name: str, open_connection: Connect, settings: Settings, guards: Guards) -> None:
         self._name = name
-        self._dial = dial
+        self._open_connection = open_connection
         self._watchdog = guards.watchdog
         self._deadline_seconds = settings.limits.deadline_seconds
         self._settings = settings.limits
@@ -47,18 +47,18 @@ class Cluster:
         threads = settings.http.threads
         share = share_of_threads(threads, len(settings.clusters))
         self._bulkhead = Bulkhead(share, threads, f"Cluster {name} is busy; try again in a moment")
-        self.pool = ConnectionPool(name, self._dial_unless_away, settings.pool, guards.watchdog, guards.wake_janitor)
+        self.pool = ConnectionPool(name, self._connect, settings.pool, guards.watchdog, guards.wake_janitor)
 
     @property
     def breaker_state(self) -> str:
-        """``"closed"``, as it should be, or ``"open"`` while the cluster is known to be away."""
+        """State of the circuit breaker: ``"closed"`` in normal operation, else ``"open"``."""
         return self._breaker.state
 
     def read(self, within: float | None = None) -> AbstractContextManager[ReadTransaction]:
-        """Borrow a connection for statements that must be over by the deadline, or ``within`` so many seconds.
+        """Borrow a connection for statements that must finish by the deadline, or ``within`` seconds if that is sooner.
 
-        Raises ClusterError when no connection can be had, DeadlineExceededError, ClientLeftError when nobody waits for
-        the answer any more, and the LensError of whatever else the driver raises within the block.
+        Raises ClusterError if no connection is available, DeadlineExceededError, ClientLeftError if the client
+        disconnects, and the errors of ``driver_errors.RULES`` for what the driver raises within the block.
         """
         seconds = self._deadline_seconds if within is None else min(within, self._deadline_seconds)
         return self._read(seconds, self._limits)
@@ -66,7 +66,7 @@ class Cluster:
     def read_in_background(self, seconds: float) -> AbstractContextManager[ReadTransaction]:
         """Borrow a connection for ``seconds``, which may be longer than the deadline of requests.
 
-        Raises what ``read`` raises.
+        Raises as ``read`` does.
         """
         return self._read(seconds, format_limits(replace(self._settings, deadline_seconds=seconds)))
 
@@ -90,24 +90,24 @@ class Cluster:
                     raise ClientLeftError(LEFT) from None
                 raise
 
-    def _dial_unless_away(self) -> Connection:
-        """Dial, unless the breaker is open. What is connected already is used even then."""
+    def _connect(self) -> Connection:
+        """Open a connection unless the breaker is open, in which case only existing connections are used."""
         self._breaker.check()
         started = time.monotonic()
         try:
-            connection = self._dial()
+            connection = self._open_connection()
         except psycopg2.OperationalError as error:
-            metrics.count_dial(self._name, "limit" if is_connection_limit(error) else "failed")
-            if not is_refusal(error):  # a server that refuses is there: the breaker has nothing to say of it
+            metrics.count_connect(self._name, "limit" if is_connection_limit(error) else "failed")
+            if not is_refusal(error):  # a server that refuses a connection is up
                 self._breaker.note_failure(time.monotonic() - started)
             raise
-        metrics.count_dial(self._name, "ok")
+        metrics.count_connect(self._name, "ok")
         self._breaker.note_success()
         return connection
 
     def _probe(self) -> bool:
         try:
-            self._dial().close()
+            self._open_connection().close()
         except psycopg2.Error as error:
             return is_refusal(error)
         except (ConfigError, ClusterUnreachableError):

@@ -1,6 +1,6 @@
-"""The table from SQLSTATE, or from what the driver raises without one, to the service's own errors.
+"""Maps SQLSTATEs, and driver errors without one, to the service's own errors.
 
-No text of the driver goes further than this module: it may quote values or the DSN.
+No text of the driver leaves this module: it may quote values or the DSN.
 """
 
 import logging
@@ -27,23 +27,23 @@ log = logging.getLogger(__name__)
 
 PAST_DEADLINE = "The query ran past its deadline; ask for less: fewer metrics, one data_source, a shorter time range"
 UNREACHABLE = "Cluster {cluster} cannot be reached now; try again later"
-NOT_SET_UP = "Cluster {cluster} is not set up for this service; tell its operator"
+NOT_SET_UP = "Cluster {cluster} is not set up for this service; ask its operator to run lens-perf check-config"
 CONNECTION_LIMIT = (
-    "Cluster {cluster} accepts no more connections; try again later, and tell its operator if it stays so"
+    "Cluster {cluster} accepts no more connections; try again later, or ask its operator to raise the limit"
 )
 INTERNAL_ERROR = "Internal server error"
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What errors whose SQLSTATE begins with one of ``codes`` become; ``message`` may name the {cluster}."""
+    """The error for SQLSTATEs that begin with one of ``codes``; ``message`` may contain ``{cluster}``."""
 
     codes: tuple[str, ...]
     error: type[LensError]
     message: str
 
 
-# https://www.postgresql.org/docs/current/errcodes-appendix.html; the first rule that fits counts.
+# https://www.postgresql.org/docs/current/errcodes-appendix.html; the first matching rule applies.
 RULES: Sequence[Rule] = (
     Rule(("53300",), ConnectionLimitError, CONNECTION_LIMIT),
     Rule(
@@ -54,31 +54,31 @@ RULES: Sequence[Rule] = (
     Rule(
         ("53200",),
         ClusterFailedError,
-        "Cluster {cluster} has not enough memory for the query; ask for less, or try again later",
+        "Cluster {cluster} does not have enough memory for the query; ask for less, or try again later",
     ),
     # insufficient resources: temp_file_limit
-    Rule(("53",), ClusterFailedError, "The query needs more than cluster {cluster} allows it; ask for less"),
+    Rule(("53",), ClusterFailedError, "The query exceeds a resource limit of cluster {cluster}; ask for less"),
     # program limit exceeded: too many columns or arguments, a statement too complex
     Rule(("54",), ResultTooLargeError, "The query is too large for cluster {cluster}; ask for fewer metrics at once"),
     # untranslatable character
     Rule(
         ("22P05",),
         InvalidParameterError,
-        "A parameter holds a character that the database of cluster {cluster} cannot store",
+        "A parameter contains a character that the database of cluster {cluster} cannot store",
     ),
-    # character not in repertoire: what the service sends is UTF-8, what a SQL_ASCII database stores may be anything
+    # character not in repertoire: the service sends UTF-8, but a SQL_ASCII database may store anything
     Rule(
         ("22021",),
         ClusterFailedError,
-        "The database of cluster {cluster} holds text that is not UTF-8; tell its operator",
+        "The database of cluster {cluster} contains text that is not UTF-8; report this to its operator",
     ),
-    # canceled: at the deadline by the service itself, which Cluster.read reports; before it by somebody else
+    # canceled: Cluster.read reports cancellation at the deadline; earlier, an administrator canceled the query
     Rule(("57014",), ClusterFailedError, "Cluster {cluster} canceled the query; try again"),
     # transaction rollback: a standby's replay came first, or a deadlock; lock not available
     Rule(
         ("40", "55P03"),
         ClusterFailedError,
-        "The query gave way to other work in cluster {cluster}; try again in a moment",
+        "The query conflicted with other work in cluster {cluster}; try again in a moment",
     ),
     # connection exception; operator intervention: shutdown, crash, still starting; the primary became a standby
     Rule(("08", "57P", "25006"), ClusterUnreachableError, UNREACHABLE),
@@ -86,7 +86,7 @@ RULES: Sequence[Rule] = (
     Rule(
         ("58", "XX001", "XX002"),
         ClusterFailedError,
-        "Cluster {cluster} failed to read its own files; tell its operator",
+        "Cluster {cluster} failed to read its own files; report this to its operator",
     ),
     # invalid authorization; no such database, schema, table or column; privilege; a column's type; its enum
     Rule(
@@ -96,8 +96,8 @@ RULES: Sequence[Rule] = (
     ),
 )
 
-# A connection that is refused has no SQLSTATE in libpq, only the server's text, here as English servers and PgBouncer
-# write it. In another language the cluster just cannot be reached.
+# libpq gives no SQLSTATE for a refused connection, only the server's text, here that of English servers and of
+# PgBouncer. A refusal in another language counts as unreachable.
 REFUSALS: Sequence[tuple[re.Pattern[str], type[LensError], str]] = (
     (
         re.compile(r"too many (?:clients|connections)|connection slots are reserved|no more connections allowed"),
@@ -116,9 +116,9 @@ REFUSALS: Sequence[tuple[re.Pattern[str], type[LensError], str]] = (
 
 
 def translate(cluster: str, error: psycopg2.Error | ConfigError) -> LensError:
-    """Return the LensError for what the driver raised while it worked with ``cluster``, or for a lost password source.
+    """Return the LensError for a driver error of ``cluster``, or for a missing password source.
 
-    Logs the SQLSTATE and what it was taken for.
+    Logs the SQLSTATE and the message it became.
     """
     if isinstance(error, ConfigError):
         log.warning("%s", error.message)
@@ -130,17 +130,17 @@ def translate(cluster: str, error: psycopg2.Error | ConfigError) -> LensError:
 
 
 def is_connection_limit(error: psycopg2.Error) -> bool:
-    """Return whether the server answered, but had no connection to spare."""
+    """Return whether the server answered that its connection limit is reached."""
     return _classify(error)[0] is ConnectionLimitError
 
 
 def is_refusal(error: psycopg2.Error) -> bool:
-    """Return whether the server answered a connection, but refused it: at a limit, or for what it was given."""
+    """Return whether the server answered, but refused the connection: at a limit, or for its credentials."""
     return _classify(error)[0] is not ClusterUnreachableError
 
 
 def is_canceled(error: psycopg2.Error) -> bool:
-    """Return whether the server canceled the statement: at its timeout, or because somebody asked for it."""
+    """Return whether the server canceled the statement: at its timeout, or on request."""
     return error.pgcode == QUERY_CANCELED
 
 

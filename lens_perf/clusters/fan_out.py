@@ -1,4 +1,4 @@
-"""Asks many clusters at once in a bounded number of threads, however many clusters and callers there are."""
+"""Queries many clusters in parallel, with a number of threads that depends on neither clusters nor callers."""
 
 import logging
 import threading
@@ -13,7 +13,7 @@ from lens_perf.instrumentation.timing import phase
 
 log = logging.getLogger(__name__)
 
-# A cluster that took no longer for its last query is asked in the fast lane.
+# Clusters whose last query took no longer than this use the fast lane.
 QUICK_SECONDS = 0.5
 
 Found = TypeVar("Found")
@@ -22,9 +22,9 @@ Found = TypeVar("Found")
 class FanOut:
     """``threads`` threads for queries that go to many clusters.
 
-    Two rules keep clusters that hang from holding up the others. A query that is under way is not sent again: callers
-    that ask the same share one answer. And clusters that were quick the last time have half of the threads, the fast
-    lane, to themselves.
+    Two rules prevent clusters that hang from delaying the others. A query in progress is not sent again: callers with
+    the same query share one result. And half of the threads, the fast lane, are reserved for clusters whose last query
+    was fast.
     """
 
     def __init__(self, threads: int) -> None:
@@ -38,10 +38,10 @@ class FanOut:
     def ask_all(
         self, key: Hashable, names: Iterable[str], ask: Callable[[str], Found], seconds: float
     ) -> tuple[dict[str, Found], dict[str, LensError]]:
-        """Call ``ask`` for each cluster; return what was found, and the error of each other, after ``seconds`` at most.
+        """Call ``ask`` for each cluster; return results and errors by cluster after at most ``seconds``.
 
-        ``key`` stands for what is asked: calls with equal keys and names may share one answer. A cluster that has not
-        answered in time is a DeadlineExceededError; any other error is logged and becomes a
+        ``key`` identifies the query: calls with equal keys and names may share one result. A cluster that does not
+        answer in time gets a DeadlineExceededError; an error that is not a LensError is logged and becomes a
         QueryFailedError.
         """
         names = list(names)
@@ -60,7 +60,7 @@ class FanOut:
         return found, failures
 
     def submit(self, key: Hashable, name: str, ask: Callable[[str], Found]) -> Future[Found]:
-        """Call ``ask(name)`` in a thread, unless a call with the same key and name is under way.
+        """Call ``ask(name)`` in a thread, or return the future of a running call with the same key and name.
 
         Raises ClusterSaturatedError if the process cannot start a thread.
         """
@@ -78,7 +78,7 @@ class FanOut:
         return future
 
     def close(self) -> None:
-        """Take no more queries; those under way end by themselves."""
+        """Accept no more queries; running ones finish by themselves."""
         for lane in (self._fast_lane, self._slow_lane):
             lane.shutdown(wait=False, cancel_futures=True)
 
@@ -102,11 +102,11 @@ class FanOut:
 
 
 def _collect(name: str, future: Future[Found], found: dict[str, Found], failures: dict[str, LensError]) -> None:
-    """Put what came of ``future`` into ``found`` or ``failures``."""
+    """Add the result of ``future`` to ``found``, or its error to ``failures``."""
     if not future.done() or future.cancelled():
         failures[name] = DeadlineExceededError(f"Cluster {name} did not answer in time")
         return
-    # The one place where an error is caught on the way: that of one cluster is no error of the others.
+    # An error of one cluster must not fail the others.
     error = future.exception()
     if error is None:
         found[name] = future.result()

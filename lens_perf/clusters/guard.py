@@ -1,8 +1,8 @@
-"""The watchdog: ends queries that run past their deadline and those whose caller has left, by shutting their socket.
+"""The watchdog: ends queries past their deadline, and queries whose client has disconnected, by shutting their socket.
 
-``statement_timeout`` needs a server that is awake, and ``connection.cancel()`` holds the interpreter's lock for as long
-as a server is silent. Shutting the socket down needs neither: the thread that waits on it wakes up with an error, and
-the server, once it is awake, finds its client gone.
+``statement_timeout`` needs a server that responds, and ``connection.cancel()`` holds the interpreter's lock while the
+server is silent. Shutting the socket down needs neither: the thread that waits on it gets an error, and the server
+finds its client gone once it responds again.
 """
 
 import os
@@ -17,20 +17,20 @@ from enum import Enum
 from lens_perf.caller import ClientSocket, get_client_socket, has_left
 from lens_perf.clusters.guard_thread import GuardThread
 
-# A deadline is kept, and a caller who leaves is noticed, within this time.
-LOOK_SECONDS = 0.1
+# Deadlines are enforced, and disconnected clients noticed, within this time.
+CHECK_SECONDS = 0.1
 
 
 class Cut(Enum):
     """Why a query was ended."""
 
-    DEADLINE = "it ran past its deadline"
-    CLIENT_LEFT = "nobody waits for it"
+    DEADLINE = "deadline exceeded"
+    CLIENT_LEFT = "client disconnected"
 
 
 @dataclass(eq=False)
 class GuardedQuery:
-    """A query under way: the socket it waits on, when it must be over, and whose it is."""
+    """A running query: the socket it waits on, its deadline, and the socket of its client."""
 
     server: socket.socket
     deadline: float
@@ -47,25 +47,25 @@ class GuardedQuery:
 def duplicate_socket(descriptor: int) -> socket.socket:
     """Return a socket object of its own for an open socket.
 
-    libpq closes its descriptor when a connection breaks, and the number may then belong to somebody else; what is shut
-    down through a duplicate is always the connection that was meant.
+    libpq closes its descriptor when a connection breaks, and the number can then be reused; a duplicate always refers
+    to the original connection.
     """
     return socket.socket(fileno=os.dup(descriptor))
 
 
 class Watchdog:
-    """Guards all queries of a process from one thread, begun with the first of them."""
+    """Guards all queries of a process from one thread, which starts with the first query."""
 
     def __init__(self) -> None:
         self._queries: set[GuardedQuery] = set()
         self._lock = threading.Lock()
-        self._thread = GuardThread("watchdog", LOOK_SECONDS, self._look)
+        self._thread = GuardThread("watchdog", CHECK_SECONDS, self._check)
 
     @contextmanager
     def watch(self, server: socket.socket, deadline: float) -> Iterator[GuardedQuery]:
         """Guard what the block does over ``server``; ``deadline`` is a time of ``time.monotonic()``.
 
-        Raises ClusterSaturatedError if there is no guard to be had: without one, the block might never end.
+        Raises ClusterSaturatedError if the guard's thread cannot be started: without it, the block might never end.
         """
         query = GuardedQuery(server, deadline, get_client_socket())
         with self._lock:
@@ -77,10 +77,10 @@ class Watchdog:
             with self._lock:
                 self._queries.discard(query)
 
-    def _look(self) -> bool:
-        """Cut what must end; return whether there is anything to guard.
+    def _check(self) -> bool:
+        """Cut the queries that must end; return whether any query is running.
 
-        Under the lock: a socket must not be shut when its query is over and another one may have it.
+        Under the lock, so that no socket is shut after its query has ended and another query uses it.
         """
         now = time.monotonic()
         with self._lock:

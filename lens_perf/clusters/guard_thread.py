@@ -1,4 +1,4 @@
-"""The thread of a guard: it looks while there is something to guard, and is started again if it is found dead."""
+"""The thread of a guard: runs a check at intervals while there is work, and is restarted if it has died."""
 
 import logging
 import threading
@@ -10,31 +10,31 @@ from lens_perf.instrumentation import metrics
 log = logging.getLogger(__name__)
 
 NO_THREAD = "The service has no thread to spare; try again in a moment"
-LOOKS_BEFORE_SLEEP = 50
+CHECKS_BEFORE_SLEEP = 50
 
 
 class GuardThread:
-    """Calls ``look`` every ``seconds`` for as long as it returns True, then sleeps until it is woken.
+    """Calls ``check`` every ``seconds`` while it returns True, then sleeps until it is woken.
 
-    It sleeps only after ``LOOKS_BEFORE_SLEEP`` idle looks: to wake it for every query would cost a short one a tenth of
-    its time.
+    It sleeps only after ``CHECKS_BEFORE_SLEEP`` idle checks, because waking it for every query would add a tenth to the
+    time of a short one.
     """
 
-    def __init__(self, name: metrics.Guard, seconds: float, look: Callable[[], bool]) -> None:
+    def __init__(self, name: metrics.Guard, seconds: float, check: Callable[[], bool]) -> None:
         self._name = name
         self._seconds = seconds
-        self._look = look
+        self._check = check
         self._changed = threading.Condition(threading.Lock())
         self._thread: threading.Thread | None = None
         self._sleeps = False
 
     def wake(self) -> None:
-        """Make sure that the thread looks from now on.
+        """Make the thread run its checks.
 
-        Raises ClusterSaturatedError if it does not run and cannot be started; the next call tries again.
+        Raises ClusterSaturatedError if the thread is not running and cannot be started; the next call tries again.
         """
         with self._changed:
-            # No thread survives a fork, nor an error of its own.
+            # Threads do not survive a fork.
             if self._thread is None or not self._thread.is_alive():
                 self._start()
             elif self._sleeps:
@@ -56,24 +56,24 @@ class GuardThread:
     def _run(self) -> None:
         metrics.set_guard_running(self._name, is_running=True)
         try:
-            self._look_for_ever()
+            self._check_forever()
         finally:
             metrics.set_guard_running(self._name, is_running=False)
 
-    def _look_for_ever(self) -> None:
-        idle_looks = 0
+    def _check_forever(self) -> None:
+        idle_checks = 0
         while True:
-            idle_looks = 0 if self._look_safely() else idle_looks + 1
+            idle_checks = 0 if self._check_safely() else idle_checks + 1
             with self._changed:
-                self._sleeps = idle_looks >= LOOKS_BEFORE_SLEEP
+                self._sleeps = idle_checks >= CHECKS_BEFORE_SLEEP
                 self._changed.wait(None if self._sleeps else self._seconds)
                 self._sleeps = False
 
-    def _look_safely(self) -> bool:
-        """Look once; an error costs one look, not the guard."""
+    def _check_safely(self) -> bool:
+        """Check once; an error must not end the guard."""
         try:
-            return self._look()
+            return self._check()
         except Exception:
-            log.exception("guard %s: a look failed", self._name)
+            log.exception("guard %s: a check failed", self._name)
             metrics.count_guard_failure(self._name)
             return True

@@ -1,9 +1,8 @@
 """The bounded pool of connections to one cluster: SQLAlchemy's QueuePool over psycopg2, used bare.
 
-The life of a connection: dialled when a request finds none idle and the pool is not full; lent to one request at a
-time; given back idle, or thrown away if anything but a plain answer of the server ended its use; before its next use
-replaced if the server has closed it or it is old, and tried if it has been idle for long; closed when nothing needed it
-for ``idle_seconds``.
+The life of a connection: opened when a request finds no idle one and the pool is not full; lent to one request at a
+time; returned, or closed if its use ended in anything but a complete response; before its next use replaced if it is
+old or the server has closed it, and tested if it has been idle for long; closed after ``idle_seconds`` without use.
 """
 
 import random
@@ -35,12 +34,12 @@ SOCKET = "socket"
 
 
 class ConnectionPool:
-    """At most ``settings.size`` connections to one cluster. Dials nothing until a connection is asked for."""
+    """At most ``settings.size`` connections to one cluster. Connects when the first connection is requested."""
 
     def __init__(
         self,
         cluster: str,
-        dial: Callable[[], Connection],
+        connect: Callable[[], Connection],
         settings: PoolSettings,
         watchdog: Watchdog,
         opened: Callable[[], None] = lambda: None,
@@ -53,15 +52,15 @@ class ConnectionPool:
         self._most_in_use = 0
         self._opened = opened
         self._pool: Pool = QueuePool(
-            dial,  # type: ignore[arg-type]  # a psycopg2 connection is a DBAPI connection; its stub is only looser
+            connect,  # type: ignore[arg-type]  # a psycopg2 connection is a DBAPI connection; its stub is only looser
             pool_size=settings.size,
             max_overflow=0,
             timeout=settings.wait_seconds,
             use_lifo=True,
-            # Each statement is its own transaction: nothing is left open that a reset would have to end.
+            # Each statement is its own transaction, so there is nothing to reset.
             reset_on_return=None,
         )
-        # Kept when the pool is made anew by recreate().
+        # recreate() keeps these listeners.
         event.listen(self._pool, "connect", self._prepare)
         event.listen(self._pool, "close", self._close_duplicate)
         event.listen(self._pool, "checkin", self._remember_idleness)
@@ -69,15 +68,15 @@ class ConnectionPool:
 
     @property
     def in_use(self) -> int:
-        """The number of connections lent out now."""
+        """The number of connections in use."""
         return cast("QueuePool", self._pool).checkedout()
 
     @contextmanager
     def lend(self) -> Iterator[tuple[Connection, socket.socket]]:
-        """Lend a connection, and a duplicate of its socket to cut it by, for the length of the block.
+        """Lend a connection, and a duplicate of its socket by which to cut it, during the block.
 
-        Raises ClusterSaturatedError when none is free in ``wait_seconds``, and the LensError of any driver error
-        within the block.
+        Raises ClusterSaturatedError if none is free within ``wait_seconds``, and the errors of ``driver_errors.RULES``
+        for what the driver raises within the block.
         """
         started = time.monotonic()
         try:
@@ -98,8 +97,8 @@ class ConnectionPool:
         except psycopg2.Error as error:
             raise translate(self._cluster, error) from None
         finally:
-            # A closed connection, or one whose answer was not read to its end, serves nobody again; nor does one of a
-            # pool that was given up meanwhile.
+            # Not reused: a closed connection, one whose result was not read to its end, and one of a pool that has
+            # been replaced meanwhile.
             is_unfit = connection.closed or connection.info.transaction_status != TRANSACTION_STATUS_IDLE
             if is_unfit or pool is not self._pool:
                 borrowed.invalidate()
@@ -114,21 +113,21 @@ class ConnectionPool:
         metrics.set_pool_use(self._cluster, in_use, idle)
 
     def give_back(self) -> bool:
-        """Close the idle connections if fewer than there are were needed since the last call.
+        """Close the idle connections if not all open ones were needed since the last call.
 
-        Those lent out are closed when they come back. Returns whether any connection is left.
+        Those in use are closed when they are returned. Returns whether any connection is left.
         """
         with self._lock:
             is_surplus, self._most_in_use = self._open > self._most_in_use, self.in_use
         if is_surplus:
             # As SQLAlchemy's Engine does it: a pool that is disposed of is not used again.
-            given_up, self._pool = self._pool, self._pool.recreate()
-            given_up.dispose()
+            replaced, self._pool = self._pool, self._pool.recreate()
+            replaced.dispose()
             self._note_use()
         return self._open > 0
 
     def close(self) -> None:
-        """Close the idle connections; those lent out are closed when they come back."""
+        """Close the idle connections; those in use are closed when they are returned."""
         self._pool.dispose()
 
     def _prepare(self, connection: Any, entry: ConnectionPoolEntry) -> None:
@@ -150,16 +149,16 @@ class ConnectionPool:
         entry.info["idle_since"] = time.monotonic()
 
     def _check_liveness(self, connection: Any, entry: ConnectionPoolEntry, _proxy: object) -> None:
-        """Raise DisconnectionError, upon which the pool dials anew, if ``connection`` is too old or is dead."""
+        """Raise DisconnectionError, which makes the pool reconnect, if ``connection`` is too old or dead."""
         idle_since = entry.info.get("idle_since")
         if idle_since is None:
-            return  # fresh; and TLS may still have to deliver what follows its handshake, which is no farewell
+            return  # a new connection; TLS may still deliver the end of its handshake
         now = time.monotonic()
-        if now >= entry.info["expires_at"] or _has_news(connection):
+        if now >= entry.info["expires_at"] or _has_input(connection):
             raise DisconnectionError
         if now - idle_since < self._settings.idle_check_seconds:
             return
-        patience = now + self._settings.dial_seconds
+        patience = now + self._settings.connect_seconds
         try:
             with self._watchdog.watch(entry.info[SOCKET], patience), connection.cursor() as cursor:
                 cursor.execute("/* lens_perf: check_liveness */ SELECT 1")
@@ -167,10 +166,11 @@ class ConnectionPool:
             raise DisconnectionError from None
 
 
-def _has_news(connection: Any) -> bool:
-    """Tell whether an idle connection has something to read: unasked, a server sends little but its farewell.
+def _has_input(connection: Any) -> bool:
+    """Return whether an idle connection has input, which almost always means that the server has closed it.
 
-    It costs no round trip, so it is done each time: after a restart of the server no request meets a dead connection.
+    This needs no round trip, so every use is preceded by it: after a restart of the server no request gets a dead
+    connection.
     """
     poller = select.poll()
     poller.register(connection.fileno(), select.POLLIN)

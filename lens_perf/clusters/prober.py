@@ -1,4 +1,4 @@
-"""Asks after the clusters whose breaker is open, once a second, until each answers again."""
+"""Probes the clusters whose circuit breaker is open, once a second, until each answers."""
 
 import threading
 from typing import Protocol
@@ -12,27 +12,24 @@ PROBE_SECONDS = 1.0
 
 
 class Lost(Protocol):
-    """A cluster that does not answer: what the prober needs of its breaker."""
+    """The prober's view of a circuit breaker."""
 
     @property
     def is_open(self) -> bool:
-        """Whether the cluster is still lost."""
+        """Whether the breaker is open."""
 
     def probe(self, name: str, /) -> None:
         """Try to connect to cluster ``name``, and close the breaker if that succeeds."""
 
 
 class Prober:
-    """Probes lost clusters from the threads of ``fan_out``: the number of threads does not grow with theirs.
-
-    A request as the probe would be one that waits: so every request stays quick.
-    """
+    """Probes clusters in the threads of ``fan_out``, so that the number of threads does not depend on their number."""
 
     def __init__(self, fan_out: FanOut) -> None:
         self._fan_out = fan_out
         self._lock = threading.Lock()
         self._lost: dict[str, Lost] = {}
-        self._thread = GuardThread("prober", PROBE_SECONDS, self._look)
+        self._thread = GuardThread("prober", PROBE_SECONDS, self._check)
 
     def watch(self, name: str, lost: Lost) -> None:
         """Probe cluster ``name`` until it answers. Raises ClusterSaturatedError if no thread can be started."""
@@ -40,7 +37,7 @@ class Prober:
             self._lost[name] = lost
         self._thread.wake()
 
-    def _look(self) -> bool:
+    def _check(self) -> bool:
         with self._lock:
             self._lost = {name: lost for name, lost in self._lost.items() if lost.is_open}
             lost = dict(self._lost)

@@ -1,4 +1,4 @@
-"""From a cluster's name to its connections: asked for, else the default one, else the current one."""
+"""Resolves cluster names (requested, else default, else current) and gives out their connections."""
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -10,7 +10,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 
 from lens_perf.clusters.bulkhead import Bulkhead
 from lens_perf.clusters.cluster import Cluster, Guards
-from lens_perf.clusters.dialling import dial, read_connection_arguments
+from lens_perf.clusters.connecting import connect, read_connection_arguments
 from lens_perf.clusters.driver_errors import translate
 from lens_perf.clusters.fan_out import FanOut
 from lens_perf.clusters.guard import Watchdog
@@ -18,36 +18,34 @@ from lens_perf.clusters.guard_thread import GuardThread
 from lens_perf.clusters.prober import Prober
 from lens_perf.clusters.transaction import ReadTransaction
 from lens_perf.config import Settings
-from lens_perf.errors import ClusterSaturatedError, ConfigError, InvalidParameterError, LensError
+from lens_perf.errors import ClusterSaturatedError, ConfigError, LensError, UnknownClusterError
 from lens_perf.instrumentation import metrics
 
 Found = TypeVar("Found")
 
-UNKNOWN_CLUSTER = "Unknown cluster"
-
 
 class ClusterRegistry:
-    """Every configured cluster with its pool. Dials nothing until a cluster is asked for.
+    """All configured clusters with their pools. Connects to a cluster when it is first used.
 
-    Raises ConfigError for a DSN that libpq cannot read and for a password source that is not there.
+    Raises ConfigError for a DSN that libpq cannot read and for a missing password source.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._fallback = settings.fallback_cluster
-        self._dials = {}
+        self._connect = {}
         for name, cluster in settings.clusters.items():
             where = f"{settings.path}: clusters.{name}"
-            read_connection_arguments(where, cluster, settings.pool.dial_seconds)
-            self._dials[name] = partial(dial, where, cluster, settings.pool.dial_seconds)
+            read_connection_arguments(where, cluster, settings.pool.connect_seconds)
+            self._connect[name] = partial(connect, where, cluster, settings.pool.connect_seconds)
         self._fan_out = FanOut(settings.limits.cluster_threads)
         self._janitor = GuardThread("janitor", settings.pool.idle_seconds, self._give_back)
         guards = Guards(Watchdog(), Prober(self._fan_out), self._wake_janitor)
-        self._clusters = {name: Cluster(name, each, settings, guards) for name, each in self._dials.items()}
+        self._clusters = {name: Cluster(name, each, settings, guards) for name, each in self._connect.items()}
         self._heavy_reads = Bulkhead(
             settings.limits.heavy_reads,
-            # Half of the threads are left for questions that are answered at once.
+            # Half of the threads stay free for fast queries.
             settings.http.threads // 2 - settings.limits.heavy_reads,
-            "Too many reads of data points at once; try again in a moment",
+            "Too many large reads at once; try again in a moment",
             settings.pool.wait_seconds,
         )
 
@@ -57,26 +55,26 @@ class ClusterRegistry:
         return tuple(self._clusters)
 
     def resolve(self, asked: str | None) -> str:
-        """Return the name of the cluster that answers a request for ``asked``.
+        """Return the name of the requested cluster, or of the default or current one if ``asked`` is empty.
 
-        Raises InvalidParameterError for an unknown name, in words that give no other name away.
+        Raises UnknownClusterError.
         """
         name = asked or self._fallback
         if name not in self._clusters:
-            raise InvalidParameterError(UNKNOWN_CLUSTER, {"query": {"cluster": [UNKNOWN_CLUSTER]}})
+            raise UnknownClusterError(self.names)
         return name
 
     def read(self, asked: str | None, within: float | None = None) -> AbstractContextManager[ReadTransaction]:
-        """Borrow a connection of the cluster that answers for ``asked``, for read-only statements.
+        """Borrow a connection of the cluster ``asked`` resolves to, for read-only statements.
 
-        They must be over by the deadline of a request, or ``within`` so many seconds, if that is sooner.
+        They must finish by the deadline of a request, or ``within`` seconds if that is sooner.
 
-        Raises InvalidParameterError for an unknown name, and what ``Cluster.read`` raises.
+        Raises UnknownClusterError, and the exceptions of ``Cluster.read``.
         """
         return self._clusters[self.resolve(asked)].read(within)
 
     def read_in_background(self, asked: str | None, seconds: float) -> AbstractContextManager[ReadTransaction]:
-        """Borrow a connection for ``seconds``, whatever the deadline of requests. Raises what ``read`` raises."""
+        """Borrow a connection for ``seconds``, regardless of the deadline of requests. Raises as ``read`` does."""
         return self._clusters[self.resolve(asked)].read_in_background(seconds)
 
     def ask_all(
@@ -86,18 +84,18 @@ class ClusterRegistry:
         return self._fan_out.ask_all(key, names, ask, seconds)
 
     def admit_heavy_read(self, asked: str | None) -> AbstractContextManager[None]:
-        """Hold one of the process's places for reads of many data points. Raises ClusterSaturatedError."""
+        """Hold one of the process's slots for large reads. Raises ClusterSaturatedError."""
         return self._heavy_reads.enter(lambda: metrics.count_refusal(self.resolve(asked), "heavy"))
 
     @contextmanager
     def open_connection(self, asked: str | None) -> Iterator[Connection]:
-        """Open a connection outside the pool, with transactions in the hands of the caller, for the command line.
+        """Open a connection outside the pool for the command line; the caller manages transactions.
 
-        Raises what ``read`` raises.
+        Raises as ``read`` does.
         """
         name = self.resolve(asked)
         try:
-            connection = self._dials[name]()
+            connection = self._connect[name]()
             connection.autocommit = False
             try:
                 yield connection
@@ -107,15 +105,15 @@ class ClusterRegistry:
             raise translate(name, error) from None
 
     def connections_in_use(self, name: str) -> int:
-        """Return how many pooled connections to cluster ``name`` are lent out now."""
+        """Return the number of pooled connections to cluster ``name`` in use."""
         return self._clusters[name].pool.in_use
 
     def breaker_state(self, name: str) -> str:
-        """Return ``"closed"``, or ``"open"`` while cluster ``name`` is known to be away."""
+        """Return the state of the circuit breaker of cluster ``name``: ``"closed"`` or ``"open"``."""
         return self._clusters[name].breaker_state
 
     def _wake_janitor(self) -> None:
-        """Have idle connections given back. Where no thread can be started, the next connection tries again."""
+        """Start closing idle connections. If no thread can be started, the next connection tries again."""
         with suppress(ClusterSaturatedError):
             self._janitor.wake()
 
@@ -124,7 +122,7 @@ class ClusterRegistry:
         return any(left)
 
     def close(self) -> None:
-        """Close every idle connection, and take no more queries to many clusters."""
+        """Close all idle connections and accept no more queries to many clusters."""
         self._fan_out.close()
         for cluster in self._clusters.values():
             cluster.pool.close()

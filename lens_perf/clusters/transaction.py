@@ -17,8 +17,8 @@ from lens_perf.config import LimitSettings
 from lens_perf.errors import InvalidParameterError
 from lens_perf.instrumentation.timing import phase
 
-# The server looks every half second whether its client is still there. jit is off because compiling costs more than
-# these short statements do. Where created_at has no time zone, its times are UTC, however the server is set.
+# The server checks every half second whether its client is still connected. jit is off because compilation costs more
+# than these short statements do. A created_at without time zone is UTC, whatever the server's time zone.
 TRANSACTION_LIMITS = """
 SET LOCAL transaction_read_only = on;
 SET LOCAL statement_timeout = {deadline_ms};
@@ -29,11 +29,11 @@ SET LOCAL timezone = 'UTC';
 """
 
 
-UNSTORABLE = "A parameter holds a NUL character or half a surrogate pair, which no text in PostgreSQL can"
+UNSTORABLE = "A parameter contains a NUL character or an unpaired surrogate, which PostgreSQL cannot store"
 
 
 def format_limits(limits: LimitSettings) -> bytes:
-    """Return the statements that go ahead of every query."""
+    """Return the statements that precede every query in its message."""
     deadline_ms = max(1, round(limits.deadline_seconds * 1000))
     return TRANSACTION_LIMITS.format(deadline_ms=deadline_ms, work_mem_mib=limits.work_mem_mib).encode()
 
@@ -46,7 +46,7 @@ class ReadTransaction:
     """Runs statements over a borrowed connection.
 
     Each statement is a transaction of its own, except within ``snapshot``. Raises psycopg2.Error, and
-    InvalidParameterError for a parameter that no text of PostgreSQL can hold.
+    InvalidParameterError for a parameter that PostgreSQL cannot store.
     """
 
     def __init__(self, connection: Connection, limits: bytes) -> None:
@@ -57,7 +57,7 @@ class ReadTransaction:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Run the statements of the block in one transaction: all see the table as the first one does."""
+        """Run the statements of the block in one transaction, with the snapshot of the first."""
         self._lead = BEGIN_SNAPSHOT + self._limits
         try:
             yield
@@ -67,7 +67,7 @@ class ReadTransaction:
             self._lead = self._limits
 
     def _end(self, command: bytes) -> None:
-        """End the transaction, if one is open. A COPY that was cut short is not: the pool discards its connection."""
+        """End the transaction if one is open. After an interrupted COPY the pool discards the connection instead."""
         if self._connection.info.transaction_status in OPEN:
             with phase("query"), self._connection.cursor() as cursor:
                 cursor.execute(command)
@@ -81,7 +81,7 @@ class ReadTransaction:
     def copy_out(self, statement: str, parameters: Mapping[str, Any], sink: Any) -> None:
         """Run the COPY ``statement`` and call ``sink.write`` with the bytes of each row.
 
-        An exception of ``sink.write`` ends the COPY and propagates; the connection is then unfit for further use.
+        An exception of ``sink.write`` ends the COPY and propagates; the connection cannot be used any more.
         """
         with phase("query"), self._connection.cursor() as cursor:
             cursor.copy_expert(self._message(_bind(cursor, statement, parameters)), sink)

@@ -1,4 +1,4 @@
-"""What the commands share: options, and how errors are told."""
+"""What the commands share: options, and how errors are reported."""
 
 import sys
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import ParamSpec
 
 import click
 
-from lens_perf.errors import LensError
+from lens_perf.errors import LensError, UnknownClusterError
 from lens_perf.ingest.read_summary import make_printable
 
 Parameters = ParamSpec("Parameters")
@@ -18,24 +18,28 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 DIRECTORY = click.Path(file_okay=False, path_type=Path)
 
 
-def tells_errors(command: Callable[Parameters, int | None]) -> Callable[Parameters, None]:
+def reports_errors(command: Callable[Parameters, int | None]) -> Callable[Parameters, None]:
     """End ``command`` with one line on standard error for a LensError, and with its own status otherwise."""
 
     @wraps(command)
     def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
         try:
             status = command(*args, **kwargs)
+        except UnknownClusterError as error:
+            status = _fail(error.listing(error.known))
         except LensError as error:
-            print(f"lens-perf: {make_printable(error.message)}", file=sys.stderr)
-            status = USER_ERROR
+            status = _fail(error)
         sys.exit(status or 0)
 
     return run
 
 
+def _fail(error: LensError) -> int:
+    print(f"lens-perf: {make_printable(error.message)}", file=sys.stderr)
+    return USER_ERROR
+
+
 config_option = click.option(
-    "--config", "config", type=FILE, help="Settings file; by default the one that LENS_PERF_CONFIG names."
+    "--config", "config", type=FILE, help="Settings file. Default: the one that LENS_PERF_CONFIG names."
 )
-cluster_option = click.option(
-    "--cluster", help="Name of the cluster; by default the one that answers when a request names none."
-)
+cluster_option = click.option("--cluster", help="Name of the cluster. Default: the default cluster of the settings.")

@@ -1,9 +1,9 @@
-"""``lens-perf workloads``, ``show`` and ``export``: what the API tells, in a terminal and for pipes."""
+"""``lens-perf workloads``, ``show`` and ``export``: the answers of the API in a terminal and for pipes."""
 
 import json
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +12,9 @@ from typing import Any
 import click
 
 from lens_perf.clusters.registry import ClusterRegistry
-from lens_perf.commands.options import cluster_option, config_option, tells_errors
+from lens_perf.commands.options import config_option, reports_errors
 from lens_perf.commands.terminal_words import describe_since, draw_sparkline, format_age, format_number, format_span
+from lens_perf.commands.workload_clusters import find_cluster
 from lens_perf.config import load_settings
 from lens_perf.ingest.read_summary import make_printable
 from lens_perf.performance.points.query import PointQuery, Sampling
@@ -22,24 +23,30 @@ from lens_perf.performance.service import PerformanceService
 from lens_perf.performance.workload_list import ListQuestion, WorkloadLister
 
 MOST_LISTED = 1000
-# No server's threads wait for a command, so it may take its time.
+# A command occupies no thread of a server, so it may take long.
 DAY = 86_400.0
 METRICS_AT_ONCE = 50
 NARROWEST_LINE, WIDEST_LINE = 20, 100
 BLOCK = 2**20
+NOT_FOUND = 1
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+search_option = click.option("--cluster", help="Name of the cluster. Default: the one that has the workload.")
 
 
-@click.command("workloads")
-@cluster_option
-@click.option("--search", default="", help="Only those with this in their uid.")
+@click.command(
+    "workloads",
+    short_help="List workloads, the most recently active first.",
+    epilog="Example: lens-perf workloads --search llama",
+)
+@click.option("--cluster", help="Name of a cluster. Default: all clusters.")
+@click.option("--search", default="", help="Only workloads with this in their uid.")
 @json_option
 @config_option
-@tells_errors
+@reports_errors
 def list_workloads(cluster: str | None, search: str, as_json: bool, config: Path | None) -> int:
-    """List the workloads of all clusters, or of one, the latest active first.
+    """List the workloads of all clusters, or of one, the most recently active first.
 
-    Exit status 1: a cluster did not answer; what the others told is printed all the same.
+    Exit status 1: a cluster did not answer; the workloads of the others are printed nevertheless.
     """
     with closing(ClusterRegistry(load_settings(config))) as registry:
         clusters = tuple(registry.names) if cluster is None else (registry.resolve(cluster),)
@@ -51,7 +58,7 @@ def list_workloads(cluster: str | None, search: str, as_json: bool, config: Path
         _print_table(answer["workloads"])
         if answer["next_page_token"] is not None:
             shown = f"{len(answer['workloads']):,} of {answer['total_count']:,}"
-            print(f"lens-perf: the latest active {shown}; --search finds others", file=sys.stderr)
+            print(f"lens-perf: the most recently active {shown}; --search finds others", file=sys.stderr)
         for warning in answer["warnings"]:
             print(f"lens-perf: {make_printable(warning['message'])}", file=sys.stderr)
     return 1 if answer["warnings"] else 0
@@ -75,88 +82,93 @@ def _print_table(workloads: Sequence[dict[str, Any]]) -> None:
         print("  ".join(make_printable(text).ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
 
 
-@click.command("show")
+@click.command(
+    "show",
+    short_help="Show a workload's progress and metrics.",
+    epilog="Example: lens-perf show llama-7b --cluster alpha",
+)
 @click.argument("workload")
-@cluster_option
+@search_option
 @json_option
 @config_option
-@tells_errors
+@reports_errors
 def show(workload: str, cluster: str | None, as_json: bool, config: Path | None) -> int:
-    """Show how WORKLOAD is getting on, and a line for each of its metrics.
+    """Show the progress of WORKLOAD, and a line for each of its metrics.
 
-    Exit status 1: nothing is known of it.
+    Exit status 1: no cluster has the workload.
     """
     selection = Selection(workload)
-    with _open_service(config) as service:
-        progress = service.read_progress(cluster, selection)
-        metrics = service.list_available(cluster, workload, None)["metrics"]
+    with _open_service(config) as (registry, service):
+        name = find_cluster(registry, service, workload, cluster)
+        if name is None:
+            return NOT_FOUND
+        progress = service.read_progress(name, selection)
         if as_json:
-            print(json.dumps(progress))
-        elif metrics:
-            _print_progress(progress)
-            _print_lines(service, cluster, selection, metrics, progress["non_finite"])
-    return 0 if metrics else _say_nothing_found(workload, cluster)
-
-
-def _say_nothing_found(workload: str, cluster: str | None) -> int:
-    where = f"Cluster {cluster}" if cluster else "The cluster that answers when none is named"
-    hint = "lens-perf workloads lists them with their clusters, --cluster chooses one"
-    print(make_printable(f"lens-perf: {where} has no data of {workload}; {hint}"), file=sys.stderr)
-    return 1
+            print(json.dumps({"cluster": name, **progress}))
+            return 0
+        _print_progress(progress, name)
+        metrics = service.list_available(name, workload, None)["metrics"]
+        if metrics:
+            _print_lines(service, name, selection, metrics, progress["non_finite"])
+    return 0
 
 
 @contextmanager
-def _open_service(config: Path | None) -> Iterator[PerformanceService]:
+def _open_service(config: Path | None) -> Iterator[tuple[ClusterRegistry, PerformanceService]]:
     settings = load_settings(config)
     limits = replace(settings.limits, deadline_seconds=DAY, max_points=sys.maxsize)
     settings = replace(settings, limits=limits)
     with closing(ClusterRegistry(settings)) as registry:
-        yield PerformanceService(registry, settings)
+        yield registry, PerformanceService(registry, settings)
 
 
 def _describe_state(progress: dict[str, Any]) -> str:
-    """Return the state, with the health of the workload where that is not ok."""
+    """Return the state, and the health of the workload unless it is ok."""
     state, health = progress["state"] or "no iterations", progress["health"]
     reasons = ", ".join(reason.replace("_", " ") for reason in health["reasons"])
-    return str(state) if health["status"] == "ok" else f"{state}  ({health['status']}: {reasons})"
+    return str(state) if health["status"] == "ok" else f"{state} ({health['status']}: {reasons})"
 
 
-def _print_progress(progress: dict[str, Any]) -> None:
-    print(f"{make_printable(progress['workload_uid'])}  {_describe_state(progress)}")
+def _print_progress(progress: dict[str, Any], cluster: str) -> None:
+    print(f"{make_printable(progress['workload_uid'])} in cluster {cluster}: {_describe_state(progress)}")
     if progress["state"] is None:
         return
     target, share, pace = progress["target_iteration"], progress["share_done"], progress["seconds_per_iteration"]
-    done = f" of {format_number(target)}, {share:.1%}" if target is not None else ""
-    print(f"  iteration   {format_number(progress['current_iteration'])}{done}")
+    done = f" of {format_number(target)} ({share:.1%})" if target is not None else ""
+    _print_field("iteration", f"{format_number(progress['current_iteration'])}{done}")
     if pace is not None:
         low, high = format_span(pace["low"]), format_span(pace["high"])
-        print(f"  pace        {format_span(pace['median'])} an iteration, {low} to {high}")
+        _print_field("pace", f"{format_span(pace['median'])} per iteration ({low} to {high})")
     if progress["eta"] is not None:
-        print(f"  time to go  {format_span(progress['eta']['seconds'])}: {progress['eta']['basis']}")
+        _print_field("ETA", f"{format_span(progress['eta']['seconds'])}: {progress['eta']['basis']}")
     if progress["goodput"] is not None:
         restarts, lost = progress["restarts"], format_span(progress["seconds_lost_to_restarts"])
-        told = f"{restarts} restarts, {lost} lost to them" if restarts else "no restarts"
-        print(f"  goodput     {progress['goodput']:.1%}, {told}")
-    print(f"  last record {format_age(progress['last_timestamp'])}")
+        counted = f"{restarts:,} restart{'s' * (restarts != 1)}, {lost} lost" if restarts else "no restarts"
+        _print_field("goodput", f"{progress['goodput']:.1%}, {counted}")
+    _print_field("last record", format_age(progress["last_timestamp"]))
     for metric in progress["non_finite"]:
-        print(f"  not finite  {make_printable(metric['metric_name'])}, {describe_since(metric)}")
+        _print_field("not finite", f"{make_printable(metric['metric_name'])}, {describe_since(metric)}")
+
+
+def _print_field(label: str, text: str) -> None:
+    print(f"  {label:<11}  {text}")
 
 
 def _print_lines(
     service: PerformanceService,
-    cluster: str | None,
+    cluster: str,
     selection: Selection,
     metrics: Sequence[dict[str, Any]],
     non_finite: Sequence[dict[str, Any]],
 ) -> None:
-    """Print each series as a line of blocks, with its least, its greatest and its last value."""
+    """Print each series as a line of blocks, with its least, greatest and last value."""
     not_finite = {(each["metric_name"], each["data_source"]): each for each in non_finite}
     labels = {
         (metric["name"], source): metric["name"] if len(metric["data_source"]) == 1 else f"{metric['name']} ({source})"
         for metric in metrics
         for source in metric["data_source"]
     }
-    label_width = max(map(len, labels.values()))
+    label_width = max(11, *map(len, labels.values()))
     width = min(WIDEST_LINE, max(NARROWEST_LINE, shutil.get_terminal_size().columns - label_width - 45))
     for start in range(0, len(metrics), METRICS_AT_ONCE):
         asked = tuple(metric["name"] for metric in metrics[start : start + METRICS_AT_ONCE])
@@ -181,24 +193,43 @@ def _read_body(service: PerformanceService, query: PointQuery) -> Iterator[bytes
                 yield block
 
 
-@click.command("export")
+@click.command(
+    "export",
+    short_help="Write a workload's data points as CSV or NDJSON.",
+    epilog="Example: lens-perf export llama-7b --metric loss > loss.csv",
+)
 @click.argument("workload")
 @click.option("--format", "form", type=click.Choice(["csv", "ndjson"]), default="csv", show_default=True)
-@click.option("--metric", "metrics", multiple=True, help="A metric; repeatable. All, if none is named.")
-@cluster_option
+@click.option("--metric", "metrics", multiple=True, help="Name of a metric; repeatable. Default: all metrics.")
+@search_option
 @config_option
-@tells_errors
+@reports_errors
 def export(workload: str, form: Any, metrics: Sequence[str], cluster: str | None, config: Path | None) -> int:
     """Write all data points of WORKLOAD to standard output.
 
-    Exit status 1: there are none.
+    Exit status 1: no cluster has the workload, or it has no data points of the metrics.
     """
-    query = PointQuery(cluster, Selection(workload), metrics=tuple(metrics) or None, encoding=form)
-    lines = 0
-    with _open_service(config) as service:
+    with _open_service(config) as (registry, service):
+        name = find_cluster(registry, service, workload, cluster)
+        if name is None:
+            return NOT_FOUND
+        query = PointQuery(name, Selection(workload), metrics=tuple(metrics) or None, encoding=form)
+        lines, unseen = 0, set(metrics)
         for block in _read_body(service, query):
             sys.stdout.buffer.write(block)
             lines += block.count(b"\n")
-    sys.stdout.buffer.flush()
-    head = form == "csv"
-    return 0 if lines > head else _say_nothing_found(workload, cluster)
+            unseen -= {metric for metric in unseen if metric.encode() in block}
+        sys.stdout.buffer.flush()
+        if unseen:
+            _report_unknown(service, name, workload, unseen)
+    has_header = form == "csv"
+    return 0 if lines > has_header else NOT_FOUND
+
+
+def _report_unknown(service: PerformanceService, cluster: str, workload: str, suspected: Set[str]) -> None:
+    """Name those of the ``suspected`` metrics that the workload does not have, and those it has."""
+    known = [metric["name"] for metric in service.list_available(cluster, workload, None)["metrics"]]
+    if unknown := sorted(suspected - set(known)):
+        names = f"{workload} has {', '.join(known)}" if known else f"{workload} has no metrics"
+        text = f"lens-perf: no metric {', '.join(unknown)} in cluster {cluster}; {names}"
+        print(make_printable(text), file=sys.stderr)

@@ -1,4 +1,4 @@
-"""``lens-perf watch``: posts to webhooks what people should know of workloads. docs/watching.rst has the rules."""
+"""``lens-perf watch``: posts events of workloads to webhooks. docs/watching.rst has the rules."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ from threading import Event
 import click
 
 from lens_perf.clusters.registry import ClusterRegistry
-from lens_perf.commands.options import FILE, cluster_option, config_option, tells_errors
+from lens_perf.commands.options import FILE, cluster_option, config_option, reports_errors
 from lens_perf.config import load_settings
 from lens_perf.errors import ConfigError
 from lens_perf.ingest.read_summary import make_printable
@@ -25,13 +25,17 @@ from lens_perf.watch.watcher import CheckResult, Named, Watcher
 from lens_perf.watch.webhooks import FORMATS, Poster, Webhook, parse_webhook
 
 MOST_LISTED = 1000
-# With --once, a post that fails is tried again so often: after 1, 2 and 4 seconds.
+# With --once, a failed post is retried after 1, 2 and 4 seconds.
 TRIES = 4
 STATUSES = {"critical": 4, "warning": 3}
 STATE_NAME = "watch.json"
 
 
-@click.command("watch")
+@click.command(
+    "watch",
+    short_help="Post to webhooks when workloads stall, end or diverge.",
+    epilog="Example: lens-perf watch --all --webhook env:SLACK_URL --format slack",
+)
 @click.argument("workloads", metavar="[WORKLOAD]...", nargs=-1)
 @cluster_option
 @click.option("--all", "all_clusters", is_flag=True, help="Watch the workloads of all clusters.")
@@ -40,20 +44,20 @@ STATE_NAME = "watch.json"
     "addresses",
     metavar="ADDRESS",
     multiple=True,
-    help="Where to post: a URL, or file:PATH or env:NAME for one that holds a secret. Repeatable.",
+    help="Where to post: a URL; or file:PATH or env:NAME, if the URL is secret. Repeatable.",
 )
 @click.option(
     "--format",
     "formats",
     type=click.Choice(FORMATS),
     multiple=True,
-    help="Format of the webhook in the same place, or of all. Default: json.",
+    help="Format for the webhook at the same position, or for all. Default: json.",
 )
 @click.option("--interval", type=click.FloatRange(1), default=60.0, show_default=True, help="Seconds between checks.")
 @click.option("--once", is_flag=True, help="Check once, and report by the exit status.")
-@click.option("--state", "state_path", type=FILE, help="File that remembers what was posted.")
+@click.option("--state", "state_path", type=FILE, help="File that records what was posted.")
 @config_option
-@tells_errors
+@reports_errors
 def watch(
     *,
     workloads: Sequence[str],
@@ -66,14 +70,14 @@ def watch(
     state_path: Path | None,
     config: Path | None,
 ) -> int:
-    """Watch WORKLOADs, or else all that were active in the last week, and post what people should know.
+    """Watch WORKLOADs, by default all that were active in the last week, and post their events.
 
-    Exit status with --once: 0 all is well; 3 there is a warning; 4 a workload is stalled, or its loss is not finite; 1
-    something could not be read or posted, and all else is well.
+    Exit status with --once: 0 nothing to report; 3 a warning; 4 a workload is stalled, or its loss is not finite; 1 a
+    workload could not be read, or an event not posted, and there is nothing else to report.
     """
     logging.basicConfig(format="lens-perf: %(message)s", stream=sys.stderr)
     if cluster is not None and all_clusters:
-        raise ConfigError("--cluster and --all exclude each other")
+        raise ConfigError("--cluster and --all cannot be used together")
     webhooks = _parse_webhooks(addresses, formats)
     settings = load_settings(config)
     state_file = StateFile(state_path or _find_state_path())

@@ -1,6 +1,7 @@
-"""What an import read: counts and examples, and how they are told to people and to scripts."""
+"""What an import read: counts and examples, formatted for people and for scripts."""
 
 import re
+import textwrap
 from collections import Counter
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -9,15 +10,16 @@ MOST_EXAMPLES = 3
 MOST_DAMAGES = 20
 MOST_NOTES = 100
 LONGEST_EXAMPLE = 120
+LINE_WIDTH = 100
 TEXTS_AMONG_NUMBERS = "values that are no numbers, of metrics that have numbers elsewhere"
 COLOUR_CODE = re.compile(r"\x1b\[[0-9;?]*+[A-Za-z]")
 
 
 def make_printable(text: str) -> str:
-    """Return ``text``, which may come from a file or a table, with spaces for what cannot be seen on a terminal.
+    """Return ``text`` with spaces for characters that are not safe or visible on a terminal.
 
-    That is what steers it, what changes the direction of text or hides in it, and what cannot be encoded: the
-    characters of Unicode's categories Cc, Cf, Cs, Co, Cn, Zl and Zp.
+    These are control characters, characters that change the direction of text or are invisible, and those that cannot
+    be encoded: Unicode's categories Cc, Cf, Cs, Co, Cn, Zl and Zp.
     """
     if text.isprintable():
         return text
@@ -26,7 +28,7 @@ def make_printable(text: str) -> str:
 
 @dataclass
 class Skipped:
-    """What was left out for one reason: how often, and the first few cases."""
+    """Input skipped for one reason: how often, and the first few examples."""
 
     count: int = 0
     examples: list[str] = field(default_factory=list)
@@ -52,9 +54,14 @@ def _format_reasons(word: str, reasons: dict[str, Skipped]) -> list[str]:
     return lines
 
 
+def _wrap(line: str) -> list[str]:
+    """Return ``line`` as lines of at most ``LINE_WIDTH`` characters, with a hanging indent."""
+    return textwrap.wrap(line, LINE_WIDTH, subsequent_indent=" " * 11, break_long_words=False, break_on_hyphens=False)
+
+
 @dataclass(frozen=True)
 class Damage:
-    """Where an input is not what was written, and what was found there."""
+    """Damage in an input: the file, the byte, and what was found there."""
 
     path: str
     byte: int
@@ -66,10 +73,10 @@ class Damage:
 
 @dataclass
 class ReadSummary:
-    """The findings of one reading, filled in while it goes on."""
+    """What an import has read so far; readers add to it."""
 
     read: Counter[str] = field(default_factory=Counter)
-    """How many there were of each kind of thing: lines, events, history rows."""
+    """Number of units read, by kind: lines, events, history rows."""
     records: int = 0
     restarts: int = 0
     first_iteration: int | None = None
@@ -79,37 +86,37 @@ class ReadSummary:
     non_finite: int = 0
     metrics: Counter[str] = field(default_factory=Counter)
     rounded: int = 0
-    """How many decimals had more digits than a 64-bit float keeps."""
+    """Number of decimals with more digits than a 64-bit float keeps."""
     skipped: dict[str, Skipped] = field(default_factory=dict)
-    """What is no metric of the workload, by reason."""
+    """Input that is not a metric of the workload, by reason."""
     lost: dict[str, Skipped] = field(default_factory=dict)
-    """Values that belong to the workload and could not be kept, by reason."""
+    """Values of the workload that could not be stored, by reason."""
     texts: Counter[str] = field(default_factory=Counter)
-    """How many values of a name are no numbers."""
+    """Number of values that are not numbers, by name."""
     notes: list[str] = field(default_factory=list)
-    """Choices the reader made, each a sentence: what was recognised, where times and iterations come from."""
+    """Sentences about the reader's choices: what was recognised, where times and iterations come from."""
     damages: list[Damage] = field(default_factory=list)
 
     def skip(self, reason: str, example: str | bytes | None = None, count: int = 1) -> None:
-        """Count something that is left out because it is no metric of the workload."""
+        """Count input that is left out because it is not a metric of the workload."""
         _count(self.skipped, reason, example, count)
 
     def lose(self, reason: str, example: str | bytes | None = None, count: int = 1) -> None:
-        """Count a value that belongs to the workload and cannot be kept: the import is not complete."""
+        """Count a value of the workload that cannot be stored, which makes the import incomplete."""
         _count(self.lost, reason, example, count)
 
     def skip_text(self, reason: str, name: str, example: str | None = None) -> None:
-        """Count a value of ``name`` that is no number: lost if other values of the name are numbers, else no metric."""
+        """Count a text value of ``name``: lost if other values of the name are numbers, else left out."""
         self.texts[name] += 1
         self.skip(reason, name if example is None else example)
 
     @property
     def is_complete(self) -> bool:
-        """Whether everything that belongs to the workload was read."""
+        """Whether all data of the workload were read."""
         return not self.damages and not self.list_lost()
 
     def list_lost(self) -> dict[str, Skipped]:
-        """Return what was lost, by reason: also the texts among the numbers of a metric."""
+        """Return the lost values by reason, including texts in metrics that have numbers elsewhere."""
         mixed = {name: count for name, count in self.texts.items() if name in self.metrics}
         if not mixed:
             return self.lost
@@ -117,14 +124,14 @@ class ReadSummary:
         return self.lost | {TEXTS_AMONG_NUMBERS: Skipped(sum(mixed.values()), examples[:MOST_EXAMPLES])}
 
     def note_damage(self, damage: Damage) -> None:
-        """Keep a finding of damage, the first of them whole, and count the rest."""
+        """Keep the first findings of damage, and count the rest."""
         if len(self.damages) < MOST_DAMAGES:
             self.damages.append(damage)
         else:
-            self.skip("further places that are damaged")
+            self.skip("more damaged places")
 
     def note(self, sentence: str) -> None:
-        """Keep a sentence about a choice, once; of very many, the first."""
+        """Keep a sentence about a choice, once, up to a maximum number."""
         if len(self.notes) < MOST_NOTES and sentence not in self.notes:
             self.notes.append(sentence)
 
@@ -151,28 +158,28 @@ class ReadSummary:
         }
 
     def format(self) -> str:
-        """Return a few lines that a person reads in one look."""
+        """Return a short report for people."""
         counts = ", ".join(f"{count:,} {what}" for what, count in self.read.items())
-        told = [f"read       {counts}", f"records    {self._format_records()}"]
+        lines = [f"read       {counts}", f"records    {self._format_records()}"]
         metrics = [f"{name} {count:,}" for name, count in sorted(self.metrics.items())]
-        told += [f"metrics    {len(metrics)}: {', '.join(metrics)}"] if metrics else []
+        lines += _wrap(f"metrics    {len(metrics):,}: {', '.join(metrics)}") if metrics else []
         if self.non_finite:
-            told.append(f"not finite {self.non_finite:,} values, kept as texts")
+            lines.append(f"not finite {self.non_finite:,} values, stored as texts")
         if self.rounded:
-            told.append(
+            lines.append(
                 f"rounded    {self.rounded:,} decimals to the nearest 64-bit float, which keeps up to 17 digits"
             )
-        told += [f"note       {note}" for note in self.notes]
-        told += _format_reasons("left out", self.skipped)
-        told += _format_reasons("LOST", self.list_lost())
-        told += [f"WARNING    {damage}" for damage in self.damages]
-        return "\n".join(make_printable(line) for line in told)
+        lines += [f"note       {note}" for note in self.notes]
+        lines += _format_reasons("left out", self.skipped)
+        lines += _format_reasons("LOST", self.list_lost())
+        lines += [f"WARNING    {damage}" for damage in self.damages]
+        return "\n".join(make_printable(line) for line in lines)
 
     def _format_records(self) -> str:
         parts = [f"{self.records:,}"]
         if self.first_iteration is not None:
-            parts.append(f"iterations {self.first_iteration} to {self.last_iteration}")
-        parts.append(f"{self.restarts} restarts")
+            parts.append(f"iterations {self.first_iteration:,} to {self.last_iteration:,}")
+        parts.append(f"{self.restarts:,} restart{'s' * (self.restarts != 1)}")
         if self.without_iteration:
             parts.append(f"{self.without_iteration:,} without an iteration")
         if self.without_time:

@@ -24,7 +24,7 @@ class WriteSummary:
 
     def format(self) -> str:
         """Return one line that tells the counts."""
-        return f"wrote {self.inserted} new records, replaced {self.replaced}, left {self.unchanged} unchanged"
+        return f"wrote {self.inserted:,} new records, replaced {self.replaced:,}, left {self.unchanged:,} unchanged"
 
 
 def batch_records(records: Iterable[Record | None]) -> Iterator[list[Record]]:

@@ -35,9 +35,9 @@ COPY_BUILD_BUCKETS = (0.05, 0.25, 1, 5, 15, 60, 300, 900)
 POOL_WAIT_BUCKETS = (0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
 
-# Before any metric is made: prometheus_client asks this attribute for the number behind each.
+# Before any metric is created: prometheus_client uses this class for the value of each.
 values.ValueClass = SharedValue
-# One process has the time at which each series was made, many have several.
+# Several processes create the same series at different times.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 _local = CollectorRegistry()
 _local.register(BuildInfo())
@@ -46,78 +46,82 @@ _token_file = TokenFile()
 _local.register(_token_file)
 _clusters: set[str] = set()
 
-REQUESTS = Counter("lens_perf_requests_total", "Requests answered", ["endpoint", "cluster", "status"], registry=_local)
+REQUESTS = Counter("lens_perf_requests_total", "Responses sent", ["endpoint", "cluster", "status"], registry=_local)
 REQUEST_SECONDS = Histogram(
     "lens_perf_request_seconds",
-    "Time until an answer was ready to be sent",
+    "Time until the response was ready",
     ["endpoint", "cluster"],
     buckets=REQUEST_BUCKETS,
     registry=_local,
 )
 POOL_CONNECTIONS = Gauge(
     "lens_perf_pool_connections",
-    "Connections that the pools hold",
+    "Open connections of the pools",
     ["cluster", "state"],
     multiprocess_mode="livesum",
     registry=_local,
 )
 POOL_WAIT_SECONDS = Histogram(
     "lens_perf_pool_wait_seconds",
-    "Time until a connection was lent or refused",
+    "Time a request waited for a connection",
     ["cluster"],
     buckets=POOL_WAIT_BUCKETS,
     registry=_local,
 )
-DIALS = Counter("lens_perf_dials_total", "New connections tried", ["cluster", "outcome"], registry=_local)
+CONNECTS = Counter("lens_perf_connects_total", "Attempts to open a connection", ["cluster", "outcome"], registry=_local)
 BREAKER_OPEN = Gauge(
     "lens_perf_breaker_open",
-    "Whether any process refuses requests for the cluster at once, as it did not answer",
+    "1 if the cluster's circuit breaker is open in any process",
     ["cluster"],
     multiprocess_mode="livemax",
     registry=_local,
 )
 REFUSED = Counter(
-    "lens_perf_refused_total", "Requests refused before any query", ["cluster", "reason"], registry=_local
+    "lens_perf_refused_total", "Requests refused before a query ran", ["cluster", "reason"], registry=_local
 )
 ROWS_OUT = Counter("lens_perf_rows_out_total", "Data points sent", ["endpoint", "cluster"], registry=_local)
-BYTES_OUT = Counter("lens_perf_bytes_out_total", "Bytes of answers' bodies", ["endpoint", "cluster"], registry=_local)
+BYTES_OUT = Counter("lens_perf_bytes_out_total", "Bytes of response bodies", ["endpoint", "cluster"], registry=_local)
 DEADLINE_EXCEEDED = Counter(
     "lens_perf_deadline_exceeded_total", "Requests ended at their deadline", ["cluster"], registry=_local
 )
 CLIENT_LEFT = Counter(
-    "lens_perf_client_left_total", "Queries ended because their client had left", ["cluster"], registry=_local
+    "lens_perf_client_left_total", "Queries ended because their client disconnected", ["cluster"], registry=_local
 )
 GUARDS_RUNNING = Gauge(
     "lens_perf_guards_running",
-    "Processes in which a guard runs: it keeps deadlines, probes lost clusters, or closes idle connections",
+    "Processes in which the guard thread runs",
     ["guard"],
     multiprocess_mode="livesum",
     registry=_local,
 )
 GUARD_FAILURES = Counter(
     "lens_perf_guard_failures_total",
-    "Times a guard could not be started, was found dead, or failed at a look",
+    "Guard threads that failed to start, died, or failed in a check",
     ["guard"],
     registry=_local,
 )
 
-COPY_HITS = Counter("lens_perf_copy_hits_total", "Copies found to be up to date", ["cluster"], registry=_local)
+COPY_HITS = Counter(
+    "lens_perf_copy_hits_total", "Requests whose columnar copy was up to date", ["cluster"], registry=_local
+)
 COPY_REFRESH_SECONDS = Histogram(
     "lens_perf_copy_refresh_seconds",
-    "Time to bring a copy up to date with a few new records",
+    "Time to add new records to a columnar copy",
     ["cluster"],
     buckets=REQUEST_BUCKETS,
     registry=_local,
 )
 COPY_BUILD_SECONDS = Histogram(
     "lens_perf_copy_build_seconds",
-    "Time to read a workload whole",
+    "Time to build a columnar copy",
     ["cluster", "outcome"],
     buckets=COPY_BUILD_BUCKETS,
     registry=_local,
 )
-COPY_BYTES = Gauge("lens_perf_copy_bytes", "Size of all copies", multiprocess_mode="mostrecent", registry=_local)
-COPY_EVICTIONS = Counter("lens_perf_copy_evictions_total", "Copies removed to make room", registry=_local)
+COPY_BYTES = Gauge(
+    "lens_perf_copy_bytes", "Total size of the columnar copies", multiprocess_mode="mostrecent", registry=_local
+)
+COPY_EVICTIONS = Counter("lens_perf_copy_evictions_total", "Columnar copies evicted to free space", registry=_local)
 # Every metric of this module, by the name that its shared numbers go by.
 _BY_NAME = {
     family.name: metric
@@ -128,7 +132,7 @@ _BY_NAME = {
 
 
 def declare_clusters(names: Iterable[str]) -> None:
-    """Make ``names`` known as labels, with zeros: a rate can then see also the first event of each kind."""
+    """Create the series of the clusters ``names`` with zeros, so that a rate sees the first event of each kind."""
     for guard in get_args(Guard):
         GUARDS_RUNNING.labels(guard)
         GUARD_FAILURES.labels(guard)
@@ -137,7 +141,7 @@ def declare_clusters(names: Iterable[str]) -> None:
         for state in ("in_use", "idle"):
             POOL_CONNECTIONS.labels(name, state)
         for outcome in get_args(Outcome):
-            DIALS.labels(name, outcome)
+            CONNECTS.labels(name, outcome)
         for reason in get_args(Reason):
             REFUSED.labels(name, reason)
         for outcome in ("ok", "failed"):
@@ -158,7 +162,7 @@ def cluster_label(name: str | None) -> str:
     return name if name in _clusters and name is not None else OTHER
 
 
-# As few as there are labels; the library's own search for them costs half of a request's counting.
+# As many entries as label values; the library's own lookup takes half of the time of counting a request.
 @cache
 def _requests(endpoint: str, cluster: str, status: int) -> Counter:
     return REQUESTS.labels(endpoint, cluster, str(status))
@@ -189,41 +193,41 @@ def count_unserved(status: int) -> None:
 
 
 def count_sent(endpoint: str | None, cluster: str, rows: int, bytes: int) -> None:  # noqa: A002 - what is counted
-    """Count what an answer holds: data points and bytes of its body."""
+    """Count the data points and bytes of a response."""
     _, rows_out, bytes_out = _answers(endpoint or OTHER, cluster_label(cluster))
     rows_out.inc(rows)
     bytes_out.inc(bytes)
 
 
 def watch_token_file(is_readable: Callable[[], bool] | None) -> None:
-    """Report at each scrape what ``is_readable`` returns; None where no tokens are in use."""
+    """Report at each scrape what ``is_readable`` returns; None if no tokens are in use."""
     _token_file.is_readable = is_readable
 
 
 def set_pool_use(cluster: str, in_use: int, idle: int) -> None:
-    """Tell how many connections of this process to ``cluster`` are lent out, and how many wait."""
+    """Set the numbers of connections of this process to ``cluster`` that are in use and idle."""
     lent, waiting, _ = _pool(cluster_label(cluster))
     lent.set(in_use)
     waiting.set(idle)
 
 
 def observe_pool_wait(cluster: str, seconds: float) -> None:
-    """Count the time a request has waited for a connection, dialling included."""
+    """Record how long a request waited for a connection, connecting included."""
     _pool(cluster_label(cluster))[-1].observe(seconds)
 
 
-def count_dial(cluster: str, outcome: Outcome) -> None:
-    """Count a new connection that was made, could not be, or was refused at the server's limit of connections."""
-    DIALS.labels(cluster_label(cluster), outcome).inc()
+def count_connect(cluster: str, outcome: Outcome) -> None:
+    """Count an attempt to connect: successful, failed, or refused at the server's connection limit."""
+    CONNECTS.labels(cluster_label(cluster), outcome).inc()
 
 
 def set_breaker_open(cluster: str, is_open: bool) -> None:
-    """Tell whether the breaker of ``cluster`` is open in this process."""
+    """Set whether the circuit breaker of ``cluster`` is open in this process."""
     BREAKER_OPEN.labels(cluster_label(cluster)).set(is_open)
 
 
 def count_refusal(cluster: str, reason: Reason) -> None:
-    """Count a request that was refused for want of the thing ``reason`` names."""
+    """Count a refused request by the resource it lacked."""
     REFUSED.labels(cluster_label(cluster), reason).inc()
 
 
@@ -233,32 +237,32 @@ def set_guard_running(guard: Guard, *, is_running: bool) -> None:
 
 
 def count_guard_failure(guard: Guard) -> None:
-    """Count a guard that could not be started, was found dead, or failed at a look."""
+    """Count a guard that failed to start, died, or failed in a check."""
     GUARD_FAILURES.labels(guard).inc()
 
 
 def count_deadline(cluster: str) -> None:
-    """Count a request that its deadline ended."""
+    """Count a request that reached its deadline."""
     DEADLINE_EXCEEDED.labels(cluster_label(cluster)).inc()
 
 
 def count_client_left(cluster: str) -> None:
-    """Count a query that was ended because nobody waited for it any more."""
+    """Count a query that ended because its client disconnected."""
     CLIENT_LEFT.labels(cluster_label(cluster)).inc()
 
 
 def count_copy_hit(cluster: str) -> None:
-    """Count a copy that had everything."""
+    """Count a copy that was up to date."""
     COPY_HITS.labels(cluster_label(cluster)).inc()
 
 
 def count_copy_refresh(cluster: str, seconds: float) -> None:
-    """Count a copy that was brought up to date with a few new records."""
+    """Record how long adding new records to a copy took."""
     COPY_REFRESH_SECONDS.labels(cluster_label(cluster)).observe(seconds)
 
 
 def count_copy_build(cluster: str, ok: bool, seconds: float) -> None:
-    """Count a workload that was read whole, or could not be."""
+    """Record how long building a copy took, and whether it succeeded."""
     COPY_BUILD_SECONDS.labels(cluster_label(cluster), "ok" if ok else "failed").observe(seconds)
 
 
@@ -268,7 +272,7 @@ def set_copy_bytes(size: int) -> None:
 
 
 def count_copy_eviction() -> None:
-    """Count a copy that was removed to make room."""
+    """Count a copy that was evicted to free space."""
     COPY_EVICTIONS.inc()
 
 

@@ -1,4 +1,4 @@
-"""The progress of workloads in Prometheus's text form; what a series is made from is an answer of ``progress``."""
+"""Formats the progress of workloads as Prometheus metrics."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 STATES = ("running", "stalled", "ended", "finished")
-# Of a workload; more are parts of one trouble.
+# Per workload: more are usually symptoms of the same problem.
 MOST_NON_FINITE = 10
 WORKLOAD = ["cluster", "workload"]
 
@@ -16,7 +16,7 @@ Reading = tuple[str, Mapping[str, Any]]
 
 
 class _Workloads(Collector):
-    """The gauges of workloads, from (cluster, progress) of each, and the clusters that could not be read."""
+    """The gauges of workloads and of clusters that could not be read."""
 
     def __init__(self, readings: Sequence[Reading], failed: Mapping[str, bool], now_seconds: float) -> None:
         self._readings = readings
@@ -24,10 +24,12 @@ class _Workloads(Collector):
         self._now = now_seconds
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        state = GaugeMetricFamily("lens_perf_workload_state", "1 for the state it is in", labels=[*WORKLOAD, "state"])
+        state = GaugeMetricFamily(
+            "lens_perf_workload_state", "1 for the workload's state, else 0", labels=[*WORKLOAD, "state"]
+        )
         non_finite = GaugeMetricFamily(
             "lens_perf_workload_non_finite_since_timestamp_seconds",
-            "Since when a metric has been NaN or infinite, in seconds since 1970; 0 if that is not known",
+            "Unix time since which a metric has been NaN or infinite; 0 if unknown",
             labels=[*WORKLOAD, "metric", "data_source"],
         )
         for cluster, progress in self._readings:
@@ -40,11 +42,15 @@ class _Workloads(Collector):
         yield state
         yield self._gauge("seconds_since_last_record", "Age of the newest record", self._find_age)
         yield self._gauge("iteration", "Iteration of the newest record", lambda each: each["current_iteration"])
-        yield self._gauge("target_iteration", "Iterations there are to be", lambda each: each["target_iteration"])
-        yield self._gauge("seconds_per_iteration", "Median of the latest intervals", _find_pace)
+        yield self._gauge(
+            "target_iteration",
+            "Iteration at which the workload will be finished",
+            lambda each: each["target_iteration"],
+        )
+        yield self._gauge("seconds_per_iteration", "Median pace of the latest intervals", _find_pace)
         yield non_finite
         failed = GaugeMetricFamily(
-            "lens_perf_workloads_unread", "Whether workloads of the cluster could not be read", labels=["cluster"]
+            "lens_perf_workloads_unread", "1 if workloads of the cluster could not be read", labels=["cluster"]
         )
         for name, is_failed in self._failed.items():
             failed.add_metric([name], float(is_failed))
@@ -69,7 +75,7 @@ def _find_pace(progress: Mapping[str, Any]) -> float | None:
 
 
 def expose_workloads(readings: Sequence[Reading], failed: Mapping[str, bool], now_seconds: float) -> bytes:
-    """Return the metrics of workloads: (cluster, progress) of each, and of each cluster whether it failed to answer."""
+    """Return the metrics of workloads, from (cluster, progress) pairs and from which clusters failed to answer."""
     registry = CollectorRegistry()
     registry.register(_Workloads(readings, failed, now_seconds))
     return generate_latest(registry)

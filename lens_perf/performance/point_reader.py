@@ -27,7 +27,7 @@ from lens_perf.performance.points.table_points import write_table_points
 from lens_perf.performance.statements import Transaction
 from lens_perf.performance.workload_copies import Clusters, WorkloadCopies
 
-NOT_A_CURSOR = "after must be the cursor of an earlier answer about this workload; leave it empty to begin"
+NOT_A_CURSOR = "after must be the cursor of an earlier answer for this workload; leave it empty to start"
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from lens_perf.performance.workload_queries import select_activity, select_detai
 BOUND_SECONDS = 2.5
 # Stepping through thousands of workloads takes some ten milliseconds: many watchers share one look.
 FRESH_SECONDS = 1.0
-NOT_A_TOKEN = "page_token must be the next_page_token of an earlier answer to the same question"  # noqa: S105 - none
+NOT_A_TOKEN = "page_token must be the next_page_token of an earlier answer to the same request"  # noqa: S105 - none
 
 Key = tuple[int, str, str]
 # Of a cluster that did not answer for the first page, a later one shows what there is by then.

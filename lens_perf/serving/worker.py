@@ -78,7 +78,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # likewise
     def check_config(cls, cfg: Any, log: Any) -> None:
         """Refuse settings of gunicorn that this worker does not serve."""
         if cfg.is_ssl:
-            sys.stderr.write("lens_perf: gunicorn is to serve plain HTTP; let a proxy in front terminate TLS\n")
+            sys.stderr.write("lens_perf: gunicorn must serve plain HTTP; terminate TLS in a proxy in front of it\n")
             sys.exit(REFUSED)
         super().check_config(cfg, log)
 

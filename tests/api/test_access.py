@@ -95,7 +95,7 @@ def test_what_matches_no_rule_needs_none_and_opens_nothing(client: FlaskClient, 
     ],
 )  # fmt: skip
 def test_without_a_token_nothing_is_told_of_the_request(client: FlaskClient, path: str) -> None:
-    assert ask(client, path, None) == (401, "A token is needed: Authorization: Bearer ...")
+    assert ask(client, path, None) == (401, "A token is required: send Authorization: Bearer TOKEN")
     assert client.head(path).status_code == 401
 
 

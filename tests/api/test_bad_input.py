@@ -110,7 +110,7 @@ def test_unknown_data_source(client: FlaskClient, endpoint: str, name: str) -> N
 
 @pytest.mark.parametrize("query", [{"metrics": "a,\0"}, {"metric": "\0"}, {"metric": ["a", "b\0"]}])
 def test_nul_in_metric(client: FlaskClient, query: dict[str, Any]) -> None:
-    assert refused(client, DATA, **query) == "a metric name holds no NUL"
+    assert refused(client, DATA, **query) == "a metric name must not contain NUL"
 
 
 @pytest.mark.parametrize(
@@ -120,18 +120,18 @@ def test_nul_in_metric(client: FlaskClient, query: dict[str, Any]) -> None:
         ({"max_points": "-5"}, "max_points must be a whole number of at least 1"),
         ({"maxDataPoints": "1e3"}, "maxDataPoints must be a whole number of at least 1"),
         ({"max_points": "9" * 19}, "max_points must be a whole number of at least 1"),
-        ({"max_points": "9", "maxDataPoints": "9"}, "max_points and maxDataPoints mean the same; give one"),
+        ({"max_points": "9", "maxDataPoints": "9"}, "max_points and maxDataPoints are the same parameter; use one"),
         ({"start_iteration": "x"}, "start_iteration must be a whole number"),
         ({"start_iteration": "1_0"}, "start_iteration must be a whole number"),
         ({"end_iteration": "\uff11"}, "end_iteration must be a whole number"),
         ({"start_iteration": "2", "end_iteration": "1"}, "start_iteration must not be after end_iteration"),
         ({"format": "xml"}, "format must be one of json, csv, ndjson, parquet"),
         ({"layout": "rows"}, "layout must be one of points, columns, wide"),
-        ({"layout": "columns", "format": "csv"}, "layout=columns is for format=json"),
+        ({"layout": "columns", "format": "csv"}, "layout=columns requires format=json"),
         ({"non_finite": "1"}, "non_finite must be true or false"),
         ({"after": "a b"}, "after must be the cursor of an earlier answer"),
-        ({"layout": "wide"}, "layout=wide needs format=csv or format=parquet"),
-        ({"layout": "wide", "format": "ndjson"}, "layout=wide needs format=csv or format=parquet"),
+        ({"layout": "wide"}, "layout=wide requires format=csv or format=parquet"),
+        ({"layout": "wide", "format": "ndjson"}, "layout=wide requires format=csv or format=parquet"),
         ({"serial": "x"}, "serial must be a whole number and at most 2147483647"),
         ({"serial": str(2**31)}, "serial must be a whole number and at most 2147483647"),
         ({"include": "id"}, "include must be serial"),
@@ -139,7 +139,7 @@ def test_nul_in_metric(client: FlaskClient, query: dict[str, Any]) -> None:
         ({"after": "abc", "format": "parquet"}, NO_PLACE_FOR_CHANGES),
         (
             {"after": "", "max_points": "9", "method": "stride"},
-            "stride is a preview, which has no changes; remove after",
+            "stride is a preview and reports no changes; remove after",
         ),
         ({"after": "abc"}, NOT_A_CURSOR),
         ({"after": "W10"}, NOT_A_CURSOR),

@@ -86,7 +86,7 @@ def test_a_post_is_never_answered_with_304(client: FlaskClient, stored: str) -> 
         ({"start": "5"}, "start and end must be used together"),
         ({"nonsense": "1"}, "Unknown parameter nonsense"),
         ({"max_points": "1_0"}, "max_points must be a whole number"),
-        ({"metric": ["a\0b"]}, "a metric name holds no NUL"),
+        ({"metric": ["a\0b"]}, "a metric name must not contain NUL"),
         ({"cluster": "invented"}, "Unknown cluster"),
     ],
 )

@@ -142,7 +142,7 @@ def test_a_workload_without_an_answer_keeps_its_cursor(ask: Ask, workloads: Work
         ({"after": "a.b.c.d"}, "after must be the cursor of an earlier answer about these workloads"),
         ({"after": "a.b.c"}, "after must be the cursor of an earlier answer about this workload"),
         ({"after": "a+b"}, "after must be the cursor of an earlier answer about these workloads"),
-        ({"after": "a.b.c", "format": "ndjson"}, "after of several workloads needs format=json or layout=columns"),
+        ({"after": "a.b.c", "format": "ndjson"}, "after for several workloads requires format=json or layout=columns"),
         ({"after": "a.b.c", "format": "csv"}, "CSV and Parquet cannot say which points to drop"),
     ],
 )

@@ -147,7 +147,7 @@ def test_a_connection_limit_below_the_pool(postgres18: EmbeddedPostgres, write_s
                 assert response.json["message"].startswith("Cluster narrow accepts no more connections")
             assert app.extensions[REGISTRY].breaker_state("narrow") == "closed"
             metrics = app.test_client().get("/metrics").text
-            counted = {each: value_of(metrics, "lens_perf_dials_total", cluster="narrow", outcome=each)
+            counted = {each: value_of(metrics, "lens_perf_connects_total", cluster="narrow", outcome=each)
                        for each in ("limit", "failed", "ok")}  # fmt: skip
             assert counted == {"limit": 4, "failed": 0, "ok": 0}
             held.close()
@@ -206,7 +206,7 @@ def test_text_that_is_none(postgres18: EmbeddedPostgres, encoded: str, write_set
 
 @pytest.mark.parametrize("text", ["\ud800", "a\udfffb", "a\0b"])
 def test_a_parameter_that_no_text_can_hold(registry: ClusterRegistry, text: str) -> None:
-    refused = pytest.raises(InvalidParameterError, match="NUL character or half a surrogate pair")
+    refused = pytest.raises(InvalidParameterError, match="NUL character or an unpaired surrogate")
     with refused, registry.read("alpha") as transaction:
         transaction.fetch_all("SELECT %(name)s", {"name": text})
     with pytest.raises(InvalidParameterError), registry.read("alpha") as transaction:
@@ -227,4 +227,7 @@ def test_a_database_that_is_not_there(app: Flask, postgres: EmbeddedPostgres) ->
     assert "without_database" in two_clusters(postgres)
     response = app.test_client().get("/lens/v1/workloads/w/metrics/sources?cluster=without_database")
     assert response.json is not None
-    assert response.json["message"] == "Cluster without_database is not set up for this service; tell its operator"
+    assert (
+        response.json["message"]
+        == "Cluster without_database is not set up for this service; ask its operator to run lens-perf check-config"
+    )

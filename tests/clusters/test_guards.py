@@ -13,7 +13,7 @@ from flask import Flask
 
 from lens_perf.app import REGISTRY
 from lens_perf.clusters.guard import Watchdog
-from lens_perf.clusters.guard_thread import LOOKS_BEFORE_SLEEP, GuardThread
+from lens_perf.clusters.guard_thread import CHECKS_BEFORE_SLEEP, GuardThread
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from lens_perf.errors import ClusterSaturatedError
 from tests.conftest import READER, running_app
@@ -112,7 +112,7 @@ def test_a_guard_sleeps_when_there_is_nothing_and_wakes_at_once() -> None:
     guard.wake()
     wait_until(lambda: guard._sleeps)
     asleep = len(looks)
-    assert asleep >= LOOKS_BEFORE_SLEEP
+    assert asleep >= CHECKS_BEFORE_SLEEP
     time.sleep(0.05)
     assert len(looks) == asleep
     guard.wake()

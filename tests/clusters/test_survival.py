@@ -211,7 +211,7 @@ def test_heavy_reads_have_a_cap(
             for query in ("data", "data?metrics=loss", "iteration-times"):
                 response = client.get(path + query)
                 assert response.status_code == 503
-                assert response.json["message"] == "Too many reads of data points at once; try again in a moment"
+                assert response.json["message"] == "Too many large reads at once; try again in a moment"
             assert client.get(path + "sources").status_code == 200
             assert registry.connections_in_use("near") == 0
         for query in ("data", "data?metrics=loss", "iteration-times"):

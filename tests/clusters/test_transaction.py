@@ -79,5 +79,5 @@ def test_the_driver_is_never_quoted(
     settings = load_settings(write_settings(two_clusters(postgres)))
     with closing(ClusterRegistry(settings)) as own, pytest.raises(ClusterError), own.read("without_database"):
         pass
-    answer = "Cluster without_database is not set up for this service; tell its operator"
+    answer = "Cluster without_database is not set up for this service; ask its operator to run lens-perf check-config"
     assert caplog.messages == [f"cluster without_database: OperationalError, SQLSTATE none: {answer}"]

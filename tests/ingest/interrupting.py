@@ -15,7 +15,7 @@ from lens_perf.ingest.record_writer import BATCH_SIZE
 
 LINES = 2 * BATCH_SIZE + 1234
 SENTENCE = "lens-perf: interrupted"
-ADVICE = "what is stored is whole, import again to complete it"
+ADVICE = "what is stored is complete; import again to add the rest"
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ def exposed() -> str:
 
 COUNTS: list[tuple[Callable[[str], None], str, dict[str, str], float]] = [
     (lambda name: metrics.count_refusal(name, "heavy"), "lens_perf_refused_total", {"reason": "heavy"}, 1),
-    (lambda name: metrics.count_dial(name, "ok"), "lens_perf_dials_total", {"outcome": "ok"}, 1),
-    (lambda name: metrics.count_dial(name, "failed"), "lens_perf_dials_total", {"outcome": "failed"}, 1),
-    (lambda name: metrics.count_dial(name, "limit"), "lens_perf_dials_total", {"outcome": "limit"}, 1),
+    (lambda name: metrics.count_connect(name, "ok"), "lens_perf_connects_total", {"outcome": "ok"}, 1),
+    (lambda name: metrics.count_connect(name, "failed"), "lens_perf_connects_total", {"outcome": "failed"}, 1),
+    (lambda name: metrics.count_connect(name, "limit"), "lens_perf_connects_total", {"outcome": "limit"}, 1),
     (metrics.count_deadline, "lens_perf_deadline_exceeded_total", {}, 1),
     (metrics.count_client_left, "lens_perf_client_left_total", {}, 1),
     (lambda name: metrics.observe_pool_wait(name, 0.25), "lens_perf_pool_wait_seconds_sum", {}, 0.25),
@@ -78,4 +78,4 @@ def test_a_new_cluster_stands_there_with_zeros() -> None:
     metrics.declare_clusters(["fresh"])
     fresh = {name: value for (name, labels), value in read_samples(exposed()).items() if ("cluster", "fresh") in labels}
     assert set(fresh.values()) == {0.0}
-    assert {"lens_perf_dials_total", "lens_perf_refused_total", "lens_perf_breaker_open"} <= set(fresh)
+    assert {"lens_perf_connects_total", "lens_perf_refused_total", "lens_perf_breaker_open"} <= set(fresh)

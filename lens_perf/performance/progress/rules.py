@@ -139,8 +139,8 @@ def _estimate_end(facts: ProgressFacts, now_seconds: float) -> dict[str, Any] | 
         "earliest": earliest,
         "latest": latest,
         "seconds": max(0.0, round(expected / 1000 - now_seconds, 3)),
-        "basis": f"{remaining} iterations at the median pace of {facts.intervals} intervals, "
-        f"iterations {facts.first_recent} to {facts.last_recent}, restarts and pauses left out",
+        "basis": f"{remaining:,} iterations at the median pace of {facts.intervals} intervals, "
+        f"iterations {facts.first_recent:,} to {facts.last_recent:,}, without restarts and pauses",
     }
 
 

@@ -1,4 +1,4 @@
-"""How a connection to a cluster is made: the user's DSN, the password's source and the limits of the network."""
+"""Opens connections to a cluster: the DSN, the source of the password, and network timeouts."""
 
 import os
 from collections.abc import Mapping
@@ -12,8 +12,8 @@ from psycopg2.extensions import parse_dsn
 from lens_perf.config import ClusterSettings
 from lens_perf.errors import ConfigError
 
-# A peer that vanished without a word is noticed by the kernel: 2 seconds after it was sent something, and after about
-# 20 seconds if it was not. Whether a peer that lives is busy does not matter: its kernel acknowledges.
+# The kernel notices a vanished peer 2 seconds after sending to it, or after about 20 seconds of silence. A busy peer is
+# not affected, because its kernel acknowledges.
 NETWORK_LIMITS = {
     "keepalives": "1",
     "keepalives_idle": "10",
@@ -23,8 +23,8 @@ NETWORK_LIMITS = {
 }
 
 
-def read_connection_arguments(where: str, settings: ClusterSettings, dial_seconds: int) -> Mapping[str, str]:
-    """Return libpq's keywords for a cluster; what its DSN says wins over the limits set here.
+def read_connection_arguments(where: str, settings: ClusterSettings, connect_seconds: int) -> Mapping[str, str]:
+    """Return libpq's keywords for a cluster; the DSN overrides the limits set here.
 
     Raises ConfigError, which names ``where`` and the key but never a value: libpq's own message would quote it.
     """
@@ -34,16 +34,17 @@ def read_connection_arguments(where: str, settings: ClusterSettings, dial_second
         raise ConfigError(
             f"{where}.dsn: expected a libpq connection string, as key=value pairs or postgresql://"
         ) from None
-    limits = {"connect_timeout": str(dial_seconds), "fallback_application_name": "lens_perf", **NETWORK_LIMITS}
+    limits = {"connect_timeout": str(connect_seconds), "fallback_application_name": "lens_perf", **NETWORK_LIMITS}
     return {**limits, **_read_password(where, settings), **given, "client_encoding": "UTF8"}
 
 
-def dial(where: str, settings: ClusterSettings, dial_seconds: int) -> Connection:
+def connect(where: str, settings: ClusterSettings, connect_seconds: int) -> Connection:
     """Open a connection to a cluster in autocommit mode.
 
-    The password is read anew each time, so that a changed file counts. Raises psycopg2.Error and ConfigError.
+    The password is read for each connection, so that a changed file takes effect. Raises psycopg2.Error and
+    ConfigError.
     """
-    arguments: dict[str, Any] = dict(read_connection_arguments(where, settings, dial_seconds))
+    arguments: dict[str, Any] = dict(read_connection_arguments(where, settings, connect_seconds))
     connection: Connection = psycopg2.connect(**arguments)
     connection.autocommit = True
     return connection
