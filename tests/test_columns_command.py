@@ -45,7 +45,7 @@ def test_looking_after_a_copy(postgres: EmbeddedPostgres, store: Store, uid: str
     store(uid, [Row({"loss": 1.5, "big": 10**30, "odd": "NaN", 'a, "b': None}), Row({"loss": 2})])
     assert build(config, uid) == 2
     listed = run(config, "list").output
-    assert f"alpha  {uid}  2  0.0  20" in listed
+    assert f"alpha  {uid}  2 records  0.0 MiB  last used 20" in listed
     verified = run(config, "verify", *target)
     assert verified.exit_code == 0, verified.output
     assert "2 records in the copy, 2 in the table" in verified.output

@@ -100,8 +100,8 @@ def test_bad_files(write_settings: Write, text: str, words: str) -> None:
     [
         ("LENS_PERF_POOL_SIZE", "LENS_PERF_POOL_SIZE: expected a whole number of at least 1"),
         ("LENS_PERF_LIMITS_DEADLINE_SECONDS", "LENS_PERF_LIMITS_DEADLINE_SECONDS: expected a number"),
-        ("LENS_PERF_POOL_SIZES", "LENS_PERF_POOL_SIZES: this environment variable sets nothing"),
-        ("LENS_PERF_CLUSTERS_GAMMA_DSN", "LENS_PERF_CLUSTERS_GAMMA_DSN: this environment variable sets nothing"),
+        ("LENS_PERF_POOL_SIZES", "LENS_PERF_POOL_SIZES: not the variable of a setting"),
+        ("LENS_PERF_CLUSTERS_GAMMA_DSN", "LENS_PERF_CLUSTERS_GAMMA_DSN: not the variable of a setting"),
     ],
 )
 def test_bad_variables(write_settings: Write, variable: str, words: str) -> None:

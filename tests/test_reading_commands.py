@@ -60,9 +60,9 @@ def test_workloads_of_all_clusters_but_those_away(run: Run, stored: str) -> None
 @on_one_version
 def test_show(run: Run, stored: str) -> None:
     text = run("show", stored).stdout
-    assert text.splitlines()[0] == f"{stored}  ended  (warning: ended before target)"
-    assert "iteration   100 of 200, 50.0%" in text
-    assert "1 s an iteration, 1 s to 1 s" in text
+    assert text.splitlines()[0] == f"{stored} in cluster alpha: ended (warning: ended before target)"
+    assert "iteration    100 of 200 (50.0%)" in text
+    assert "1 s per iteration (1 s to 1 s)" in text
     line = next(line for line in text.splitlines() if line.startswith("  loss "))
     assert "█" in line, "the spike"
     assert line.endswith("0.01 to 9, last 0.01")
@@ -74,8 +74,8 @@ def test_show_since_when_a_loss_is_nan(run: Run, store: Store, uid: str) -> None
     rows = [Row({"lm_loss": "NaN" if index > 350 else 1.5}, index, at(index * 1000)) for index in range(1, 401)]
     store(uid, rows)
     lines = run("show", uid).stdout.splitlines()
-    assert lines[0] == f"{uid}  ended  (critical: non finite loss)"
-    assert any(line.startswith("  not finite  lm_loss, since iteration 351, ") for line in lines)
+    assert lines[0] == f"{uid} in cluster alpha: ended (critical: non finite loss)"
+    assert any(line.startswith("  not finite   lm_loss, since iteration 351, ") for line in lines)
     (line,) = (line for line in lines if line.startswith("  lm_loss "))
     assert "1.5 to 1.5, last 1.5, not finite since iteration 351, " in line
 
@@ -85,8 +85,39 @@ def test_show_what_is_not_there(run: Run, uid: str) -> None:
     for words in (["show", uid], ["show", uid, "--json"], ["export", uid]):
         result = run(*words)
         assert result.exit_code == 1
-        assert f"has no data of {uid}; lens-perf workloads lists them" in result.stderr
-    assert run("show", uid, "--cluster", "beta").stderr.startswith(f"lens-perf: Cluster beta has no data of {uid};")
+        assert result.stderr == (
+            f"lens-perf: no workload {uid} in clusters alpha, beta; unreachable, without_table, without_database did not "
+            "answer; lens-perf workloads lists them\n"
+        )
+    assert run("show", uid, "--cluster", "beta").stderr.startswith(f"lens-perf: no workload {uid} in cluster beta;")
+    unknown = run("show", uid, "--cluster", "gamma")
+    assert unknown.exit_code == 2
+    assert unknown.stderr.startswith("lens-perf: Unknown cluster; expected one of alpha, beta, unreachable,")
+
+
+@on_one_version
+def test_the_cluster_is_found_and_named(run: Run, store: Store, uid: str) -> None:
+    store(uid, [Row({"loss": 1}, 1, at(0))], cluster="beta")
+    found = run("show", uid)
+    assert (found.exit_code, found.stderr) == (0, "")
+    assert found.stdout.startswith(f"{uid} in cluster beta: ")
+    assert json.loads(run("show", uid, "--json").stdout)["cluster"] == "beta"
+    assert len(run("export", uid).stdout.splitlines()) == 2
+    store(uid, [Row({"loss": 1}, 1, at(0))])
+    both = run("show", uid)
+    assert both.stdout.startswith(f"{uid} in cluster alpha: ")
+    assert both.stderr == (f"lens-perf: showing {uid} in cluster alpha; beta has it, too: choose with --cluster\n")
+    assert run("show", uid, "--cluster", "beta").stderr == ""
+
+
+@on_one_version
+def test_an_unknown_metric_is_named(run: Run, stored: str) -> None:
+    nothing = run("export", stored, "--metric", "loss2")
+    words = f"lens-perf: no metric loss2 in cluster alpha; {stored} has loss, target_iteration\n"
+    assert (nothing.exit_code, nothing.stderr) == (1, words)
+    some = run("export", stored, "--metric", "loss", "--metric", "loss2")
+    assert (some.exit_code, some.stderr) == (0, words)
+    assert run("export", stored, "--metric", "loss").stderr == ""
 
 
 @on_one_version
@@ -144,7 +175,7 @@ def test_show_says_what_is_not_finite(capsys: pytest.CaptureFixture[str]) -> Non
         seconds_wall=399,
         non_finite=(NonFiniteMetric("lm_loss", "log", 351, 350_000),),
     )
-    _print_progress({"workload_uid": "run", **judge_progress(facts, 400)})
+    _print_progress({"workload_uid": "run", **judge_progress(facts, 400)}, "alpha")
     text = capsys.readouterr().out
-    assert text.startswith("run  finished  (critical: non finite loss)\n")
-    assert "  not finite  lm_loss, since iteration 351, " in text
+    assert text.startswith("run in cluster alpha: finished (critical: non finite loss)\n")
+    assert "  not finite   lm_loss, since iteration 351, " in text

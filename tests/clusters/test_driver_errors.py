@@ -199,7 +199,7 @@ def test_a_name_that_the_database_cannot_store(
 def test_text_that_is_none(postgres18: EmbeddedPostgres, encoded: str, write_settings: Callable[[str], Path]) -> None:
     settings = load_settings(write_settings(f'[clusters.bytes]\ndsn = "{postgres18.dsn(encoded)}"'), {})
     with closing(ClusterRegistry(settings)) as registry:
-        with pytest.raises(ClusterFailedError, match="holds text that is not UTF-8"), registry.read(None) as reading:
+        with pytest.raises(ClusterFailedError, match="contains text that is not UTF-8"), registry.read(None) as reading:
             reading.fetch_all(r"SELECT E'\xff'", {})
         assert registry.connections_in_use("bytes") == 0
 

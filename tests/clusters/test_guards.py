@@ -91,7 +91,7 @@ def test_a_dead_guard_is_started_again(caplog: pytest.LogCaptureFixture) -> None
     assert "guard watchdog: the thread has ended; starting it again" in caplog.text
 
 
-def test_a_failed_look_is_not_the_end(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failed_check_is_not_the_end(caplog: pytest.LogCaptureFixture) -> None:
     looks: list[int] = []
 
     def look() -> bool:
@@ -103,7 +103,7 @@ def test_a_failed_look_is_not_the_end(caplog: pytest.LogCaptureFixture) -> None:
     GuardThread("watchdog", 0.01, look).wake()
     wait_until(lambda: len(looks) >= 8)
     assert len(set(looks)) == 1
-    assert caplog.text.count("guard watchdog: a look failed") == 4
+    assert caplog.text.count("guard watchdog: a check failed") == 4
 
 
 def test_a_guard_sleeps_when_there_is_nothing_and_wakes_at_once() -> None:

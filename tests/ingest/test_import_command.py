@@ -38,9 +38,9 @@ def test_a_summary_for_people(importer: Importer, log: Path) -> None:
     assert outcome.status == 3
     assert outcome.output.splitlines() == [
         "read       14 lines",
-        "records    13, iterations 1 to 11, 1 restarts, 13 without a time",
+        "records    13, iterations 1 to 11, 1 restart, 13 without a time",
         "metrics    3: elapsed_time_per_iteration_ms 13, lm_loss 12, target_iteration 13",
-        "not finite 1 values, kept as texts",
+        "not finite 1 values, stored as texts",
         "note       the log's dialect is that of Megatron-LM",
         "left out   1 fields of the iteration line that are no numbers",
         "             lm loss: what?",
@@ -125,7 +125,7 @@ def test_nothing_to_import(importer: Importer, tmp_path: Path, kind: str, conten
         ("log", ("--serial", "-1"), "--serial"),
         ("log", ("--cluster", "nix"), "Unknown cluster"),
         ("huggingface", ("--follow",), "instead of --follow"),
-        ("zip", (), "is not one of"),
+        ("zip", (), "zip does not exist"),
     ],
 )
 def test_wrong_commands(importer: Importer, log: Path, kind: str, options: tuple[str, ...], words: str) -> None:

@@ -116,7 +116,7 @@ def test_a_webhook_that_fails_is_tried_again(watch: Watch, store: Store, uid: st
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--cluster", "alpha", "--all"], "--cluster and --all exclude each other"),
+        (["--cluster", "alpha", "--all"], "--cluster and --all cannot be used together"),
         (["--webhook", "http://127.0.0.1", "--format", "json", "--format", "slack"], "one for each --webhook"),
         (["--webhook", "https://hooks.slack.com/x", "--format", "slack"], "holds a secret"),
         (["--cluster", "nowhere"], "Unknown cluster"),
