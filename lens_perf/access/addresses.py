@@ -37,11 +37,11 @@ def _is_loopback(host: str) -> bool:
 
 
 def find_objection(addresses: Iterable[Address], settings: Settings) -> str | None:
-    """Return why the service must not be served on ``addresses``, and what to change, or None."""
+    """Return why the service must not listen on ``addresses``, and what to change; None if it may."""
     access = settings.access
     if access.token_file is not None or access.open_without_tokens or all(map(is_local, addresses)):
         return None
     return (
-        "whoever reaches this address could read every workload: make tokens with lens-perf token create and name the "
-        "file in access.token_file, bind 127.0.0.1 or a Unix socket, or set access.open_without_tokens = true"
+        "anyone who can reach this address could read every workload: create tokens with lens-perf token create and set "
+        "access.token_file, bind 127.0.0.1 or a Unix socket, or set access.open_without_tokens = true"
     )

@@ -137,5 +137,5 @@ class CurrentTokens:
             self._reported_at = NEVER
         elif time.monotonic() - self._reported_at >= REPORT_SECONDS:
             self._reported_at = time.monotonic()
-            effect = "no token is accepted" if self._tokens is None else "the tokens of its last good content count"
+            effect = "no token is accepted" if self._tokens is None else "its last valid content is used"
             log.error("%s; %s until it can be read", self._error, effect)

@@ -78,7 +78,7 @@ def create_token(path: Path, name: str, clusters: Sequence[str], settings_file: 
     with _locked_directory(path) as target:
         tokens = load_tokens(target) if target.exists() else ()
         if any(token.name == name for token in tokens):
-            raise ConfigError(f"{path}: there is a token {name}; revoke it first, or choose another name")
+            raise ConfigError(f"{path}: a token {name} exists; revoke it first, or choose another name")
         allowed = frozenset(clusters) if clusters else None
         created_at = datetime.now(UTC).isoformat(timespec="seconds")
         _replace(target, [*tokens, Token(name, make_digest(secret), allowed, created_at)], settings_file)
@@ -91,7 +91,7 @@ def revoke_token(path: Path, name: str) -> None:
         tokens = load_tokens(target)
         kept = [token for token in tokens if token.name != name]
         if len(kept) == len(tokens):
-            raise ConfigError(f"{path}: there is no token {name}")
+            raise ConfigError(f"{path}: no token {name}")
         _replace(target, kept, None)
 
 
@@ -143,7 +143,7 @@ def _replace(target: Path, tokens: Sequence[Token], settings_file: Path | None) 
 
 
 def _keep_access(target: Path, unfinished: Path) -> None:
-    """Give the new file the old one's owner, group, mode and access list, or raise ConfigError: nobody loses access."""
+    """Copy owner, group, mode and access list of the old file to the new one, or raise ConfigError."""
     old = target.stat()
     try:
         os.chown(unfinished, old.st_uid, old.st_gid)
@@ -155,9 +155,9 @@ def _keep_access(target: Path, unfinished: Path) -> None:
 
 def _share_with_group(settings_file: Path, descriptor: int) -> None:
     settings = settings_file.stat()
-    # Of settings that everybody may read, the group says nothing about the service's user.
+    # If everybody may read the settings, their group says nothing about the service's user.
     if settings.st_mode & READABLE_BY_OTHERS == stat.S_IRGRP:
-        # Without the right to give the group, the file stays readable by its owner alone.
+        # Without permission to set the group, the file stays readable by its owner only.
         with suppress(PermissionError):
             os.fchown(descriptor, -1, settings.st_gid)
             os.fchmod(descriptor, 0o640)
@@ -168,7 +168,9 @@ def describe_readers(path: Path) -> str | None:
     status = path.stat()
     if status.st_mode & READABLE_BY_OTHERS:
         return None
-    return f"only {_user_name(status.st_uid)} can read {path}: a service of another user does not see the change"
+    return (
+        f"only {_user_name(status.st_uid)} can read {path}: a service that runs as another user will not see the change"
+    )
 
 
 def find_other_writers(path: Path) -> list[str]:

@@ -11,13 +11,13 @@ from lens_perf.config import Settings
 from lens_perf.errors import ForbiddenError
 
 NOT_OPEN = (
-    "The service has no tokens, so it answers only callers on its own machine: its operator can name a file of tokens "
-    "in access.token_file, or set access.open_without_tokens = true"
+    "This service has no tokens and answers only callers on its own machine; its operator can set access.token_file or "
+    "access.open_without_tokens = true"
 )
 
 
 def install_local_callers(app: Flask, settings: Settings) -> None:
-    """Refuse the API to callers elsewhere, unless there are tokens or the settings open the service without."""
+    """Refuse callers on other machines, unless there are tokens or the settings open the service without tokens."""
     if settings.access.token_file is not None or settings.access.open_without_tokens:
         return
 

@@ -102,21 +102,21 @@ class Watcher:
         return True
 
     def _choose(self, now: float) -> tuple[Sequence[Named], bool]:
-        """Return which workloads to check, and whether all clusters could be asked."""
+        """Return which workloads to check, and whether all clusters answered."""
         if self._named:
             return self._named, True
         try:
             answer = self._list_workloads()
         except LensError as error:
-            self._report("the listing", error.message)
+            self._report("The list of workloads", error.message)
             return [], False
-        self._report("the listing", None)
+        self._report("The list of workloads", None)
         for warning in answer["warnings"]:
             logger.warning("%s", warning["message"])
         return list(self._select_listed(answer["workloads"], now)), not answer["warnings"]
 
     def _select_listed(self, workloads: Iterable[Mapping[str, Any]], now: float) -> Iterator[Named]:
-        """Yield the workloads that may have changed: not those that are over, and not written since."""
+        """Yield the workloads that may have changed: not those that have ended or finished and have no new records."""
         for each in workloads:
             known = self._memory.recall(each["cluster"], each["workload_uid"])
             last = each["last_timestamp"]
@@ -134,7 +134,7 @@ class Watcher:
                 self._memory.queue(name, [event.as_json() for event in events])
 
     def _post(self, seen: Sequence[Observation], events: Sequence[Event], now: float, interval_seconds: float) -> bool:
-        """Post what is to be posted; return whether all of it was accepted."""
+        """Post waiting events and active alerts; return whether all were accepted."""
         done = True
         for poster in self._posters:
             if poster.webhook.format == "alertmanager":
@@ -150,10 +150,10 @@ class Watcher:
         return done
 
     def _report(self, what: str, problem: str | None) -> None:
-        """Log a problem when it begins, and when it is over."""
+        """Log a problem when it begins and when it ends."""
         if problem is not None and what not in self._failing:
             self._failing.add(what)
             logger.warning("%s", problem)
         elif problem is None and what in self._failing:
             self._failing.discard(what)
-            logger.warning("%s answers again", what)
+            logger.warning("%s can be read again", what)

@@ -120,5 +120,5 @@ def test_metric_and_log_say_that_the_file_is_bad(served: Served, path: Path) -> 
     told = [(line["level"], line["message"]) for line in lines if line["logger"] == "lens_perf.access.current_tokens"]
     assert (
         "ERROR",
-        f"{path}: is not valid TOML; the tokens of its last good content count until it can be read",
+        f"{path}: is not valid TOML; its last valid content is used until it can be read",
     ) in told

@@ -200,7 +200,7 @@ def test_other_addresses_need_tokens(
             return
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 3
-    assert errors.splitlines()[-1].startswith("lens_perf: whoever reaches this address could read every workload")
+    assert errors.splitlines()[-1].startswith("lens_perf: anyone who can reach this address could read every workload")
     assert "Traceback" not in errors
 
 
