@@ -27,6 +27,7 @@ from tests.front.programs import BARE, check_bare, skip_without_programs
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 READER = "lens_reader"
 THROUGH_PGBOUNCER = "--through-pgbouncer"
+AS_ON_CITUS = "--as-on-citus"
 # beta keeps its data sources as plain text, as some clusters do.
 TEXT_DATA_SOURCE = "ALTER TABLE training_performance ALTER data_source DROP DEFAULT, ALTER data_source TYPE text"
 GRANTS = f"GRANT SELECT ON training_performance TO {READER}"
@@ -36,6 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of the suite."""
     parser.addoption(BARE, action="store_true", help="expect that none of the programs that tests start is installed")
     parser.addoption(THROUGH_PGBOUNCER, action="store_true", help="let the service reach PostgreSQL through PgBouncer")
+    parser.addoption(AS_ON_CITUS, action="store_true", help="let the service run the statements that it runs on Citus")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -152,21 +154,30 @@ def two_clusters(postgres: EmbeddedPostgres) -> str:
 
 
 @contextmanager
-def running_app(path: Path) -> Iterator[Flask]:
-    """Make the application of a settings file and close its connections in the end."""
+def running_app(path: Path, *, as_on_citus: bool = False) -> Iterator[Flask]:
+    """Make the application of a settings file and close its connections in the end.
+
+    With ``as_on_citus``, it takes PostgreSQL for Citus, whose statements PostgreSQL can run, too.
+    """
     app = create_app(load_settings(path, {}))
+    registry = app.extensions[REGISTRY]
+    if as_on_citus:
+        for cluster in registry._clusters.values():
+            cluster.is_citus = True
     try:
         yield app
     finally:
-        app.extensions[REGISTRY].close()
+        registry.close()
 
 
 @pytest.fixture(scope="session")
-def shared_app(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+def shared_app(
+    postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[Flask]:
     """The application over both clusters, which it reads as a SELECT-only role."""
     path = tmp_path_factory.mktemp("settings") / "lens_perf.toml"
     path.write_text(two_clusters(postgres), "utf-8")
-    with running_app(path) as app:
+    with running_app(path, as_on_citus=pytestconfig.getoption(AS_ON_CITUS)) as app:
         yield app
 
 

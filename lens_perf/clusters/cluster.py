@@ -11,6 +11,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 from lens_perf.clusters.breaker import Breaker
 from lens_perf.clusters.bulkhead import Bulkhead, share_of_threads
 from lens_perf.clusters.driver_errors import PAST_DEADLINE, is_canceled, is_connection_limit, is_refusal
+from lens_perf.clusters.engine_statement import has_citus
 from lens_perf.clusters.guard import Cut, Watchdog
 from lens_perf.clusters.pool import ConnectionPool
 from lens_perf.clusters.prober import Prober
@@ -43,6 +44,8 @@ class Cluster:
         self._deadline_seconds = settings.limits.deadline_seconds
         self._settings = settings.limits
         self._limits = format_limits(settings.limits)
+        # Found out over the first connection.
+        self.is_citus: bool | None = None
         self._breaker = Breaker(name, self._probe, guards.prober)
         threads = settings.http.threads
         share = share_of_threads(threads, len(settings.clusters))
@@ -79,7 +82,9 @@ class Cluster:
             self._watchdog.watch(server, deadline) as query,
         ):
             try:
-                yield ReadTransaction(connection, limits)
+                if self.is_citus is None:
+                    self.is_citus = has_citus(ReadTransaction(connection, limits))
+                yield ReadTransaction(connection, limits, is_citus=self.is_citus)
             except psycopg2.Error as error:
                 canceled_late = is_canceled(error) and time.monotonic() >= deadline
                 if query.cut is Cut.DEADLINE or canceled_late:

@@ -45,11 +45,13 @@ BEGIN_SNAPSHOT = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
 class ReadTransaction:
     """Runs statements over a borrowed connection.
 
-    Each statement is a transaction of its own, except within ``snapshot``. Raises psycopg2.Error, and
-    InvalidParameterError for a parameter that PostgreSQL cannot store.
+    Each statement is a transaction of its own, except within ``snapshot``. ``is_citus`` says whether the table may be
+    distributed, which decides which statements can be run. Raises psycopg2.Error, and InvalidParameterError for a
+    parameter that PostgreSQL cannot store.
     """
 
-    def __init__(self, connection: Connection, limits: bytes) -> None:
+    def __init__(self, connection: Connection, limits: bytes, *, is_citus: bool = False) -> None:
+        self.is_citus = is_citus
         self._connection = connection
         self._limits = limits
         # What precedes the next statement in its message.

@@ -148,7 +148,8 @@ WITH candidates AS (
     FROM compared
 ), outdated AS (
     DELETE FROM training_performance
-    WHERE id IN (SELECT id FROM placed WHERE moves)
+    WHERE workload_uid = %(workload_uid)s
+    AND id IN (SELECT id FROM placed WHERE moves)
 ), inserted AS (
     INSERT INTO training_performance
         (workload_uid, data_source, pod_uuid, serial, iteration, created_at, performance)

@@ -120,9 +120,9 @@ class PointReader:
     @contextmanager
     def _open_position(self, query: PointQuery, patience: Patience) -> Iterator[tuple[Transaction, Position]]:
         with self._clusters.read(query.cluster, patience.seconds_left) as transaction:
-            rewrites = select_rewrites(transaction)
+            rewrites = select_rewrites(transaction, query.selection.workload_uid)
             with transaction.snapshot():
-                yield transaction, read_position(transaction, rewrites)
+                yield transaction, read_position(transaction, query.selection.workload_uid, rewrites)
 
     def _answer_changes(self, work: _Work) -> PointAnswer:
         assert work.changes is not None  # noqa: S101 - the plan is chosen where there are changes

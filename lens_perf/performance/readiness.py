@@ -19,6 +19,7 @@ CHECK_READINESS = """
 /* lens_perf: check_readiness */
 SELECT 1
 FROM training_performance
+WHERE workload_uid = ''
 LIMIT 0
 """
 

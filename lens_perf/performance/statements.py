@@ -14,6 +14,10 @@ class Transaction(Protocol):
     def fetch_all(self, statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Return all rows of ``statement``."""
 
+    @property
+    def is_citus(self) -> bool:
+        """Whether Citus distributes the table: then a statement is about one workload, or groups by workload."""
+
     def snapshot(self) -> AbstractContextManager[None]:
         """Run the statements of the block in one transaction, all with the snapshot of the first."""
 

@@ -71,9 +71,9 @@ class TableSource:
                 transaction = stack.enter_context(self.clusters.read_in_background(self.cluster, seconds))
             else:
                 transaction = stack.enter_context(self.clusters.read(self.cluster, seconds))
-            rewrites = select_rewrites(transaction)
+            rewrites = select_rewrites(transaction, self.workload_uid)
             stack.enter_context(transaction.snapshot())
-            position = read_position(transaction, rewrites)
+            position = read_position(transaction, self.workload_uid, rewrites)
             if self.observe is not None and not heavy:
                 self.observe(transaction, position)
             yield TableSnapshot(transaction, selection, position)
@@ -95,9 +95,12 @@ class TableSnapshot:
     def find_changes(self, checkpoint: str | None) -> Changes:
         """Return what has changed since ``checkpoint``, the text of an earlier one; None stands for no copy."""
         known = None if checkpoint is None else _State.parse(checkpoint)
-        if known is None or not known.checkpoint.continues(self.transaction, self.position.snapshot):
+        if known is None or not self._continues(known.checkpoint):
             return self._begin()
         return self._compare(known)
+
+    def _continues(self, known: Checkpoint) -> bool:
+        return known.continues(self.transaction, self.selection.workload_uid, self.position.snapshot)
 
     def _begin(self) -> Changes:
         snapshot = self.position.snapshot

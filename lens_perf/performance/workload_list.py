@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from lens_perf.errors import InvalidParameterError, LensError
+from lens_perf.performance.grouped_workload_queries import select_grouped_activity, select_grouped_details
 from lens_perf.performance.source_names import name_source
 from lens_perf.performance.statements import Transaction
 from lens_perf.performance.workload_queries import select_activity, select_details
@@ -139,7 +140,7 @@ class WorkloadLister:
         if known is not None and known.serves(as_of):
             return known
         with self._clusters.read(name, BOUND_SECONDS) as transaction:
-            rows = select_activity(transaction, as_of)
+            rows = (select_grouped_activity if transaction.is_citus else select_activity)(transaction, as_of)
         latest_id = rows[0][2] if rows else 0
         workloads = [Activity(name, uid, last) for uid, last, _ in rows]
         found = ClusterActivity(time.monotonic(), min(as_of, latest_id), workloads)
@@ -149,7 +150,8 @@ class WorkloadLister:
 
     def _describe(self, name: str, workload_uids: Sequence[str]) -> Mapping[str, tuple[Any, ...]]:
         with self._clusters.read(name, BOUND_SECONDS) as transaction:
-            return {row[0]: row for row in select_details(transaction, workload_uids)}
+            select = select_grouped_details if transaction.is_citus else select_details
+            return {row[0]: row for row in select(transaction, workload_uids)}
 
     def _ask_all(
         self, key: Hashable, names: Sequence[str], ask: Callable[[str], Found]

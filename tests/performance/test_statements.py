@@ -9,7 +9,7 @@ import pytest
 
 from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
-from lens_perf.performance import source_statement, workload_queries
+from lens_perf.performance import grouped_workload_queries, readiness, source_statement, workload_queries
 from lens_perf.performance.columns import statements as record_statements
 from lens_perf.performance.freshness import statements
 from lens_perf.performance.points import preview_statement, table_statements
@@ -30,7 +30,8 @@ class RecordedError(Exception):
 class Recorder:
     """Keeps what a query function would have run."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_citus: bool = False) -> None:
+        self.is_citus = is_citus
         self.statement = ""
         self.parameters: dict[str, Any] = {}
 
@@ -47,8 +48,8 @@ class Recorder:
         self.statement, self.parameters = match.group(1) + match.group(2), parameters
 
 
-def record(ask: Any) -> Recorder:
-    recorder = Recorder()
+def record(ask: Any, *, is_citus: bool = False) -> Recorder:
+    recorder = Recorder(is_citus=is_citus)
     with suppress(RecordedError):
         ask(recorder)
     return recorder
@@ -56,9 +57,9 @@ def record(ask: Any) -> Recorder:
 
 STATEMENTS = {
     "sources": lambda to, selection: source_statement.select_sources(to, selection.workload_uid),
-    "rewrites": lambda to, _selection: statements.select_rewrites(to),
-    "snapshot": lambda to, _selection: statements.select_snapshot(to),
-    "witness": lambda to, _selection: statements.select_witness(to, 9),
+    "rewrites": lambda to, selection: statements.select_rewrites(to, selection.workload_uid),
+    "snapshot": lambda to, selection: statements.select_snapshot(to, selection.workload_uid),
+    "witness": lambda to, selection: statements.select_witness(to, selection.workload_uid, 9),
     "pair hashes": lambda to, _selection: statements.select_pair_hashes(to, [("log", 1), (None, None)]),
     "new records": lambda to, selection: statements.select_new_records(to, selection, settled_id=0, oldest_xid=9),
     "old records": lambda to, selection: statements.select_old_records(to, selection, 9),
@@ -71,6 +72,11 @@ STATEMENTS = {
     "preview": lambda to, selection: preview_statement.copy_preview(to, selection, 10, None),
     "activity": lambda to, _selection: workload_queries.select_activity(to, 10**9),
     "details": lambda to, selection: workload_queries.select_details(to, [selection.workload_uid]),
+    "grouped activity": lambda to, _selection: grouped_workload_queries.select_grouped_activity(to, 10**9),
+    "grouped details": lambda to, selection: grouped_workload_queries.select_grouped_details(
+        to, [selection.workload_uid]
+    ),
+    "readiness": lambda to, _selection: to.fetch_all(readiness.CHECK_READINESS, {}),
     "one metric": lambda to, selection: table_statements.copy_named_values(to, selection, ["loss"], None),
     "metrics": lambda to, selection: table_statements.copy_named_values(
         to, selection, ["loss", "step", "%s", "'"], None, serials=[1], with_serial=True
@@ -96,7 +102,28 @@ def _many_workloads(postgres: EmbeddedPostgres) -> None:
             cursor.execute("ANALYZE training_performance")
 
 
-NO_WORKLOAD = {"rewrites", "snapshot", "witness", "pair hashes", "activity", "details"}
+NO_WORKLOAD = {
+    "rewrites",
+    "snapshot",
+    "witness",
+    "pair hashes",
+    "activity",
+    "details",
+    "grouped activity",
+    "grouped details",
+    "readiness",
+}
+OF_SHARD = {"rewrites", "snapshot", "witness"}
+
+
+@pytest.mark.parametrize("name", sorted(OF_SHARD))
+def test_what_is_read_of_a_shard_is_found_by_index(registry: ClusterRegistry, cluster: str, name: str) -> None:
+    recorder = record(lambda to: STATEMENTS[name](to, SELECTIONS[0]), is_citus=True)
+    with registry.read(cluster) as transaction:
+        plan = transaction.fetch_all(
+            f"SET LOCAL enable_seqscan = off; EXPLAIN {recorder.statement}", recorder.parameters
+        )
+    assert "Seq Scan on training_performance" not in "\n".join(line for (line,) in plan)
 
 
 @pytest.mark.parametrize("selection", SELECTIONS, ids=["all", "source", "range", "both"])
@@ -139,6 +166,7 @@ def test_every_statement_is_explained() -> None:
         preview_statement,
         table_statements,
         workload_queries,
+        grouped_workload_queries,
     )
     module = {name for each in modules for name in vars(each) if re.match("(SELECT|COPY)_", name)}
     module -= {"COPY_FORMAT"}
@@ -148,7 +176,7 @@ def test_every_statement_is_explained() -> None:
         match = re.search(r"lens_perf: (\w+)", recorder.statement)
         assert match
         seen.add(match.group(1).upper())
-    assert seen == module
+    assert seen == module | {"CHECK_READINESS"}
 
 
 def test_values_are_bound_never_spliced() -> None:

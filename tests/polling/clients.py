@@ -103,7 +103,7 @@ class PollingClient:
         if response.status_code == 304:
             assert full.data == self._body, f"304, but {self._body!r} has changed"
         else:
-            assert response.status_code == 200
+            assert response.status_code == 200, response.text
             assert response.data == full.data
         self._etag, self._body = full.headers["ETag"], full.data
 

@@ -35,10 +35,17 @@ def uid() -> str:
 
 
 @contextmanager
-def serving(server: PostgresServer, path: Path) -> Iterator[Flask]:
+def serving(server: PostgresServer, path: Path, *, as_on_citus: bool = False) -> Iterator[Flask]:
     path.write_text(f'[clusters.alpha]\ndsn = "{server.dsn()}"\n', "utf-8")
-    with running_app(path) as app:
+    with running_app(path, as_on_citus=as_on_citus) as app:
         yield app
+
+
+@pytest.fixture(params=[False, True], ids=["postgresql", "as-on-citus"])
+def as_on_citus(request: pytest.FixtureRequest) -> bool:
+    """Which statements the service runs."""
+    chosen: bool = request.param
+    return chosen
 
 
 def insert(server: PostgresServer, uid: str, first: int, count: int, value: float) -> None:
@@ -96,41 +103,43 @@ def check_all(clients: list[PollingClient]) -> set[int]:
 
 
 @pytest.mark.parametrize("more", [3, 60])
-def test_a_restored_backup(stopped: PostgresServer, tmp_path: Path, uid: str, more: int) -> None:
+def test_a_restored_backup(stopped: PostgresServer, tmp_path: Path, uid: str, more: int, as_on_citus: bool) -> None:
     """The restored server uses the same ids and transactions again, for other values."""
     server = stopped
     with server.started():
         insert(server, uid, 1, 40, 1)
     backup = server.directory / "backup"
     server.copy_data(server.data, backup)
-    with server.started(), serving(server, tmp_path / "a.toml") as app:
+    with server.started(), serving(server, tmp_path / "a.toml", as_on_citus=as_on_citus) as app:
         clients = clients_of(app, uid)
         insert(server, uid, 41, 3, 2)
         poll_all(clients)
     shutil.rmtree(server.data)
     backup.rename(server.data)
-    with server.started(), serving(server, tmp_path / "a.toml") as app:
+    with server.started(), serving(server, tmp_path / "a.toml", as_on_citus=as_on_citus) as app:
         for client in clients:
             client.connect(app.test_client())
         insert(server, uid, 41, more, 3)
         assert check_all(clients) == {1}
 
 
-def test_a_restored_backup_of_which_no_record_is_missing(stopped: PostgresServer, tmp_path: Path, uid: str) -> None:
+def test_a_restored_backup_of_which_no_record_is_missing(
+    stopped: PostgresServer, tmp_path: Path, uid: str, as_on_citus: bool
+) -> None:
     """Only other tables were written since the backup: its newest records are all there, its transactions are not."""
     server = stopped
     with server.started():
         insert(server, uid, 1, 40, 1)
     backup = server.directory / "backup"
     server.copy_data(server.data, backup)
-    with server.started(), serving(server, tmp_path / "a.toml") as app:
+    with server.started(), serving(server, tmp_path / "a.toml", as_on_citus=as_on_citus) as app:
         clients = clients_of(app, uid)
         for _ in range(30):
             server.execute("CREATE TEMPORARY TABLE other AS SELECT 1")
         poll_all(clients)
     shutil.rmtree(server.data)
     backup.rename(server.data)
-    with server.started(), serving(server, tmp_path / "a.toml") as app:
+    with server.started(), serving(server, tmp_path / "a.toml", as_on_citus=as_on_citus) as app:
         for client in clients:
             client.connect(app.test_client())
         insert(server, uid, 41, 10, 3)
@@ -187,13 +196,13 @@ def count_points_of(app: Flask, uid: str) -> int:
     return sum(each["count"] for each in response.get_json()["metrics"])
 
 
-def test_a_restart_is_no_other_history(stopped: PostgresServer, tmp_path: Path, uid: str) -> None:
+def test_a_restart_is_no_other_history(stopped: PostgresServer, tmp_path: Path, uid: str, as_on_citus: bool) -> None:
     server = stopped
-    with server.started(), serving(server, tmp_path / "a.toml") as app:
+    with server.started(), serving(server, tmp_path / "a.toml", as_on_citus=as_on_citus) as app:
         clients = clients_of(app, uid)
         insert(server, uid, 1, 20, 1)
         poll_all(clients)
-    with server.started(), serving(server, tmp_path / "a.toml") as app:
+    with server.started(), serving(server, tmp_path / "a.toml", as_on_citus=as_on_citus) as app:
         for client in clients:
             client.connect(app.test_client())
         insert(server, uid, 21, 2, 1)
@@ -210,8 +219,8 @@ LOADS: dict[str, Callable[[PostgresServer], Any]] = {
 
 
 @pytest.mark.parametrize("how", LOADS)
-def test_a_table_loaded_again(server: PostgresServer, tmp_path: Path, uid: str, how: str) -> None:
-    with serving(server, tmp_path / "a.toml") as app:
+def test_a_table_loaded_again(server: PostgresServer, tmp_path: Path, uid: str, how: str, as_on_citus: bool) -> None:
+    with serving(server, tmp_path / "a.toml", as_on_citus=as_on_citus) as app:
         clients = clients_of(app, uid)
         insert(server, uid, 1, 5, 1)
         poll_all(clients)
@@ -239,8 +248,8 @@ def test_many_records_beside_a_transaction_that_stays_open(server: PostgresServe
         check_copy(app, uid)
 
 
-def test_vacuum_full_is_no_other_history(server: PostgresServer, tmp_path: Path, uid: str) -> None:
-    with serving(server, tmp_path / "a.toml") as app:
+def test_vacuum_full_is_no_other_history(server: PostgresServer, tmp_path: Path, uid: str, as_on_citus: bool) -> None:
+    with serving(server, tmp_path / "a.toml", as_on_citus=as_on_citus) as app:
         clients = clients_of(app, uid)
         insert(server, uid, 1, 5, 1)
         poll_all(clients)

@@ -9,6 +9,7 @@ from flask import Flask
 from hypothesis import given
 
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
+from lens_perf.performance.freshness import checkpoint
 from lens_perf.performance.schema import create_schema
 from tests.conftest import running_app
 from tests.front.postgres_server import PostgresServer, open_server
@@ -38,12 +39,18 @@ def server(postgres18: EmbeddedPostgres) -> Iterator[PostgresServer]:
             yield own
 
 
-@pytest.fixture(scope="module")
-def app(server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    """The service over that server."""
-    path = tmp_path_factory.mktemp("settings") / "lens_perf.toml"
-    path.write_text(f'[clusters.alpha]\ndsn = "{server.dsn()}"\n', "utf-8")
-    with running_app(path) as app:
+@pytest.fixture(scope="module", params=[False, True], ids=["postgresql", "as-on-citus"])
+def app(
+    request: pytest.FixtureRequest, server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Flask]:
+    """The service over that server, with the statements for PostgreSQL and with those for Citus."""
+    directory = tmp_path_factory.mktemp("settings")
+    path = directory / "lens_perf.toml"
+    settings = f'[clusters.alpha]\ndsn = "{server.dsn()}"\n[columns]\ndirectory = "{directory}/columns"\n'
+    path.write_text(settings, "utf-8")
+    with running_app(path, as_on_citus=request.param) as app, pytest.MonkeyPatch.context() as patch:
+        # Steps are within the smaller margin and beyond.
+        patch.setattr(checkpoint, "UNSETTLED_IDS_OF_CITUS", checkpoint.UNSETTLED_IDS)
         yield app
 
 

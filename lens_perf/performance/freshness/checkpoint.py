@@ -18,6 +18,9 @@ from lens_perf.performance.statements import Transaction
 
 # Ids that a writer may take before its transaction has an id: COPY buffers 1,000 records, ORMs fetch blocks of ids.
 UNSETTLED_IDS = 10_000
+# On Citus, the coordinator takes the ids, and the server of the shard the transaction id. In between, a COPY of many
+# workloads keeps up to 4 MB of rows of each shard.
+UNSETTLED_IDS_OF_CITUS = 100_000
 # Comparing so few records with a checkpoint takes a few milliseconds.
 SMALL_WORKLOAD = 10_000
 # Updates and removals in larger ones are noticed within so many seconds, and one more for each so many records.
@@ -64,14 +67,14 @@ class Checkpoint:
             snapshot.next_xid
         )
 
-    def continues(self, transaction: Transaction, snapshot: Snapshot) -> bool:
+    def continues(self, transaction: Transaction, workload_uid: str, snapshot: Snapshot) -> bool:
         """Return whether the table has the history of the checkpoint, and not one restored or loaded since."""
         if self.server == snapshot.server:
             return True
         # An empty table has no witness, and a server that uses transaction ids again has been restored.
         if not self.witness or snapshot.next_xid < self.next_xid:
             return False
-        return select_witness(transaction, self.latest_id) == self.witness
+        return select_witness(transaction, workload_uid, self.latest_id) == self.witness
 
     def must_compare(self, records: int, rewrites: Rewrites, snapshot: Snapshot) -> bool:
         """Return whether a workload of ``records`` records has to be searched for updates and removals."""
@@ -86,19 +89,23 @@ class Checkpoint:
         """Return those of ``records``, which were visible then, that may be new again."""
         return [each for each in records if each.xid >= self.oldest_xid and each.id > self.settled_id]
 
-    def settle(self, snapshot: Snapshot) -> int:
-        """Return the settled id as of ``snapshot``."""
+    def settle(self, snapshot: Snapshot, unsettled_ids: int) -> int:
+        """Return the settled id as of ``snapshot``, where the last ``unsettled_ids`` never are."""
         if snapshot.oldest_xid < self.next_xid:
             return self.settled_id
-        return max(self.settled_id, self.latest_id - UNSETTLED_IDS)
+        return max(self.settled_id, self.latest_id - unsettled_ids)
 
 
 @dataclass(frozen=True)
 class Position:
-    """Where a reader reads: the count of rewrites before its snapshot, and the snapshot."""
+    """Where a reader reads: the count of rewrites before its snapshot, and the snapshot.
+
+    ``unsettled_ids`` is how many of the last ids a writer may have taken before its transaction had an id.
+    """
 
     rewrites: Rewrites
     snapshot: Snapshot
+    unsettled_ids: int
 
     def begin(self, unsettled: Iterable[NewRecord]) -> Checkpoint:
         """Return the checkpoint of a reader that has read everything; ``unsettled`` are the records to list."""
@@ -108,7 +115,7 @@ class Position:
     def settled_id(self) -> int:
         """The settled id of a first checkpoint: known only where no transaction was running."""
         quiet = self.snapshot.oldest_xid == self.snapshot.next_xid
-        return max(0, self.snapshot.latest_id - UNSETTLED_IDS) if quiet else 0
+        return max(0, self.snapshot.latest_id - self.unsettled_ids) if quiet else 0
 
     def advance(self, before: Checkpoint, found: Sequence[NewRecord], *, compared: bool) -> Checkpoint:
         """Return the next checkpoint of a reader that has read ``found``, the new records since ``before``.
@@ -117,7 +124,8 @@ class Position:
         """
         # On a standby that lags, a reader knows more than the snapshot.
         oldest_xid = max(before.oldest_xid, self.snapshot.oldest_xid)
-        checkpoint = self._make(oldest_xid, before.settle(self.snapshot), (), None if compared else before)
+        settled_id = before.settle(self.snapshot, self.unsettled_ids)
+        checkpoint = self._make(oldest_xid, settled_id, (), None if compared else before)
         return replace(checkpoint, unsettled=digest_records(checkpoint.choose_unsettled(found)))
 
     def _make(
@@ -139,9 +147,10 @@ class Position:
         )
 
 
-def read_position(transaction: Transaction, rewrites: Rewrites) -> Position:
+def read_position(transaction: Transaction, workload_uid: str, rewrites: Rewrites) -> Position:
     """Return the position of the transaction's snapshot; ``rewrites`` were counted before it."""
-    return Position(rewrites, select_snapshot(transaction))
+    unsettled_ids = UNSETTLED_IDS_OF_CITUS if transaction.is_citus else UNSETTLED_IDS
+    return Position(rewrites, select_snapshot(transaction, workload_uid), unsettled_ids)
 
 
 def read_unsettled(transaction: Transaction, selection: Selection, position: Position) -> list[NewRecord]:

@@ -149,7 +149,7 @@ def begin_without_ledger(transaction: Transaction, selection: Selection, positio
 def find_delta(transaction: Transaction, selection: Selection, position: Position, before: Cursor) -> Delta | None:
     """Return what has changed since ``before``; None where everything has to be read again."""
     known = before.checkpoint
-    if not known.continues(transaction, position.snapshot):
+    if not known.continues(transaction, selection.workload_uid, position.snapshot):
         return None
     records = SMALL_WORKLOAD + 1 if before.ledger is None else before.ledger.count
     compare = known.must_compare(records, position.rewrites, position.snapshot)

@@ -33,7 +33,7 @@ class EntityTag:
     def is_current(self, transaction: Transaction, selection: Selection, position: Position) -> bool:
         """Return whether the workload has the same records as when the answer was read."""
         checkpoint = self.checkpoint
-        if not checkpoint.continues(transaction, position.snapshot):
+        if not checkpoint.continues(transaction, selection.workload_uid, position.snapshot):
             return False
         compare = checkpoint.must_compare(self.records, position.rewrites, position.snapshot)
         if not compare and checkpoint.is_quiet(position.snapshot):

@@ -8,26 +8,44 @@ from lens_perf.performance.statements import RECORDS, Transaction
 
 # More new records than this are no change but another workload: everything is read again.
 MOST_NEW_RECORDS = 50_000
-# As many of the newest records of the table identify its history.
+# As many of the newest records identify a history.
 WITNESSES = 8
 # Longer values are left out of the witness, which is read for every checkpoint.
 LONGEST_WITNESS = 100_000
 
+# What a statement about the state of the server reads: the table, all of its records.
+TABLE = {"relation": "'training_performance'::regclass::oid", "scope": "true"}
+# On Citus, the workload's shard, whose server has statistics and transaction ids of its own. A SELECT that names the
+# same workload at each reference to the table is sent there whole, and no function in it is evaluated before.
+SHARD = {
+    "relation": """(
+        SELECT tableoid
+        FROM training_performance
+        WHERE workload_uid = %(workload_uid)s
+        ORDER BY id DESC
+        LIMIT 1
+    )""",
+    "scope": "workload_uid = %(workload_uid)s",
+}
+
+
+def _read_where(transaction: Transaction, statement: str) -> str:
+    """Return ``statement`` for the whole table or, on Citus, for the workload's shard."""
+    return statement.format(**(SHARD if transaction.is_citus else TABLE))
+
+
 # Of the server's process, the database and the table's file: while it is the same, no history was restored or loaded.
 SERVER = """md5(concat_ws('/',
-        extract(epoch FROM pg_postmaster_start_time()),
-        (SELECT oid FROM pg_database WHERE datname = current_database()),
-        'training_performance'::regclass::oid,
-        pg_relation_filenode('training_performance')
+        extract(epoch FROM pg_postmaster_start_time()), relation, pg_relation_filepath(relation)
     ))"""
 
 SELECT_REWRITES = f"""
 /* lens_perf: select_rewrites */
 SELECT {SERVER} AS server,
     CASE
-        WHEN NOT pg_is_in_recovery() THEN pg_stat_get_tuples_updated('training_performance'::regclass)
-            + pg_stat_get_tuples_deleted('training_performance'::regclass)
+        WHEN NOT pg_is_in_recovery() THEN pg_stat_get_tuples_updated(relation) + pg_stat_get_tuples_deleted(relation)
     END AS rewrites
+FROM (SELECT {{relation}} AS relation OFFSET 0) AS read_from
 ORDER BY server
 """
 
@@ -39,13 +57,13 @@ class Rewrites(NamedTuple):
     rewritten: int | None
 
 
-def select_rewrites(transaction: Transaction) -> Rewrites:
+def select_rewrites(transaction: Transaction, workload_uid: str) -> Rewrites:
     """Return the count of updates and deletions.
 
     To be run in a transaction that ends before the snapshot of a checkpoint begins: what is counted by then is visible
     in the snapshot.
     """
-    (row,) = transaction.fetch_all(SELECT_REWRITES, {})
+    (row,) = transaction.fetch_all(_read_where(transaction, SELECT_REWRITES), {"workload_uid": workload_uid})
     return Rewrites(*row)
 
 
@@ -59,6 +77,7 @@ WITNESS = f"""(
             SELECT id, xmin, workload_uid, created_at, performance
             FROM training_performance
             WHERE id <= {{latest_id}}
+            AND {{{{scope}}}}
             ORDER BY id DESC
             LIMIT {WITNESSES}
         ) AS newest
@@ -74,13 +93,20 @@ SELECT_SNAPSHOT = f"""
 SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest_xid, {NEXT_XID} AS next_xid, latest_id,
     {SERVER} AS server, coalesce({WITNESS.format(latest_id="latest_id")}, '') AS witness,
     extract(epoch FROM statement_timestamp())::bigint AS seconds
-FROM (SELECT coalesce(max(id), 0) AS latest_id FROM training_performance) AS newest
+FROM (
+    SELECT {{relation}} AS relation, coalesce(max(id), 0) AS latest_id
+    FROM training_performance
+    WHERE {{scope}}
+) AS newest
 ORDER BY latest_id
 """
 
 
 class Snapshot(NamedTuple):
-    """The state of a server: the oldest running transaction, the next one, the newest id, and the server's clock."""
+    """The state of a server: the oldest running transaction, the next one, the newest id, and the server's clock.
+
+    The newest id and the witness are those of the table; on Citus, those of the workload.
+    """
 
     oldest_xid: int
     next_xid: int
@@ -90,9 +116,9 @@ class Snapshot(NamedTuple):
     seconds: int
 
 
-def select_snapshot(transaction: Transaction) -> Snapshot:
+def select_snapshot(transaction: Transaction, workload_uid: str) -> Snapshot:
     """Return the state of the server in the transaction's snapshot."""
-    (row,) = transaction.fetch_all(SELECT_SNAPSHOT, {})
+    (row,) = transaction.fetch_all(_read_where(transaction, SELECT_SNAPSHOT), {"workload_uid": workload_uid})
     return Snapshot(*row)
 
 
@@ -103,9 +129,10 @@ ORDER BY witness
 """
 
 
-def select_witness(transaction: Transaction, latest_id: int) -> str:
+def select_witness(transaction: Transaction, workload_uid: str, latest_id: int) -> str:
     """Return the digest of the newest records up to ``latest_id``."""
-    ((witness,),) = transaction.fetch_all(SELECT_WITNESS, {"latest_id": latest_id})
+    parameters = {"workload_uid": workload_uid, "latest_id": latest_id}
+    ((witness,),) = transaction.fetch_all(_read_where(transaction, SELECT_WITNESS), parameters)
     return str(witness)
 
 

@@ -53,6 +53,7 @@ COPY (
     SELECT {RECORD_COLUMNS}
     FROM preview
     JOIN training_performance USING (id)
+    WHERE workload_uid = %(workload_uid)s
     ORDER BY created_at, id
 ) TO STDOUT WITH {COPY_FORMAT}
 """.replace("{uid}", "%(workload_uid)s")
