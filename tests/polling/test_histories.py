@@ -300,11 +300,28 @@ def test_a_standby(replicated: tuple[PostgresServer, PostgresServer], standby_ap
         client.check()
 
 
+TABLE_IS_LOCKED = """
+SELECT count(*) > 0
+FROM pg_locks
+WHERE relation = 'training_performance'::regclass
+AND mode = 'AccessExclusiveLock'
+"""
+
+
 @contextmanager
 def paused_replay(standby: PostgresServer) -> Iterator[None]:
-    standby.execute("SELECT pg_wal_replay_pause()")
-    wait_until(lambda: standby.execute("SELECT pg_get_wal_replay_pause_state()") == [("paused",)])
+    wait_until(lambda: pause(standby))
     try:
         yield
     finally:
         standby.execute("SELECT pg_wal_replay_resume()")
+
+
+def pause(standby: PostgresServer) -> bool:
+    """Pause replay; return False and go on where it is within a VACUUM FULL, which nobody can read beside."""
+    standby.execute("SELECT pg_wal_replay_pause()")
+    wait_until(lambda: standby.execute("SELECT pg_get_wal_replay_pause_state()") == [("paused",)])
+    if standby.execute(TABLE_IS_LOCKED) == [(False,)]:
+        return True
+    standby.execute("SELECT pg_wal_replay_resume()")
+    return False

@@ -14,5 +14,6 @@ The rules:
 4. Updates in place and removals leave no new id. The server counts them for the table; when the count has changed, or
    where there is none (on a standby), the records are compared with the checkpoint, at most every few seconds. Small
    workloads are always compared.
-5. On Citus, all of this is read on the server of the workload's shard, and the newest id and records are the workload's.
+5. On Citus, all of this is read on the server of the workload's shard; the newest id and the newest records are then
+   those of the workload.
 """
