@@ -17,19 +17,28 @@ export function keepToken(token) {
 }
 
 /** Ask the API; `query` is a list of pairs, of which empty ones are left out. */
-export async function ask(path, query, signal) {
+export function ask(path, query, signal) {
   const address = new URL(path, root);
-  for (const [name, value] of query) {
-    if (value !== null && value !== undefined && value !== "") address.searchParams.append(name, value);
-  }
+  address.search = write(query);
+  return send(address, {}, signal);
+}
+
+/** The same with the parameters in the body: cursors of many workloads are longer than a request line. */
+export const post = (path, query, signal) => send(new URL(path, root), { method: "POST", body: write(query) }, signal);
+
+function write(query) {
+  const isGiven = (value) => value !== null && value !== undefined && value !== "";
   // An empty cursor asks for one.
-  if (query.some(([name, value]) => name === "after" && value === "")) address.searchParams.append("after", "");
+  return new URLSearchParams(query.filter(([name, value]) => isGiven(value) || (name === "after" && value === "")));
+}
+
+async function send(address, options, signal) {
   const headers = { Accept: "application/json" };
   const token = sessionStorage.getItem(TOKEN);
   if (token) headers.Authorization = `Bearer ${token}`;
   let response;
   try {
-    response = await fetch(address, { headers, signal });
+    response = await fetch(address, { ...options, headers, signal });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError(0, "The service cannot be reached.");
@@ -63,29 +72,3 @@ export const readProgresses = (workloads, signal) => ask("metrics/progress", nam
 /** The statistics of some metrics of several workloads; of all metrics if `names` is empty. */
 export const readSummaries = (workloads, names, signal) =>
   ask("metrics/summary", [...namesOf(workloads), ...names.map((name) => ["metric", name])], signal);
-
-const points = (workload, metrics, more, signal) =>
-  ask(workloadPath(workload, "metrics/data"), [
-    ["cluster", workload.cluster], ["layout", "columns"], ["non_finite", "true"],
-    ...metrics.map((name) => ["metric", name]), ...more,
-  ], signal);
-
-/** The series of some metrics, sampled to `maxPoints`, within `range` along `axis`; with a cursor. */
-export function readSeries(workload, metrics, { axis, range, maxPoints }, signal) {
-  const [start, end] = range ? [Math.floor(range[0]), Math.ceil(range[1])] : [null, null];
-  const ends = axis === "time" ? ["start", "end"] : ["start_iteration", "end_iteration"];
-  return points(workload, metrics, [
-    ["axis", axis], ["max_points", maxPoints], [ends[0], start], [ends[1], end], ["after", ""],
-  ], signal);
-}
-
-/** A few points of every metric, quickly however many there are, within `range` along iterations. */
-export function preview(workload, range, maxPoints, signal) {
-  const [start, end] = range ? [Math.floor(range[0]), Math.ceil(range[1])] : [null, null];
-  return points(workload, [], [
-    ["method", "stride"], ["max_points", maxPoints], ["start_iteration", start], ["end_iteration", end],
-  ], signal);
-}
-
-/** The changes since `cursor`. */
-export const readChanges = (workload, metrics, cursor, signal) => points(workload, metrics, [["after", cursor]], signal);

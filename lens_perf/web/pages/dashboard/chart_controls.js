@@ -1,34 +1,98 @@
-// The controls of the charts: axis, scale, smoothing, and the whole range after a zoom.
+// The controls of all charts: x axis, y range, smoothing, alignment and columns.
 
+import { KINDS } from "./smoothing.js";
 import { make } from "./words.js";
+
+const AXES = { iteration: "iterations", time: "time", relative_time: "relative time" };
+const METRIC_GROUP = "Metrics";
+const SMOOTHINGS = Object.entries(KINDS).filter(([kind]) => kind !== "none");
 
 export class ChartControls {
   constructor(element, { change }) {
-    const radio = (value, text) => {
-      const input = make("input", { type: "radio", name: "axis", value });
-      input.addEventListener("change", () => change({ axis: value, xRange: null }));
-      return make("label", {}, input, ` ${text}`);
-    };
-    this.log = make("input", { type: "checkbox" });
-    this.log.addEventListener("change", () => change({ yScale: { ...this.view.yScale, log: this.log.checked } }));
-    this.smoothing = make("input", { type: "range", id: "smoothing", min: 0, max: 0.99, step: 0.01 });
-    const smooth = (replace) => change({ smoothing: { ...this.view.smoothing, weight: Number(this.smoothing.value) } }, { replace });
-    this.smoothing.addEventListener("input", () => smooth(true));
-    this.smoothing.addEventListener("change", () => smooth(false));
+    Object.assign(this, { element, change, drawn: "" });
+    this.axis = make("select", { id: "axis" });
+    this.axis.addEventListener("change", () => change({ axis: this.axis.value, xRange: null }));
+    this.log = this.makeBox((isOn) => this.changeY({ log: isOn }));
+    this.outliers = this.makeBox((isOn) => this.changeY({ ignoreOutliers: isOn }));
+    this.align = this.makeBox((isOn) => change({ align: isOn ? "restart" : null, xRange: null }));
+    this.ends = ["from", "to"].map((name) => {
+      const end = make("input", { type: "text", inputMode: "decimal", className: "end", placeholder: "auto" });
+      end.setAttribute("aria-label", `y ${name}`);
+      end.addEventListener("change", () => this.fixRange());
+      return end;
+    });
+    this.kind = make("select", { id: "smoothing-kind" }, ...SMOOTHINGS.map(([value, text]) => make("option", { value }, text)));
+    this.kind.setAttribute("aria-label", "Kind of smoothing");
+    this.kind.addEventListener("change", () => change({ smoothing: { ...this.view.smoothing, kind: this.kind.value } }));
+    this.weight = make("input", { type: "range", id: "smoothing", min: 0, max: 0.99, step: 0.01 });
+    this.weight.addEventListener("input", () => this.smooth({ replace: true }));
+    this.weight.addEventListener("change", () => this.smooth({ replace: false }));
+    this.shown = make("output", {}, "off");
+    this.columns = make("select", { id: "columns" }, ...["", 1, 2, 3, 4].map((value) => make("option", { value: String(value) }, value ? String(value) : "auto")));
+    this.columns.addEventListener("change", () => change({ layout: { ...this.view.layout, columns: Number(this.columns.value) || null } }));
     this.whole = make("button", { type: "button" }, "Show the whole range");
     this.whole.addEventListener("click", () => change({ xRange: null }));
-    this.axes = make("fieldset", {}, make("legend", {}, "Axis"), radio("iteration", "iterations"), radio("time", "time"));
-    const scale = make("fieldset", {}, make("legend", {}, "Scale"), make("label", {}, this.log, " logarithmic"));
-    const label = make("label", {}, "Smoothing");
-    label.htmlFor = "smoothing";
-    element.append(this.axes, scale, make("fieldset", {}, make("legend", {}, label), this.smoothing), this.whole);
+    this.alignLabel = make("label", {}, this.align, " aligned at the restart");
+    element.append(
+      labelled("X axis", this.axis), make("label", {}, this.log, " logarithmic"),
+      make("span", { className: "field" }, make("label", { htmlFor: "smoothing" }, "Smoothing"), this.weight, this.shown, this.kind),
+      this.alignLabel, this.whole,
+      make("details", { className: "more" }, make("summary", {}, "More"), make("div", {},
+        make("label", {}, this.outliers, " without outliers"),
+        make("span", { className: "field" }, "y from ", this.ends[0], " to ", this.ends[1]), labelled("Columns", this.columns))),
+    );
   }
 
-  show(view) {
+  makeBox(onChange) {
+    const box = make("input", { type: "checkbox" });
+    box.addEventListener("change", () => onChange(box.checked));
+    return box;
+  }
+
+  changeY(partial) {
+    this.change({ yScale: { ...this.view.yScale, ...partial } });
+  }
+
+  /** Fix the range of y once both ends are numbers; none at all lets the data choose. */
+  fixRange() {
+    const range = this.ends.map((end) => (end.value.trim() === "" ? NaN : Number(end.value)));
+    const isValid = range.every(Number.isFinite) && range[0] < range[1];
+    if (isValid) this.changeY({ range });
+    else if (this.view.yScale.range && this.ends.every(({ value }) => value.trim() === "")) this.changeY({ range: null });
+    for (const end of this.ends) end.setAttribute("aria-invalid", String(!isValid && this.ends.every(({ value }) => value.trim() !== "")));
+  }
+
+  smooth(options) {
+    this.change({ smoothing: { ...this.view.smoothing, weight: Number(this.weight.value) } }, options);
+  }
+
+  /** Show what `view` has chosen; the metrics of `counts` can be x axes. */
+  show(view, counts, runs = null) {
     this.view = view;
-    for (const radio of this.axes.querySelectorAll("input")) radio.checked = radio.value === view.axis;
+    this.listAxes([...counts.keys()], view.axis);
+    this.axis.value = view.axis;
     this.log.checked = view.yScale.log;
-    this.smoothing.value = view.smoothing.weight;
+    this.outliers.checked = view.yScale.ignoreOutliers;
+    this.align.checked = view.align === "restart";
+    this.alignLabel.hidden = view.align === null && runs !== null && !runs.some(({ attempts }) => (attempts ?? []).some(({ redoneFrom }) => Number.isFinite(redoneFrom)));
+    if (!this.ends.includes(document.activeElement)) this.ends.forEach((end, index) => { end.value = view.yScale.range?.[index] ?? ""; });
+    this.kind.value = view.smoothing.kind;
+    this.weight.value = view.smoothing.weight;
+    this.shown.textContent = view.smoothing.weight ? view.smoothing.weight.toFixed(2) : "off";
+    this.columns.value = String(view.layout.columns ?? "");
     this.whole.hidden = view.xRange === null;
   }
+
+  listAxes(names, chosen) {
+    const metrics = [...new Set([...names, ...(chosen in AXES ? [] : [chosen])])].sort();
+    const key = JSON.stringify(metrics);
+    if (key === this.drawn) return;
+    this.drawn = key;
+    this.axis.replaceChildren(
+      ...Object.entries(AXES).map(([value, text]) => make("option", { value }, text)),
+      make("optgroup", { label: METRIC_GROUP }, ...metrics.map((value) => make("option", { value }, value))),
+    );
+  }
 }
+
+const labelled = (text, field) => make("span", { className: "field" }, make("label", { htmlFor: field.id }, text), field);

@@ -1,50 +1,101 @@
-// The charts of a view, one for each of its metrics.
+// The charts of a view in a grid: one for each list of metrics, drawn when they are on the screen.
 
-import uPlot from "../vendor/uPlot.esm.js";
+import { Chart } from "./chart.js";
+import { moveChart, orderCharts } from "./metric_choice.js";
 
-import { Chart } from "./charts.js";
-import { isDark } from "./theme.js";
-
-const LEAST_POINTS = 400;
+const MOST_COLUMNS = 4;
+const COLUMN_WIDTH = 420;
+const GAP = 16;
+// Of a sample that a chart shows exactly, each pixel has the first, last, least and greatest point.
+const POINTS_PER_PIXEL = 4;
+// Charts so near to the screen are drawn ahead.
+const MARGIN = "300px";
 
 export class ChartGrid {
   constructor(element, { change, store }) {
-    Object.assign(this, { element, change, store });
-    this.charts = new Map();
-    element.addEventListener("dblclick", () => change({ xRange: null }));
+    Object.assign(this, { element, change, store, charts: new Map(), width: 0 });
+    this.observer = new IntersectionObserver((entries) => {
+      for (const { target, isIntersecting } of entries) this.charts.get(target.dataset.key)?.setShown(isIntersecting);
+    }, { rootMargin: MARGIN });
   }
 
   /** Draw what the store holds of `runs`. */
   show(runs, view) {
-    const names = runs.length ? view.metrics.flat() : [];
-    for (const [name, chart] of this.charts) {
-      if (names.includes(name)) continue;
+    Object.assign(this, { runs, view });
+    const wanted = runs.length ? orderCharts(view.metrics, view.pins) : [];
+    const keys = wanted.map((names) => JSON.stringify(names));
+    for (const [key, chart] of this.charts) {
+      if (keys.includes(key)) continue;
+      this.observer.unobserve(chart.figure);
       chart.remove();
-      this.charts.delete(name);
+      this.charts.delete(key);
     }
-    const way = { axis: view.axis, log: view.yScale.log, smoothing: view.smoothing.weight, range: view.xRange, dark: isDark() };
-    names.forEach((name, index) => this.place(name, index).show(this.linesOf(name, runs), way));
+    this.layOut();
+    wanted.forEach((names, index) => this.place(names, keys[index], index).show(runs, view, this.store));
   }
 
-  linesOf(name, runs) {
-    return this.store.seriesOf(name, runs.filter(({ isVisible }) => isVisible)).map(({ one, run, isOneOfMany }) => ({
-      one, colour: run.colour, label: isOneOfMany ? `${run.name} (${one.source})` : run.name,
-    }));
-  }
-
-  /** Only a figure that is new, or elsewhere, is moved: one that is moved loses the focus. */
-  place(name, index) {
-    if (!this.charts.has(name)) this.charts.set(name, new Chart(uPlot, name, (xRange) => this.change({ xRange })));
-    const chart = this.charts.get(name);
+  /** The chart of `names` as the `index`th; only one that is new or elsewhere is moved, as that takes its focus. */
+  place(names, key, index) {
+    if (!this.charts.has(key)) {
+      const chart = new Chart(names, this.makeActions());
+      chart.figure.dataset.key = key;
+      this.charts.set(key, chart);
+      this.observer.observe(chart.figure);
+    }
+    const chart = this.charts.get(key);
     const place = this.element.children[index];
     if (place !== chart.figure) this.element.insertBefore(chart.figure, place ?? null);
     return chart;
   }
 
+  makeActions() {
+    return {
+      onZoom: (xRange) => this.change({ xRange }),
+      onReset: () => this.change({ xRange: null }),
+      onToggle: (key, isAlone) => this.change({ hidden: toggle(this.runs, this.view.hidden, key, isAlone) }),
+      onHighlight: (key) => this.highlight(key),
+      onPin: (names) => this.change({ pins: togglePins(this.view.pins, names) }),
+      onMove: (names, by) => this.move(names, by),
+      onHeight: (height) => this.change({ layout: { ...this.view.layout, height } }, { replace: true }),
+    };
+  }
+
+  move(names, by) {
+    const charts = orderCharts(this.view.metrics, this.view.pins);
+    const index = charts.findIndex((each) => JSON.stringify(each) === JSON.stringify(names));
+    this.change({ metrics: moveChart(charts, index, by) });
+    this.charts.get(JSON.stringify(names))?.place.focus();
+  }
+
+  /** Let the lines of a run stand out, of all alike for null. */
+  highlight(key) {
+    for (const chart of this.charts.values()) chart.setHighlighted(key);
+  }
+
   resize() {
-    this.store.points = Math.max(LEAST_POINTS, 2 * this.element.clientWidth);
+    if (this.element.clientWidth === this.width) return;
+    this.width = this.element.clientWidth;
+    if (this.view) this.layOut();
     for (const chart of this.charts.values()) chart.resize();
   }
 
-  highlight() {}
+  /** As many columns as the view asks for, else as have room. */
+  layOut() {
+    const width = this.element.clientWidth || document.documentElement.clientWidth;
+    const room = Math.min(MOST_COLUMNS, Math.max(1, Math.floor((width + GAP) / (COLUMN_WIDTH + GAP))));
+    const count = Math.max(1, this.view.layout.columns ?? Math.min(room, Math.max(1, this.view.metrics.length)));
+    this.element.style.setProperty("--columns", String(count));
+    this.store.points = Math.ceil((POINTS_PER_PIXEL * width) / count / 400) * 400;
+  }
+}
+
+/** The hidden runs after one is toggled, or after all others are hidden, or shown again. */
+function toggle(runs, hidden, key, isAlone) {
+  if (!isAlone) return hidden.includes(key) ? hidden.filter((each) => each !== key) : [...hidden, key];
+  const others = runs.map((run) => run.key).filter((each) => each !== key);
+  return others.every((each) => hidden.includes(each)) ? [] : others;
+}
+
+function togglePins(pins, names) {
+  return names.some((name) => pins.includes(name)) ? pins.filter((name) => !names.includes(name)) : [...pins, names[0]];
 }

@@ -62,7 +62,7 @@ function render() {
   list.showRuns(runs);
   table.show(runs, view);
   panel.show(known.countMetrics(view.workloads), view);
-  controls.show(view, known.countMetrics(view.workloads));
+  controls.show(view, known.countMetrics(view.workloads), runs);
   find("#chart-controls").hidden = isNothing;
   find("#empty").hidden = !isNothing;
   grid.show(runs, view);

@@ -1,10 +1,111 @@
-// Which metrics a view begins with.
+// Chooses among metrics: by search, by groups of their names, and those that are shown first.
 
-const FIRST_METRICS = ["lm_loss", "loss", "train/loss", "train_loss", "accuracy", "learning_rate"];
+// What readers of training logs look at first, in this order; the names are those that `lens-perf import` writes and that
+// frameworks log themselves.
+const FIRST = [
+  { pattern: /^(?:train[\W_])?(?:lm[\W_])?loss$/i, otherwise: /loss|perplexity|(?:^|\W|_)ppl(?:$|\W|_)|nll/i },
+  { pattern: /^(?:train[\W_])?(?:learning_rate|lr)$/i, otherwise: /learning.?rate|(?:^|[^a-z])lr(?:[^a-z]|$)/i },
+  { pattern: /^(?:train[\W_])?grad(?:ient)?_norm$/i, otherwise: /grad(?:ient)?s?.?norm/i },
+  { pattern: /^tokens_per_second_per_gpu$/i, otherwise: /tokens?.{0,9}(?:per|\/).{0,9}s(?:ec)|tflops|throughput|samples.{0,5}(?:per|\/).?s/i },
+];
+// These words make of a loss its scale or its duration, or one that is only added to it.
+const NO_LOSS = /scale|time|count|weight|num|coef|_ms$|(?:^|\W|_)z_|aux|balanc|router|mtp/i;
+const TRAINING = /(?:^|[\W_])train(?:ing)?(?=[\W_])/i;
+const EVALUATIONS = ["val", "validation", "valid", "eval", "test"];
+const MOST_FALLBACK = 2;
+const INTERNAL = "Internal";
+const UNGROUPED = "Other";
 
-/** Return the charts of a view that names none: metrics that most people want, else the first two. */
+/** Whether a metric is what a tracker keeps for itself, such as `_runtime`. */
+export const isInternal = (name) => name.startsWith("_");
+
+/** The charts to show first, each a list of names, of `counts`: a Map of names to numbers of points, null if unknown. */
 export function chooseFirstMetrics(counts) {
-  const known = [...counts].filter(([, count]) => count !== 0).map(([name]) => name);
-  const usual = FIRST_METRICS.filter((name) => known.includes(name));
-  return (usual.length ? usual : known).slice(0, 2).map((name) => [name]);
+  const names = [...counts].filter(([name, count]) => count !== 0 && !isInternal(name)).map(([name]) => name).sort();
+  const charts = [];
+  FIRST.forEach(({ pattern, otherwise }, place) => {
+    const fitting = names.filter((name) => place > 0 || !NO_LOSS.test(name));
+    const found = pickShortest(fitting, pattern) ?? pickShortest(fitting, otherwise);
+    if (found && !charts.flat().includes(found)) charts.push(place === 0 ? addEvaluation(found, names) : [found]);
+  });
+  return charts.length ? charts : names.slice(0, MOST_FALLBACK).map((name) => [name]);
+}
+
+function pickShortest(names, pattern) {
+  const isEvaluation = (name) => EVALUATIONS.some((word) => new RegExp(`(?:^|[\\W_])${word}(?:[\\W_]|$)`, "i").test(name));
+  const fitting = names.filter((name) => pattern.test(name));
+  fitting.sort((one, other) => isEvaluation(one) - isEvaluation(other) || one.length - other.length || (one < other ? -1 : 1));
+  return fitting[0];
+}
+
+/** The validation loss belongs into the chart of the training loss. */
+function addEvaluation(name, names) {
+  const plain = name.replace(TRAINING, (found) => found.replace(/train(?:ing)?/i, "")).replace(/^[\W_]+/, "");
+  const wanted = EVALUATIONS.flatMap((word) => [
+    ...(TRAINING.test(name) ? [name.replace(/train(?:ing)?/i, word)] : []), `${word}/${plain}`, `${word}_${plain}`,
+  ]);
+  const found = wanted.find((each) => names.includes(each));
+  return found ? [name, found] : [name];
+}
+
+/**
+ * Return a function that says whether a name matches `search`: `/regex/`, or words that must all be in it, in upper or lower
+ * case. Throws SyntaxError for a regular expression that is none.
+ */
+export function makeFilter(search) {
+  const text = search.trim();
+  if (text.length > 1 && text.startsWith("/")) {
+    const expression = new RegExp(text.slice(1, text.length > 2 && text.endsWith("/") ? -1 : undefined), "i");
+    return (name) => expression.test(name);
+  }
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  return (name) => {
+    const lower = name.toLowerCase();
+    return words.every((word) => lower.includes(word));
+  };
+}
+
+/** The group of a name: what is before its first slash, else before its first dot. */
+export function groupOf(name) {
+  if (isInternal(name)) return INTERNAL;
+  const cut = name.indexOf("/") > 0 ? name.indexOf("/") : name.indexOf(".");
+  return cut > 0 ? name.slice(0, cut) : UNGROUPED;
+}
+
+/** The groups of `names`, each `{group, names}`, by name; those without a prefix and the internal ones last. */
+export function groupMetrics(names) {
+  const groups = new Map();
+  for (const name of names) {
+    const group = groupOf(name);
+    if (!groups.has(group)) groups.set(group, []);
+    groups.get(group).push(name);
+  }
+  const rank = (group) => (group === INTERNAL ? 2 : group === UNGROUPED ? 1 : 0);
+  return [...groups]
+    .map(([group, found]) => ({ group, names: found.sort((one, other) => compare(one, other)) }))
+    .sort((one, other) => rank(one.group) - rank(other.group) || compare(one.group, other.group));
+}
+
+// By numbers within names, too: layer2 before layer10.
+const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
+const compare = (one, other) => collator.compare(one, other);
+
+/** The charts after one is moved before or after its neighbour; pins come first, in their order. */
+export function moveChart(charts, index, by) {
+  const place = index + by;
+  if (place < 0 || place >= charts.length) return charts;
+  const moved = charts.slice();
+  moved.splice(place, 0, ...moved.splice(index, 1));
+  return moved;
+}
+
+/** The charts in the order in which they are drawn: those with a pinned metric first. */
+export function orderCharts(charts, pins) {
+  const rank = (names) => {
+    const places = names.map((name) => pins.indexOf(name)).filter((place) => place >= 0);
+    return places.length ? Math.min(...places) : pins.length;
+  };
+  return charts.map((names, index) => ({ names, index }))
+    .sort((one, other) => rank(one.names) - rank(other.names) || one.index - other.index)
+    .map(({ names }) => names);
 }

@@ -1,79 +1,193 @@
-// The series of the runs in view: a preview first, then the full ones, then what is added.
+// The series of the runs in view: a preview first, then the full ones, then what changes. One request for a page of charts.
 
-import { preview, readChanges, readSeries } from "./api_client.js";
-import { Series } from "./series.js";
+import { ask, post } from "./api_client.js";
+import { applyChanges, holdSeries } from "./series_changes.js";
 
 const PREVIEW_POINTS = 150;
+// Enough to find the metrics that every few records report.
+const NAME_POINTS = 20;
+const PAGE_METRICS = 12;
+// Points of all series of an answer, and of those of a workload, which the service limits to 300,000.
+const MOST_POINTS = 300_000;
+const MOST_OF_WORKLOAD = 200_000;
+const LEAST_POINTS = 200;
+const POINTS_STEP = 200;
+// A series that has grown to so many times its sample is sampled again.
+const MOST_GROWTH = 4;
+
+/** What the API calls the axis that points are sampled along: relative time is that of the day, from another zero. */
+const axisOf = ({ axis }) => (axis === "relative_time" ? "time" : axis);
 
 export class SeriesStore {
   constructor() {
-    this.held = [];
+    // By key of a run: its series, its cursor (null for a preview), and the names that were asked for.
+    this.held = new Map();
     this.points = 800;
+    this.scope = "";
+    this.isStale = false;
+    // What kept runs from being answered, such as a copy that is being built: `{cluster, workload_uid, message}`.
+    this.warnings = [];
   }
 
-  /** Read the series of `runs`; `onPreview` is called when the coarse ones of new runs can be drawn. */
-  async load(runs, view, { signal, points = this.points, onPreview }) {
-    await this.loadPreview(runs, view, signal);
-    onPreview?.();
-    const metrics = view.metrics.flat();
-    const range = { axis: view.axis, range: view.xRange, maxPoints: points };
-    const answers = await Promise.all(runs.map((run) =>
-      metrics.length ? readSeries(run, metrics, range, signal) : { series: [], cursor: null }));
-    if (!signal.aborted) this.held = runs.map((run, index) => hold(run, answers[index]));
+  /** The series of a metric of a run. */
+  seriesOf(key, name) {
+    return this.held.get(key)?.byName.get(name) ?? [];
   }
 
-  async loadPreview(runs, view, signal) {
-    const within = view.axis === "iteration" ? view.xRange : null;
-    const previews = await Promise.all(runs.map((run) => this.find(run) ? null : preview(run, within, PREVIEW_POINTS, signal)));
-    if (!signal.aborted) this.held = runs.map((run, index) => (previews[index] ? hold(run, previews[index]) : this.find(run)));
+  /** Whether the full series of all `names` of a run are held. */
+  isRead(key, names) {
+    return names.every((name) => this.held.get(key)?.names.has(name));
   }
 
-  find(run) {
-    return this.held.find(({ key }) => key === run.key);
-  }
-
-  /** Apply the changes since the last call by the rule of docs/polling.rst. */
-  async follow(runs, view, signal) {
-    const changedRuns = [];
-    for (const run of runs) {
-      const held = this.find(run);
-      if (!held?.cursor) continue;
-      const answer = await readChanges(run, view.metrics.flat(), held.cursor, signal);
-      if (signal.aborted) break;
-      if (answer.reset) return { changedRuns, mustReload: true };
-      held.cursor = answer.cursor;
-      if (!answer.changed.length) continue;
-      changedRuns.push(run.key);
-      for (const one of held.series) one.drop(answer.changed);
-      for (const added of answer.series) {
-        const one = held.series.find(({ metric, source }) => metric === added.metric_name && source === added.data_source);
-        if (one) one.take(added);
-        else held.series.push(...hold(run, { series: [added] }).series);
-      }
-    }
-    return { changedRuns, mustReload: this.held.some(({ series }) => series.some(({ points }) => points.size > 8 * this.points)) };
-  }
-
-  /** The metrics that the previews have found; their numbers of points are not known. */
+  /** The metrics of `runs` that a small preview finds, each with null for its unknown number of points. */
   async listMetrics(runs, signal) {
-    await this.loadPreview(runs, { axis: "iteration", xRange: null }, signal);
-    return new Map(this.held.flatMap(({ series }) => series.map(({ metric }) => [metric, null])));
+    if (!runs.length) return new Map();
+    const answer = await ask("metrics/data", [...describe(runs, [], { axis: "iteration" }), ["method", "stride"], ["max_points", NAME_POINTS]], signal);
+    return new Map(answer.series.map(({ metric_name: name }) => [name, null]));
   }
 
-  /** The series of a metric, each with its run. */
-  seriesOf(metric, runs) {
-    return runs.flatMap((run) => {
-      const all = (this.find(run)?.series ?? []).filter((one) => one.metric === metric);
-      return all.map((one) => ({ one, run, isOneOfMany: all.length > 1 }));
-    });
+  /** Read what the view needs and is not held; call `onPreview` each time that more can be drawn. */
+  async load(runs, view, { signal, points = this.points, onPreview = () => {} }) {
+    const names = [...new Set(view.metrics.flat())];
+    this.forget(runs, names);
+    const most = this.choosePoints(runs, names.length, points);
+    const scope = JSON.stringify([axisOf(view), findRange(view), most]);
+    if (this.isStale || scope !== this.scope) for (const held of this.held.values()) held.names = new Set();
+    [this.scope, this.isStale, this.warnings] = [scope, false, []];
+    for (const page of findPages(runs, names, this.held)) {
+      const preview = this.loadPreview(page, view, signal, onPreview);
+      await Promise.all([preview, this.loadPage(page, view, most, signal)]);
+      if (signal.aborted) return;
+      onPreview();
+    }
+  }
+
+  /** A coarse line now: of a million records that have no copy yet, the whole takes seconds. */
+  async loadPreview({ runs, names }, view, signal, onPreview) {
+    const isHeld = (run) => names.every((name) => this.held.get(run.key)?.byName.has(name));
+    const fresh = runs.filter((run) => !isHeld(run));
+    const range = view.axis === "iteration" ? findRange(view) : [];
+    // Along a metric, a preview has no positions.
+    if (!fresh.length || !["iteration", "time", "relative_time"].includes(view.axis) || (view.axis !== "iteration" && view.xRange)) return;
+    const query = [...describe(fresh, names, { axis: null }), ...range, ["method", "stride"], ["max_points", PREVIEW_POINTS]];
+    const answer = await ask("metrics/data", query, signal).catch(ignore);
+    if (!answer || signal.aborted) return;
+    let isNew = false;
+    for (const run of fresh.filter((each) => !isHeld(each))) {
+      const held = this.held.get(run.key) ?? this.add(run.key);
+      isNew = true;
+      for (const name of names) if (!held.byName.has(name)) held.byName.set(name, seriesOfRun(answer, run, name, null));
+    }
+    if (isNew) onPreview();
+  }
+
+  async loadPage({ runs, names }, view, most, signal) {
+    const query = [...describe(runs, names, { axis: axisOf(view) }), ...findRange(view), ["max_points", most], ["after", ""]];
+    const answer = await ask("metrics/data", query, signal);
+    if (signal.aborted) return;
+    this.warnings.push(...answer.warnings);
+    for (const told of answer.workloads) {
+      const run = runs.find((each) => isOf(told, each));
+      const held = this.held.get(run.key) ?? this.add(run.key);
+      // Of two cursors the earlier one: what it returns once more changes nothing.
+      if (held.cursor === null || held.names.size === 0) held.cursor = told.cursor;
+      for (const name of names) {
+        held.byName.set(name, seriesOfRun(answer, run, name, told.sampling?.bucket_width ?? null));
+        held.names.add(name);
+      }
+      held.most = most;
+    }
+  }
+
+  /** Apply the changes of `runs` since the last call. */
+  async follow(runs, view, signal) {
+    const due = runs.filter((run) => this.held.get(run.key)?.cursor);
+    // A run without an answer so far, such as one whose copy is being built, is asked for once more.
+    const isLacking = due.length < runs.length;
+    if (!due.length) return { changedRuns: [], mustReload: isLacking };
+    const names = [...new Set(view.metrics.flat())];
+    const most = this.held.get(due[0].key).most;
+    const cursor = due.map((run) => this.held.get(run.key).cursor).join(".");
+    const query = [...describe(due, names, { axis: axisOf(view) }), ...findRange(view), ["max_points", most], ["after", cursor]];
+    const answer = await post("metrics/data", query, signal);
+    if (signal.aborted) return { changedRuns: [], mustReload: false };
+    this.warnings = answer.warnings;
+    const changed = answer.workloads.map((told) => this.update(due.find((run) => isOf(told, run)), names, told, answer)).filter(Boolean);
+    // Changes along a metric come without positions.
+    if (changed.length && !["iteration", "time"].includes(axisOf(view))) this.isStale = true;
+    return { changedRuns: changed, mustReload: this.isStale || isLacking };
+  }
+
+  /** Return the key of a run that has changed, else null. */
+  update(run, names, told, answer) {
+    const held = this.held.get(run.key);
+    held.cursor = told.cursor;
+    if (!told.reset && !told.changed.length) return null;
+    for (const name of names) {
+      const series = answer.series.filter((each) => isOf(each, run) && each.metric_name === name);
+      held.byName.set(name, told.reset
+        ? series.map((each) => holdSeries(each, told.sampling?.bucket_width ?? null))
+        : applyChanges(this.seriesOf(run.key, name), told.changed, series));
+      if (this.seriesOf(run.key, name).some(({ values }) => values.length > MOST_GROWTH * held.most)) this.isStale = true;
+    }
+    return run.key;
+  }
+
+  add(key) {
+    this.held.set(key, { byName: new Map(), names: new Set(), cursor: null, most: LEAST_POINTS });
+    return this.held.get(key);
+  }
+
+  /** Drop the runs that are not in view; metrics that are not are no longer kept up to date. */
+  forget(runs, names) {
+    const keys = new Set(runs.map(({ key }) => key));
+    for (const [key, held] of this.held) {
+      if (!keys.has(key)) this.held.delete(key);
+      held.names = new Set(names.filter((name) => held.names.has(name)));
+    }
+  }
+
+  /** As many points of a series as its chart can show, fewer where there are many series. */
+  choosePoints(runs, metrics, wanted) {
+    const attempts = Math.max(1, ...runs.map((run) => run.attempts?.length ?? 1));
+    const most = Math.min(wanted, MOST_POINTS / (runs.length * Math.min(metrics, PAGE_METRICS) || 1), MOST_OF_WORKLOAD / (attempts * Math.min(metrics, PAGE_METRICS) || 1));
+    return Math.max(LEAST_POINTS, Math.floor(most / POINTS_STEP) * POINTS_STEP);
   }
 }
 
-function hold(run, answer) {
-  const series = answer.series.map((found) => {
-    const one = new Series(run, found);
-    one.take(found);
-    return one;
-  });
-  return { key: run.key, series, cursor: answer.cursor };
+/** What is missing, as requests of some metrics of some runs each. */
+function findPages(runs, names, held) {
+  const pages = [];
+  for (let first = 0; first < names.length; first += PAGE_METRICS) {
+    const page = names.slice(first, first + PAGE_METRICS);
+    const missing = page.filter((name) => runs.some((run) => !held.get(run.key)?.names.has(name)));
+    const lacking = runs.filter((run) => missing.some((name) => !held.get(run.key)?.names.has(name)));
+    if (lacking.length) pages.push({ runs: lacking, names: missing });
+  }
+  return pages;
+}
+
+const describe = (runs, names, { axis }) => [
+  ...runs.map(({ cluster, uid }) => ["workload", `${cluster}/${uid}`]),
+  ["layout", "columns"], ["non_finite", "true"], ["split", "serial"], ["axis", axis],
+  ...names.map((name) => ["metric", name]),
+];
+
+/** The parameters of the range that is shown; along relative time and metrics there are none, so all is read. */
+function findRange({ axis, xRange }) {
+  if (!xRange) return [];
+  const [start, end] = [Math.floor(xRange[0]), Math.ceil(xRange[1])];
+  if (axis === "time") return [["start", start], ["end", end]];
+  return axis === "iteration" ? [["start_iteration", start], ["end_iteration", end]] : [];
+}
+
+const isOf = ({ cluster, workload_uid: uid }, run) => cluster === run.cluster && uid === run.uid;
+
+const seriesOfRun = (answer, run, name, width) =>
+  answer.series.filter((each) => each.metric_name === name && isOf(each, run)).map((each) => holdSeries(each, width));
+
+/** A preview is a courtesy: trouble that stays is reported by the request for the full series. */
+function ignore(error) {
+  if (error.name === "AbortError") throw error;
+  return null;
 }

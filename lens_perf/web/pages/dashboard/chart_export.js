@@ -1,0 +1,87 @@
+// Writes a chart as CSV, and as SVG by the painter that draws it on the canvas.
+
+const escapeXml = (text) => String(text).replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
+const FORMULA = /^[=+\-@\t\r]/;
+
+/** A cell of CSV: quoted where needed, and never a formula of a spreadsheet. */
+function writeCell(value) {
+  if (value === null || value === undefined) return "";
+  if (typeof value === "number") return Number.isNaN(value) ? "NaN" : String(value);
+  const text = FORMULA.test(value) ? `'${value}` : value;
+  return /[",\n\r']/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** The points that are drawn, one a line, with the smoothed value where there is one. */
+export function writeCsv(lines, axis) {
+  const isOther = !["iteration", "time", "relative_time"].includes(axis);
+  const rows = [["run", "metric", "data_source", "attempt", "iteration", "timestamp", ...(isOther ? [axis] : []), "value", "smoothed", "discarded"]];
+  for (const line of lines) {
+    const smoothed = new Map(line.trend ? line.unbiased.map((place, index) => [place, line.trend.y[index]]) : []);
+    for (let index = 0; index < line.x.length; index += 1) {
+      const blank = (value) => (Number.isNaN(value) ? null : value);
+      rows.push([
+        line.run, line.metric, line.source, line.attempt?.number ?? null, blank(line.iterations[index]), blank(line.times[index]),
+        ...(isOther ? [line.x[index]] : []), line.values[index], smoothed.get(index) ?? null, index >= line.kept ? "yes" : "no",
+      ]);
+    }
+  }
+  return rows.map((row) => `${row.map(writeCell).join(",")}\r\n`).join("");
+}
+
+/** Has the methods of a canvas that the painter calls, and collects SVG. */
+export class SvgContext {
+  constructor(width, height) {
+    Object.assign(this, { width, height, parts: [], path: "", dash: [], clips: 0, groups: [] });
+    Object.assign(this, { strokeStyle: "#000", fillStyle: "#000", lineWidth: 1, globalAlpha: 1, font: "12px sans-serif", textAlign: "start" });
+  }
+
+  save() { this.groups.push(0); }
+
+  restore() { this.parts.push("</g>".repeat(this.groups.pop() ?? 0)); }
+
+  beginPath() { this.path = ""; }
+
+  moveTo(x, y) { this.path += `M${round(x)} ${round(y)}`; }
+
+  lineTo(x, y) { this.path += `L${round(x)} ${round(y)}`; }
+
+  rect(x, y, width, height) { this.path += `M${round(x)} ${round(y)}h${round(width)}v${round(height)}h${round(-width)}z`; }
+
+  arc(x, y, radius) {
+    const size = round(radius);
+    this.path += `M${round(x - radius)} ${round(y)}a${size} ${size} 0 1 0 ${2 * size} 0a${size} ${size} 0 1 0 ${-2 * size} 0`;
+  }
+
+  clip() {
+    this.clips += 1;
+    this.groups[this.groups.length - 1] += 1;
+    this.parts.push(`<clipPath id="clip${this.clips}"><path d="${this.path}"/></clipPath><g clip-path="url(#clip${this.clips})">`);
+  }
+
+  setLineDash(dash) { this.dash = dash; }
+
+  stroke() {
+    if (!this.path) return;
+    const dash = this.dash.length ? ` stroke-dasharray="${this.dash.join(" ")}"` : "";
+    this.parts.push(`<path d="${this.path}" fill="none" stroke="${this.strokeStyle}" stroke-width="${this.lineWidth}" stroke-opacity="${this.globalAlpha}" stroke-linejoin="round"${dash}/>`);
+  }
+
+  fill() { this.parts.push(`<path d="${this.path}" fill="${this.fillStyle}" fill-opacity="${this.globalAlpha}"/>`); }
+
+  fillRect(x, y, width, height) { this.parts.push(`<rect x="${x}" y="${y}" width="${width}" height="${height}" fill="${this.fillStyle}"/>`); }
+
+  fillText(text, x, y) {
+    const anchor = { center: "middle", right: "end", end: "end" }[this.textAlign] ?? "start";
+    this.parts.push(`<text x="${round(x)}" y="${round(y)}" fill="${this.fillStyle}" font-family="system-ui, sans-serif" font-size="${parseFloat(this.font)}" text-anchor="${anchor}">${escapeXml(text)}</text>`);
+  }
+
+  /** The document. */
+  finish() {
+    return `<svg xmlns="http://www.w3.org/2000/svg" width="${this.width}" height="${this.height}" viewBox="0 0 ${this.width} ${this.height}">${this.parts.join("")}</svg>\n`;
+  }
+}
+
+const round = (value) => Math.round(value * 100) / 100;
+
+/** A file name made of the metrics of a chart. */
+export const nameFile = (names, ending) => `${names.join("-").replace(/[^A-Za-z0-9._-]+/g, "_").slice(0, 100)}.${ending}`;

@@ -1,0 +1,42 @@
+// What a chart says in words: its notes, why it is empty, and what its picture shows.
+
+import { formatPosition, formatValue } from "./chart_formats.js";
+
+/** Notes below a chart: what is not finite, restarts, gaps, and what a logarithmic axis cannot show. */
+export function describeMarks({ lines, restarts, nonFinite }, log) {
+  const counts = new Map();
+  for (const { kind } of nonFinite) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  const notes = [...counts].map(([kind, count]) => `✕ ${count.toLocaleString("en")} × ${kind}`);
+  if (restarts.length) notes.push(`┆ ${plural(restarts.length, "restart")}`);
+  const discarded = lines.filter(({ kept, x }) => kept < x.length).length;
+  if (discarded) notes.push("faint: discarded iterations");
+  const gaps = lines.reduce((sum, line) => sum + line.gaps.length, 0);
+  if (gaps) notes.push(`⋯ ${plural(gaps, "gap")}`);
+  const below = log ? lines.reduce((sum, { y }) => sum + y.reduce((count, value) => count + (value <= 0), 0), 0) : 0;
+  if (below) notes.push(`${plural(below, "value")} of 0 or less not shown on the log axis`);
+  return notes.join("   ");
+}
+
+const plural = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
+
+/** Why a chart of `names` has no line along `axis`; `held` are the series of its visible runs. */
+export function explainEmpty(names, held, { axis, align, hasRuns, isAnyVisible, isLoading, isZoomed }) {
+  const what = names.join(", ");
+  if (!hasRuns) return "";
+  if (!isAnyVisible) return "All runs are hidden.";
+  if (align === "restart" && held.length) return "No attempt redid iterations of this metric.";
+  if (isLoading) return "Loading …";
+  if (!held.some(({ values }) => values.length)) return isZoomed ? `No data points of ${what} in this range.` : `No data points of ${what}.`;
+  if (axis === "time" || axis === "relative_time") return "These records have no times. Choose iterations as the x axis.";
+  if (axis === "iteration") return "These records have no iterations. Choose time as the x axis.";
+  return `No record has both ${what} and ${axis}.`;
+}
+
+/** The chart in words, for those who do not see it. */
+export function describeChart(names, lines, axis) {
+  const last = lines.slice(0, 20).map(({ label, values, x, kept }) => {
+    const place = Math.max(0, (kept || x.length) - 1);
+    return `${label}, last ${formatValue(values[place])} at ${formatPosition(axis, x[place])}`;
+  });
+  return `${names.join(", ")} along ${axis.replace("_", " ")}: ${last.join("; ") || "no points"}. Arrow keys move the cursor.`;
+}

@@ -1,0 +1,132 @@
+// Paints the lines of a chart and its marks, on a canvas or on what has the same methods.
+
+import { findWithin } from "./chart_ranges.js";
+
+// A line of no more visible points than this shows each of them.
+const FEW_POINTS = 40;
+const DISCARDED_DASH = [2, 3];
+const GAP_DASH = [1, 4];
+const CROSS = 4;
+// Canvases draw nothing right beyond this.
+const FARTHEST = 30_000;
+
+/** The frame of a plot: where its scales are on the canvas, whose pixels are 1 / `ratio` CSS pixels. */
+export function makeFrame({ left, top, width, height }, xRange, yRange, { log, ratio }) {
+  const scale = log ? Math.log10 : (value) => value;
+  const [low, high] = yRange.map(scale);
+  const clamp = (place) => Math.min(FARTHEST, Math.max(-FARTHEST, place));
+  return {
+    left, top, width, height, ratio, xRange,
+    toX: (x) => clamp(left + ((x - xRange[0]) / (xRange[1] - xRange[0])) * width),
+    toY: log
+      ? (y) => (y > 0 ? clamp(top + height - ((scale(y) - low) / (high - low)) * height) : NaN)
+      : (y) => clamp(top + height - ((y - low) / (high - low)) * height),
+  };
+}
+
+/** Paint everything within the frame; `highlighted` is the key of a run that stands out, or null. */
+export function paint(ctx, { lines, restarts, nonFinite }, frame, { highlighted = null, bad }) {
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(frame.left, frame.top, frame.width, frame.height);
+  ctx.clip();
+  ctx.lineJoin = "round";
+  paintRestarts(ctx, restarts, frame);
+  const isFaint = (line) => highlighted !== null && line.run !== highlighted;
+  for (const line of [...lines].sort((one, other) => isFaint(other) - isFaint(one))) {
+    const alpha = isFaint(line) ? 0.15 : 1;
+    paintLine(ctx, line, line, frame, line.trend ? alpha * 0.28 : alpha, line.trend ? 1 : 1.6);
+    if (line.trend) paintLine(ctx, line.trend, line, frame, alpha, 2);
+  }
+  paintNonFinite(ctx, nonFinite, frame, bad);
+  ctx.restore();
+}
+
+/** Paint the points of a line in the colour and dash of `style`: from `kept` on as discarded, across gaps dotted. */
+function paintLine(ctx, { x, y, gaps, kept }, style, frame, alpha, width) {
+  const [first, after] = findWithin(x, frame.xRange);
+  const [begin, end] = [Math.max(0, first - 1), Math.min(x.length, after + 1)];
+  ctx.strokeStyle = ctx.fillStyle = style.colour;
+  ctx.lineWidth = width * frame.ratio;
+  const breaks = new Set(gaps);
+  const parts = [[begin, Math.min(kept, end), alpha, style.dash], [Math.max(begin, kept), end, alpha * 0.5, DISCARDED_DASH]];
+  for (const [from, to, opacity, dash] of parts) {
+    if (to <= from) continue;
+    ctx.globalAlpha = opacity;
+    setDash(ctx, dash, frame);
+    const lone = strokeSegments(ctx, x, y, from, to, breaks, frame);
+    setDash(ctx, [], frame);
+    const marked = to - from <= FEW_POINTS ? range(from, to) : lone;
+    for (const index of marked) paintMarker(ctx, frame.toX(x[index]), frame.toY(y[index]), width * 1.5 * frame.ratio);
+  }
+  ctx.globalAlpha = alpha * 0.6;
+  setDash(ctx, GAP_DASH, frame);
+  for (const index of gaps) if (index >= begin && index < end) strokeSegments(ctx, x, y, index - 1, index + 1, new Set(), frame);
+  setDash(ctx, [], frame);
+  ctx.globalAlpha = 1;
+}
+
+/** Stroke the runs of points that follow each other; return the places of points without a neighbour. */
+function strokeSegments(ctx, x, y, from, to, breaks, frame) {
+  const lone = [];
+  let length = 0;
+  const finish = (index) => { if (length === 1) lone.push(index - 1); length = 0; };
+  ctx.beginPath();
+  for (let index = from; index < to; index += 1) {
+    const place = frame.toY(y[index]);
+    if (Number.isNaN(place) || breaks.has(index)) finish(index);
+    if (Number.isNaN(place)) continue;
+    if (length) ctx.lineTo(frame.toX(x[index]), place);
+    else ctx.moveTo(frame.toX(x[index]), place);
+    length += 1;
+  }
+  finish(to);
+  ctx.stroke();
+  return lone;
+}
+
+function paintMarker(ctx, x, y, radius) {
+  if (Number.isNaN(y)) return;
+  ctx.beginPath();
+  ctx.arc(x, y, radius, 0, 2 * Math.PI);
+  ctx.fill();
+}
+
+function paintRestarts(ctx, restarts, frame) {
+  ctx.lineWidth = frame.ratio;
+  setDash(ctx, [4, 4], frame);
+  for (const { at, colour } of restarts) {
+    ctx.strokeStyle = colour;
+    ctx.globalAlpha = 0.6;
+    ctx.beginPath();
+    ctx.moveTo(frame.toX(at), frame.top);
+    ctx.lineTo(frame.toX(at), frame.top + frame.height);
+    ctx.stroke();
+  }
+  ctx.globalAlpha = 1;
+  setDash(ctx, [], frame);
+}
+
+/** A cross at the foot of the plot for each place of a value that is not finite, as many as there is room for. */
+function paintNonFinite(ctx, nonFinite, frame, colour) {
+  const size = CROSS * frame.ratio;
+  const foot = frame.top + frame.height - 2 * size;
+  ctx.strokeStyle = colour;
+  ctx.lineWidth = 1.5 * frame.ratio;
+  const taken = new Set();
+  for (const { x } of nonFinite) {
+    const place = frame.toX(x);
+    const room = Math.round(place / size);
+    if (taken.has(room)) continue;
+    taken.add(room);
+    ctx.beginPath();
+    ctx.moveTo(place - size, foot - size);
+    ctx.lineTo(place + size, foot + size);
+    ctx.moveTo(place - size, foot + size);
+    ctx.lineTo(place + size, foot - size);
+    ctx.stroke();
+  }
+}
+
+const setDash = (ctx, dash, { ratio }) => ctx.setLineDash(dash.map((length) => length * ratio));
+const range = (from, to) => Array.from({ length: to - from }, (_, index) => from + index);

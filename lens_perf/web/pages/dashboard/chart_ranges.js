@@ -1,0 +1,83 @@
+// The ranges of the axes of a chart: of all points or of those within a range of x, with or without outliers.
+
+const PADDING = 0.05;
+// Between these quantiles lies what is no outlier.
+const LOW = 0.02;
+const HIGH = 0.98;
+
+/** The range of x of all lines, points that are not finite included; null without points. */
+export function findXRange(lines) {
+  let low = Infinity;
+  let high = -Infinity;
+  for (const { x } of lines) {
+    for (const at of [x[0], x[x.length - 1]]) {
+      if (at < low) low = at;
+      if (at > high) high = at;
+    }
+  }
+  return low <= high ? widen(low, high) : null;
+}
+
+/** A range that is not empty. */
+const widen = (low, high) => (high > low ? [low, high] : [low - 0.5, high + 0.5]);
+
+/** The range of y: as `yScale` fixes it, else of the points within `xRange`; null without points. */
+export function findYRange(lines, xRange, { log, range, ignoreOutliers }) {
+  if (range && (!log || range[0] > 0)) return range;
+  const values = collect(lines, xRange, log);
+  if (!values.length) return null;
+  const [low, high] = ignoreOutliers ? findQuantiles(values) : findEnds(values);
+  if (log) return low === high ? [low / 2, high * 2] : [low, high].map((end, index) => end * (high / low) ** (index ? PADDING : -PADDING));
+  if (low === high) return low === 0 ? [-1, 1] : [low - Math.abs(low) * 0.1, high + Math.abs(high) * 0.1];
+  return [low - (high - low) * PADDING, high + (high - low) * PADDING];
+}
+
+function collect(lines, xRange, log) {
+  const values = [];
+  for (const { x, y } of lines) {
+    const [begin, end] = xRange ? findWithin(x, xRange) : [0, x.length];
+    for (let index = begin; index < end; index += 1) {
+      if (Number.isFinite(y[index]) && (!log || y[index] > 0)) values.push(y[index]);
+    }
+  }
+  return values;
+}
+
+function findEnds(values) {
+  let low = Infinity;
+  let high = -Infinity;
+  for (const value of values) {
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  return [low, high];
+}
+
+function findQuantiles(values) {
+  const sorted = Float64Array.from(values).sort();
+  const at = (share) => sorted[Math.round(share * (sorted.length - 1))];
+  return [at(LOW), at(HIGH)];
+}
+
+/** The places [begin, end) of the values of `x`, which ascends, within `range`. */
+export const findWithin = (x, [low, high]) => [findPlace(x, low, false), findPlace(x, high, true)];
+
+/** The first place of a value at or above `value`, or, with `isAfter`, above it. */
+export function findPlace(x, value, isAfter = false) {
+  let low = 0;
+  let high = x.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (x[middle] < value || (isAfter && x[middle] === value)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** The place of the value nearest to `value`, -1 without values. */
+export function findNearest(x, value) {
+  const place = findPlace(x, value);
+  if (place === 0) return x.length ? 0 : -1;
+  if (place === x.length) return place - 1;
+  return value - x[place - 1] <= x[place] - value ? place - 1 : place;
+}

@@ -1,0 +1,99 @@
+// The tooltip of a chart: the values of all lines where the pointer is, sorted; and the legend, which hides runs.
+
+import { formatPosition, formatValue } from "./chart_formats.js";
+import { make } from "./words.js";
+
+const MOST_ROWS = 30;
+const APART = 14;
+
+/** A swatch in the colour and dash of a line. */
+export function makeSwatch({ colour, dash = [] }) {
+  const stroke = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const line = document.createElementNS("http://www.w3.org/2000/svg", "line");
+  for (const [name, value] of Object.entries({ width: 22, height: 8, "aria-hidden": "true", class: "swatch" })) stroke.setAttribute(name, value);
+  for (const [name, value] of Object.entries({ x1: 0, x2: 22, y1: 4, y2: 4, stroke: colour, "stroke-width": 2.5, "stroke-dasharray": dash.join(" ") })) line.setAttribute(name, value);
+  stroke.append(line);
+  return stroke;
+}
+
+export class ChartTooltip {
+  constructor() {
+    this.title = make("div", { className: "at" });
+    this.body = make("tbody");
+    this.more = make("div", { className: "more" });
+    this.element = make("div", { className: "tooltip", hidden: true }, this.title, make("table", {}, this.body), this.more);
+    this.element.setAttribute("role", "status");
+    this.rows = [];
+  }
+
+  hide() {
+    this.element.hidden = true;
+  }
+
+  /** Show `points`, sorted, at a place of the plot that is `width` wide; `closest` is the one the pointer is nearest to. */
+  show(points, { axis, x, left, top, width, offset, closest, hasTrend, title }) {
+    this.title.textContent = title ?? `${["iteration", "time", "relative_time"].includes(axis) ? "" : `${axis} `}${formatPosition(axis, points[0]?.x ?? x)}`;
+    const shown = points.slice(0, MOST_ROWS);
+    while (this.rows.length < shown.length) this.addRow();
+    this.rows.forEach((row, index) => this.fill(row, shown[index], closest, hasTrend));
+    this.more.textContent = points.length > MOST_ROWS ? `and ${points.length - MOST_ROWS} more` : "";
+    this.element.hidden = points.length === 0;
+    const size = this.element.offsetWidth;
+    const isLeft = left + APART + size > width && left - APART - size > -offset;
+    const place = offset + (isLeft ? left - APART - size : Math.min(left + APART, Math.max(0, width - size)));
+    this.element.style.transform = `translate(${Math.round(place)}px, ${Math.round(Math.max(0, top - 20))}px)`;
+  }
+
+  addRow() {
+    const cells = { swatch: make("td"), label: make("th", { scope: "row" }), shown: make("td", { className: "value" }), raw: make("td", { className: "raw" }) };
+    const row = { element: make("tr", {}, ...Object.values(cells)), ...cells, line: null };
+    this.rows.push(row);
+    this.body.append(row.element);
+  }
+
+  fill(row, point, closest, hasTrend) {
+    row.element.hidden = !point;
+    if (!point) return;
+    if (row.line !== point.line) {
+      row.swatch.replaceChildren(makeSwatch(point.line));
+      row.line = point.line;
+    }
+    setText(row.label, point.isDiscarded && !point.line.label.endsWith("discarded") ? `${point.line.label} (discarded)` : point.line.label);
+    setText(row.shown, formatValue(point.shown));
+    setText(row.raw, hasTrend ? formatValue(point.raw) : "");
+    row.element.classList.toggle("closest", point === closest);
+  }
+}
+
+const setText = (element, text) => { if (element.textContent !== text) element.textContent = text; };
+
+export class ChartLegend {
+  /** `onToggle(key, isAlone)` hides or shows a run, or shows it alone. */
+  constructor({ onToggle, onHighlight }) {
+    Object.assign(this, { onToggle, onHighlight, shown: "" });
+    this.runs = make("ul", { className: "runs" });
+    this.kinds = make("ul", { className: "kinds" });
+    this.element = make("div", { className: "legend" }, this.runs, this.kinds);
+  }
+
+  /** A button for each of `runs`; `kinds` are the metrics and data sources of a chart that has several. */
+  show(runs, kinds) {
+    const key = JSON.stringify([runs.map((run) => [run.key, run.name, run.colour, run.dash, run.isVisible]), kinds]);
+    if (key === this.shown) return;
+    this.shown = key;
+    const focused = this.runs.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    this.runs.replaceChildren(...runs.map((run) => make("li", {}, this.makeButton(run))));
+    if (focused) [...this.runs.querySelectorAll("button")].find(({ dataset }) => dataset.key === focused)?.focus();
+    this.kinds.replaceChildren(...kinds.map((kind) => make("li", {}, makeSwatch(kind), ` ${kind.text}`)));
+  }
+
+  makeButton(run) {
+    const button = make("button", { type: "button", title: `${run.name}: click to ${run.isVisible ? "hide" : "show"}, Alt+click to show alone` }, makeSwatch(run), ` ${run.name}`);
+    button.dataset.key = run.key;
+    button.setAttribute("aria-pressed", String(run.isVisible));
+    button.addEventListener("click", (event) => this.onToggle(run.key, event.altKey));
+    button.addEventListener("pointerenter", () => this.onHighlight(run.isVisible ? run.key : null));
+    button.addEventListener("pointerleave", () => this.onHighlight(null));
+    return button;
+  }
+}

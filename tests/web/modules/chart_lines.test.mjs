@@ -1,0 +1,143 @@
+// The layout of lines: attempts, restarts, discarded iterations, gaps, what is not finite, alignment.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { alignAtRestarts } from "../../../lens_perf/web/pages/dashboard/chart_alignment.js";
+import { findPoints, findClosest } from "../../../lens_perf/web/pages/dashboard/chart_hover.js";
+import { addTrends, findGaps, layOutLines, listNonFinite, listRestarts } from "../../../lens_perf/web/pages/dashboard/chart_lines.js";
+import { describeMarks, explainEmpty } from "../../../lens_perf/web/pages/dashboard/chart_notes.js";
+import { findXRange } from "../../../lens_perf/web/pages/dashboard/chart_ranges.js";
+import { holdSeries } from "../../../lens_perf/web/pages/dashboard/series_changes.js";
+
+const VIEW = { axis: "iteration", align: null };
+
+const series = (first, last, { serial = 0, time = first * 1000, value = (iteration) => 100 - iteration, metric = "loss", source = "log" } = {}) => {
+  const iterations = Array.from({ length: last - first + 1 }, (_, index) => first + index);
+  return holdSeries({ metric_name: metric, data_source: source, serial, iterations, timestamps: iterations.map((each) => time + (each - first) * 1000), values: iterations.map(value) });
+};
+
+const attempt = (number, serial, firstIteration, lastIteration, firstTimestamp, redoneFrom = null) =>
+  ({ number, serial, firstIteration, lastIteration, firstTimestamp, lastTimestamp: firstTimestamp + 1000 * (lastIteration - firstIteration), redoneFrom, isVisible: true, colour: `#${number}`, dash: [] });
+
+const makeRun = (attempts = [], extra = {}) => ({ key: "a/run", name: "run", slot: 0, colour: "#run", dash: [], isVisible: true, isSplit: false, attempts, progress: { first_timestamp: 1000 }, ...extra });
+
+const layOut = (run, held, view = VIEW, names = ["loss"]) => layOutLines(names, [run], (_key, name) => held.filter(({ metric }) => metric === name), view);
+
+// Iterations 1 to 10, then 6 to 20 again.
+const ATTEMPTS = [attempt(1, 0, 1, 10, 1000, 6), attempt(2, 1, 6, 20, 60_000)];
+const HELD = [series(1, 10), series(6, 20, { serial: 1, time: 60_000, value: (iteration) => 50 - iteration })];
+
+test("attempts together: a line each in the colour of the run, discarded iterations marked", () => {
+  const lines = layOut(makeRun(ATTEMPTS), HELD);
+  assert.deepEqual(lines.map(({ colour, kept, x, label }) => [colour, kept, x.length, label]), [["#run", 5, 10, "run"], ["#run", 15, 15, "run"]]);
+});
+
+test("attempts apart: colours of their own, and hidden ones are left out", () => {
+  const apart = layOut(makeRun(ATTEMPTS, { isSplit: true }), HELD);
+  assert.deepEqual(apart.map(({ colour, label }) => [colour, label]), [["#1", "run · attempt 1"], ["#2", "run · attempt 2"]]);
+  const hidden = [{ ...ATTEMPTS[0], isVisible: false }, ATTEMPTS[1]];
+  assert.deepEqual(layOut(makeRun(hidden, { isSplit: true }), HELD).map(({ attempt: { number } }) => number), [2]);
+});
+
+test("attempts without serials are told apart by time", () => {
+  const mixed = series(1, 10, { serial: null });
+  const again = series(6, 20, { serial: null, time: 60_000 });
+  const joined = holdSeries({
+    metric_name: "loss", data_source: "log", serial: null,
+    iterations: [...mixed.iterations, ...again.iterations], timestamps: [...mixed.times, ...again.times], values: [...mixed.values, ...again.values],
+  });
+  const lines = layOut(makeRun(ATTEMPTS.map((each) => ({ ...each, serial: null }))), [joined]);
+  assert.deepEqual(lines.map(({ x, kept }) => [x[0], x.length, kept]), [[1, 10, 5], [6, 15, 15]]);
+});
+
+test("restarts are those that progress counts, also a clean resume", () => {
+  const clean = [attempt(1, 0, 1, 10, 1000), attempt(2, 1, 11, 20, 60_000)];
+  assert.deepEqual(listRestarts([makeRun(clean)], "iteration").map(({ at }) => at), [11]);
+  assert.deepEqual(listRestarts([makeRun(clean)], "time").map(({ at }) => at), [60_000]);
+  assert.deepEqual(listRestarts([makeRun(clean)], "relative_time").map(({ at }) => at), [59_000]);
+  assert.deepEqual(listRestarts([makeRun(clean, { isVisible: false })], "iteration"), []);
+  assert.deepEqual(layOut(makeRun(clean), [series(1, 10), series(11, 20, { serial: 1, time: 60_000 })]).map(({ kept, x }) => kept === x.length), [true, true]);
+});
+
+test("two lines of one chart never share colour and dash", () => {
+  const held = ["loss", "val"].flatMap((metric) => ["log", "wandb"].flatMap((source) => [0, 1].map((serial) => series(1, 5, { metric, source, serial }))));
+  const attempts = [attempt(1, 0, 1, 5, 1000), attempt(2, 1, 1, 5, 9000)];
+  const lines = layOut(makeRun(attempts, { isSplit: true }), held, VIEW, ["loss", "val"]);
+  assert.equal(lines.length, 8);
+  assert.equal(new Set(lines.map(({ colour, dash }) => JSON.stringify([colour, dash]))).size, 8);
+  assert.equal(new Set(lines.map(({ label }) => label)).size, 8);
+});
+
+test("what is not finite breaks the line, is marked, and lies within the range of x", () => {
+  const held = [series(1, 400, { value: (iteration) => (iteration > 350 ? "NaN" : 1) })];
+  const lines = layOut(makeRun(), held);
+  assert.deepEqual(findXRange(lines), [1, 400]);
+  assert.equal(listNonFinite(lines).length, 50);
+  assert.match(describeMarks({ lines, restarts: [], nonFinite: listNonFinite(lines) }, false), /50 × NaN/);
+});
+
+test("points without a position on the axis are left out, and the chart says why it is empty", () => {
+  const held = [holdSeries({ metric_name: "loss", data_source: "log", serial: 0, iterations: [1, 2], timestamps: [null, null], values: [1, 2] })];
+  for (const axis of ["time", "relative_time"]) assert.deepEqual(layOut(makeRun(), held, { ...VIEW, axis }), []);
+  const state = { axis: "time", align: null, hasRuns: true, isAnyVisible: true, isLoading: false, isZoomed: false };
+  assert.match(explainEmpty(["loss"], held, state), /no times/);
+  assert.match(explainEmpty(["loss"], [], state), /No data points of loss/);
+  assert.match(explainEmpty(["loss"], [], { ...state, isAnyVisible: false }), /hidden/);
+  assert.match(explainEmpty(["loss"], held, { ...state, axis: "tokens" }), /both loss and tokens/);
+});
+
+test("points are in the order of x", () => {
+  const held = [holdSeries({ metric_name: "loss", data_source: "log", serial: 0, iterations: [3, 1, 2], timestamps: [30, 10, 20], values: [3, 1, 2] })];
+  assert.deepEqual([...layOut(makeRun(), held)[0].y], [1, 2, 3]);
+});
+
+test("along a metric, its values are the positions", () => {
+  const held = [holdSeries({ metric_name: "loss", data_source: "log", serial: 0, iterations: [1, 2], timestamps: [1, 2], values: [5, 4], axis_values: [1000, 2000] })];
+  assert.deepEqual([...layOut(makeRun(), held, { ...VIEW, axis: "tokens" })[0].x], [1000, 2000]);
+});
+
+test("a pause far longer than usual is a gap", () => {
+  assert.deepEqual(findGaps(Float64Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 99, 100)), [11]);
+  assert.deepEqual(findGaps(Float64Array.of(1, 2)), []);
+});
+
+test("a trend is drawn beside its line, from the discarded part on as discarded", () => {
+  const [line] = addTrends(layOut(makeRun(ATTEMPTS), HELD), { kind: "ema", weight: 0.5 }, 20);
+  assert.deepEqual([line.trend.x.length, line.trend.kept], [10, 5]);
+  assert.equal(addTrends([line], { kind: "ema", weight: 0 }, 20)[0].trend, null);
+});
+
+test("aligned at the restart: what was redone beside what was discarded, both from 0 on", () => {
+  const lines = layOut(makeRun(ATTEMPTS, { isSplit: true }), HELD);
+  const [redone, discarded] = alignAtRestarts(lines, () => ATTEMPTS);
+  assert.deepEqual([...discarded.x], [0, 1, 2, 3, 4]);
+  assert.deepEqual([...discarded.y], [94, 93, 92, 91, 90]);
+  assert.equal(discarded.kept, 0);
+  assert.deepEqual([...redone.x], [0, 1, 2, 3, 4, 5]);
+  assert.deepEqual([...redone.y], [44, 43, 42, 41, 40, 39]);
+  assert.equal(redone.kept, redone.x.length);
+});
+
+test("aligned along time, both begin at 0 too", () => {
+  const lines = layOut(makeRun(ATTEMPTS, { isSplit: true }), HELD, { ...VIEW, axis: "time" });
+  const [redone, discarded] = alignAtRestarts(lines, () => ATTEMPTS);
+  assert.deepEqual([...discarded.x], [0, 1000, 2000, 3000, 4000]);
+  assert.deepEqual([...redone.x].slice(0, 5), [0, 1000, 2000, 3000, 4000]);
+});
+
+test("a clean resume has nothing to align", () => {
+  const attempts = [attempt(1, 0, 1, 10, 1000), attempt(2, 1, 11, 20, 60_000)];
+  const lines = layOut(makeRun(attempts, { isSplit: true }), [series(1, 10), series(11, 20, { serial: 1, time: 60_000 })]);
+  assert.deepEqual(alignAtRestarts(lines, () => attempts), []);
+});
+
+test("the pointer finds a point of each line, the greatest value first", () => {
+  const runs = [makeRun([], { key: "a/1", name: "one" }), makeRun([], { key: "a/2", name: "two" })];
+  const held = { "a/1": [series(1, 10)], "a/2": [series(1, 10, { value: (iteration) => (iteration === 5 ? "NaN" : 1000) })] };
+  const lines = layOutLines(["loss"], runs, (key) => held[key], VIEW);
+  assert.deepEqual(findPoints(lines, 4.2, [1, 10]).map(({ line, raw }) => [line.label, raw]), [["two", 1000], ["one", 96]]);
+  assert.deepEqual(findPoints(lines, 5, [1, 10]).map(({ line, raw }) => [line.label, raw]), [["one", 95], ["two", NaN]]);
+  assert.deepEqual(findPoints(lines, 50, [1, 100]), []);
+  const points = findPoints(lines, 4, [1, 10]);
+  assert.equal(findClosest(points, 90, (value) => value).line.label, "one");
+});
