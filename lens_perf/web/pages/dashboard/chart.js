@@ -9,11 +9,14 @@ import { describeChart, describeMarks, explainEmpty } from "./chart_notes.js";
 import { ChartPlot } from "./chart_plot.js";
 import { findXRange, findYRange } from "./chart_ranges.js";
 import { ChartLegend, ChartTooltip } from "./chart_tooltip.js";
+import { ICONS, makeIcon } from "./chart_icons.js";
 import { make } from "./words.js";
 
 const HEIGHT = 260;
 const LEAST_HEIGHT = 140;
 const TABLE_ROWS = 40;
+// Around a single point in time, in milliseconds.
+const POINT_ROOM = 30_000;
 const STEPS = { ArrowLeft: -1, ArrowRight: 1, PageUp: -20, PageDown: 20, Home: -Infinity, End: Infinity };
 
 export class Chart {
@@ -45,21 +48,21 @@ export class Chart {
 
   makeButtons() {
     const button = (label, text, action) => {
-      const made = make("button", { type: "button", className: "quiet", title: label }, text);
+      const made = make("button", { type: "button", className: "quiet", title: label }, typeof text === "string" && ICONS[text] ? makeIcon(text) : text);
       made.setAttribute("aria-label", `${label}: ${this.names.join(", ")}`);
       made.addEventListener("click", action);
       return made;
     };
-    this.pin = button("Pin to the top", "⚲", () => this.actions.onPin(this.names));
-    this.saves = make("details", { className: "menu" }, make("summary", { title: "Download" }, "⤓"), make("div", {},
+    this.pin = button("Pin to the top", "pin", () => this.actions.onPin(this.names));
+    this.saves = make("details", { className: "menu" }, make("summary", { title: "Download" }, makeIcon("download")), make("div", {},
       ...["png", "svg", "csv"].map((ending) => button(`Download as ${ending.toUpperCase()}`, ending.toUpperCase(), () => {
         this.saves.open = false;
         saveChart(this, ending);
       }))));
     this.saves.querySelector("summary").setAttribute("aria-label", `Download: ${this.names.join(", ")}`);
-    const full = button("Full screen", "⛶", () => (document.fullscreenElement ? document.exitFullscreen() : this.figure.requestFullscreen()));
+    const full = button("Full screen", "full", () => (document.fullscreenElement ? document.exitFullscreen() : this.figure.requestFullscreen()));
     return make("div", { className: "buttons" },
-      button("Move earlier", "←", () => this.actions.onMove(this.names, -1)), button("Move later", "→", () => this.actions.onMove(this.names, 1)), this.pin, this.saves, full);
+      button("Move earlier", "left", () => this.actions.onMove(this.names, -1)), button("Move later", "right", () => this.actions.onMove(this.names, 1)), this.pin, this.saves, full);
   }
 
   /** A grip that changes the height of all charts. */
@@ -95,7 +98,7 @@ export class Chart {
     const reason = content.lines.length ? "" : this.explain();
     this.reason.textContent = reason;
     this.reason.hidden = !reason;
-    this.notes.textContent = describeMarks(content, content.log);
+    this.notes.textContent = [describeMarks(content, content.log), content.lines.length ? this.describeAbsent(content) : ""].filter(Boolean).join("   ");
     this.place.setAttribute("aria-label", describeChart(this.names, content.lines, this.view.axis));
     this.legend.show(this.runs, this.listKinds(content.lines));
     this.plot.draw(content, this.measure());
@@ -111,7 +114,7 @@ export class Chart {
     const plain = isAligned ? alignAtRestarts(laid, attemptsOf) : laid;
     const restarts = isAligned ? [] : listRestarts(runs, view.axis);
     const axis = isAligned && view.axis === "time" ? "relative_time" : view.axis;
-    const xRange = (isAligned ? null : view.xRange) ?? findXRange(plain) ?? (axis === "time" ? [Date.now() - 3_600_000, Date.now()] : [0, 1]);
+    const xRange = (isAligned ? null : view.xRange) ?? findXRange(plain, axis === "iteration" ? 0.5 : POINT_ROOM) ?? (axis === "time" ? [Date.now() - 3_600_000, Date.now()] : [0, 1]);
     const lines = addTrends(plain, view.smoothing, xRange[1] - xRange[0]);
     const { log } = view.yScale;
     const yRange = findYRange(lines, xRange, { ...view.yScale, range: this.yRange ?? view.yScale.range }) ?? (log ? [1, 10] : [0, 1]);
@@ -128,12 +131,21 @@ export class Chart {
     });
   }
 
+  /** Which visible runs have points but none on this axis. */
+  describeAbsent({ lines, axis }) {
+    const isHeld = (run) => this.names.some((name) => this.store.seriesOf(run.key, name).length > 0);
+    const absent = this.runs.filter((run) => run.isVisible && isHeld(run) && !lines.some((line) => line.run === run.key)).map(({ name }) => name);
+    const what = this.view.align ? "redone iterations" : { iteration: "iterations", time: "times", relative_time: "times" }[axis] ?? axis;
+    return absent.length ? `not shown: ${absent.join(", ")} (no ${what})` : "";
+  }
+
   /** What the dashes of a chart of several metrics or data sources mean. */
   listKinds(lines) {
     const kinds = new Map();
-    for (const line of lines.filter(({ run }) => run === lines[0].run)) {
-      const text = [this.names.length > 1 ? line.metric : "", line.source ?? ""].filter(Boolean).join(" · ");
-      if (!kinds.has(text)) kinds.set(text, { text, colour: "currentColor", dash: line.dash });
+    const sources = new Set(lines.map(({ source }) => source));
+    for (const line of lines) {
+      const text = [this.names.length > 1 ? line.metric : "", sources.size > 1 ? line.source ?? "no source" : ""].filter(Boolean).join(" · ");
+      if (text && !kinds.has(text)) kinds.set(text, { text, colour: "currentColor", dash: line.variantDash });
     }
     return kinds.size > 1 ? [...kinds.values()] : [];
   }

@@ -31,16 +31,18 @@ export function findAttempts(series, attempts) {
 /** The lines of a chart of `names`; `seriesOf(key, name)` returns the held series of a run. */
 export function layOutLines(names, runs, seriesOf, view) {
   const lines = [];
-  for (const run of runs.filter(({ isVisible }) => isVisible)) {
-    let variant = 0;
+  const visible = runs.filter(({ isVisible }) => isVisible);
+  const all = [...new Set(visible.flatMap((run) => names.flatMap((name) => seriesOf(run.key, name).map(({ source }) => source))))];
+  for (const run of visible) {
     for (const name of names) {
       const held = seriesOf(run.key, name);
       const sources = [...new Set(held.map(({ source }) => source))];
       for (const source of sources) {
+        // A metric of a data source looks alike in all runs.
+        const variant = names.indexOf(name) * all.length + all.indexOf(source);
         const label = [run.name, names.length > 1 ? name : "", sources.length > 1 ? source ?? "no source" : ""].filter(Boolean).join(" · ");
         const series = held.filter((each) => each.source === source);
         lines.push(...layOutRun(run, series, view).map((line) => ({ ...line, metric: name, source, label: addAttempt(label, run, line), ...chooseStyle(run, line, variant) })));
-        variant += 1;
       }
     }
   }
@@ -51,8 +53,9 @@ const addAttempt = (label, run, { attempt }) => (run.isSplit && attempt ? `${lab
 
 function chooseStyle(run, { attempt }, variant) {
   const { colour, dash } = (run.isSplit && attempt) || run;
-  if (variant === 0) return { colour, dash: dash ?? [] };
-  return styleOf(run.slot, run.isSplit && attempt ? run.attempts.indexOf(attempt) : 0, variant);
+  const variantDash = styleOf(0, 0, variant).dash;
+  if (variant === 0) return { colour, dash: dash ?? [], variantDash };
+  return { ...styleOf(run.slot, run.isSplit && attempt ? run.attempts.indexOf(attempt) : 0, variant), variantDash };
 }
 
 /** The lines of the series of one metric and data source of a run: one for each attempt. */

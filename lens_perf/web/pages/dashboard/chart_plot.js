@@ -10,6 +10,12 @@ const SYNC = "lens";
 const UNIDIRECTIONAL = 24;
 const LEAST_DRAG = 5;
 const DOT = 3.5;
+// Distances between ticks of spans of time, in milliseconds.
+const [SECOND, MINUTE, HOUR, DAY] = [1000, 60_000, 3_600_000, 86_400_000];
+const SPANS = [
+  1, 2, 5, 10, 20, 50, 100, 200, 500, ...[1, 2, 5, 10, 15, 30].map((count) => count * SECOND), ...[1, 2, 5, 10, 15, 30].map((count) => count * MINUTE),
+  ...[1, 2, 3, 6, 12].map((count) => count * HOUR), ...[1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].map((count) => count * DAY),
+];
 
 export const styleOf = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -56,7 +62,7 @@ export class ChartPlot {
       },
       legend: { show: false },
       axes: [
-        { ...look, space: axis === "iteration" ? 70 : 90, ...(axis === "time" ? {} : { values: axis === "relative_time" ? writeX : (_plot, ticks) => formatTicks(ticks) }) },
+        { ...look, size: axis === "time" ? 46 : 30, space: axis === "iteration" ? 70 : 90, ...(axis === "time" ? {} : { ...(axis === "relative_time" ? { incrs: SPANS } : {}), values: axis === "relative_time" ? writeX : (_plot, ticks) => formatTicks(ticks) }) },
         { ...look, size: (plot, values) => 16 + 7 * Math.max(3, ...(values ?? []).map((text) => (text ?? "").length)), values: (_plot, ticks) => formatTicks(ticks) },
       ],
       series: [{}, { paths: () => null, points: { show: false } }],

@@ -5,8 +5,8 @@ const PADDING = 0.05;
 const LOW = 0.02;
 const HIGH = 0.98;
 
-/** The range of x of all lines, points that are not finite included; null without points. */
-export function findXRange(lines) {
+/** The range of x of all lines, points that are not finite included; with `room` around a single one; null without points. */
+export function findXRange(lines, room = 0.5) {
   let low = Infinity;
   let high = -Infinity;
   for (const { x } of lines) {
@@ -15,11 +15,9 @@ export function findXRange(lines) {
       if (at > high) high = at;
     }
   }
-  return low <= high ? widen(low, high) : null;
+  if (!(low <= high)) return null;
+  return high > low ? [low, high] : [low - room, high + room];
 }
-
-/** A range that is not empty. */
-const widen = (low, high) => (high > low ? [low, high] : [low - 0.5, high + 0.5]);
 
 /** The range of y: as `yScale` fixes it, else of the points within `xRange`; null without points. */
 export function findYRange(lines, xRange, { log, range, ignoreOutliers }) {

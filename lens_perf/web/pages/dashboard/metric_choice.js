@@ -25,16 +25,18 @@ export function chooseFirstMetrics(counts) {
   const charts = [];
   FIRST.forEach(({ pattern, otherwise }, place) => {
     const fitting = names.filter((name) => place > 0 || !NO_LOSS.test(name));
-    const found = pickShortest(fitting, pattern) ?? pickShortest(fitting, otherwise);
+    const found = pickFirst(fitting, pattern, counts) ?? pickFirst(fitting, otherwise, counts);
     if (found && !charts.flat().includes(found)) charts.push(place === 0 ? addEvaluation(found, names) : [found]);
   });
   return charts.length ? charts : names.slice(0, MOST_FALLBACK).map((name) => [name]);
 }
 
-function pickShortest(names, pattern) {
+/** The name with the most points among those that match, a shorter one first if as many; evaluations come last. */
+function pickFirst(names, pattern, counts) {
   const isEvaluation = (name) => EVALUATIONS.some((word) => new RegExp(`(?:^|[\\W_])${word}(?:[\\W_]|$)`, "i").test(name));
   const fitting = names.filter((name) => pattern.test(name));
-  fitting.sort((one, other) => isEvaluation(one) - isEvaluation(other) || one.length - other.length || (one < other ? -1 : 1));
+  const count = (name) => counts.get(name) ?? 0;
+  fitting.sort((one, other) => isEvaluation(one) - isEvaluation(other) || count(other) - count(one) || one.length - other.length || (one < other ? -1 : 1));
   return fitting[0];
 }
 

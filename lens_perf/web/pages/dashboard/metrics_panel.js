@@ -1,6 +1,7 @@
 // Which metrics have a chart: a list by groups of their names, with a search.
 
 import { groupMetrics, makeFilter, orderCharts } from "./metric_choice.js";
+import { makeIcon } from "./chart_icons.js";
 import { make, number } from "./words.js";
 
 // Of a search that matches more, the rest is counted only.
@@ -86,7 +87,7 @@ export class MetricsPanel {
   makeItem(name) {
     const box = make("input", { type: "checkbox", value: name });
     box.addEventListener("change", () => this.select([name], box.checked));
-    const pin = make("button", { type: "button", className: "quiet", title: "Pin to the top" }, "⚲");
+    const pin = make("button", { type: "button", className: "quiet", title: "Pin to the top" }, makeIcon("pin"));
     pin.setAttribute("aria-label", `Pin ${name}`);
     pin.addEventListener("click", () => this.pin(name));
     const label = make("label", { title: this.counts.get(name) ? `${name}: ${number(this.counts.get(name))} data points` : name }, box, make("span", {}, name));
