@@ -213,14 +213,17 @@ class Row:
     iteration: int | None = 1
     created_at: datetime | str | None = EPOCH
     data_source: str | None = "log"
+    serial: int | None = None
 
     def values(self, uid: str) -> tuple[Any, ...]:
         """Return the row's columns."""
         text = self.performance if isinstance(self.performance, str) else json.dumps(self.performance)
-        return (uid, text, self.iteration, self.created_at, self.data_source)
+        return (uid, text, self.iteration, self.created_at, self.data_source, self.serial)
 
 
-INSERT = "INSERT INTO training_performance (workload_uid, performance, iteration, created_at, data_source) VALUES %s"
+INSERT = (
+    "INSERT INTO training_performance (workload_uid, performance, iteration, created_at, data_source, serial) VALUES %s"
+)
 
 Store = Callable[..., None]
 

@@ -36,8 +36,8 @@ def pick(page: Page, name: str) -> None:
 
 
 def charts(page: Page) -> Locator:
-    """Return the charts' canvases."""
-    return page.locator("figure.chart canvas")
+    """Return the charts; those that are not on the screen are not drawn yet."""
+    return page.locator("figure.chart")
 
 
 def wait_for_charts(page: Page) -> None:

@@ -34,11 +34,11 @@ def test_new_points_appear_in_the_same_chart(address: str, running: str, store: 
         page.goto(f"{address}/lens/#w=alpha/{running}&m=loss&m=lr")
         expect(charts(page)).to_have_count(2)
         wait_for_charts(page)
-        table = page.locator("figure.chart summary").nth(1)
+        table = page.locator("figure.chart").nth(1).get_by_text("Values as a table")
         table.click()
         rows = page.locator("figure.chart").nth(1).locator("tbody tr")
         expect(rows.last).to_contain_text("300")
-        canvas = charts(page).first.element_handle()
+        canvas = page.locator("figure.chart canvas").first.element_handle()
         store_next(store, running)
         expect(rows.last).to_contain_text("301", timeout=15_000)
         assert canvas.evaluate("canvas => canvas.isConnected"), "the chart was replaced, which flickers"

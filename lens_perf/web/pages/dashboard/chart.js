@@ -20,7 +20,7 @@ const POINT_ROOM = 30_000;
 const STEPS = { ArrowLeft: -1, ArrowRight: 1, PageUp: -20, PageDown: 20, Home: -Infinity, End: Infinity };
 
 export class Chart {
-  /** `actions`: onZoom, onReset, onToggle, onHighlight, onPin, onMove, onHeight. */
+  /** `actions`: onZoom, onReset, onToggle, onHighlight, onPin, onNames, onMove, onHeight. */
   constructor(names, actions) {
     Object.assign(this, { names, actions, lines: [], yRange: null, isShown: false, at: null });
     this.place = make("div", { className: "plot", tabIndex: 0 });
@@ -60,9 +60,24 @@ export class Chart {
         saveChart(this, ending);
       }))));
     this.saves.querySelector("summary").setAttribute("aria-label", `Download: ${this.names.join(", ")}`);
+    this.adds = make("details", { className: "menu" }, make("summary", { title: "Metrics of this chart" }, makeIcon("add")), make("div", {}, this.makeField(),
+      ...(this.names.length > 1 ? this.names.map((name) => button(`Remove ${name}`, `× ${name}`, () => this.actions.onNames(this.names, this.names.filter((each) => each !== name)))) : [])));
+    this.adds.querySelector("summary").setAttribute("aria-label", `Add a metric: ${this.names.join(", ")}`);
     const full = button("Full screen", "full", () => (document.fullscreenElement ? document.exitFullscreen() : this.figure.requestFullscreen()));
     return make("div", { className: "buttons" },
-      button("Move earlier", "left", () => this.actions.onMove(this.names, -1)), button("Move later", "right", () => this.actions.onMove(this.names, 1)), this.pin, this.saves, full);
+      button("Move earlier", "left", () => this.actions.onMove(this.names, -1)), button("Move later", "right", () => this.actions.onMove(this.names, 1)), this.adds, this.pin, this.saves, full);
+  }
+
+  /** The field by which another metric joins the chart; the metrics panel has the list of names. */
+  makeField() {
+    const field = make("input", { type: "text", placeholder: "metric to add", autocomplete: "off" });
+    field.setAttribute("list", "metric-names");
+    field.setAttribute("aria-label", "Metric to add to this chart");
+    field.addEventListener("change", () => {
+      const name = field.value.trim();
+      if (name && !this.names.includes(name)) this.actions.onNames(this.names, [...this.names, name]);
+    });
+    return field;
   }
 
   /** A grip that changes the height of all charts. */

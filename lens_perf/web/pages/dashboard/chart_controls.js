@@ -13,6 +13,9 @@ export class ChartControls {
     this.axis = make("select", { id: "axis" });
     this.axis.addEventListener("change", () => change({ axis: this.axis.value, xRange: null }));
     this.log = this.makeBox((isOn) => this.changeY({ log: isOn }));
+    this.log.setAttribute("aria-label", "logarithmic y axis");
+    // On a phone, there is no room for words beside them.
+    this.axis.setAttribute("aria-label", "X axis");
     this.outliers = this.makeBox((isOn) => this.changeY({ ignoreOutliers: isOn }));
     this.align = this.makeBox((isOn) => change({ align: isOn ? "restart" : null, xRange: null }));
     this.ends = ["from", "to"].map((name) => {
@@ -22,9 +25,9 @@ export class ChartControls {
       return end;
     });
     this.kind = make("select", { id: "smoothing-kind" }, ...SMOOTHINGS.map(([value, text]) => make("option", { value }, text)));
-    this.kind.setAttribute("aria-label", "Kind of smoothing");
     this.kind.addEventListener("change", () => change({ smoothing: { ...this.view.smoothing, kind: this.kind.value } }));
     this.weight = make("input", { type: "range", id: "smoothing", min: 0, max: 0.99, step: 0.01 });
+    this.weight.setAttribute("aria-label", "Smoothing");
     this.weight.addEventListener("input", () => this.smooth({ replace: true }));
     this.weight.addEventListener("change", () => this.smooth({ replace: false }));
     this.shown = make("output", {}, "off");
@@ -34,10 +37,10 @@ export class ChartControls {
     this.whole.addEventListener("click", () => change({ xRange: null }));
     this.alignLabel = make("label", {}, this.align, " aligned at the restart");
     element.append(
-      labelled("X axis", this.axis), make("label", {}, this.log, " logarithmic"),
-      make("span", { className: "field" }, make("label", { htmlFor: "smoothing" }, "Smoothing"), this.weight, this.shown, this.kind),
-      this.alignLabel, this.whole,
-      make("details", { className: "more" }, make("summary", {}, "More"), make("div", {},
+      labelled("X axis", this.axis), make("label", { title: "Logarithmic y axis" }, this.log, " log"),
+      make("span", { className: "field" }, make("label", { htmlFor: "smoothing" }, "Smoothing"), this.weight, this.shown),
+      this.whole,
+      make("details", { className: "more" }, make("summary", {}, "More"), make("div", {}, labelled("Kind of smoothing", this.kind), this.alignLabel,
         make("label", {}, this.outliers, " without outliers"),
         make("span", { className: "field" }, "y from ", this.ends[0], " to ", this.ends[1]), labelled("Columns", this.columns))),
     );

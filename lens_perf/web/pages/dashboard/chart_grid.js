@@ -55,6 +55,7 @@ export class ChartGrid {
       onToggle: (key, isAlone) => this.change({ hidden: toggle(this.runs, this.view.hidden, key, isAlone) }),
       onHighlight: (key) => this.highlight(key),
       onPin: (names) => this.change({ pins: togglePins(this.view.pins, names) }),
+      onNames: (names, others) => this.change({ metrics: replaceChart(this.view.metrics, names, others) }),
       onMove: (names, by) => this.move(names, by),
       onHeight: (height) => this.change({ layout: { ...this.view.layout, height } }, { replace: true }),
     };
@@ -87,6 +88,13 @@ export class ChartGrid {
     this.element.style.setProperty("--columns", String(count));
     this.store.points = Math.ceil((POINTS_PER_PIXEL * width) / count / 400) * 400;
   }
+}
+
+/** The charts with the metrics `others` instead of `names` in one of them; a metric that joins it leaves the other charts. */
+function replaceChart(charts, names, others) {
+  const key = JSON.stringify(names);
+  const added = others.filter((name) => !names.includes(name));
+  return charts.map((chart) => (JSON.stringify(chart) === key ? others : chart.filter((name) => !added.includes(name)))).filter((chart) => chart.length);
 }
 
 /** The hidden runs after one is toggled, or after all others are hidden, or shown again. */

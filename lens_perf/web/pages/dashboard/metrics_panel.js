@@ -14,7 +14,7 @@ export class MetricsPanel {
     this.summary = make("summary", {}, "Metrics");
     this.search = make("input", { type: "search", id: "metric-search", placeholder: "words or /regex/", autocomplete: "off", spellcheck: false });
     this.search.addEventListener("input", () => this.draw());
-    const label = make("label", { className: "unseen" }, "Search metrics");
+    const label = make("label", { className: "unseen" }, "Find metrics");
     label.htmlFor = "metric-search";
     this.problem = make("span", { className: "problem" });
     this.problem.setAttribute("role", "status");

@@ -1,0 +1,115 @@
+"""The tooltip, the legend, smoothing and the keyboard of charts, in a real Chromium."""
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.conftest import Row, Store, at
+from tests.front.programs import needs
+from tests.test_serving import on_one_version
+from tests.web.chart_pages import chart, colour_of, count_dots, count_pixels, hover, open_view, read_tooltip
+from tests.web.pages import BEGAN
+from tests.web_browser import open_page
+
+pytestmark = needs("chromium")
+
+
+def store_constants(store: Store, uid: str, values: dict[str, float]) -> list[str]:
+    """Store a workload for each name, whose loss is constant; return their uids."""
+    for name, value in values.items():
+        rows = [Row({"loss": value, "lr": value / 10}, index, at(BEGAN + index * 1000)) for index in range(1, 201)]
+        store(f"{uid}-{name}", rows)
+    return [f"{uid}-{name}" for name in values]
+
+
+@on_one_version
+def test_one_tooltip_has_all_runs_sorted_by_value(address: str, store: Store, uid: str) -> None:
+    names = store_constants(store, uid, {"a": 2, "b": 7, "c": 5})
+    with open_page() as page:
+        open_view(page, address, names, ("m", "loss"), ("m", "lr"))
+        hover(chart(page))
+        assert [row[:2] for row in read_tooltip(chart(page))] == [[names[1], "7"], [names[2], "5"], [names[0], "2"]]
+        # The other charts mark the same place.
+        expect(page.locator(".tooltip:visible")).to_have_count(1)
+        page.wait_for_timeout(100)
+        assert count_dots(chart(page, 1)) > 30
+        hover(chart(page, 1))
+        assert [row[1] for row in read_tooltip(chart(page, 1))] == ["0.7", "0.5", "0.2"]
+        expect(chart(page).locator(".tooltip")).to_be_hidden()
+        page.mouse.move(2, 2)
+        expect(page.locator(".tooltip:visible")).to_have_count(0)
+
+
+@on_one_version
+def test_hovering_keeps_the_smoothed_line_and_shows_both_values(address: str, store: Store, uid: str) -> None:
+    values = [10.0 if index % 2 else 0.0 for index in range(400)]
+    store(uid, [Row({"loss": value}, index, at(BEGAN + index)) for index, value in enumerate(values, 1)])
+    with open_page() as page:
+        open_view(page, address, [uid], ("m", "loss"))
+        colour = colour_of(page, uid)
+        page.get_by_label("Smoothing", exact=True).fill("0.9")
+        expect(page).to_have_url(re.compile("smooth=0.9"))
+        before = count_pixels(chart(page), colour)
+        assert before > 300
+        hover(chart(page))
+        (row,) = read_tooltip(chart(page))
+        assert 4.5 < float(row[1]) < 5.5
+        assert row[2] in {"0", "10"}
+        assert count_pixels(chart(page), colour) == before
+        page.get_by_text("More", exact=True).click()
+        for kind in ("gaussian", "average"):
+            page.get_by_label("Kind of smoothing").select_option(kind)
+            hover(chart(page), 0.6)
+            assert 4 < float(read_tooltip(chart(page))[0][1]) < 6
+
+
+@on_one_version
+def test_smoothing_does_not_depend_on_the_sampling(address: str, store: Store, uid: str) -> None:
+    """Of 20,000 iterations with spikes, a sample keeps every spike; the curve is that of all points."""
+    values = [1 + 2 / (1 + index / 2000) + (50 if index % 500 == 250 else 0) for index in range(20_000)]
+    store(uid, [Row({"loss": value}, index, at(BEGAN + index)) for index, value in enumerate(values)])
+    with open_page() as page:
+        open_view(page, address, [uid], ("m", "loss"), ("smooth", "0.95"))
+        hover(chart(page), 0.8)
+        shown = float(read_tooltip(chart(page))[0][1])
+        mean = sum(values[15_000:16_000]) / 1000
+        assert abs(shown - mean) < 0.2
+
+
+@on_one_version
+def test_a_click_in_the_legend_hides_the_whole_run(address: str, store: Store, uid: str) -> None:
+    rows = [Row({"loss": 5 + serial}, index, at(BEGAN + 1000 * (400 * serial + index)), serial=serial)
+            for serial in (0, 1, 2) for index in range(1 + 50 * serial, 200 + 50 * serial)]  # fmt: skip
+    store(f"{uid}-many", rows)
+    (other,) = store_constants(store, uid, {"other": 1})
+    with open_page() as page:
+        open_view(page, address, [f"{uid}-many", other], ("m", "loss"), ("m", "lr"))
+        colour = colour_of(page, f"{uid}-many")
+        assert count_pixels(chart(page), colour) > 100
+        button = chart(page).locator(".legend button", has_text=f"{uid}-many")
+        button.click()
+        expect(button).to_have_attribute("aria-pressed", "false")
+        assert count_pixels(chart(page), colour) == 0
+        expect(page).to_have_url(re.compile("hide="))
+        hover(chart(page))
+        assert [row[0] for row in read_tooltip(chart(page))] == [other]
+        button.click()
+        expect(page).not_to_have_url(re.compile("hide="))
+        button.click(modifiers=["Alt"])
+        expect(chart(page).locator(".legend button", has_text=other)).to_have_attribute("aria-pressed", "false")
+        assert count_pixels(chart(page), colour) > 100
+
+
+@on_one_version
+def test_the_arrow_keys_move_the_cursor_of_all_charts(address: str, store: Store, uid: str) -> None:
+    names = store_constants(store, uid, {"a": 2})
+    with open_page() as page:
+        open_view(page, address, names, ("m", "loss"), ("m", "lr"))
+        chart(page).locator(".plot").focus()
+        place = chart(page).locator(".tooltip .at")
+        for key, shown in (("End", "200"), ("ArrowLeft", "199"), ("PageUp", "179"), ("Home", "1"), ("ArrowRight", "2")):
+            page.keyboard.press(key)
+            expect(place).to_have_text(shown)
+        page.wait_for_timeout(100)
+        assert count_dots(chart(page, 1)) > 10
+        expect(page.get_by_role("img", name=re.compile("^loss along iteration"))).to_be_focused()

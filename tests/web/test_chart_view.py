@@ -1,0 +1,261 @@
+"""The charts in a real Chromium: the view in the address, preview, zoom, scales, empty charts, downloads."""
+
+import csv
+import io
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.conftest import Row, Store, at
+from tests.front.programs import needs
+from tests.test_serving import on_one_version
+from tests.web.chart_pages import chart, colour_of, count_pixels, drag, hover, open_view
+from tests.web.pages import BEGAN, charts, open_dashboard, pick, wait_for_charts
+from tests.web_browser import open_page
+
+pytestmark = needs("chromium")
+
+
+@on_one_version
+def test_two_runs_are_overlaid_and_the_address_holds_the_view(address: str, workloads: list[str], uid: str) -> None:
+    with open_page() as page:
+        open_dashboard(page, address, uid)
+        for name in workloads:
+            pick(page, name)
+        legend = chart(page).locator(".legend")
+        for name in workloads:
+            expect(legend).to_contain_text(name)
+        page.get_by_label("X axis").select_option("time")
+        page.get_by_label("logarithmic").check()
+        expect(page).to_have_url(re.compile("axis=time.*log=1"))
+        shared = page.url
+        page.go_back()
+        expect(page.get_by_label("logarithmic")).not_to_be_checked()
+        page.goto("about:blank")
+        page.goto(shared)
+        expect(page.get_by_label("logarithmic")).to_be_checked()
+        expect(page.get_by_label("X axis")).to_have_value("time")
+        expect(chart(page).locator(".legend")).to_contain_text(workloads[1])
+
+
+@on_one_version
+def test_one_request_reads_all_runs_and_metrics(address: str, workloads: list[str]) -> None:
+    with open_page() as page:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url) if "max_points" in request.url else None)
+        open_view(page, address, workloads, ("m", "loss"), ("m", "lr"))
+        full = [url for url in asked if "method=stride" not in url]
+        assert len(full) == 1
+        assert full[0].count("workload=") == full[0].count("metric=") == 2
+        # What is held is not read again.
+        page.get_by_label("logarithmic").check()
+        page.get_by_label("logarithmic").uncheck()
+        assert len([url for url in asked if "method=stride" not in url]) == 1
+
+
+@on_one_version
+def test_a_preview_comes_before_the_full_chart(address: str, workloads: list[str]) -> None:
+    with open_page() as page:
+        held: list[Route] = []
+
+        def hold(route: Route) -> None:
+            held.append(route)
+
+        page.route(re.compile(r"/metrics/data\?.*after="), hold)
+        page.goto(f"{address}/lens/#w=alpha/{workloads[1]}")
+        expect(charts(page).first).to_be_visible()
+        expect(page.locator("#charts")).to_have_attribute("aria-busy", "true")
+        expect(chart(page)).to_have_attribute("data-metrics", "loss")
+        assert count_pixels(chart(page), colour_of(page, workloads[1])) > 50
+        held.pop().continue_()
+        wait_for_charts(page)
+
+
+@on_one_version
+def test_zooming_fetches_finer_data(address: str, workloads: list[str]) -> None:
+    with open_page() as page:
+        open_view(page, address, workloads[1:], ("m", "loss"))
+        with page.expect_response(re.compile("start_iteration=.*after=")) as answered:
+            drag(page, chart(page), (0.4, 0.3), (0.5, 0.33))
+        (series,) = answered.value.json()["series"]
+        assert answered.value.json()["sampling"]["points_total"] == len(series["values"])
+        assert 1000 < series["iterations"][0] < series["iterations"][-1] < 1700
+        expect(page).to_have_url(re.compile(r"range=\d+\.\.\d+"))
+        page.get_by_role("button", name="Show the whole range").click()
+        expect(page).not_to_have_url(re.compile("range="))
+
+
+def read_values(page: Page, index: int = 0) -> list[str]:
+    """Return the labels of the y axis of a chart, as its SVG has them."""
+    text = download(page, "SVG", index)
+    return re.findall(r'text-anchor="end">([^<]*)<', text)
+
+
+def download(page: Page, kind: str, index: int = 0) -> str:
+    figure = chart(page, index)
+    figure.get_by_label(re.compile("^Download:")).click()
+    with page.expect_download() as saved:
+        figure.get_by_role("button", name=f"Download as {kind}").click()
+    return saved.value.path().read_text("utf-8")
+
+
+@on_one_version
+def test_zooming_in_y_and_in_both_and_back(address: str, workloads: list[str]) -> None:
+    with open_page() as page:
+        open_view(page, address, workloads[1:], ("m", "loss"))
+        whole = read_values(page)
+        drag(page, chart(page), (0.5, 0.6), (0.505, 0.95))
+        expect(page).not_to_have_url(re.compile("range="))
+        narrow = read_values(page)
+        assert float(narrow[-1]) < float(whole[-1])
+        drag(page, chart(page), (0.2, 0.2), (0.6, 0.8))
+        expect(page).to_have_url(re.compile(r"range=\d+\.\.\d+"))
+        wait_for_charts(page)
+        chart(page).locator(".u-over").dblclick()
+        expect(page).not_to_have_url(re.compile("range="))
+        wait_for_charts(page)
+        assert read_values(page) == whole
+
+
+@on_one_version
+def test_ranges_of_y(address: str, store: Store, uid: str) -> None:
+    values = [1e6 if index == 100 else 1 + index / 1000 for index in range(1, 301)]
+    store(uid, [Row({"loss": value}, index, at(BEGAN + index)) for index, value in enumerate(values, 1)])
+    with open_page() as page:
+        open_view(page, address, [uid], ("m", "loss"))
+        assert "1,000,000" in read_values(page)
+        page.get_by_text("More", exact=True).click()
+        page.get_by_label("without outliers").check()
+        assert float(read_values(page)[-1]) < 2
+        page.get_by_label("without outliers").uncheck()
+        page.get_by_label("y from").fill("0.5")
+        page.get_by_label("y to").fill("1.5")
+        page.get_by_label("y to").press("Enter")
+        expect(page).to_have_url(re.compile(r"y=0\.5\.\.1\.5"))
+        shown = [float(each) for each in read_values(page)]
+        assert min(shown) >= 0.5
+        assert max(shown) <= 1.5
+        page.get_by_label("logarithmic").check()
+        assert [float(each) for each in read_values(page)] != shown
+
+
+@on_one_version
+def test_any_metric_is_an_x_axis(address: str, store: Store, uid: str) -> None:
+    rows = [
+        Row({"loss": 9 / index, "tokens": index * 4096}, index, at(BEGAN + index * 1000)) for index in range(1, 101)
+    ]
+    store(uid, rows)
+    with open_page() as page:
+        open_view(page, address, [uid], ("m", "loss"))
+        page.get_by_label("X axis").select_option("tokens")
+        wait_for_charts(page)
+        hover(chart(page), 0.999)
+        expect(chart(page).locator(".tooltip .at")).to_have_text("tokens 409,600")
+        page.get_by_label("X axis").select_option("relative_time")
+        wait_for_charts(page)
+        hover(chart(page), 0.999)
+        expect(chart(page).locator(".tooltip .at")).to_have_text("1 min 39 s")
+
+
+@on_one_version
+def test_an_empty_chart_says_why(address: str, store: Store, uid: str) -> None:
+    store(uid, [Row({"loss": 1 / index}, index, None) for index in range(1, 50)])
+    with open_page() as page:
+        open_view(page, address, [uid], ("m", "loss"), ("axis", "time"))
+        expect(chart(page).locator(".reason")).to_have_text(
+            "These records have no times. Choose iterations as the x axis."
+        )
+        assert "1970" not in page.locator("#charts").inner_text()
+        page.get_by_label("X axis").select_option("iteration")
+        expect(chart(page).locator(".reason")).to_be_hidden()
+        chart(page).locator(".legend button").click()
+        expect(chart(page).locator(".reason")).to_have_text("All runs are hidden.")
+        open_view(page, address, [uid], ("m", "nothing"))
+        expect(chart(page).locator(".reason")).to_have_text("No data points of nothing.")
+
+
+@on_one_version
+@pytest.mark.parametrize("count", [1, 3])
+def test_few_points_and_points_without_neighbours_are_visible(address: str, store: Store, uid: str, count: int) -> None:
+    store(
+        uid,
+        [
+            Row({"loss": index, "alone": 1.0 if index == 2 else "NaN"}, index, at(BEGAN))
+            for index in range(1, count + 1)
+        ],
+    )
+    with open_page() as page:
+        open_view(page, address, [uid], ("m", "loss"), *([("m", "alone")] if count > 1 else []))
+        colour = colour_of(page, uid)
+        assert count_pixels(chart(page), colour) >= 8 * count
+        if count > 1:
+            assert count_pixels(chart(page, 1), colour) >= 8
+            expect(chart(page, 1).locator(".notes")).to_contain_text("2 \u00d7 NaN")
+
+
+@on_one_version
+def test_what_is_not_finite_lies_within_the_chart(address: str, store: Store, uid: str) -> None:
+    rows = [Row({"loss": 2 / index if index <= 350 else "NaN"}, index, at(BEGAN + index)) for index in range(1, 401)]
+    store(uid, rows)
+    with open_page() as page:
+        open_view(page, address, [uid], ("m", "loss"))
+        expect(chart(page).locator(".notes")).to_contain_text("50 \u00d7 NaN")
+        bad = page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--bad').trim()")
+        assert count_pixels(chart(page), bad) > 30
+        hover(chart(page), 0.998)
+        expect(chart(page).locator(".tooltip .at")).to_have_text(re.compile("399|400"))
+        expect(chart(page).locator(".tooltip .value").first).to_have_text("NaN")
+
+
+@on_one_version
+def test_downloads(address: str, workloads: list[str]) -> None:
+    with open_page() as page:
+        open_view(page, address, workloads, ("m", "loss"), ("smooth", "0.9"))
+        rows = list(csv.DictReader(io.StringIO(download(page, "CSV"))))
+        assert {row["run"] for row in rows} == {f"alpha/{name}" for name in workloads}
+        spike = next(row for row in rows if row["iteration"] == "77" and row["run"].endswith("first"))
+        assert spike["value"] == "9"
+        assert any(row["smoothed"] for row in rows)
+        assert "NaN" in {row["value"] for row in rows}
+        svg = download(page, "SVG")
+        for name in workloads:
+            assert f">{name}<" in svg
+        assert svg.count("<path") > 4
+        page.locator("figure.chart").get_by_label(re.compile("^Download:")).click()
+        with page.expect_download() as saved:
+            page.get_by_role("button", name="Download as PNG").click()
+        assert saved.value.suggested_filename == "loss.png"
+        assert saved.value.path().read_bytes().startswith(b"\x89PNG")
+
+
+@on_one_version
+def test_columns_height_and_full_screen(address: str, workloads: list[str]) -> None:
+    with open_page() as page:
+        metrics = [("m", "loss"), ("m", "lr"), ("m", "target_iteration")]
+        for width, columns in ((2560, 3), (1280, 2), (400, 1)):
+            page.set_viewport_size({"width": width, "height": 900})
+            open_view(page, address, workloads, *metrics)
+            tracks = "getComputedStyle(document.querySelector('#charts')).gridTemplateColumns.split(' ').length"
+            assert page.evaluate(tracks) == columns
+        page.set_viewport_size({"width": 1280, "height": 900})
+        page.get_by_text("More", exact=True).click()
+        page.get_by_label("Columns").select_option("1")
+        expect(page).to_have_url(re.compile("columns=1"))
+        plot = chart(page).locator(".u-over")
+        before: Any = plot.bounding_box()
+        chart(page).locator(".grip").scroll_into_view_if_needed()
+        grip: Any = chart(page).locator(".grip").bounding_box()
+        page.mouse.move(grip["x"] + 50, grip["y"] + 3)
+        page.mouse.down()
+        page.mouse.move(grip["x"] + 50, grip["y"] + 83, steps=4)
+        page.mouse.up()
+        expect(page).to_have_url(re.compile("height=3[34]"))
+        after: Any = plot.bounding_box()
+        assert 70 < after["height"] - before["height"] < 90
+        chart(page).get_by_label(re.compile("^Full screen")).click()
+        page.wait_for_function("document.fullscreenElement?.classList.contains('chart')")
+        page.keyboard.press("Escape")
+        page.evaluate("document.fullscreenElement && document.exitFullscreen()")
+        page.wait_for_function("!document.fullscreenElement")

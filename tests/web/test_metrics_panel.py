@@ -1,0 +1,119 @@
+"""The metrics panel in a real Chromium: search, groups, order, pins, and hundreds of names."""
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.conftest import Row, Store, at
+from tests.front.programs import needs
+from tests.test_serving import on_one_version
+from tests.web.chart_pages import chart, open_view
+from tests.web.pages import BEGAN, check_access, wait_for_charts
+from tests.web_browser import open_page
+
+pytestmark = needs("chromium")
+
+
+@pytest.fixture
+def many(store: Store, uid: str) -> str:
+    """A workload of 306 metrics in groups."""
+    names = ["train/loss", "val/loss", "train/lr", "train/grad_norm", "_runtime", "accuracy"]
+    names += [f"layer{number}/weight{place}" for number in range(30) for place in range(10)]
+    store(uid, [Row(dict.fromkeys(names, step), step, at(BEGAN + 1000 * step)) for step in range(1, 9)])
+    return uid
+
+
+def open_panel(page: Page) -> Locator:
+    panel = page.locator("#metrics-panel")
+    panel.locator("summary").first.click()
+    return panel
+
+
+def list_charts(page: Page) -> list[str | None]:
+    return [each.get_attribute("data-metrics") for each in page.locator("figure.chart").all()]
+
+
+@on_one_version
+def test_the_first_choice(address: str, many: str) -> None:
+    with open_page() as page:
+        open_view(page, address, [many])
+        assert list_charts(page) == ["train/loss val/loss", "train/lr", "train/grad_norm"]
+
+
+@on_one_version
+def test_search_groups_and_selection(address: str, many: str) -> None:
+    with open_page() as page:
+        open_view(page, address, [many], ("m", "accuracy"))
+        panel = open_panel(page)
+        expect(panel.locator("summary").first).to_have_text(re.compile("1 of 306"))
+        expect(panel.locator(".group")).to_have_count(34)
+        search = panel.get_by_label("Find metrics")
+        search.fill("weight3 layer1/")
+        expect(panel.locator("li:visible")).to_have_count(1)
+        search.fill(r"/^(train|val)\/lo/")
+        expect(panel.locator("li:visible")).to_have_count(2)
+        search.fill("/(/")
+        expect(panel.get_by_text("This is not a regular expression.")).to_be_visible()
+        search.fill("/loss")
+        panel.get_by_role("button", name="Select matching").click()
+        expect(page.locator("figure.chart")).to_have_count(3)
+        search.fill("")
+        panel.get_by_label("All of layer2", exact=True).check()
+        expect(page.locator("figure.chart")).to_have_count(13)
+        panel.get_by_label("All of layer2", exact=True).uncheck()
+        expect(page.locator("figure.chart")).to_have_count(3)
+        panel.locator("li", has_text="val/loss").get_by_role("checkbox").uncheck()
+        assert list_charts(page) == ["accuracy", "train/loss"]
+        check_access(page)
+
+
+@on_one_version
+def test_order_pins_and_folded_groups_are_in_the_address(address: str, many: str) -> None:
+    with open_page() as page:
+        open_view(page, address, [many], ("m", "accuracy"), ("m", "train/loss"), ("m", "train/lr"))
+        chart(page, 0).get_by_label(re.compile("^Move later")).click()
+        expect(chart(page)).to_have_attribute("data-metrics", "train/loss")
+        chart(page, 2).get_by_label(re.compile("^Pin")).click()
+        expect(chart(page)).to_have_attribute("data-metrics", "train/lr")
+        panel = open_panel(page)
+        panel.locator("summary", has_text="layer3 ").click()
+        expect(page).to_have_url(re.compile("fold=layer3"))
+        expect(page).to_have_url(re.compile("pin=train%2Flr"))
+        order = list_charts(page)
+        page.reload()
+        wait_for_charts(page)
+        assert list_charts(page) == order == ["train/lr", "train/loss", "accuracy"]
+        panel = open_panel(page)
+        expect(panel.locator(".group[open]")).to_have_count(33)
+
+
+@on_one_version
+def test_several_metrics_in_one_chart(address: str, many: str) -> None:
+    with open_page() as page:
+        open_view(page, address, [many], ("m", "train/loss"), ("m", "accuracy"))
+        chart(page).get_by_label(re.compile("^Add a metric")).click()
+        field = chart(page).get_by_role("combobox")
+        field.fill("val/loss")
+        field.press("Enter")
+        expect(chart(page)).to_have_attribute("data-metrics", "train/loss val/loss")
+        expect(chart(page).locator(".kinds li")).to_have_count(2)
+        expect(page).to_have_url(re.compile("m=train%2Floss&with=val%2Floss&m=accuracy"))
+        dashes = {each.get_attribute("stroke-dasharray") for each in chart(page).locator(".kinds line").all()}
+        assert len(dashes) == 2
+
+
+@on_one_version
+def test_hundreds_of_charts_are_drawn_as_they_come_into_view(address: str, many: str) -> None:
+    with open_page() as page:
+        open_view(
+            page,
+            address,
+            [many],
+            *(("m", f"layer{number}/weight{place}") for number in range(10) for place in range(10)),
+        )
+        expect(page.locator("figure.chart")).to_have_count(100)
+        assert page.locator("figure.chart canvas.dots").count() < 40
+        last = page.locator("figure.chart").last
+        last.scroll_into_view_if_needed()
+        expect(last.locator("canvas.dots")).to_be_attached()
