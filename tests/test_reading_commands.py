@@ -86,8 +86,8 @@ def test_show_what_is_not_there(run: Run, uid: str) -> None:
         result = run(*words)
         assert result.exit_code == 1
         assert result.stderr == (
-            f"lens-perf: no workload {uid} in clusters alpha, beta; unreachable, without_table, without_database did not "
-            "answer; lens-perf workloads lists them\n"
+            f"lens-perf: no workload {uid} in clusters alpha, beta; unreachable, without_table, without_database did "
+            "not answer; lens-perf workloads lists them\n"
         )
     assert run("show", uid, "--cluster", "beta").stderr.startswith(f"lens-perf: no workload {uid} in cluster beta;")
     unknown = run("show", uid, "--cluster", "gamma")

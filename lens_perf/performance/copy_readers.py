@@ -57,11 +57,7 @@ class CopyReaders:
     def read_several(
         self, queries: Sequence[PointQuery], patience: Patience
     ) -> tuple[PointBody, Sequence[Mapping[str, str]]]:
-<<<<<<< HEAD
         """Return one body of the answers to ``queries``, which differ in workload and cursor, and the warnings.
-=======
-        """Return one body out of the answers to ``queries``, which differ in workload and cursor, and the warnings.
->>>>>>> fc32ab3 (dashboard: keep the controls of charts in one row; tests: charts, attempts and the metrics panel in Chromium)
 
         Raises ResultTooLargeError for all of them together.
         """
