@@ -44,6 +44,9 @@ class HttpSettings:
     request_seconds: float = setting("time a request may take to arrive before 408", 10.0, minimum=0.1)
     trusted_proxies: int = setting("number of reverse proxies whose X-Forwarded headers are trusted", 0, minimum=0)
     cors_origins: tuple[str, ...] = setting("origins whose pages may read the API, such as https://example.org", ())
+    frame_ancestors: tuple[str, ...] = setting(
+        'origins whose pages may embed the dashboard in a frame, such as https://example.org, "self" or "*"', ()
+    )
     ready_needs_all: bool = setting("whether /readyz requires every cluster, not just one, to be ready", False)
     workload_metrics: int = setting(
         "number of most recently active workloads in /metrics/workloads; 0 disables the path", 0, minimum=0

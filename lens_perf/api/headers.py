@@ -17,11 +17,14 @@ from lens_perf.errors import ConfigError
 
 # JSON is nothing to run or to frame, also where somebody makes a browser show it.
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
-# A page may load what comes with the service, and nothing stands in it itself. Swagger UI's sheet holds images as data.
+# A page may load what comes with the service, and has nothing inline. Images may be data: Swagger UI's, the tab's icon.
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors {ancestors}"
 )
+# The page that other pages may show in a frame, where the settings say so.
+FRAMED_ENDPOINT = "dashboard.show"
+SELF = "self"
 FIXED_HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
@@ -55,7 +58,8 @@ def install_headers(app: Flask, settings: Settings) -> None:
 
     To be installed ahead of what asks for tokens: a browser's preflight cannot carry one. Raises ConfigError.
     """
-    app.after_request(_add_fixed_headers)
+    ancestors = _write_ancestors(settings)
+    app.after_request(lambda response: _add_fixed_headers(response, ancestors))
     app.after_request(_limit_caching)
     app.after_request(_make_redirect_relative)
     if settings.http.cors_origins:
@@ -66,12 +70,24 @@ def install_headers(app: Flask, settings: Settings) -> None:
         )
 
 
-def _add_fixed_headers(response: Response) -> Response:
+def _add_fixed_headers(response: Response, ancestors: str) -> Response:
     headers = response.headers
     for name, value in FIXED_HEADERS:
         headers.add(name, value)
-    headers.add("Content-Security-Policy", PAGE_POLICY if response.mimetype == "text/html" else DATA_POLICY)
+    page_policy = PAGE_POLICY.format(ancestors=ancestors if request.endpoint == FRAMED_ENDPOINT else "'none'")
+    headers.add("Content-Security-Policy", page_policy if response.mimetype == "text/html" else DATA_POLICY)
     return response
+
+
+def _write_ancestors(settings: Settings) -> str:
+    """Return the sources of ``frame-ancestors``. Raises ConfigError."""
+    ancestors = settings.http.frame_ancestors
+    if not all(each in (SELF, ANY_ORIGIN) or ORIGIN.fullmatch(each) for each in ancestors):
+        raise ConfigError(
+            f"{settings.path}: http.frame_ancestors: expected origins as https://example.org, without a path, "
+            '"self" or "*"'
+        )
+    return " ".join("'self'" if each == SELF else each for each in ancestors) or "'none'"
 
 
 def _limit_caching(response: Response) -> Response:

@@ -1,7 +1,7 @@
 """Workloads to look at, and a service that serves them."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -30,8 +30,22 @@ def workloads(store: Store, uid: str) -> list[str]:
     return [first, second]
 
 
-@pytest.fixture
-def address(postgres: EmbeddedPostgres, write_settings: Callable[[str], Path]) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def address(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a service with one cluster."""
-    with gunicorn(write_settings(one_cluster(postgres))) as address:
+    path = tmp_path_factory.mktemp("settings") / "lens_perf.toml"
+    path.write_text(one_cluster(postgres), "utf-8")
+    with gunicorn(path) as address:
         yield address
+
+
+@pytest.fixture
+def running(store: Store, uid: str) -> str:
+    """A workload whose last record, of iteration 300, is of now."""
+    now = time.time() * 1000
+    rows = [
+        Row({"loss": 1 / index, "lr": 1e-4, "target_iteration": 1000}, index, at(now - 1000 * (300 - index)))
+        for index in range(1, 301)
+    ]
+    store(uid, rows)
+    return uid

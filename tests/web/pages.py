@@ -40,6 +40,11 @@ def charts(page: Page) -> Locator:
     return page.locator("figure.chart")
 
 
+def row_of(page: Page, name: str) -> Locator:
+    """Return the row of a run in the run table."""
+    return page.locator("#runs tr.of-run", has=page.get_by_text(name, exact=True))
+
+
 def wait_for_charts(page: Page) -> None:
     """Wait until the full charts have replaced their previews."""
     expect(page.locator("#charts")).to_have_attribute("aria-busy", "false")

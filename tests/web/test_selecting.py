@@ -1,16 +1,16 @@
-"""Selecting workloads in a real Chromium: the list, the run table, the address."""
+"""The list of workloads in a real Chromium: search, order, states, and what is selected."""
 
 import re
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from tests.conftest import Row, Store, at
 from tests.front.programs import needs
 from tests.test_serving import behind_a_prefix, on_one_version
-from tests.web.pages import BEGAN, charts, check_access, one_cluster, open_dashboard, pick
+from tests.web.pages import BEGAN, charts, check_access, one_cluster, open_dashboard, pick, row_of
 from tests.web_browser import open_page
 
 pytestmark = needs("chromium")
@@ -18,21 +18,65 @@ pytestmark = needs("chromium")
 Write = Callable[[str], Path]
 
 
+def listed(page: Page) -> list[str]:
+    """Return the names in the list."""
+    return page.locator("#workloads .name").all_text_contents()
+
+
 @on_one_version
-def test_first_view_and_picking(address: str, workloads: list[str], uid: str) -> None:
+def test_first_view_and_selecting(address: str, workloads: list[str], uid: str) -> None:
     with open_page() as page:
         open_dashboard(page, address, uid)
         expect(page.locator("#workloads li")).to_have_count(2)
         expect(page.get_by_text("Select a workload to see its progress and its metrics.")).to_be_visible()
+        expect(page.locator("#workloads")).to_contain_text("ended")
         pick(page, workloads[0])
-        card = page.locator(".card")
-        expect(card).to_contain_text("Ended")
-        expect(card).to_contain_text("299 of 1,000 iterations, 29.9 %")
-        expect(card).to_contain_text("1 (50 redone iterations")
+        expect(row_of(page, workloads[0])).to_contain_text("Ended")
         expect(charts(page).first).to_be_visible()
-        expect(page.locator(".notes").first).to_contain_text("1 \u00d7 NaN")
-        expect(page.locator(".notes").first).to_contain_text("1 restart")
         check_access(page)
+
+
+@on_one_version
+def test_searching_and_sorting(address: str, store: Store, uid: str) -> None:
+    names = [f"{uid}-llama-8b", f"{uid}-llama-70b", f"{uid}-qwen-8b-{'with-a-very-long-name-' * 4}"]
+    for place, name in enumerate(names):
+        store(name, [Row({"loss": 1}, 10 - place, at(BEGAN + 1000 * place))])
+    with open_page() as page:
+        open_dashboard(page, address, f"8B {uid}")
+        expect(page.locator("#workloads li")).to_have_count(2)
+        assert listed(page) == [names[2], names[0]]
+        expect(page.locator("#workload-count")).to_have_text("2 of 2")
+        long = page.locator("#workloads .name").first
+        assert (long.bounding_box() or {})["height"] < 30
+        assert long.evaluate("name => name.scrollWidth > name.clientWidth")
+        expect(long).to_have_attribute("title", names[2])
+        page.get_by_label("Search").fill(f"/{uid}-llama-(8|70)b$/")
+        expect(page.locator("#workloads .name")).to_have_text([names[1], names[0]])
+        page.get_by_label("Order").select_option("Name")
+        expect(page.locator("#workloads .name")).to_have_text([names[1], names[0]])
+        page.get_by_label("Order").select_option("Iteration")
+        expect(page.locator("#workloads .name")).to_have_text([names[0], names[1]])
+        page.get_by_label("Search").fill("/(/")
+        expect(page.locator("#workloads")).to_contain_text("Not a regular expression")
+        page.get_by_label("Search").fill(uid)
+        expect(page.locator("#workloads li")).to_have_count(3)
+        page.get_by_role("button", name="Select all 3").click()
+        expect(page.locator("#runs tbody tr")).to_have_count(3)
+        page.get_by_role("button", name="Clear").click()
+        expect(page.locator("#runs")).to_be_hidden()
+
+
+@on_one_version
+def test_more_workloads_than_a_page(address: str, store: Store, uid: str) -> None:
+    for place in range(35):
+        store(f"{uid}-{place}", [Row({"loss": 1}, 1, at(BEGAN + 1000 * place))])
+    with open_page() as page:
+        open_dashboard(page, address, uid)
+        expect(page.locator("#workload-count")).to_have_text("30 of 35")
+        page.get_by_role("button", name="Show more").click()
+        expect(page.locator("#workload-count")).to_have_text("35 of 35")
+        expect(page.locator("#workloads li")).to_have_count(35)
+        expect(page.get_by_role("button", name="Show more")).to_be_hidden()
 
 
 @on_one_version
@@ -42,21 +86,23 @@ def test_a_uid_of_any_characters(address: str, store: Store, uid: str) -> None:
     with open_page() as page:
         open_dashboard(page, address, uid)
         pick(page, uid)
-        expect(page.locator(".card h2")).to_contain_text(hard)
-        expect(page.locator(".card")).to_contain_text("iteration 49")
+        expect(row_of(page, hard)).to_contain_text("49")
         expect(charts(page).first).to_be_visible()
         page.reload()
-        expect(page.locator(".card")).to_contain_text("iteration 49")
+        expect(row_of(page, hard)).to_contain_text("49")
 
 
 @on_one_version
-def test_nothing_there(address: str, uid: str) -> None:
+def test_nothing_there(address: str, store: Store, uid: str) -> None:
+    store(f"{uid}-timeless", [Row({"loss": 1 / index}, index, None) for index in range(1, 50)])
     with open_page() as page:
         open_dashboard(page, address, f"{uid}-nothing")
-        expect(page.get_by_text("No workload has this in its name.")).to_be_visible()
-        page.goto(f"{address}/lens/#w=alpha/{uid}-unknown")
+        expect(page.get_by_text("No workload matches.")).to_be_visible()
+        page.goto(f"{address}/lens/#w=alpha/{uid}-unknown&w=alpha/{uid}-timeless")
         page.reload()
-        expect(page.locator(".card")).to_contain_text("No records with an iteration and a time.")
+        expect(row_of(page, f"{uid}-unknown")).to_contain_text("No such workload")
+        expect(row_of(page, f"{uid}-timeless")).to_contain_text("No times")
+        expect(row_of(page, f"{uid}-timeless")).to_contain_text("49")
 
 
 @on_one_version

@@ -10,7 +10,7 @@ const SHADES = [0, 0.32, -0.3, 0.52, -0.48];
  * (metrics of one chart, data sources). Different arguments give different pairs while there are fewer than 8 variants. */
 export function styleOf(slot, shade = 0, variant = 0) {
   const round = Math.floor(slot / PALETTE.length);
-  const dashing = variant + 8 * (round + 8 * Math.floor(shade / SHADES.length));
+  const dashing = variant + 8 * (round + 16 * Math.floor(shade / SHADES.length));
   return { colour: mix(PALETTE[slot % PALETTE.length], SHADES[shade % SHADES.length]), dash: makeDash(dashing) };
 }
 
@@ -35,7 +35,9 @@ function mix(colour, share) {
   return `#${parts.map((part) => Math.round(part + (goal - part) * Math.abs(share)).toString(16).padStart(2, "0")).join("")}`;
 }
 
+/** Return a pattern of its own for each number. */
 function makeDash(number) {
   if (number === 0) return [];
-  return [2 + 3 * (number % 8), 3 + 2 * (Math.floor(number / 8) % 8), ...(number >= 64 ? [1 + Math.floor(number / 64), 3] : [])];
+  const rest = Math.floor(number / 64);
+  return [2 + 3 * (number % 8), 3 + 2 * (Math.floor(number / 8) % 8), ...(rest ? [5 + 2 * rest, 4] : [])];
 }

@@ -4,12 +4,17 @@ import * as client from "./api_client.js";
 import { isWell, tell } from "./banner.js";
 import { ChartControls } from "./chart_controls.js";
 import { chooseFirstMetrics } from "./metric_choice.js";
+import { focusField, setUpKeys } from "./keys.js";
 import { MetricsPanel } from "./metrics_panel.js";
-import { LIST, METRICS, POINTS, PROGRESS, Schedule, repeat } from "./poller.js";
+import { Notifications } from "./notifications.js";
+import { HIDDEN, LIST, METRICS, POINTS, PROGRESS, Schedule, repeat } from "./poller.js";
+import { findEvents } from "./run_events.js";
 import { RunStore } from "./run_store.js";
 import { RunTable } from "./run_table.js";
 import { SeriesStore } from "./series_store.js";
-import { setUpTheme } from "./theme.js";
+import { showEmbedded } from "./embedding.js";
+import { showTab } from "./tab.js";
+import { setUpTheme, switchTheme } from "./theme.js";
 import { setUpTokenDialog } from "./token_dialog.js";
 import { isSame, readView, writeView } from "./view_state.js";
 import { WorkloadList } from "./workload_list.js";
@@ -30,6 +35,7 @@ const metrics = new Schedule(METRICS);
 const panel = new MetricsPanel(find("#metrics-panel"), { change });
 const controls = new ChartControls(find("#chart-controls"), { change });
 const table = new RunTable(find("#runs"), { change, onRemove: (run) => select([run], false), onHover: (key) => grid.highlight(key) });
+const notifications = new Notifications(find("#notify"), find("#status"));
 const list = new WorkloadList({
   onSelect: select,
   onTrouble: (error, retry) => report("list", error, retry),
@@ -65,6 +71,8 @@ function render() {
   controls.show(view, known.countMetrics(view.workloads), runs);
   find("#chart-controls").hidden = isNothing;
   find("#empty").hidden = !isNothing;
+  showTab(runs);
+  showEmbedded(view);
   grid.show(runs, view);
   return runs;
 }
@@ -107,8 +115,10 @@ async function chooseMetrics(runs, signal) {
 
 async function loadProgress(runs, signal) {
   if (!runs.length) return;
+  const before = known.build(view);
   await progress.ask(runs, () => known.loadProgress(runs, signal));
   if (signal.aborted) return;
+  notifications.announce(findEvents(before, known.build(view)));
   await known.loadSummaries(runs, view.metrics.flat(), signal);
   if (signal.aborted) return;
   render();
@@ -122,7 +132,8 @@ async function loadMetrics(runs, signal) {
 
 /** Ask about what is due; after an error, read everything again. */
 async function follow() {
-  if (document.hidden || !view.workloads.length || find("#charts").getAttribute("aria-busy") === "true") return;
+  if (!view.workloads.length || find("#charts").getAttribute("aria-busy") === "true") return;
+  if (document.hidden) return followHidden();
   if (!isWell("view")) return load();
   const { signal } = reading;
   const runs = known.build(view);
@@ -132,6 +143,16 @@ async function follow() {
     await loadMetrics(metrics.due(known.build(view), Date.now()), signal);
   } catch (error) {
     if (error.name !== "AbortError") report("view", error, load);
+  }
+}
+
+/** While the tab is hidden, only what notifications need is asked, and rarely. */
+async function followHidden() {
+  if (!notifications.isOn) return;
+  try {
+    await loadProgress(progress.due(known.build(view), Date.now(), HIDDEN), reading.signal);
+  } catch (error) {
+    if (!(error instanceof client.ApiError) && error.name !== "AbortError") throw error;
   }
 }
 
@@ -182,6 +203,12 @@ function showAddress() {
   load();
 }
 
+setUpKeys({
+  "/": () => focusField("#search"),
+  m: () => focusField("#metrics-panel input"),
+  r: () => change({ table: { ...view.table, isCollapsed: !view.table.isCollapsed } }, { replace: true }),
+  d: () => switchTheme(),
+});
 addEventListener("popstate", showAddress);
 addEventListener("hashchange", showAddress);
 find(".skip").addEventListener("click", (event) => {

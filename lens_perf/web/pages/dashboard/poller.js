@@ -27,7 +27,8 @@ export class Schedule {
       const last = this.asked.get(key);
       if (!last) return true;
       if (last.end === null) return false;
-      return now >= last.end + Math.max(pauses[state] ?? pauses.running, REST_FACTOR * (last.end - last.begin));
+      const pause = last.isHurried ? 0 : pauses[state] ?? pauses.running;
+      return now >= last.end + Math.max(pause, REST_FACTOR * (last.end - last.begin));
     });
   }
 
@@ -42,9 +43,9 @@ export class Schedule {
     }
   }
 
-  /** Make runs due now. */
+  /** Make runs due as soon as the database has rested. */
   hurry(keys) {
-    for (const key of keys) if (this.asked.get(key)?.end) this.asked.delete(key);
+    for (const key of keys) if (this.asked.has(key)) this.asked.get(key).isHurried = true;
   }
 }
 

@@ -1,0 +1,139 @@
+"""The run table in a real Chromium: what it says of each run, sorting, visibility, attempts."""
+
+import json
+import re
+from contextlib import closing
+
+import psycopg2
+import psycopg2.extras
+import pytest
+from playwright.sync_api import expect
+
+from lens_perf.demo.embedded_postgres import EmbeddedPostgres
+from tests.conftest import Row, Store, at
+from tests.front.programs import needs
+from tests.test_serving import on_one_version
+from tests.web.pages import BEGAN, check_access, row_of, wait_for_charts
+from tests.web_browser import open_page
+
+pytestmark = needs("chromium")
+
+INSERT_ATTEMPTS = (
+    "INSERT INTO training_performance (workload_uid, performance, iteration, created_at, serial, data_source) VALUES %s"
+)
+
+
+@pytest.fixture
+def attempts(postgres: EmbeddedPostgres, uid: str) -> str:
+    """A workload of three attempts: the second redoes 50 iterations, the third resumes where the second ended."""
+    ranges = [range(1, 201), range(151, 301), range(301, 401)]
+    numbered = [(serial, iteration) for serial, iterations in enumerate(ranges) for iteration in iterations]
+    rows = [
+        (
+            uid,
+            json.dumps({"loss": 2 / iteration, "target_iteration": 1000}),
+            iteration,
+            at(BEGAN + 1000 * place),
+            serial,
+            "log",
+        )
+        for place, (serial, iteration) in enumerate(numbered)
+    ]
+    with closing(psycopg2.connect(postgres.dsn("alpha"))) as connection, connection, connection.cursor() as cursor:
+        psycopg2.extras.execute_values(cursor, INSERT_ATTEMPTS, rows)
+    return uid
+
+
+@on_one_version
+def test_what_a_row_says(address: str, workloads: list[str]) -> None:
+    with open_page() as page:
+        page.goto(f"{address}/lens/#w=alpha/{workloads[0]}&w=alpha/{workloads[1]}&m=loss")
+        row = row_of(page, workloads[0])
+        expect(row).to_contain_text("299 / 1,000")
+        cells = dict(
+            zip(
+                page.locator("#runs thead tr").last.locator("th").all_inner_texts(),
+                row.locator("> *").all(),
+                strict=True,
+            )
+        )
+        expect(cells["Restarts"]).to_have_text("1")
+        expect(cells["Restarts"]).to_have_attribute(
+            "title", re.compile("1 restart; iterations redone: 50; time lost: ")
+        )
+        expect(cells["State"]).to_have_text("Ended")
+        expect(cells["Pace"]).to_have_text("1 s")
+        expect(cells["greatest"]).to_have_text("9")
+        expect(cells["greatest"]).to_have_attribute("title", "iteration 77")
+        expect(page.get_by_role("columnheader", name="loss")).to_be_visible()
+        check_access(page)
+
+
+@on_one_version
+def test_sorting_and_hiding(address: str, workloads: list[str]) -> None:
+    first, second = workloads
+    with open_page() as page:
+        page.goto(f"{address}/lens/#w=alpha/{first}&w=alpha/{second}&m=loss")
+        wait_for_charts(page)
+        names = page.locator("#runs tbody .name")
+        expect(names).to_have_text([first, second])
+        heading = page.get_by_role("button", name="Iteration")
+        heading.click()
+        heading.click()
+        expect(names).to_have_text([second, first])
+        expect(page.locator("th[aria-sort=descending]")).to_contain_text("Iteration")
+        expect(heading).to_be_focused()
+        page.get_by_role("checkbox", name=f"Show {first}").uncheck()
+        expect(page.get_by_text("Runs (1 of 2 shown)")).to_be_visible()
+        expect(page).to_have_url(re.compile("hide=.*sort=-iteration"))
+        page.reload()
+        expect(names).to_have_text([second, first])
+        expect(page.get_by_role("checkbox", name=f"Show {first}")).not_to_be_checked()
+        page.get_by_role("checkbox", name="Show all runs").check()
+        expect(page.get_by_text("Runs (2)")).to_be_visible()
+        page.keyboard.press("r")
+        expect(page.locator("#runs table")).to_be_hidden()
+        page.keyboard.press("r")
+        page.get_by_role("button", name=f"Remove {first}").click()
+        expect(names).to_have_text([second])
+
+
+@on_one_version
+def test_attempts(address: str, attempts: str) -> None:
+    with open_page() as page:
+        page.goto(f"{address}/lens/#w=alpha/{attempts}&m=loss")
+        wait_for_charts(page)
+        page.get_by_role("button", name=f"3 attempts of {attempts}").click()
+        rows = page.locator("#runs tr.of-attempts")
+        expect(rows).to_have_count(4)
+        expect(rows.nth(0)).to_contain_text("2 restarts; iterations redone: 50; time lost:")
+        expect(rows.nth(1)).to_contain_text("Attempt 1, serial 0")
+        expect(rows.nth(1)).to_contain_text("151 to 200 discarded")
+        expect(rows.nth(2)).to_contain_text("iterations 151 to 300")
+        expect(rows.nth(3)).not_to_contain_text("discarded")
+        page.get_by_role("checkbox", name="Draw attempts apart").check()
+        expect(page).to_have_url(re.compile("attempts=1%2C2%2C3%40alpha"))
+        colours = page.locator("#runs tr.of-attempts .swatch").evaluate_all(
+            "all => all.map((each) => each.style.getPropertyValue('--colour'))"
+        )
+        assert len(set(colours)) == 3
+        page.get_by_role("checkbox", name=f"Show Attempt 1, serial 0 of {attempts}").uncheck()
+        expect(page).to_have_url(re.compile("attempts=2%2C3%40alpha"))
+        wait_for_charts(page)
+        check_access(page)
+        page.get_by_role("checkbox", name="Draw attempts apart").uncheck()
+        expect(page).not_to_have_url(re.compile("attempts="))
+
+
+@on_one_version
+def test_a_run_that_reports_nan_does_not_look_well(address: str, store: Store, uid: str) -> None:
+    rows = [Row({"loss": "NaN" if index > 350 else 1.5}, index, at(BEGAN + 1000 * index)) for index in range(1, 401)]
+    store(uid, rows)
+    with open_page() as page:
+        page.goto(f"{address}/lens/#w=alpha/{uid}&m=loss")
+        state = row_of(page, uid).locator(".state-cell")
+        expect(state).to_have_text("Ended, loss not finite")
+        expect(state).to_have_attribute("title", re.compile("loss is not finite since iteration 351"))
+        expect(state).to_have_class(re.compile("trouble"))
+        expect(row_of(page, uid)).to_contain_text("not finite")
+        expect(page).to_have_title(re.compile("^\u26a0 Ended"))
