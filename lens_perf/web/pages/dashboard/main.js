@@ -7,6 +7,7 @@ import { chooseFirstMetrics } from "./metric_choice.js";
 import { focusField, setUpKeys } from "./keys.js";
 import { MetricsPanel } from "./metrics_panel.js";
 import { Notifications } from "./notifications.js";
+import { setUpPanels } from "./panels.js";
 import { HIDDEN, LIST, METRICS, POINTS, PROGRESS, Schedule, repeat } from "./poller.js";
 import { findEvents } from "./run_events.js";
 import { RunStore } from "./run_store.js";
@@ -44,6 +45,7 @@ const list = new WorkloadList({
     tell("clusters", warnings.map(({ message }) => message).join(" "));
   },
 });
+setUpPanels(view.workloads.length > 0);
 const askForToken = setUpTokenDialog(start);
 
 /** Show another view, as a new entry of the history or, with `replace`, instead of the current one. */

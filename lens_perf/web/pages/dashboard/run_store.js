@@ -24,7 +24,12 @@ export class RunStore {
   /** Read the progress of `workloads` in one request. */
   async loadProgress(workloads, signal) {
     if (!workloads.length) return;
-    keep(this.progress, await this.client.readProgresses(workloads, signal));
+    try {
+      keep(this.progress, await this.client.readProgresses(workloads, signal));
+    } catch (error) {
+      if (error.name !== "AbortError") for (const workload of workloads) this.progress.set(keyOf(workload), error);
+      throw error;
+    }
     await Promise.all(workloads.map((workload) => this.checkExistence(workload, signal)));
   }
 
