@@ -15,6 +15,7 @@ from lens_perf.api.endpoints import SegmentConverter
 from lens_perf.api.error_responses import LensApi
 from lens_perf.api.headers import install_headers
 from lens_perf.api.health import create_health_blueprint
+from lens_perf.api.introduction import describe_api
 from lens_perf.api.json_provider import OrjsonProvider
 from lens_perf.api.listing_views import LISTING, listing
 from lens_perf.api.local_callers import install_local_callers
@@ -38,9 +39,6 @@ BEARER = {
     "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
     "security": [{"token": []}],
 }
-DESCRIPTION = (
-    "Data points, progress and iteration times of training workloads, from the PostgreSQL of each GPU cluster."
-)
 
 
 class LensFlask(Flask):
@@ -92,7 +90,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         OPENAPI_URL_PREFIX=root or "/",
         OPENAPI_JSON_PATH="openapi.json",
         API_SPEC_OPTIONS={
-            "info": {"description": DESCRIPTION},
+            "info": {"description": describe_api(settings)},
             "x-path": f"{root}/openapi.json",
             **(BEARER if settings.access.token_file else {}),
         },

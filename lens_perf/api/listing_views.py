@@ -71,7 +71,7 @@ class WorkloadSummariesQuery(WorkloadsQuery, MetricsQuery):
 @listing.arguments(NothingQuery(), location="query")
 @answers(listing, listing_schemas.Clusters(), listing_schemas.CLUSTERS_EXAMPLE)
 def get_clusters(_query: Mapping[str, Any]) -> dict[str, Any]:
-    """Get clusters.
+    """List clusters and whether each can be reached.
 
     Lists the clusters that the caller may read, and whether they can be reached.
     """
@@ -82,7 +82,7 @@ def get_clusters(_query: Mapping[str, Any]) -> dict[str, Any]:
 @listing.arguments(WorkloadsQuery(), location="query")
 @answers(listing, listing_schemas.Workloads(), listing_schemas.WORKLOADS_EXAMPLE)
 def get_workloads(query: Mapping[str, Any]) -> dict[str, Any]:
-    """Get workloads.
+    """List workloads, the most recently active first.
 
     Lists the workloads of one cluster or, by default, of all clusters, the most recently active first. With all
     clusters, those that do not answer are named in `warnings`.
@@ -94,7 +94,7 @@ def get_workloads(query: Mapping[str, Any]) -> dict[str, Any]:
 @listing.arguments(WorkloadSummariesQuery(), location="query")
 @answers(listing, listing_schemas.WorkloadSummaries(), listing_schemas.SUMMARIES_EXAMPLE)
 def get_workload_summaries(query: Mapping[str, Any]) -> dict[str, Any]:
-    """Get workloads with summaries of metrics.
+    """List workloads with statistics of named metrics.
 
     Lists workloads as `workloads` does, each with the statistics of the requested metrics. A cluster that does not
     answer, or a workload whose statistics are not ready yet, is named in `warnings`.

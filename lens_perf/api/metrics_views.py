@@ -26,7 +26,7 @@ metrics = StrictBlueprint(
 @metrics.arguments(ClusterQuery(), location="query")
 @answers(metrics, schemas.Sources(), schemas.SOURCES_EXAMPLE)
 def get_sources(query: Query, *, uid: str) -> dict[str, Any]:
-    """Get data sources.
+    """List data sources and their numbers of records.
 
     Retrieves all data sources for a specified workload.
     """
@@ -37,7 +37,7 @@ def get_sources(query: Query, *, uid: str) -> dict[str, Any]:
 @metrics.arguments(SourceQuery(), location="query")
 @answers(metrics, schemas.AvailableMetrics(), schemas.AVAILABLE_EXAMPLE)
 def get_available(query: Query, *, uid: str) -> dict[str, Any]:
-    """Get available metrics.
+    """List metrics and their numbers of data points.
 
     Retrieves all available metrics for a specified workload. For the `wandb` data source, metadata fields (`step`,
     `run_id`, `source`, `history`, `created_at`, `updated_at`) are filtered out. For the `log` and `tensorflow` data
@@ -50,7 +50,7 @@ def get_available(query: Query, *, uid: str) -> dict[str, Any]:
 @metrics.arguments(DataQuery(), location="query")
 @answers_points(metrics, schemas.DATA_EXAMPLE)
 def get_data(query: Query, *, uid: str) -> Response:
-    """Get metrics data.
+    """Get data points of metrics.
 
     Retrieves data for specified metrics, in order of time. Values that are not finite numbers, such as NaN, are not
     data points. For the `wandb` data source, metadata fields are excluded.
@@ -62,7 +62,7 @@ def get_data(query: Query, *, uid: str) -> Response:
 @metrics.arguments(DataQuery(), location="form")
 @answers_points(metrics, schemas.DATA_EXAMPLE, further_errors=BODY_ERRORS)
 def post_data(query: Query, *, uid: str) -> Response:
-    """Get metrics data of many metrics.
+    """Get data points, with the parameters in the body.
 
     Returns the same as GET, with the parameters in the body, for lists of metrics that are too long for a URL. Changes
     nothing.
@@ -74,7 +74,7 @@ def post_data(query: Query, *, uid: str) -> Response:
 @metrics.arguments(PointsQuery(), location="query")
 @answers_points(metrics, schemas.ITERATION_TIMES_EXAMPLE)
 def get_iteration_times(query: Query, *, uid: str) -> Response:
-    """Get iteration times.
+    """Get the time of each iteration.
 
     Retrieves time information for each iteration: when it was first reported (`iteration`) and, if the record has it,
     the target (`target_iteration`).

@@ -14,7 +14,7 @@ from lens_perf.performance.selection import Selection
 @metrics.arguments(SourceQuery(), location="query")
 @answers(metrics, progress_schemas.Progress(), progress_schemas.PROGRESS_EXAMPLE)
 def get_progress(query: Mapping[str, Any], *, uid: str) -> dict[str, Any]:
-    """Get progress.
+    """Get state, ETA, pace, restarts and goodput of a workload.
 
     Returns the state of a workload, its pace and ETA, restarts, and how much of its time was productive.
     """

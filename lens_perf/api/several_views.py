@@ -109,7 +109,7 @@ class SeveralProgressQuery(SourceQuery, SeveralQuery):
     several, schemas.SEVERAL_DATA_EXAMPLE, schema=schemas.SeveralMetricsData, csv_example=schemas.SEVERAL_CSV_EXAMPLE
 )
 def get_several_data(query: Mapping[str, Any]) -> Response:
-    """Get metrics data of several workloads.
+    """Get data points of several workloads.
 
     Returns the data points of each workload like `data`, each with its cluster and workload. Workloads whose cluster
     does not answer are named in `warnings`; the header `X-Warnings` is their number.
@@ -127,7 +127,7 @@ def get_several_data(query: Mapping[str, Any]) -> Response:
     csv_example=schemas.SEVERAL_CSV_EXAMPLE,
 )
 def post_several_data(query: Mapping[str, Any]) -> Response:
-    """Get metrics data of many workloads.
+    """Get data points of many workloads, with the parameters in the body.
 
     Returns the same as GET, with the parameters in the body, for lists of workloads and cursors that are too long for a
     URL. Changes nothing.
@@ -147,7 +147,7 @@ def _answer_points(query: Mapping[str, Any]) -> Response:
 @several.arguments(SeveralSummaryQuery(), location="query")
 @answers(several, schemas.SeveralSummaries(), schemas.SEVERAL_SUMMARIES_EXAMPLE)
 def get_several_summaries(query: Mapping[str, Any]) -> dict[str, Any]:
-    """Get summaries of the metrics of several workloads.
+    """Get the statistics of the metrics of several workloads.
 
     Returns the `summary` of each workload. Workloads whose cluster does not answer are named in `warnings`.
     """
@@ -164,7 +164,7 @@ def get_several_summaries(query: Mapping[str, Any]) -> dict[str, Any]:
 @several.arguments(SeveralProgressQuery(), location="query")
 @answers(several, schemas.SeveralProgresses(), schemas.SEVERAL_PROGRESSES_EXAMPLE)
 def get_several_progresses(query: Mapping[str, Any]) -> dict[str, Any]:
-    """Get progress of several workloads.
+    """Get state, ETA, pace and restarts of several workloads.
 
     Returns the `progress` of each workload. Workloads whose cluster does not answer are named in `warnings`.
     """

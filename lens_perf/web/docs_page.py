@@ -1,4 +1,4 @@
-"""The OpenAPI page: Swagger UI as flask-swagger-ui ships it, behind a page of ours without inline script."""
+"""The OpenAPI page: Swagger UI as flask-swagger-ui ships it, behind a page of its own without inline script."""
 
 from pathlib import Path
 
@@ -17,9 +17,9 @@ def create_docs_blueprint(url_prefix: str) -> Blueprint:
     def show() -> Response:
         return send_from_directory(PAGES, "docs.html")
 
-    @docs.get("/docs/docs.js")
-    def send_script() -> Response:
-        return send_from_directory(PAGES, "docs.js")
+    @docs.get("/docs/<any('docs.js', 'docs_theme.js', 'docs.css'):name>")
+    def send_own(name: str) -> Response:
+        return send_from_directory(PAGES, name)
 
     @docs.get("/docs/assets/<path:name>")
     def send_asset(name: str) -> Response:

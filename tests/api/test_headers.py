@@ -62,6 +62,21 @@ def test_every_answer_has_them(client: FlaskClient, path: str, status: int) -> N
     response.close()
 
 
+def test_the_dashboard_is_framed_by_the_origins_of_the_settings(make_app: MakeApp) -> None:
+    client = make_app(f'frame_ancestors = ["self", "{ORIGIN}"]').test_client()
+    assert client.get("/lens/").headers["Content-Security-Policy"].endswith(f"; frame-ancestors 'self' {ORIGIN}")
+    for path in ("/lens/docs", SOURCES, "/nowhere"):
+        response = client.get(path)
+        assert response.headers["Content-Security-Policy"].endswith("frame-ancestors 'none'")
+        response.close()
+
+
+@pytest.mark.parametrize("ancestors", ['["https://example.org/path"]', '["none"]', '["example.org; script-src *"]'])
+def test_refuses_ancestors_that_are_no_origins(make_app: MakeApp, ancestors: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape("http.frame_ancestors: expected origins as https://example.org")):
+        make_app(f"frame_ancestors = {ancestors}")
+
+
 def test_shared_with_nobody_unless_asked_for(client: FlaskClient) -> None:
     for method in ("get", "options"):
         response = getattr(client, method)(SOURCES, headers={"Origin": ORIGIN, **PREFLIGHT})

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from tests.conftest import Row, Store, at
 from tests.front.programs import needs
 from tests.test_serving import on_one_version
-from tests.web.pages import charts, check_access, open_dashboard, pick
+from tests.web.pages import BEGAN, charts, check_access, open_dashboard, pick, row_of, wait_for_charts
 from tests.web_browser import open_page
 
 pytestmark = needs("chromium")
@@ -50,25 +51,72 @@ def test_with_the_keyboard_alone(address: str, workloads: list[str], uid: str) -
         open_dashboard(page, address)
         page.keyboard.press("Tab")
         expect(page.get_by_role("link", name="Skip to the charts")).to_be_focused()
-        while not page.get_by_label("Search").evaluate("field => field === document.activeElement"):
-            page.keyboard.press("Tab")
+        page.keyboard.press("/")
+        expect(page.get_by_label("Search")).to_be_focused()
         page.keyboard.type(uid)
         expect(page.locator("#workloads li")).to_have_count(2)
-        for _ in range(20):
+        for _ in range(6):
             page.keyboard.press("Tab")
-            if page.evaluate("document.activeElement.dataset.key?.includes('-first') ?? false"):
+            if page.evaluate("document.activeElement.matches('#workloads input')"):
                 break
+        page.keyboard.press("ArrowDown")
         page.keyboard.press("Space")
-        expect(page.get_by_role("checkbox", name=re.compile(workloads[0]))).to_be_checked()
-        expect(page.get_by_role("checkbox", name=re.compile(workloads[0]))).to_be_focused()
-        plot = page.get_by_role("img", name=re.compile("^loss along iteration"))
-        expect(plot).to_be_visible()
-        expect(page.locator("#charts")).to_have_attribute("aria-busy", "false")
-        plot.focus()
-        value = page.locator("figure.chart").first.locator(".u-legend .u-value").first
+        box = page.locator("#workloads").get_by_role("checkbox", name=re.compile(workloads[0]))
+        expect(box).to_be_checked()
+        expect(box).to_be_focused()
+        wait_for_charts(page)
+        page.evaluate("document.activeElement.blur()")
+        page.keyboard.press("?")
+        expect(page.get_by_role("dialog", name="Keys")).to_contain_text("Search workloads")
+        check_access(page)
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
+
+
+@on_one_version
+def test_at_most_ten_tab_presses_to_the_first_chart(address: str, workloads: list[str]) -> None:
+    with open_page() as page:
+        page.goto(f"{address}/lens/#w=alpha/{workloads[0]}&w=alpha/{workloads[1]}&m=loss")
+        wait_for_charts(page)
+        expect(row_of(page, workloads[0])).to_contain_text("Ended")
+        stops = []
+        for _ in range(10):
+            page.keyboard.press("Tab")
+            stops.append(page.evaluate("document.activeElement.outerHTML.slice(0, 80)"))
+            if page.evaluate("Boolean(document.activeElement.closest('figure.chart'))"):
+                break
+        assert page.evaluate("Boolean(document.activeElement.closest('figure.chart'))"), stops
+
+
+@on_one_version
+def test_the_run_table_is_one_tab_stop(address: str, workloads: list[str]) -> None:
+    with open_page() as page:
+        page.goto(f"{address}/lens/#w=alpha/{workloads[0]}&w=alpha/{workloads[1]}&m=loss")
+        wait_for_charts(page)
+        expect(page.locator("#runs tbody tr")).to_have_count(2)
+        assert page.locator("#runs table [tabindex='0']").count() == 1
+        page.get_by_role("checkbox", name=f"Show {workloads[0]}").focus()
+        page.keyboard.press("ArrowDown")
+        expect(page.get_by_role("checkbox", name=f"Show {workloads[1]}")).to_be_focused()
         page.keyboard.press("End")
-        expect(value).to_have_text("299")
-        page.keyboard.press("ArrowLeft")
-        expect(value).to_have_text("298")
-        page.keyboard.press("Home")
-        expect(value).to_have_text("1")
+        expect(page.get_by_role("button", name=f"Remove {workloads[1]}")).to_be_focused()
+
+
+@on_one_version
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (360, 740)])
+def test_with_twenty_runs_the_first_chart_is_on_the_first_screen(
+    address: str, store: Store, uid: str, width: int, height: int
+) -> None:
+    uids = [f"{uid}-{number}-with-a-name-of-some-length" for number in range(20)]
+    for each in uids:
+        store(each, [Row({"loss": 1 / index}, index, at(BEGAN + 1000 * index)) for index in range(1, 30)])
+    with open_page() as page:
+        page.set_viewport_size({"width": width, "height": height})
+        page.goto(f"{address}/lens/#m=loss&" + "&".join(f"w=alpha/{each}" for each in uids))
+        expect(page.locator("#runs tbody").get_by_text("Ended")).to_have_count(20)
+        wait_for_charts(page)
+        box = page.locator("figure.chart canvas").first.bounding_box()
+        assert box
+        assert box["y"] + box["height"] <= height
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        check_access(page)

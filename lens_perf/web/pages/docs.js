@@ -1,5 +1,5 @@
-// Shows the service's own OpenAPI description. All addresses are relative, so the page also works behind a proxy that
-// adds a prefix to the path; "Try it out" then needs that prefix, which only the browser knows.
+// Shows the service's own OpenAPI description. All addresses are relative, so that the page works behind a proxy that adds
+// a prefix to the path; "Try it out" then needs that prefix, which only the browser knows.
 "use strict";
 
 (async () => {
@@ -11,6 +11,10 @@
     spec,
     dom_id: "#swagger-ui",
     deepLinking: true,
+    docExpansion: "list",
+    defaultModelsExpandDepth: 0, // the schemas, folded
+    defaultModelExpandDepth: 2,
+    displayRequestDuration: true,
     validatorUrl: null, // the badge would send the address of the description to an outside service
     presets: [window.SwaggerUIBundle.presets.apis],
     layout: "BaseLayout",

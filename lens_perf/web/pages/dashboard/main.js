@@ -10,6 +10,7 @@ import { Notifications } from "./notifications.js";
 import { setUpPanels } from "./panels.js";
 import { HIDDEN, LIST, METRICS, POINTS, PROGRESS, Schedule, repeat } from "./poller.js";
 import { findEvents } from "./run_events.js";
+import { setUpRoving } from "./roving.js";
 import { RunStore } from "./run_store.js";
 import { RunTable } from "./run_table.js";
 import { SeriesStore } from "./series_store.js";
@@ -45,6 +46,7 @@ const list = new WorkloadList({
     tell("clusters", warnings.map(({ message }) => message).join(" "));
   },
 });
+setUpRoving(find("#tools"))();
 setUpPanels(view.workloads.length > 0);
 const askForToken = setUpTokenDialog(start);
 

@@ -1,0 +1,10 @@
+// Light or dark before the first paint: as the dashboard remembers it, else as the system says.
+"use strict";
+
+(() => {
+  const kept = localStorage.getItem("lens_perf.theme");
+  const system = window.matchMedia("(prefers-color-scheme: dark)");
+  const show = () => document.documentElement.classList.toggle("dark-mode", (kept ?? (system.matches ? "dark" : "light")) === "dark");
+  system.addEventListener("change", show);
+  show();
+})();
