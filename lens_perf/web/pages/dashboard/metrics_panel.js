@@ -24,7 +24,7 @@ export class MetricsPanel {
     this.none.addEventListener("click", () => this.change({ metrics: [] }));
     this.groups = make("div", { id: "metrics" });
     this.names = make("datalist", { id: LIST_ID });
-    this.panel = make("details", {}, this.summary, make("div", { className: "find" }, label, this.search, this.all, this.none, this.problem), this.groups);
+    this.panel = make("details", { open: true }, this.summary, make("div", { className: "find" }, label, this.search, this.all, this.none, this.problem), this.groups);
     this.panel.addEventListener("toggle", () => this.draw());
     element.append(this.panel, this.names);
   }
