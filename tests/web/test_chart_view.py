@@ -255,7 +255,6 @@ def test_columns_height_and_full_screen(address: str, workloads: list[str]) -> N
         after: Any = plot.bounding_box()
         assert 70 < after["height"] - before["height"] < 90
         chart(page).get_by_label(re.compile("^Full screen")).click()
-        page.wait_for_function("document.fullscreenElement?.classList.contains('chart')")
-        page.keyboard.press("Escape")
-        page.evaluate("document.fullscreenElement && document.exitFullscreen()")
-        page.wait_for_function("!document.fullscreenElement")
+        expect(page.locator("figure.chart:fullscreen")).to_be_visible()
+        chart(page).get_by_label(re.compile("^Full screen")).click()
+        expect(page.locator("figure.chart:fullscreen")).to_have_count(0)

@@ -1,0 +1,238 @@
+"""Measures the dashboard in Chromium: time to the first chart, frames per second, and memory after an hour.
+
+``python -m tests.benchmarks.dashboard`` seeds an embedded PostgreSQL, builds the copies and prints the figures.
+"""
+
+import argparse
+import json
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+import psycopg2
+from playwright.sync_api import Browser, CDPSession, Page, expect, sync_playwright
+from playwright.sync_api import TimeoutError as LateError
+
+from lens_perf.demo.embedded_postgres import run_embedded_postgres
+from tests.benchmarks.dashboard_seed import METRICS, Run, add_records, list_runs, seed_runs
+from tests.benchmarks.gunicorn_process import run_gunicorn
+from tests.front.programs import find_program
+from tests.web_browser import ARGUMENTS
+
+SETTINGS = """
+[clusters.bench]
+dsn = "{dsn}"
+[limits]
+deadline_seconds = 120
+[columns]
+directory = "columns"
+"""
+MOST_BUILD_SECONDS = 900
+# When the first chart shows points, and when all are read, in milliseconds since the page was asked for.
+WATCH = """
+globalThis.times = {};
+const look = () => {
+  const charts = document.querySelector("#charts");
+  const plot = [...document.querySelectorAll(".chart .plot")].find((each) => each.querySelector("canvas")
+    && !/no points/.test(each.ariaLabel));
+  if (plot) times.first ??= performance.now();
+  if (plot && charts.ariaBusy === "false") times.full ??= performance.now();
+  if (!times.full) requestAnimationFrame(look);
+};
+requestAnimationFrame(look);
+"""
+# Move the pointer over a chart with each frame; return the lengths of frames and of the work in them, in milliseconds.
+HOVER = """async ([seconds, isDragging]) => {
+  const over = document.querySelector(".chart .u-over");
+  over.scrollIntoView({ block: "center" });
+  const box = over.getBoundingClientRect();
+  const send = (type, share, more = {}) => (type === "mouseup" ? document : over).dispatchEvent(new MouseEvent(type, {
+    bubbles: true, clientX: box.left + box.width * share, clientY: box.top + box.height * (0.3 + share / 4),
+    movementX: 1, movementY: 1, ...more }));
+  const frames = [];
+  const work = [];
+  const begin = performance.now();
+  let last = begin;
+  let count = 0;
+  send("mouseenter", 0.5);
+  while (performance.now() - begin < seconds * 1000) {
+    const now = await new Promise(requestAnimationFrame);
+    if (count > 0) frames.push(now - last);
+    last = now;
+    const start = performance.now();
+    const phase = count % 60;
+    if (isDragging && phase === 5) send("mousedown", 0.3);
+    if (isDragging && phase === 35) send("mouseup", 0.6);
+    if (isDragging && phase === 55) over.dispatchEvent(new MouseEvent("dblclick", { bubbles: true }));
+    const dragged = 0.3 + 0.3 * Math.min(1, Math.max(0, (phase - 5) / 30));
+    const share = isDragging ? dragged : 0.5 + 0.45 * Math.sin(count / 40);
+    send("mousemove", share);
+    work.push(performance.now() - start);
+    count += 1;
+  }
+  send("mouseleave", 0.5);
+  return { frames, work };
+}"""
+
+
+def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the options of the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.dashboard", description=__doc__)
+    parser.add_argument("--directory", type=Path, help="keep the seeded PostgreSQL here, such as var/bench, for re-use")
+    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--iterations", type=int, default=100_000, help="of each run")
+    parser.add_argument("--long", type=int, default=2, help="how many runs are longer")
+    parser.add_argument("--long-iterations", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=5, help="loads that the medians are of")
+    parser.add_argument("--polls", type=int, default=1200, help="of the hour, one every three seconds")
+    return parser.parse_args(arguments)
+
+
+@contextmanager
+def temporary_directory() -> Iterator[Path]:
+    """Make a directory for the length of the block; its path is short, as a Unix socket's must be."""
+    directory = Path(tempfile.mkdtemp(prefix="lens", dir="/tmp"))
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def build_copies(address: str, runs: Sequence[Run]) -> None:
+    """Wait until each workload has a copy."""
+    began = time.monotonic()
+    for run in runs:
+        query = urlencode({"workload": f"bench/{run.uid}", "metrics": "loss"})
+        while True:
+            with urlopen(f"{address}/lens/v1/metrics/summary?{query}") as response:
+                if not json.load(response)["warnings"]:
+                    break
+            if time.monotonic() - began > MOST_BUILD_SECONDS:
+                sys.exit("the copies were not built in time")
+            time.sleep(1)
+    print(f"copies built in {time.monotonic() - began:.0f} s", flush=True)
+
+
+def open_runs(page: Page, address: str, runs: Sequence[Run]) -> None:
+    """Show all metrics of all runs, and wait until all are read."""
+    view = urlencode([*(("w", f"bench/{run.uid}") for run in runs), *(("m", name) for name in METRICS)])
+    page.goto("about:blank")
+    page.goto(f"{address}/lens/#{view}")
+    page.wait_for_function("globalThis.times?.full", timeout=120_000)
+
+
+def measure_loading(browser: Browser, address: str, runs: Sequence[Run], rounds: int) -> None:
+    """Print the medians of the time to the first chart and to all charts."""
+    times = []
+    for _ in range(rounds):
+        page = browser.new_page(viewport={"width": 1440, "height": 900}, bypass_csp=True)
+        page.add_init_script(WATCH)
+        open_runs(page, address, runs)
+        times.append(page.evaluate("times"))
+        page.close()
+    for name, text in (("first", "first chart"), ("full", "all charts in full")):
+        values = [each[name] for each in times]
+        print(f"{text}: {statistics.median(values):.0f} ms ({min(values):.0f} to {max(values):.0f})", flush=True)
+
+
+def measure_frames(page: Page, seconds: float) -> None:
+    """Print frames per second, and the work in a frame, while hovering and while zooming."""
+    for is_dragging, text in ((False, "hovering"), (True, "zooming")):
+        found: Any = page.evaluate(HOVER, [seconds, is_dragging])
+        frames, work = found["frames"], found["work"]
+        late = sum(each > 1.5 * 1000 / 60 for each in frames) / len(frames)
+        print(
+            f"{text}: {1000 / statistics.mean(frames):.1f} frames/s, 95 % of frames within "
+            f"{statistics.quantiles(frames, n=20)[-1]:.1f} ms, longest {max(frames):.0f} ms, {late:.1%} late; "
+            f"work in a frame: median {statistics.median(work):.2f} ms, longest {max(work):.1f} ms",
+            flush=True,
+        )
+
+
+def read_heap(session: CDPSession) -> float:
+    """Return the size of the page's JavaScript heap after a collection, in MB."""
+    session.send("HeapProfiler.collectGarbage")
+    metrics = {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}
+    return float(metrics["JSHeapUsedSize"]) / 1e6
+
+
+def read_renderer(browser: Browser) -> float:
+    """Return the memory of the page's process, of what it shares its share, in MB; arrays are outside the heap."""
+    processes = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
+    sizes = [_read_pss(each["id"]) for each in processes if each["type"] == "renderer"]
+    return max(sizes)
+
+
+def _read_pss(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines()
+    return next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("Pss:"))
+
+
+def measure_following(browser: Browser, address: str, dsn: str, runs: Sequence[Run], polls: int) -> None:
+    """Print the heap while polls follow each other; before each, every run has three new records."""
+    page = browser.new_page(viewport={"width": 1440, "height": 900}, bypass_csp=True)
+    page.clock.install()
+    page.add_init_script(WATCH)
+    view = urlencode([*(("w", f"bench/{run.uid}") for run in runs), *(("m", name) for name in METRICS)])
+    page.goto(f"{address}/lens/#{view}")
+    expect(page.locator("figure.chart").first).to_be_visible()
+    page.wait_for_function("document.querySelector('#charts').ariaBusy === 'false'", timeout=120_000, polling=100)
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+    print(f"at the beginning: heap {read_heap(session):.1f} MB, process {read_renderer(browser):.0f} MB", flush=True)
+    began = time.monotonic()
+    missed = 0
+    with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        for poll in range(1, polls + 1):
+            for run in runs:
+                add_records(cursor, run.uid, run.iterations + 3 * poll - 2, run.iterations + 3 * poll)
+            try:
+                with page.expect_response(lambda response: "/metrics/data" in response.url, timeout=10_000) as answered:
+                    page.clock.run_for(3000)
+                answered.value.finished()
+            except LateError:
+                missed += 1
+            if poll % max(1, polls // 6) == 0:
+                heap, process = read_heap(session), read_renderer(browser)
+                print(f"after {poll * 3 / 60:.1f} min: heap {heap:.1f} MB, process {process:.0f} MB", flush=True)
+    print(f"followed {polls} polls in {time.monotonic() - began:.0f} s, {missed} without an answer in time", flush=True)
+    page.close()
+
+
+def main() -> int:
+    """Return the exit status: 0 whatever the figures are."""
+    options = read_options()
+    runs = list_runs(options.runs, options.iterations, options.long, options.long_iterations)
+    with (
+        temporary_directory() as scratch,
+        run_embedded_postgres(options.directory or scratch / "postgres") as postgres,
+    ):
+        dsn = seed_runs(postgres, runs)
+        settings = scratch / "lens_perf.toml"
+        settings.write_text(SETTINGS.format(dsn=dsn), "utf-8")
+        with run_gunicorn("wsgi:app", {"LENS_PERF_CONFIG": str(settings)}) as service, sync_playwright() as playwright:
+            address = f"http://127.0.0.1:{service.port}"
+            build_copies(address, runs)
+            browser = playwright.chromium.launch(executable_path=find_program("chromium"), args=ARGUMENTS)
+            measure_loading(browser, address, runs, options.rounds)
+            page = browser.new_page(viewport={"width": 1440, "height": 900}, bypass_csp=True)
+            page.add_init_script(WATCH)
+            open_runs(page, address, runs)
+            measure_frames(page, 10)
+            page.close()
+            measure_following(browser, address, dsn, runs, options.polls)
+            browser.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
