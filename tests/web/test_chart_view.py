@@ -95,6 +95,7 @@ def read_values(page: Page, index: int = 0) -> list[str]:
 
 def download(page: Page, kind: str, index: int = 0) -> str:
     figure = chart(page, index)
+    page.keyboard.press("Escape")
     figure.get_by_label(re.compile("^Download:")).click()
     with page.expect_download() as saved:
         figure.get_by_role("button", name=f"Download as {kind}").click()
@@ -242,6 +243,7 @@ def test_columns_height_and_full_screen(address: str, workloads: list[str]) -> N
         page.set_viewport_size({"width": 1280, "height": 900})
         page.get_by_text("More", exact=True).click()
         page.get_by_label("Columns").select_option("1")
+        page.keyboard.press("Escape")
         expect(page).to_have_url(re.compile("columns=1"))
         plot = chart(page).locator(".u-over")
         before: Any = plot.bounding_box()

@@ -26,7 +26,7 @@ def many(store: Store, uid: str) -> str:
 
 def open_panel(page: Page) -> Locator:
     panel = page.locator("#metrics-panel")
-    panel.locator("summary").first.click()
+    expect(panel.get_by_label("Find metrics")).to_be_visible()
     return panel
 
 

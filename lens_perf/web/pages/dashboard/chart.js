@@ -1,19 +1,17 @@
 // A chart in its own figure: plot, tooltip, notes, legend, values as a table, and its buttons.
 
 import { alignAtRestarts } from "./chart_alignment.js";
-import { saveChart } from "./chart_files.js";
+import { makeButtons, makeGrip } from "./chart_buttons.js";
 import { formatPosition, formatTime, formatValue } from "./chart_formats.js";
 import { findClosest, findPoints } from "./chart_hover.js";
 import { addTrends, layOutLines, listNonFinite, listRestarts } from "./chart_lines.js";
-import { describeChart, describeMarks, explainEmpty } from "./chart_notes.js";
+import { describeAbsent, describeChart, describeMarks, explainEmpty } from "./chart_notes.js";
 import { ChartPlot } from "./chart_plot.js";
 import { findXRange, findYRange } from "./chart_ranges.js";
 import { ChartLegend, ChartTooltip } from "./chart_tooltip.js";
-import { ICONS, makeIcon } from "./chart_icons.js";
 import { make } from "./words.js";
 
 const HEIGHT = 260;
-const LEAST_HEIGHT = 140;
 const TABLE_ROWS = 40;
 // Around a single point in time, in milliseconds.
 const POINT_ROOM = 30_000;
@@ -34,62 +32,18 @@ export class Chart {
       make("thead", {}, make("tr", {}, ...["run", "iteration", "time", "value"].map((text) => make("th", { scope: "col" }, text)))), this.rows));
     this.table.addEventListener("toggle", () => this.fillTable());
     this.plot = new ChartPlot(this.place, { onZoom: (ranges) => this.zoom(ranges), onCursor: (cursor) => this.follow(cursor) });
+    const { buttons, pin } = makeButtons(this);
+    this.pin = pin;
     // The plot comes before its buttons: it is what Tab should reach first.
     this.figure = make("figure", { className: "chart" },
       make("figcaption", {}, make("span", { className: "title" }, names.join(", "))),
       make("div", { className: "stage" }, this.place, this.reason, this.tooltip.element),
-      this.makeButtons(), this.notes, this.legend.element, this.table, this.makeGrip());
+      buttons, this.notes, this.legend.element, this.table, makeGrip(this));
     this.figure.dataset.metrics = names.join(" ");
     this.place.addEventListener("keydown", (event) => this.walk(event));
     this.place.addEventListener("dblclick", () => this.reset());
     this.place.addEventListener("blur", () => this.tooltip.hide());
     this.figure.addEventListener("fullscreenchange", () => this.redraw());
-  }
-
-  makeButtons() {
-    const button = (label, text, action) => {
-      const made = make("button", { type: "button", className: "quiet", title: label }, typeof text === "string" && ICONS[text] ? makeIcon(text) : text);
-      made.setAttribute("aria-label", `${label}: ${this.names.join(", ")}`);
-      made.addEventListener("click", action);
-      return made;
-    };
-    this.pin = button("Pin to the top", "pin", () => this.actions.onPin(this.names));
-    this.saves = make("details", { className: "menu" }, make("summary", { title: "Download" }, makeIcon("download")), make("div", {},
-      ...["png", "svg", "csv"].map((ending) => button(`Download as ${ending.toUpperCase()}`, ending.toUpperCase(), () => {
-        this.saves.open = false;
-        saveChart(this, ending);
-      }))));
-    this.saves.querySelector("summary").setAttribute("aria-label", `Download: ${this.names.join(", ")}`);
-    this.adds = make("details", { className: "menu" }, make("summary", { title: "Metrics of this chart" }, makeIcon("add")), make("div", {}, this.makeField(),
-      ...(this.names.length > 1 ? this.names.map((name) => button(`Remove ${name}`, `× ${name}`, () => this.actions.onNames(this.names, this.names.filter((each) => each !== name)))) : [])));
-    this.adds.querySelector("summary").setAttribute("aria-label", `Add a metric: ${this.names.join(", ")}`);
-    const full = button("Full screen", "full", () => (document.fullscreenElement ? document.exitFullscreen() : this.figure.requestFullscreen()));
-    return make("div", { className: "buttons" },
-      button("Move earlier", "left", () => this.actions.onMove(this.names, -1)), button("Move later", "right", () => this.actions.onMove(this.names, 1)), this.adds, this.pin, this.saves, full);
-  }
-
-  /** The field by which another metric joins the chart; the metrics panel has the list of names. */
-  makeField() {
-    const field = make("input", { type: "text", placeholder: "metric to add", autocomplete: "off" });
-    field.setAttribute("list", "metric-names");
-    field.setAttribute("aria-label", "Metric to add to this chart");
-    field.addEventListener("change", () => {
-      const name = field.value.trim();
-      if (name && !this.names.includes(name)) this.actions.onNames(this.names, [...this.names, name]);
-    });
-    return field;
-  }
-
-  /** A grip that changes the height of all charts. */
-  makeGrip() {
-    const grip = make("div", { className: "grip", tabIndex: -1, title: "Drag to change the height of the charts" });
-    grip.addEventListener("pointerdown", (event) => {
-      const begin = event.clientY - this.place.clientHeight;
-      grip.setPointerCapture(event.pointerId);
-      grip.onpointermove = (moved) => this.actions.onHeight(Math.max(LEAST_HEIGHT, Math.round(moved.clientY - begin)));
-      grip.onpointerup = () => { grip.onpointermove = null; };
-    });
-    return grip;
   }
 
   /** Take what there is to draw; it is drawn when it is on the screen. */
@@ -142,16 +96,18 @@ export class Chart {
     const held = visible.flatMap((run) => this.names.flatMap((name) => this.store.seriesOf(run.key, name)));
     return explainEmpty(this.names, held, {
       ...this.view, hasRuns: this.runs.length > 0, isAnyVisible: visible.length > 0, isZoomed: this.view.xRange !== null,
-      isLoading: visible.some(({ key }) => !this.store.isRead(key, this.names)),
+      warnings: this.store.warnings, isLoading: visible.some(({ key }) => !this.store.isRead(key, this.names)),
     });
   }
 
   /** Which visible runs have points but none on this axis. */
   describeAbsent({ lines, axis }) {
     const isHeld = (run) => this.names.some((name) => this.store.seriesOf(run.key, name).length > 0);
-    const absent = this.runs.filter((run) => run.isVisible && isHeld(run) && !lines.some((line) => line.run === run.key)).map(({ name }) => name);
+    const visible = this.runs.filter(({ isVisible }) => isVisible);
+    const absent = visible.filter((run) => isHeld(run) && !lines.some((line) => line.run === run.key)).map(({ name }) => name);
     const what = this.view.align ? "redone iterations" : { iteration: "iterations", time: "times", relative_time: "times" }[axis] ?? axis;
-    return absent.length ? `not shown: ${absent.join(", ")} (no ${what})` : "";
+    const isPending = ({ cluster, workload_uid: uid }) => visible.some((run) => run.cluster === cluster && run.uid === uid);
+    return describeAbsent(absent, what, this.store.warnings.filter(isPending));
   }
 
   /** What the dashes of a chart of several metrics or data sources mean. */
@@ -169,7 +125,7 @@ export class Chart {
     const isFull = document.fullscreenElement === this.figure;
     return {
       width: Math.max(200, this.place.clientWidth),
-      height: isFull ? Math.max(LEAST_HEIGHT, innerHeight - 200) : this.view.layout.height ?? HEIGHT,
+      height: isFull ? Math.max(HEIGHT, innerHeight - 200) : this.view.layout.height ?? HEIGHT,
     };
   }
 

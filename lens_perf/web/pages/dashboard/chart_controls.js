@@ -1,5 +1,6 @@
 // The controls of all charts: x axis, y range, smoothing, alignment and columns.
 
+import { makePopover } from "./popover.js";
 import { KINDS } from "./smoothing.js";
 import { make } from "./words.js";
 
@@ -40,9 +41,9 @@ export class ChartControls {
       labelled("X axis", this.axis), make("label", { title: "Logarithmic y axis" }, this.log, " log"),
       make("span", { className: "field" }, make("label", { htmlFor: "smoothing" }, "Smoothing"), this.weight, this.shown),
       this.whole,
-      make("details", { className: "more" }, make("summary", {}, "More"), make("div", {}, labelled("Kind of smoothing", this.kind), this.alignLabel,
+      makePopover("more", make("summary", {}, "More"), labelled("Kind of smoothing", this.kind), this.alignLabel,
         make("label", {}, this.outliers, " without outliers"),
-        make("span", { className: "field" }, "y from ", this.ends[0], " to ", this.ends[1]), labelled("Columns", this.columns))),
+        make("span", { className: "field" }, "y from ", this.ends[0], " to ", this.ends[1]), labelled("Columns", this.columns)),
     );
   }
 

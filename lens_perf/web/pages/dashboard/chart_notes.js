@@ -20,16 +20,22 @@ export function describeMarks({ lines, restarts, nonFinite }, log) {
 const plural = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
 
 /** Why a chart of `names` has no line along `axis`; `held` are the series of its visible runs. */
-export function explainEmpty(names, held, { axis, align, hasRuns, isAnyVisible, isLoading, isZoomed }) {
+export function explainEmpty(names, held, { axis, align, hasRuns, isAnyVisible, isLoading, isZoomed, warnings = [] }) {
   const what = names.join(", ");
   if (!hasRuns) return "";
   if (!isAnyVisible) return "All runs are hidden.";
   if (align === "restart" && held.length) return "No attempt redid iterations of this metric.";
-  if (isLoading) return "Loading …";
+  if (isLoading) return warnings[0]?.message ?? "Loading …";
   if (!held.some(({ values }) => values.length)) return isZoomed ? `No data points of ${what} in this range.` : `No data points of ${what}.`;
   if (axis === "time" || axis === "relative_time") return "These records have no times. Choose iterations as the x axis.";
   if (axis === "iteration") return "These records have no iterations. Choose time as the x axis.";
   return `No record has both ${what} and ${axis}.`;
+}
+
+/** Which visible runs are not shown, and why: `absent` have points but none on the x axis, `warnings` are of the service. */
+export function describeAbsent(absent, what, warnings) {
+  const parts = warnings.map(({ workload_uid: uid, message }) => `not read yet: ${uid} (${message})`);
+  return [...parts, ...(absent.length ? [`not shown: ${absent.join(", ")} (no ${what})`] : [])].join("   ");
 }
 
 /** The chart in words, for those who do not see it. */

@@ -14,6 +14,8 @@ const LEAST_POINTS = 200;
 const POINTS_STEP = 200;
 // A series that has grown to so many times its sample is sampled again.
 const MOST_GROWTH = 4;
+// Names of many workloads and metrics are longer than a request line may be.
+const LONGEST_LINE = 6000;
 
 /** What the API calls the axis that points are sampled along: relative time is that of the day, from another zero. */
 const axisOf = ({ axis }) => (axis === "relative_time" ? "time" : axis);
@@ -42,7 +44,7 @@ export class SeriesStore {
   /** The metrics of `runs` that a small preview finds, each with null for its unknown number of points. */
   async listMetrics(runs, signal) {
     if (!runs.length) return new Map();
-    const answer = await ask("metrics/data", [...describe(runs, [], { axis: "iteration" }), ["method", "stride"], ["max_points", NAME_POINTS]], signal);
+    const answer = await request([...describe(runs, [], { axis: "iteration" }), ["method", "stride"], ["max_points", NAME_POINTS]], signal);
     return new Map(answer.series.map(({ metric_name: name }) => [name, null]));
   }
 
@@ -70,7 +72,7 @@ export class SeriesStore {
     // Along a metric, a preview has no positions.
     if (!fresh.length || !["iteration", "time", "relative_time"].includes(view.axis) || (view.axis !== "iteration" && view.xRange)) return;
     const query = [...describe(fresh, names, { axis: null }), ...range, ["method", "stride"], ["max_points", PREVIEW_POINTS]];
-    const answer = await ask("metrics/data", query, signal).catch(ignore);
+    const answer = await request(query, signal).catch(ignore);
     if (!answer || signal.aborted) return;
     let isNew = false;
     for (const run of fresh.filter((each) => !isHeld(each))) {
@@ -83,7 +85,7 @@ export class SeriesStore {
 
   async loadPage({ runs, names }, view, most, signal) {
     const query = [...describe(runs, names, { axis: axisOf(view) }), ...findRange(view), ["max_points", most], ["after", ""]];
-    const answer = await ask("metrics/data", query, signal);
+    const answer = await request(query, signal);
     if (signal.aborted) return;
     this.warnings.push(...answer.warnings);
     for (const told of answer.workloads) {
@@ -179,6 +181,11 @@ function findRange({ axis, xRange }) {
   const [start, end] = [Math.floor(xRange[0]), Math.ceil(xRange[1])];
   if (axis === "time") return [["start", start], ["end", end]];
   return axis === "iteration" ? [["start_iteration", start], ["end_iteration", end]] : [];
+}
+
+function request(query, signal) {
+  const length = query.reduce((sum, [name, value]) => sum + name.length + encodeURIComponent(value ?? "").length + 2, 0);
+  return (length > LONGEST_LINE ? post : ask)("metrics/data", query, signal);
 }
 
 const isOf = ({ cluster, workload_uid: uid }, run) => cluster === run.cluster && uid === run.uid;

@@ -58,7 +58,7 @@ export function formatView(view) {
   for (const names of view.metrics) names.forEach((name, index) => text.append(index ? "with" : "m", name));
   for (const name of view.pins) text.append("pin", name);
   setUnless("axis", view.axis, view.axis === DEFAULTS.axis);
-  setUnless("range", view.xRange?.map(Math.round).join(".."), !view.xRange);
+  setUnless("range", view.xRange?.map((end) => roundEnd(end, view.axis)).join(".."), !view.xRange);
   setUnless("log", 1, !view.yScale.log);
   setUnless("y", view.yScale.range?.join(".."), !view.yScale.range);
   setUnless("outliers", 0, !view.yScale.ignoreOutliers);
@@ -109,6 +109,9 @@ function parseRange(text) {
   const ends = (text ?? "").split("..").map((end) => (end.trim() === "" ? NaN : Number(end)));
   return ends.length === 2 && ends.every(Number.isFinite) && ends[0] < ends[1] ? ends : null;
 }
+
+/** Iterations and milliseconds are whole; of a metric's values, seven digits are more than a pointer can choose. */
+const roundEnd = (end, axis) => (["iteration", "time", "relative_time"].includes(axis) ? Math.round(end) : Number(end.toPrecision(7)));
 
 function parseCount(text, least, most) {
   const count = Number(text);

@@ -1,0 +1,62 @@
+// The buttons of a chart: its order, its metrics, pin, download, full screen; and the grip that changes the height.
+
+import { saveChart } from "./chart_files.js";
+import { ICONS, makeIcon } from "./chart_icons.js";
+import { makePopover } from "./popover.js";
+import { make } from "./words.js";
+
+const FILES = ["png", "svg", "csv"];
+const LEAST_HEIGHT = 140;
+
+/** Return the `buttons` of a chart, and of them the `pin`, which shows whether it is pressed. */
+export function makeButtons(chart) {
+  const { names, actions } = chart;
+  const button = (label, content, action) => {
+    const made = make("button", { type: "button", className: "quiet", title: label }, content in ICONS ? makeIcon(content) : content);
+    made.setAttribute("aria-label", `${label}: ${names.join(", ")}`);
+    made.addEventListener("click", action);
+    return made;
+  };
+  const opener = (label, icon) => {
+    const summary = make("summary", { title: label }, makeIcon(icon));
+    summary.setAttribute("aria-label", `${label}: ${names.join(", ")}`);
+    return summary;
+  };
+  const pin = button("Pin to the top", "pin", () => actions.onPin(names));
+  const files = makePopover("menu", opener("Download", "download"), ...FILES.map((ending) => {
+    const text = ending.toUpperCase();
+    return button(`Download as ${text}`, text, () => {
+      files.open = false;
+      saveChart(chart, ending);
+    });
+  }));
+  const remove = (name) => button(`Remove ${name}`, `× ${name}`, () => actions.onNames(names, names.filter((each) => each !== name)));
+  const metrics = makePopover("menu", opener("Add a metric", "add"), makeField(chart), ...(names.length > 1 ? names.map(remove) : []));
+  const full = button("Full screen", "full", () => (document.fullscreenElement ? document.exitFullscreen() : chart.figure.requestFullscreen()));
+  const move = [button("Move earlier", "left", () => actions.onMove(names, -1)), button("Move later", "right", () => actions.onMove(names, 1))];
+  return { pin, buttons: make("div", { className: "buttons" }, ...move, metrics, pin, files, full) };
+}
+
+/** The field by which another metric joins the chart; the metrics panel has the list of names. */
+function makeField({ names, actions }) {
+  const field = make("input", { type: "text", placeholder: "metric to add", autocomplete: "off" });
+  field.setAttribute("list", "metric-names");
+  field.setAttribute("aria-label", "Metric to add to this chart");
+  field.addEventListener("change", () => {
+    const name = field.value.trim();
+    if (name && !names.includes(name)) actions.onNames(names, [...names, name]);
+  });
+  return field;
+}
+
+/** A grip that changes the height of all charts. */
+export function makeGrip({ place, actions }) {
+  const grip = make("div", { className: "grip", title: "Drag to change the height of the charts" });
+  grip.addEventListener("pointerdown", (event) => {
+    const begin = event.clientY - place.clientHeight;
+    grip.setPointerCapture(event.pointerId);
+    grip.onpointermove = (moved) => actions.onHeight(Math.max(LEAST_HEIGHT, Math.round(moved.clientY - begin)));
+    grip.onpointerup = () => { grip.onpointermove = null; };
+  });
+  return grip;
+}
