@@ -26,11 +26,7 @@ export class MetricsPanel {
     this.none.addEventListener("click", () => this.change({ metrics: [] }));
     this.groups = make("div", { id: "metrics" });
     this.names = make("datalist", { id: LIST_ID });
-<<<<<<< HEAD
-    this.panel = make("details", { open: true }, this.summary, make("div", { className: "find" }, label, this.search, this.all, this.none, this.problem), this.groups);
-=======
     this.panel = make("details", { open: matchMedia(WIDE).matches }, this.summary, make("div", { className: "find" }, label, this.search, this.all, this.none, this.problem), this.groups);
->>>>>>> 386bcc2 (dashboard: fold the metrics on a phone)
     this.panel.addEventListener("toggle", () => this.draw());
     element.append(this.panel, this.names);
   }
