@@ -34,6 +34,8 @@ def find_changes(
     check: Callable[[], None],
 ) -> Changes | None:
     """Return the changes since ``before``, or None where everything has to be read again."""
+    if query.kind == "iteration-times" and before.ledger is None:
+        return None  # without a ledger, nor are all data sources known, among which to find the earliest
     delta = find_delta(transaction, query.selection, position, before)
     if delta is None:
         return None
@@ -81,11 +83,16 @@ class Observation:
         self._position = position
         if self._query.after is None:
             self._unsettled = read_unsettled(transaction, selection, position)
-        elif self._query.kind == "data" and self._query.sampling is not None and _is_large(transaction, selection):
-            # Reading every record for the ledger would take longer than a sampled answer.
+        elif self._is_sampled and position.rewrites.rewritten is not None and _is_large(transaction, selection):
+            # Reading every record for the ledger would take longer than a sampled answer. Where the server does not
+            # count what it rewrites, a cursor without one would be of no use after a few seconds.
             self._cursor = begin_without_ledger(transaction, selection, position, self._subject)
         else:
             self._cursor = begin(transaction, selection, position, self._subject)
+
+    @property
+    def _is_sampled(self) -> bool:
+        return self._query.kind == "data" and self._query.sampling is not None
 
     def make_etag(self, records: Callable[[], int]) -> str | None:
         """Return the ETag, given what counts the records of the query's data source; None with ``after``."""

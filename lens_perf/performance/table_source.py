@@ -119,10 +119,14 @@ class TableSnapshot:
         found: list[NewRecord] = []
         digests: dict[int, str] = {}
         gone = set(known.blocks)
-        for block, records in self._list_new(0 if compare else before.settled_id, before.oldest_xid):
-            gone.discard(block)
-            if digest_records(records) != known.blocks.get(block):
-                found += records
+        for block, records in self._list_new(*before.choose_range(compare=compare)):
+            new = [each for each in records if each.xid >= before.oldest_xid]
+            if new:
+                gone.discard(block)
+            if new and digest_records(new) != known.blocks.get(block):
+                found += new
+            # Copied already, but perhaps updated afterwards.
+            found += [each for each in records if each.xid < before.oldest_xid]
             unsettled = checkpoint.choose_unsettled(records)
             if unsettled:
                 digests[block] = digest_records(unsettled)

@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 
 from lens_perf.app import REGISTRY
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
+from lens_perf.performance import point_changes
 from lens_perf.performance.freshness import checkpoint
 from tests.conftest import Ask, Row, Store, at
 
@@ -275,6 +276,92 @@ def test_all_steps_share_one_deadline(
         client.open(address, method=method, headers={"If-None-Match": etag})
     assert len(bounds) >= 4
     assert None not in bounds
+
+
+@pytest.mark.usefixtures("_large")
+def test_an_update_is_found_after_polls_that_did_not_search_for_it(
+    ask: Ask, store: Store, uid: str, postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The polls in between have gone on to later transactions than the one that updated the record."""
+    monkeypatch.setattr(checkpoint, "UNSETTLED_IDS", 0)
+    monkeypatch.setattr(checkpoint, "COMPARE_SECONDS", 3600)
+    store(uid, [Row({"loss": 1}, 1), Row({"loss": 2}, 2)])
+    cursor = ask("data", after="")["cursor"]
+
+    def poll_beside_others() -> None:
+        nonlocal cursor
+        store(f"{uid}-other", [Row({"loss": 1}, 1)])
+        answer = ask("data", after=cursor)
+        cursor = answer["cursor"]
+        assert not answer["changed"]
+        ask("available")
+
+    poll_beside_others()
+    with writing(postgres) as (execute, commit):
+        execute("UPDATE training_performance SET performance = '{}' WHERE workload_uid = %s AND iteration = 1", (uid,))
+        commit()
+        execute("SELECT pg_stat_force_next_flush()", ())
+        commit()
+        poll_beside_others()
+        poll_beside_others()
+        monkeypatch.setattr(checkpoint, "COMPARE_SECONDS", 0)
+        answer = ask("data", after=cursor)
+    assert {"data_source": "log", "iteration": 1} in answer["changed"]
+    assert [point["iteration"] for point in answer["data"] if point["iteration"] == 1] == []
+    assert ask("available")["metrics"][0]["count"] == 1
+
+
+@pytest.fixture(params=[{}, {"max_points": 1}])
+def sampled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """Whether a client begins with a sampled answer, without a ledger."""
+    monkeypatch.setattr(point_changes, "SMALL_WORKLOAD", -1)
+    return dict(request.param)
+
+
+@pytest.mark.usefixtures("_large")
+def test_an_id_that_was_taken_long_ago_is_found_in_the_end(
+    ask: Ask, store: Store, sampled: dict[str, int], postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing that PostgreSQL counts leads to it: only the comparison after some minutes."""
+    uid = ask("data")["workload_uid"]
+    monkeypatch.setattr(checkpoint, "UNSETTLED_IDS", 0)
+    monkeypatch.setattr(checkpoint, "RECORDS_PER_UNPROMPTED_SECOND", 10**6)
+    with writing(postgres) as (execute, commit):
+        execute("CREATE TEMPORARY TABLE taken AS SELECT nextval('training_performance_id_seq') AS id", ())
+        commit()
+        store(uid, [Row({"loss": 1}, 1), Row({"loss": 2}, 2)])
+        cursor = ask("data", after="", **sampled)["cursor"]
+        assert ask("available")["metrics"][0]["count"] == 2
+        for _ in range(2):
+            store(f"{uid}-other", [Row({"loss": 1}, 1)])
+            cursor = ask("data", after=cursor)["cursor"]
+            ask("available")
+        execute(
+            "INSERT INTO training_performance (id, workload_uid, iteration, performance, data_source)"
+            " SELECT id, %s, 3, '{\"loss\": 3}', 'log' FROM taken",
+            (uid,),
+        )
+        commit()
+    monkeypatch.setattr(checkpoint, "COMPARE_ANYWAY_SECONDS", 0)
+    answer = ask("data", after=cursor)
+    assert [point["value"] for point in answer["data"] if point["iteration"] == 3] == [3]
+    # Without a ledger, what PostgreSQL has not counted resets nobody.
+    assert not (sampled and answer["reset"])
+    assert ask("available")["metrics"][0]["count"] == 3
+
+
+@pytest.mark.usefixtures("_large")
+def test_the_cursor_of_a_sampled_answer_serves_iteration_times(
+    ask: Ask, store: Store, uid: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The earliest record of an iteration may be of a data source that has had no record since."""
+    monkeypatch.setattr(point_changes, "SMALL_WORKLOAD", -1)
+    store(uid, [Row({"loss": 1}, 1, at(1000), "wandb"), Row({"loss": 1}, 2, at(2000), "wandb")])
+    cursor = ask("data", after="", max_points=1)["cursor"]
+    store(uid, [Row({"loss": 1}, 1, at(3000), "log")])
+    answer = ask("iteration-times", after=cursor)
+    times = [(point["iteration"], point["timestamp"], point["data_source"]) for point in answer["data"]]
+    assert times == [(1, 1000, "wandb"), (2, 2000, "wandb")][: 2 if answer["reset"] else 1]
 
 
 def test_a_delta_has_no_etag(client: FlaskClient, store: Store, uid: str) -> None:

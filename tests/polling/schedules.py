@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 
 import pytest
 from flask import Flask
@@ -32,8 +32,11 @@ def steps(*names: str) -> st.SearchStrategy[Schedule]:
     return st.lists(step, min_size=25, max_size=50)
 
 
-def run_schedule(app: Flask, dsn: str, schedule: Schedule, *, flush: bool = False) -> None:
-    """Let writers and three clients take the steps; compare their copies and the service's in the end."""
+def run_schedule(app: Flask, dsn: str, schedule: Schedule, *, flush: bool = False, late: bool = False) -> None:
+    """Let writers and three clients take the steps; compare their copies and the service's in the end.
+
+    With ``late``, only the polls at the end search for updates and removals.
+    """
     uid = f"schedule-{uuid.uuid4().hex[:12]}"
     update = load_rule()
     first = sum(a for _, a, _ in schedule)
@@ -46,8 +49,11 @@ def run_schedule(app: Flask, dsn: str, schedule: Schedule, *, flush: bool = Fals
                 continue
             if flush:
                 writers.flush_statistics()
-            for client in clients if step == "poll" else clients[:1]:
-                getattr(client, step)()
+            with late_comparison() if late else nullcontext():
+                for client in clients if step == "poll" else clients[:1]:
+                    getattr(client, step)()
+                if late:
+                    app.test_client().get(f"/lens/v1/workloads/{uid}/metrics/available")
     for client in clients:
         if flush:
             # The sessions report what they have updated and deleted while they end, which takes a moment.
@@ -62,6 +68,14 @@ def schedules(count: int) -> settings:
     """Return the settings for so many schedules."""
     return settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck),
                     phases=[Phase.explicit, Phase.generate, Phase.shrink])  # fmt: skip
+
+
+@contextmanager
+def late_comparison() -> Iterator[None]:
+    """Leave updates and removals for later, and take ids for settled as soon as the transactions have ended."""
+    with large_workloads(3600), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoint, "UNSETTLED_IDS", 0)
+        yield
 
 
 @contextmanager

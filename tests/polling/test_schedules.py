@@ -74,3 +74,12 @@ def test_large_workloads_are_compared_when_the_server_counts_rewrites(
 ) -> None:
     with large_workloads(0):
         run_schedule(app, server.dsn(), schedule, flush=True)
+
+
+@schedules(40)
+@given(schedule=steps(*["poll", "late", "update"] * 2, *["commit"] * 3, "remove", "savepoint"))
+def test_a_late_comparison_finds_what_happened_between_earlier_polls(
+    app: Flask, server: PostgresServer, schedule: Schedule
+) -> None:
+    with large_workloads(0):
+        run_schedule(app, server.dsn(), schedule, flush=True, late=True)

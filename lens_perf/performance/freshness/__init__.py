@@ -12,8 +12,10 @@ The rules:
    transaction id has not gone back, and the newest records known to the checkpoint, of which there must be some, are
    still there, unchanged. If neither holds, everything is read again.
 4. Updates in place and removals leave no new id. The server counts them for the table; when the count has changed, or
-   where there is none (on a standby), the records are compared with the checkpoint, at most every few seconds. Small
-   workloads are always compared.
+   where there is none (on a standby), the records are compared with the checkpoint, at most every few seconds; else
+   every few minutes, since a count can be off or be reset, and ids can be older than ``UNSETTLED_IDS`` allows for.
+   What was written since the last comparison is then read again, since it may have been updated after it was read.
+   Small workloads are always compared.
 5. On Citus, all of this is read on the server of the workload's shard; the newest id and the newest records are then
    those of the workload.
 """

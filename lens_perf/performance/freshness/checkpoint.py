@@ -26,8 +26,12 @@ SMALL_WORKLOAD = 10_000
 # Updates and removals in larger ones are noticed within so many seconds, and one more for each so many records.
 COMPARE_SECONDS = 5
 RECORDS_PER_COMPARE_SECOND = 50_000
+# They are compared as often as this, and a second later for each so many records, even if the server has counted none:
+# counters can be off or be reset, and a record can have an id that was taken long ago, or is of the writer's choice.
+COMPARE_ANYWAY_SECONDS = 600
+RECORDS_PER_UNPROMPTED_SECOND = 10_000
 # Of the fields of a checkpoint, in their order.
-FIELD_TYPES = (int, int, int, int, str, str, int | None, int, str)
+FIELD_TYPES = (int, int, int, int, str, str, int | None, int, int, str)
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Checkpoint:
 
     ``unsettled`` is a digest of the visible records above ``settled_id`` whose transaction is at or above
     ``oldest_xid``: while it is the same, none was added. ``rewrites`` is None where the server does not count them.
+    Updates and removals were last searched for at ``compared_at``, in seconds since 1970, when ``compared_xid`` was the
+    oldest running transaction.
     """
 
     oldest_xid: int
@@ -46,6 +52,7 @@ class Checkpoint:
     witness: str
     rewrites: int | None
     compared_at: int
+    compared_xid: int
     unsettled: str
 
     @classmethod
@@ -80,10 +87,22 @@ class Checkpoint:
         """Return whether a workload of ``records`` records has to be searched for updates and removals."""
         if records <= SMALL_WORKLOAD:
             return True
-        if self.rewrites is not None and self.rewrites == rewrites.rewritten and self.server == rewrites.server:
-            return False
-        interval = COMPARE_SECONDS + records // RECORDS_PER_COMPARE_SECOND
+        if self.has_same(rewrites):
+            interval = COMPARE_ANYWAY_SECONDS + records // RECORDS_PER_UNPROMPTED_SECOND
+        else:
+            interval = COMPARE_SECONDS + records // RECORDS_PER_COMPARE_SECOND
         return not 0 <= snapshot.seconds - self.compared_at < interval
+
+    def choose_range(self, *, compare: bool) -> tuple[int, int]:
+        """Return after which id and from which transaction on records are searched.
+
+        An update in place leaves its id, and may have been too old to be new by the time that it is searched for.
+        """
+        return (0, min(self.compared_xid, self.oldest_xid)) if compare else (self.settled_id, self.oldest_xid)
+
+    def has_same(self, rewrites: Rewrites) -> bool:
+        """Return whether the server has counted no update and no removal since; False where it does not count them."""
+        return self.rewrites is not None and self.rewrites == rewrites.rewritten and self.server == rewrites.server
 
     def choose_unsettled(self, records: Iterable[NewRecord]) -> list[NewRecord]:
         """Return those of ``records``, which were visible then, that may be new again."""
@@ -143,6 +162,7 @@ class Position:
             witness=snapshot.witness,
             rewrites=rewrites if before is None else before.rewrites,
             compared_at=snapshot.seconds if before is None else before.compared_at,
+            compared_xid=snapshot.oldest_xid if before is None else before.compared_xid,
             unsettled=digest_records(unsettled),
         )
 

@@ -155,11 +155,13 @@ def find_delta(transaction: Transaction, selection: Selection, position: Positio
     compare = known.must_compare(records, position.rewrites, position.snapshot)
     if not compare and known.is_quiet(position.snapshot):
         return Delta(before, Pairs())
-    if compare and before.ledger is None:
+    if compare and before.ledger is None and not known.has_same(position.rewrites):
         return None
-    found = select_new_records(
-        transaction, selection, settled_id=0 if compare else known.settled_id, oldest_xid=known.oldest_xid
-    )
+    settled_id, oldest_xid = known.choose_range(compare=compare)
+    listed = select_new_records(transaction, selection, settled_id=settled_id, oldest_xid=oldest_xid)
+    if len(listed) > MOST_NEW_RECORDS:
+        return None
+    found = [each for each in listed if each.xid >= known.oldest_xid]
     pairs = _find_changed(before, found)
     ledger = before.ledger
     if pairs is not None and compare and ledger is not None:
@@ -167,13 +169,13 @@ def find_delta(transaction: Transaction, selection: Selection, position: Positio
         pairs = _find_replaced(transaction, before, ledger, pairs)
     if pairs is None:
         return None
+    # Since updates were last searched for: sent already, but perhaps updated afterwards.
+    pairs |= Pairs.of(_pair(each) for each in listed if each.xid < known.oldest_xid)
     return Delta(_advance(before, position, found, ledger, pairs, compared=compare), pairs)
 
 
 def _find_changed(before: Cursor, found: Sequence[NewRecord]) -> Pairs | None:
     """Return the pairs to send again; None where they cannot be told."""
-    if len(found) > MOST_NEW_RECORDS:
-        return None
     known = before.checkpoint
     if all(each.id > known.settled_id for each in found) and digest_records(found) == known.unsettled:
         return Pairs()

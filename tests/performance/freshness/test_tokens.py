@@ -28,6 +28,7 @@ CHECKPOINTS = st.builds(
     witness=TEXTS,
     rewrites=st.none() | COUNTS,
     compared_at=COUNTS,
+    compared_xid=COUNTS,
     unsettled=TEXTS,
 )
 CURSORS = st.builds(
@@ -89,7 +90,7 @@ def test_a_forged_field_is_refused_or_harmless(cursor: Cursor, index: int, value
     assert all(source is None or type(source) is str for source in parsed.unsettled.sources if parsed.unsettled)
 
 
-CHECKPOINT = Checkpoint(1, 2, 3, 0, "s", "w", None, 0, "u")
+CHECKPOINT = Checkpoint(1, 2, 3, 0, "s", "w", None, 0, 1, "u")
 
 
 @pytest.mark.parametrize("step", [1, 10])
