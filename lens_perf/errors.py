@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 
 FieldErrors = Mapping[str, Mapping[str, Sequence[str]]]
 
+# Where the limit of tasks, or of memory, is reached.
+NO_THREAD = "The service has no thread to spare; try again in a moment"
+
 
 class LensError(Exception):
     """An error whose ``message`` is for users; it never contains text of the driver, a DSN or the environment."""

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
+import pytest
+
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 
 FORWARD, SILENT, TRICKLE = "forward", "silent", "trickle"
@@ -118,3 +120,15 @@ if __name__ == "__main__":
     Gateway(sys.argv[3], sys.argv[1], int(sys.argv[2]))
     print("listening", flush=True)
     threading.Event().wait()
+
+
+@contextmanager
+def no_new_threads() -> Iterator[None]:
+    """Let the system refuse every new thread: none has room for a stack of 64 TiB."""
+    threading.stack_size(1 << 46)
+    try:
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            threading.Thread(target=int).start()
+        yield
+    finally:
+        threading.stack_size(0)

@@ -7,8 +7,7 @@ from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
-from lens_perf.clusters.guard_thread import NO_THREAD
-from lens_perf.errors import ClusterSaturatedError, DeadlineExceededError, LensError, QueryFailedError
+from lens_perf.errors import NO_THREAD, ClusterSaturatedError, DeadlineExceededError, LensError, QueryFailedError
 from lens_perf.instrumentation.timing import phase
 
 log = logging.getLogger(__name__)

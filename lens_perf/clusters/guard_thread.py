@@ -4,12 +4,11 @@ import logging
 import threading
 from collections.abc import Callable
 
-from lens_perf.errors import ClusterSaturatedError
+from lens_perf.errors import NO_THREAD, ClusterSaturatedError
 from lens_perf.instrumentation import metrics
 
 log = logging.getLogger(__name__)
 
-NO_THREAD = "The service has no thread to spare; try again in a moment"
 CHECKS_BEFORE_SLEEP = 50
 
 

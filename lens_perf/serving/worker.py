@@ -103,6 +103,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # likewise
 
     def on_client_socket_readable(self, conn: TConn, client: socket.socket) -> None:
         """Read the next request of a connection that was kept alive."""
+        if conn not in self.keepalived_conns:
+            return  # see _receive
         self.poller.unregister(client)
         self.keepalived_conns.remove(conn)
         self._await_request(conn)
@@ -154,8 +156,19 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # likewise
     def enqueue_req(self, conn: TConn) -> None:
         """Give a request that has arrived to a thread."""
         pool = self._probe_pool if conn.arrived.is_probe else self.tpool
-        future = pool.submit(self.handle, conn)
-        future.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
+        answered: Future[Any] = Future()
+        answered.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
+        try:
+            pool.submit(self._answer, conn, answered)
+        except RuntimeError:
+            # The request is in the queue of the pool's threads, as few as there are.
+            self.log.error("no further thread can be started for requests")  # noqa: TRY400 - the trace says no more
+
+    def _answer(self, conn: TConn, answered: "Future[Any]") -> None:
+        try:
+            answered.set_result(self.handle(conn))
+        except BaseException as error:
+            answered.set_exception(error)
 
     def _await_request(self, conn: TConn, received: bytes = b"") -> None:
         """Read a request, of which ``received`` is there already, as far as it has come."""
@@ -169,7 +182,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # likewise
             self._receive(conn, conn.sock)
 
     def _receive(self, conn: TConn, client: socket.socket) -> None:
-        """Read what has come of a request."""
+        """Read what has come of a request.
+
+        The poller returns several events at once: what the first of them led to may have ended the connections of the
+        others, as when a new connection takes the place of an old one.
+        """
+        if conn not in self._arriving:
+            return
         try:
             content = client.recv(READ_BYTES)
         except BlockingIOError:
@@ -240,6 +259,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # likewise
             self._lingering[conn] = time.monotonic() + LINGER_SECONDS
 
     def _drain(self, conn: TConn, client: socket.socket) -> None:
+        if conn not in self._lingering:
+            return  # see _receive
         with suppress(BlockingIOError):
             try:
                 if client.recv(READ_BYTES):

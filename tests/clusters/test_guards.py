@@ -4,7 +4,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg2
@@ -17,22 +16,10 @@ from lens_perf.clusters.guard_thread import CHECKS_BEFORE_SLEEP, GuardThread
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from lens_perf.errors import ClusterSaturatedError
 from tests.conftest import READER, running_app
-from tests.faults import wait_until
+from tests.faults import no_new_threads, wait_until
 from tests.instrumentation.exposition import value_of
 
 PATH = "/lens/v1/workloads/w/metrics/sources"
-
-
-@contextmanager
-def no_new_threads() -> Iterator[None]:
-    """Let the system refuse every new thread: none has room for a stack of 64 TiB."""
-    threading.stack_size(1 << 46)
-    try:
-        with pytest.raises(RuntimeError, match="can't start new thread"):
-            threading.Thread(target=int).start()
-        yield
-    finally:
-        threading.stack_size(0)
 
 
 @pytest.fixture

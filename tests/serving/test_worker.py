@@ -1,6 +1,7 @@
 """Clients that are slow, silent or hostile, straight on a real gunicorn: who behaves is answered all the same."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -16,6 +17,8 @@ import pytest
 import requests
 
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
+from tests.benchmarks.gunicorn_process import run_gunicorn
+from tests.chaos.world import list_children
 from tests.conftest import READER, strict_json
 from tests.faults import wait_until
 from tests.front.raw_http import converse
@@ -135,6 +138,25 @@ def test_more_connections_than_a_worker_takes(settings: Path) -> None:
                 session = stack.enter_context(requests.Session())
                 assert session.get(address + "/healthz", timeout=PATIENCE).status_code == 200
             assert is_served(address)
+
+
+def test_a_connection_that_ends_while_its_bytes_are_on_the_list(settings: Path) -> None:
+    """What the worker finds readable at once: new connections, which take the place of old ones, and these."""
+    variables = {"LENS_PERF_CONFIG": str(settings), "GUNICORN_CMD_ARGS": "--worker-connections 30 --workers 1"}
+    with run_gunicorn("wsgi:app", variables) as service:
+        address = f"http://127.0.0.1:{service.port}"
+        assert is_served(address)
+        (worker,) = list_children(service.pid)
+        for half in ("nothing", "half a head"):
+            with connections(address, 29, HALVES[half]) as held:
+                time.sleep(0.3)
+                os.kill(worker, signal.SIGSTOP)
+                with connections(address, 10, b""):
+                    for client in held:
+                        client.sendall(b"G")
+                    os.kill(worker, signal.SIGCONT)
+                    assert is_served(address)
+            assert list_children(service.pid) == [worker]
 
 
 def test_probes_are_answered_while_every_thread_waits(settings: Path, postgres18: EmbeddedPostgres) -> None:

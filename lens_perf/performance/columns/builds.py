@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from lens_perf.errors import CopyNotReadyError, DeadlineExceededError
+from lens_perf.errors import NO_THREAD, ClusterSaturatedError, CopyNotReadyError, DeadlineExceededError
 from lens_perf.performance.columns.manifest import CopyKey
 
 # After a build that took too long, the next one is not begun for so long.
@@ -33,7 +33,8 @@ class Builds:
     ) -> None:
         """Run ``work``, or wait for the same that is under way.
 
-        Raises what ``work`` raised, or CopyNotReadyError at ``deadline``, a time of ``time.monotonic``.
+        Raises what ``work`` raised, ClusterSaturatedError where no thread can be started, or CopyNotReadyError at
+        ``deadline``, a time of ``time.monotonic``.
         """
         build = self._join(key, work)
         if not build.done.wait(max(0.0, deadline - time.monotonic())):
@@ -49,14 +50,22 @@ class Builds:
             self._forget_old()
             build = self._builds[key] = Build()
         thread = threading.Thread(target=self._work, args=(key, build, work), name="lens_perf-build", daemon=True)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # the limit of tasks, or of memory
+            self._end(key, build, ClusterSaturatedError(NO_THREAD))
         return build
 
     def _work(self, key: CopyKey, build: Build, work: Callable[[], None]) -> None:
         try:
             work()
         except BaseException as error:
-            build.error = error
+            self._end(key, build, error)
+        else:
+            self._end(key, build, None)
+
+    def _end(self, key: CopyKey, build: Build, error: BaseException | None) -> None:
+        build.error = error
         build.ended_at = time.monotonic()
         with self._lock:
             if self._builds.get(key) is build and not _must_pause(build):

@@ -5,6 +5,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
+from lens_perf.errors import NO_THREAD, ClusterSaturatedError
+
 BLOCK_BYTES = 4 * 1024 * 1024
 # A longer row is a block of its own.
 LONGEST_ROW = 256 * 1024
@@ -13,7 +15,8 @@ LONGEST_ROW = 256 * 1024
 class RowBlocks:
     """A sink for rows; ``take`` gets whole rows, in a thread of its own, one block after the other.
 
-    To be used as a context manager, which ends when everything has been taken. What ``take`` raises goes through.
+    To be used as a context manager, which ends when everything has been taken. What ``take`` raises goes through;
+    ClusterSaturatedError where no thread can be started.
     """
 
     def __init__(self, take: Callable[[bytes], None]) -> None:
@@ -40,7 +43,10 @@ class RowBlocks:
         block = self._rows[0] if len(self._rows) == 1 else b"".join(self._rows)
         self._rows.clear()
         self._size = 0
-        self._taking = self._thread.submit(self._take, block)
+        try:
+            self._taking = self._thread.submit(self._take, block)
+        except RuntimeError:  # the limit of tasks, or of memory
+            raise ClusterSaturatedError(NO_THREAD) from None
 
     def _wait(self) -> None:
         if self._taking is not None:

@@ -12,11 +12,12 @@ from threading import Thread
 import pytest
 
 from lens_perf.config import ColumnSettings
-from lens_perf.errors import CopyNotReadyError, DeadlineExceededError, ResultTooLargeError
+from lens_perf.errors import ClusterSaturatedError, CopyNotReadyError, DeadlineExceededError, ResultTooLargeError
 from lens_perf.performance.columns import columns as columns_module
 from lens_perf.performance.columns.columns import Columns
 from lens_perf.performance.columns.manifest import CopyKey
 from lens_perf.performance.columns.workload_copy import WorkloadCopy
+from tests.faults import no_new_threads
 from tests.performance.columns.fake_source import FakeSource, Record, expect_records
 from tests.performance.columns.reading import read_blocks
 
@@ -82,6 +83,20 @@ def test_damage_is_noticed(tmp_path: Path, damage: object, suffix: str, same_pro
     assert source.heavy == 2
     answer(columns, source)
     assert source.heavy == 2
+
+
+@pytest.mark.parametrize("has_copy", [False, True])
+def test_a_thread_that_cannot_be_started(tmp_path: Path, has_copy: bool) -> None:
+    """One failed start must not make every later request wait for a build that never began."""
+    source = make_source()
+    columns = open_columns(tmp_path)
+    if has_copy:
+        answer(columns, source)
+        source.change([Record(401, 401_000_000, 401, 0, "log", {"loss": "1"})])
+    for _ in range(2):
+        with no_new_threads(), pytest.raises(ClusterSaturatedError):
+            columns.answer(KEY, source, time.monotonic() + 2, read_blocks)
+    answer(columns, source)
 
 
 def test_a_part_damaged_while_it_is_read(tmp_path: Path) -> None:
