@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
@@ -157,6 +158,16 @@ def test_a_connection_that_ends_while_its_bytes_are_on_the_list(settings: Path) 
                     os.kill(worker, signal.SIGCONT)
                     assert is_served(address)
             assert list_children(service.pid) == [worker]
+
+
+def test_without_further_threads_requests_wait_for_those_there_are(settings: Path) -> None:
+    variables = {"LENS_PERF_CONFIG": str(settings), "GUNICORN_CMD_ARGS": "--workers 1"}
+    with run_gunicorn("tests.serving.crowded_app:app", variables) as service, ThreadPoolExecutor(6) as callers:
+        address = f"http://127.0.0.1:{service.port}"
+        assert is_served(address, "/crowded")
+        (worker,) = list_children(service.pid)
+        assert all(callers.map(lambda _: is_served(address, "/"), range(6)))
+        assert list_children(service.pid) == [worker]
 
 
 def test_probes_are_answered_while_every_thread_waits(settings: Path, postgres18: EmbeddedPostgres) -> None:
