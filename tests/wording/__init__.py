@@ -1,0 +1,1 @@
+"""Public text against the list of discouraged words."""
