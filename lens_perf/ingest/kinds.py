@@ -63,7 +63,7 @@ def read_sources(kind: Kind, paths: Sequence[Path], summary: ReadSummary, option
     if not options.follow:
         return READERS[kind](find_files(kind, paths), summary, options, partial(_read_whole, summary, options))
     if kind is Kind.HUGGINGFACE:
-        raise ImportInputError("a trainer's state is written anew each time: import it again instead of --follow")
+        raise ImportInputError("trainer_state.json is rewritten each time: import it again instead of --follow")
     if kind is Kind.TENSORBOARD:
         return _follow(partial(_find_new_event_files, paths, summary, set(), TagNames(summary)), options.stopped)
     files = find_files(kind, paths)

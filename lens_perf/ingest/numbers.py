@@ -20,7 +20,7 @@ ALWAYS_KEPT_DIGITS = 15
 LONGEST_WHOLE = 310
 FIRST_BEYOND = 1 << 1024
 LEAST_NORMAL = 2.2250738585072014e-308
-NO_NUMBERS = "fields that are no numbers"
+NO_NUMBERS = "fields that are not numbers"
 OUT_OF_RANGE = "numbers beyond the range of a 64-bit float"
 
 

@@ -11,7 +11,7 @@ MOST_DAMAGES = 20
 MOST_NOTES = 100
 LONGEST_EXAMPLE = 120
 LINE_WIDTH = 100
-TEXTS_AMONG_NUMBERS = "values that are no numbers, of metrics that have numbers elsewhere"
+TEXTS_AMONG_NUMBERS = "values that are not numbers, of metrics that have numbers elsewhere"
 COLOUR_CODE = re.compile(r"\x1b\[[0-9;?]*+[A-Za-z]")
 
 

@@ -69,12 +69,12 @@ def _read_history(
         try:
             entry = numbers.load_json(content.decode("utf-8", "surrogateescape"))
         except JsonError as error:
-            summary.note_damage(Damage(path, byte, f"an entry that is no JSON: {error}"))
+            summary.note_damage(Damage(path, byte, f"an entry that is not JSON: {error}"))
             continue
         if isinstance(entry, dict):
             yield entry
         else:
-            summary.lose("history entries that are no objects", content)
+            summary.lose("history entries that are not objects", content)
 
 
 def _split_history(blocks: Iterable[bytes], summary: ReadSummary, path: str) -> Iterator[Element]:

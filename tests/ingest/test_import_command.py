@@ -42,11 +42,11 @@ def test_a_summary_for_people(importer: Importer, log: Path) -> None:
         "metrics    3: elapsed_time_per_iteration_ms 13, lm_loss 12, target_iteration 13",
         "not finite 1 values, stored as texts",
         "note       the log's dialect is that of Megatron-LM",
-        "left out   1 fields of the iteration line that are no numbers",
+        "left out   1 fields of the iteration line that are not numbers",
         "             lm loss: what?",
         "left out   1 lines that report no iteration",
         "             starting",
-        "LOST       1 values that are no numbers, of metrics that have numbers elsewhere",
+        "LOST       1 values that are not numbers, of metrics that have numbers elsewhere",
         "             lm_loss",
         "wrote 13 new records, replaced 0, left 0 unchanged",
     ]

@@ -91,6 +91,6 @@ def test_what_is_lost_is_status_3(importer: Importer, tmp_path: Path) -> None:
     outcome = importer.run("log", path)
     assert outcome.status == 3
     assert outcome.report["read"]["lost"] == {
-        "pieces of the iteration line that are no fields": {"count": 1, "examples": ["what is this"]}
+        "pieces of the iteration line that are not fields": {"count": 1, "examples": ["what is this"]}
     }
     assert outcome.report["written"]["inserted"] == 2

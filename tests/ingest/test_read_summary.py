@@ -48,11 +48,11 @@ def test_damage_makes_a_reading_incomplete() -> None:
 def test_a_text_is_lost_where_numbers_were_expected() -> None:
     summary = ReadSummary()
     summary.metrics["loss"] = 5
-    summary.skip_text("fields that are no numbers", "remaining_time", "remaining_time: 3h")
+    summary.skip_text("fields that are not numbers", "remaining_time", "remaining_time: 3h")
     assert summary.is_complete
-    summary.skip_text("fields that are no numbers", "loss", "loss: ?")
+    summary.skip_text("fields that are not numbers", "loss", "loss: ?")
     assert not summary.is_complete
     assert summary.list_lost()[TEXTS_AMONG_NUMBERS].examples == ["loss"]
     report = json.loads(json.dumps(summary.as_json()))
     assert report["lost"][TEXTS_AMONG_NUMBERS]["count"] == 1
-    assert report["skipped"]["fields that are no numbers"]["examples"] == ["remaining_time: 3h", "loss: ?"]
+    assert report["skipped"]["fields that are not numbers"]["examples"] == ["remaining_time: 3h", "loss: ?"]

@@ -38,14 +38,14 @@ def test_entries(block_size: int) -> None:
     ]
     assert not summary.damages
     assert summary.read == {"history entries": 2}
-    assert summary.skipped["fields that are no numbers"].examples == ['name: ü]}"{']
+    assert summary.skipped["fields that are not numbers"].examples == ['name: ü]}"{']
 
 
 def test_values_that_are_not_finite() -> None:
     entry = b'{"log_history": [{"step": 1, "a": NaN, "b": -Infinity, "c": "Infinity", "d": true, "e": null}, 5, {}]}'
     observations, summary = read(entry)
     assert [each.performance for each in observations] == [{"a": "NaN", "b": "-Infinity", "c": "Infinity"}]
-    assert summary.skipped["fields that are no numbers"].examples == ["d: True"]
+    assert summary.skipped["fields that are not numbers"].examples == ["d: True"]
     assert summary.is_complete
 
 
@@ -71,10 +71,10 @@ def test_what_is_no_step_costs_its_entry_alone(step: str) -> None:
 @pytest.mark.parametrize(
     ("entry", "finding"),
     [
-        (b'{"step": 2, "loss": }', "an entry that is no JSON: Expecting value"),
+        (b'{"step": 2, "loss": }', "an entry that is not JSON: Expecting value"),
         (
             b'{"step": 2, "loss": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
-            "an entry that is no JSON: nested too deeply",
+            "an entry that is not JSON: nested too deeply",
         ),
         (b'{"step": 2, "a": ' + b'{"b": ' * 100_000 + b"1" + b"}" * 100_000 + b"}", "nested too deeply"),
     ],

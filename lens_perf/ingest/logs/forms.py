@@ -31,7 +31,7 @@ class Line:
     """What a line says, its fields still in the words of the log.
 
     ``prefix`` is the text ahead of the template, ``label`` names the data of an evaluation, ``done`` is the
-    position of a progress bar, ``rest`` are pieces that are no fields, and ``tail`` is what follows the fields.
+    position of a progress bar, ``rest`` are pieces that are not fields, and ``tail`` is what follows the fields.
     """
 
     form: "Form"

@@ -40,7 +40,7 @@ class LineMetrics:
             for metric, value in metrics.items():
                 found[self._keep_apart(f"{prefix}{metric}{form.name_suffix}", name, form, found)] = value
         for piece in line.rest:
-            self._summary.lose(f"pieces of the {form.name} that are no fields", piece)
+            self._summary.lose(f"parts of the {form.name} that are not fields", piece)
         return found
 
     def _count_rounded(self, text: str, metrics: dict[str, MetricValue]) -> None:
@@ -63,7 +63,7 @@ class LineMetrics:
         known = find_field(name, form.names)
         metric = known.name if known else name if form.verbatim else spell_name(name)
         self._summary.skip_text(
-            f"fields of the {form.name} that are no numbers", f"{prefix}{metric}{form.name_suffix}", f"{name}: {text}"
+            f"fields of the {form.name} that are not numbers", f"{prefix}{metric}{form.name_suffix}", f"{name}: {text}"
         )
 
     def _keep_apart(self, metric: str, name: str, form: Form, found: dict[str, MetricValue]) -> str:

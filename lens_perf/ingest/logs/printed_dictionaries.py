@@ -18,7 +18,7 @@ BAR = re.compile(r"(?<![0-9/])(?P<done>[0-9]{1,10})/(?P<total>[0-9]{1,10}) \[[0-
 MOST_HELD = 1000
 # What the values of a configuration begin with, and no value of a report does.
 SETTINGS = ("True", "False", "[", "{", "(")
-NO_REPORTS = "dictionaries that are no reports, such as a configuration"
+NO_REPORTS = "dictionaries that are not reports, such as a configuration"
 REPEATED = "evaluations and final summaries that are printed again, as by other ranks"
 SERIES = "printed dictionary"
 CALLBACK_LINE = "callback line"

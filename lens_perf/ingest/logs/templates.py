@@ -180,7 +180,7 @@ def _read_token(token: re.Match[str], before: list[Part]) -> Part:
             raise TemplateError(f"{{={name}}}: no {{{name}}} is before it")
         return Placeholder(name, same=True)
     if name not in PLACEHOLDERS:
-        raise TemplateError(f"{{{name}}}: is no placeholder; expected one of {', '.join(PLACEHOLDERS)}")
+        raise TemplateError(f"{{{name}}}: is not a placeholder; expected one of {', '.join(PLACEHOLDERS)}")
     if (name == "value") != bool(token["field"]):
         raise TemplateError(f"{{{name}}}: only a value has the name of its field beside it, as in {{value loss}}")
     return Placeholder(name, field=token["field"] or "")

@@ -152,7 +152,7 @@ class _RowSplitter:
         try:
             cells = next(csv.reader(self._continue(text, more), delimiter=delimiter, strict=True), [])
         except csv.Error as error:
-            self.note_damage(f"a row that is no CSV: {error}")
+            self.note_damage(f"a row that is not CSV: {error}")
             self._waiting.extendleft(reversed(more))
             return []
         self._byte += sum(len(line) + 1 for line in more)

@@ -35,7 +35,7 @@ def read_json_rows(blocks: Iterable[bytes | None], summary: ReadSummary, path: s
         if isinstance(value, dict):
             yield flatten(value, summary)
         else:
-            summary.lose("values that are no objects", text)
+            summary.lose("values that are not objects", text)
 
 
 def _split_texts(blocks: Iterator[bytes | None], summary: ReadSummary, path: str) -> Iterator[tuple[int, bytes | None]]:
@@ -60,7 +60,7 @@ def _split_json_lines(blocks: Iterable[bytes | None], summary: ReadSummary) -> I
         if text is None or text.startswith(b"{"):
             yield byte, text
         elif text:
-            summary.skip("lines that are no JSON objects", text)
+            summary.skip("lines that are not JSON objects", text)
         byte += len(line) + 1 if line is not None else 0
 
 

@@ -111,7 +111,7 @@ class _RowReader:
     def _leave_out(self, row: RawRow, performance: Row, *, is_own: bool) -> None:
         column = self._columns.iteration
         if is_own:
-            self._summary.lose(f"rows whose {column} is no whole number", f"{column}: {row[column]}")
+            self._summary.lose(f"rows whose {column} is not a whole number", f"{column}: {row[column]}")
         else:
             self._summary.skip(f"rows ahead of the first {column}", ", ".join(performance))
 

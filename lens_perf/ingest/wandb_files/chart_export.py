@@ -40,11 +40,13 @@ def read_chart_export(lines: Iterable[str], summary: ReadSummary, path: str) -> 
     for row in _read_rows(counted, len(header), summary, path):
         summary.read["chart rows"] += 1
         if NUMBER.fullmatch(row[0]) is None:
-            summary.lose("chart rows whose x axis is no number", row[0])
+            summary.lose("chart rows whose x axis is not a number", row[0])
             continue
         iteration = parse_whole(numbers.parse_text(row[0], header[0]))
         if iteration is None:
-            raise ImportInputError(f"{path}: its x axis {header[0]!r} is no iteration: it has the value {row[0]!r:.60}")
+            raise ImportInputError(
+                f"{path}: its x axis {header[0]!r} is not an iteration: it has the value {row[0]!r:.60}"
+            )
         if performance := _read_cells(metrics, row[1:], numbers):
             yield Observation(SERIES, iteration, None, performance)
 
@@ -108,7 +110,7 @@ def _read_rows(lines: _CountedLines, width: int, summary: ReadSummary, path: str
         try:
             row = next(rows, None)
         except csv.Error as error:
-            summary.note_damage(Damage(path, start, f"a row that is no CSV: {error}"))
+            summary.note_damage(Damage(path, start, f"a row that is not CSV: {error}"))
             continue
         if row is None:
             return

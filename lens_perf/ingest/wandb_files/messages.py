@@ -38,7 +38,7 @@ LONGEST_SHORTEST_FLOAT = 24
 # Beyond the integers of 64 bits a float may stand for an integer that was written in full.
 EXACT = float(1 << 63)
 DOUBLE = struct.Struct("<d")
-NO_NUMBERS = "history values that are no numbers"
+NO_NUMBERS = "history values that are not numbers"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -137,7 +137,7 @@ class _HistoryReader:
             elif number == RUN and (run_id := read_run(message).run_id):
                 self._metadata["run_id"] = make_printable(run_id)
         except MessageError as error:
-            self._summary.note_damage(Damage(path, splitter.record_start, f"a record that is no message: {error}"))
+            self._summary.note_damage(Damage(path, splitter.record_start, f"a record that is not a message: {error}"))
         return None
 
     def _read_row(self, message: bytes) -> Row:
@@ -168,7 +168,7 @@ class _HistoryReader:
             return True
         iteration = parse_whole(value)
         if iteration is None:
-            self._summary.lose(f"history rows whose {self._axis} is no integer", str(value))
+            self._summary.lose(f"history rows whose {self._axis} is not an integer", str(value))
             return False
         self._iteration = iteration
         return True

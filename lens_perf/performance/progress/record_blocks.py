@@ -102,7 +102,7 @@ def _find_target(frame: pl.DataFrame) -> tuple[int | None, int | None]:
 
 
 def _whole_targets(frame: pl.DataFrame) -> Integers:
-    """Return the targets as int64, exactly as stored; 0 where one is no whole number or too large."""
+    """Return the targets as int64, exactly as stored; 0 where one is not a whole number or too large."""
     if f"t:{TARGET}" in frame.columns:
         text = frame[f"t:{TARGET}"]
         whole = text.set(~text.str.contains(WHOLE_NUMBER), None)

@@ -53,7 +53,7 @@ def test_no_directory_is_the_built_in_dialects() -> None:
         ('name = "Mine"', 'name = "Mine"\\ncolour = 1', "colour: is not a key of it; expected one of name"),
         ("separator", "seperator", "form step line: seperator: is not a key of it"),
         ('lines = ["epoch {epoch} it {iteration}/{target}: {fields}"]', "lines = []", "lines: expected one template"),
-        ("{target}", "{totl}", "{totl}: is no placeholder; expected one of iteration"),
+        ("{target}", "{totl}", "{totl}: is not a placeholder; expected one of iteration"),
         ("{target}", "{any}{any}", "{any}: expected literal text behind it"),
         ("{target}", "{iteration}", "has a placeholder twice"),
         ("{target}", "{=goal}", "{=goal}: no {goal} is before it"),

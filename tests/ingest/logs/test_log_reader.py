@@ -87,12 +87,12 @@ def test_what_cannot_be_understood_is_reported() -> None:
         {"grad_norm": 1.0, "target_iteration": 100, "forward_time_ms": 1.0}
     ]
     assert {reason: skipped.count for reason, skipped in summary.skipped.items()} == {
-        "fields of the iteration line that are no numbers": 1,
+        "fields of the iteration line that are not numbers": 1,
         "lines that report no iteration": 1,
     }
     assert {reason: lost.count for reason, lost in summary.lost.items()} == {
         "iteration lines without fields, perhaps cut off": 1,
-        "pieces of the iteration line that are no fields": 1,
+        "pieces of the iteration line that are not fields": 1,
     }
     assert any("lm loss: what?" in shown for shown in summary.format().splitlines())
 

@@ -45,7 +45,7 @@ def test_the_final_dictionaries_of_several_ranks_are_one() -> None:
 def test_a_configuration_is_no_report(configuration: str) -> None:
     records, summary = read(configuration, "{'loss': 3, 'epoch': 0.5}", options=LogOptions(logging_steps=10))
     assert [(each.iteration, each.performance) for each in records] == [(10, {"loss": 3, "epoch": 0.5})]
-    assert summary.skipped["dictionaries that are no reports, such as a configuration"].count == 1
+    assert summary.skipped["dictionaries that are not reports, such as a configuration"].count == 1
 
 
 def test_a_report_may_lack_a_value() -> None:

@@ -162,8 +162,8 @@ def test_values_that_are_no_numbers() -> None:
     records, summary = read_csv("step,loss,host\n1,0.5,a\n2,?,b\n3,nan,c\nx,1,d\n3000000000,2,e\n")
     assert values(records) == [(1, {"loss": 0.5}), (3, {"loss": "NaN"})]
     assert set(summary.list_lost()) == {
-        "values that are no numbers, of metrics that have numbers elsewhere",
-        "rows whose step is no whole number",
+        "values that are not numbers, of metrics that have numbers elsewhere",
+        "rows whose step is not a whole number",
         "iterations beyond what the table can hold",
     }
 

@@ -62,7 +62,7 @@ def test_damage_costs_its_line_alone() -> None:
     records, summary = read_json("\n".join(lines))
     assert values(records) == [(1, {"loss": 0.5}), (3, {"loss": 0.25})]
     assert [damage.byte for damage in summary.damages] == [25, 46]
-    assert summary.skipped["lines that are no JSON objects"].count == 2
+    assert summary.skipped["lines that are not JSON objects"].count == 2
 
 
 def test_an_array_that_is_cut() -> None:
@@ -78,7 +78,7 @@ def test_rows_without_an_iteration() -> None:
     records, summary = read_json(content)
     assert values(records) == [(1, {"loss": 0.5, "eval_loss": 0.75}), (2, {"loss": 2})]
     assert summary.skipped["rows ahead of the first step"].count == 1
-    assert summary.lost["rows whose step is no whole number"].examples == ["step: 2.5"]
+    assert summary.lost["rows whose step is not a whole number"].examples == ["step: 2.5"]
     with pytest.raises(ImportInputError, match="--iteration-column"):
         read_json('{"a": 1}\n')
     assert read_json("")[0] == []

@@ -63,4 +63,4 @@ def test_iterations_that_are_no_integers() -> None:
     logged = [{"global_step": value, "a": 1} for value in (1, 2.5, float("nan"), 1e400, 3.0)]
     records, summary = put_together(frame(rows(*logged)))
     assert [record.iteration for record in records] == [1, 3]
-    assert summary.lost["history rows whose global_step is no integer"].count == 3
+    assert summary.lost["history rows whose global_step is not an integer"].count == 3

@@ -47,7 +47,7 @@ def test_one_run() -> None:
     assert type(observations[0].iteration) is int
     assert {reason: skipped.count for reason, skipped in summary.skipped.items()} == {
         "columns of W&B's own": 2,
-        "fields that are no numbers": 1,
+        "fields that are not numbers": 1,
     }
     assert summary.notes == ["the iteration is trainer/global_step, the chart's x axis"]
 

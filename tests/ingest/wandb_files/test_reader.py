@@ -80,7 +80,7 @@ def test_texts_that_are_no_numbers(text: str) -> None:
     known = history({"loss": 1.5})
     observations, summary = observe(frame([known, _with_texts(["loss"], [text])]))
     assert len(observations) == 2
-    assert summary.skipped["history values that are no numbers"].examples == ["loss"]
+    assert summary.skipped["history values that are not numbers"].examples == ["loss"]
     # What is a number elsewhere is lost here.
     summary.metrics["loss"] = 1
     assert not summary.is_complete
