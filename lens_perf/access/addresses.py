@@ -42,6 +42,6 @@ def find_objection(addresses: Iterable[Address], settings: Settings) -> str | No
     if access.token_file is not None or access.open_without_tokens or all(map(is_local, addresses)):
         return None
     return (
-        "anyone who can reach this address could read every workload: create tokens with lens-perf token create and set "
-        "access.token_file, bind 127.0.0.1 or a Unix socket, or set access.open_without_tokens = true"
+        "anyone who can reach this address could read every workload: create tokens with lens-perf token create, set "
+        "access.token_file; bind 127.0.0.1 or a Unix socket, or set access.open_without_tokens = true"
     )

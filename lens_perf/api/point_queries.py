@@ -46,7 +46,8 @@ def build_point_query(uid: str, query: Mapping[str, Any], kind: Kind) -> PointQu
         serials=choose_serials(query),
         split=cast("Literal['serial'] | None", query["split"]),
         after=query["after"],
-        known=tuple(sorted(request.if_none_match.as_set(include_weak=True))),
+        # Werkzeug reads an empty tag, which curl sends without a saved one, as None.
+        known=tuple(sorted(filter(None, request.if_none_match.as_set(include_weak=True)))),
     )
 
 

@@ -63,6 +63,14 @@ def test_nothing_new(client: FlaskClient, store: Store, uid: str, question: str)
     assert ask_known(client, uid, etag, question).status_code == 304
 
 
+def test_an_empty_etag_is_none_of_ours(client: FlaskClient, store: Store, uid: str) -> None:
+    store(uid, [Row({"loss": 1})])
+    # curl sends it when it has saved none yet.
+    for known in ('""', 'W/""', '"other", ""'):
+        assert ask_known(client, uid, known).status_code == 200
+    assert ask_known(client, uid, f'"", {get_etag(client, uid)}').status_code == 304
+
+
 def test_validation_reads_no_data(client: FlaskClient, store: Store, uid: str, monkeypatch: pytest.MonkeyPatch) -> None:
     store(uid, [Row({"loss": 1})])
     etag = get_etag(client, uid)
