@@ -1,8 +1,8 @@
-# What one does with a checkout of lens_perf. Needs Python 3.11 or newer and make; all else goes into .venv.
+# Tasks for a checkout of lens_perf. Needs Python 3.11 or newer and make; everything else is installed into .venv.
 
 PYTHON ?= python3
 PORT ?= 8080
-# Training logs for the demo to import, and further arguments for pytest and the benchmarks.
+# Training logs for the demo to import, and extra arguments for pytest and the benchmarks.
 DATA ?=
 ARGS ?=
 
@@ -18,13 +18,13 @@ NPM_CI := PATH="$$PATH:$(CURDIR)/$(BIN)" npm ci --silent --ignore-scripts --no-a
 SOURCES := lens_perf tests config docs wsgi.py setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install run serve test lint format typecheck bench chaos screenshots docs dist requirements sbom audit check clean
+.PHONY: help install run serve test lint format typecheck bench chaos screenshots docs linkcheck dist requirements sbom audit check clean
 .DELETE_ON_ERROR:
-# Two targets would install into one .venv at once.
+# Parallel targets would install into the same .venv.
 .NOTPARALLEL:
 
 help: ## List the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  \1	\2/' | expand -t 14
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  \1	\2/' | expand -t 15
 
 install: $(STAMPS)/dev ## Install everything a developer needs, and the git hooks
 	@if [ -d .git ]; then $(BIN)/pre-commit install; fi
@@ -32,18 +32,18 @@ install: $(STAMPS)/dev ## Install everything a developer needs, and the git hook
 run: $(STAMPS)/demo $(DRAWING) ## Run the live demo on port 8080 (PORT=8081 for another); DATA=training.log adds a workload
 	@exec $(BIN)/lens-perf demo --port $(PORT) --gunicorn-config config/gunicorn.conf.py $(DATA)
 
-serve: $(STAMPS)/service $(DRAWING) ## Serve what the settings file named by LENS_PERF_CONFIG describes
+serve: $(STAMPS)/service $(DRAWING) ## Serve the clusters of the settings file in LENS_PERF_CONFIG
 	@: $${LENS_PERF_CONFIG:?must name a settings file, such as a copy of config/lens_perf.toml}
 	@exec $(BIN)/gunicorn -c config/gunicorn.conf.py -b 127.0.0.1:$(PORT) wsgi:app
 
-test: $(STAMPS)/test $(DRAWING) $(CHECKING) ## Run the tests; ARGS="-k name" chooses among them
+test: $(STAMPS)/test $(DRAWING) $(CHECKING) ## Run the tests; ARGS="-k name" selects some
 	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(STAMPS)/dev ## Check style and formatting
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 
-format: $(STAMPS)/dev ## Mend style and formatting
+format: $(STAMPS)/dev ## Fix style and formatting
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
@@ -53,34 +53,37 @@ typecheck: $(STAMPS)/dev ## Check the types of the package
 bench: $(STAMPS)/test ## Measure the service against bare PostgreSQL; takes some minutes
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
-chaos: $(STAMPS)/test ## Freeze, kill, silence and use up what the service lives on, and print how it took it
+chaos: $(STAMPS)/test ## Break what the service depends on, and print how it behaves
 	$(BIN)/python -m tests.chaos $(ARGS)
 	@[ -n '$(ARGS)' ] || LENS_TEST_KILLS=200 $(BIN)/pytest -q tests/performance/columns/test_faults.py -k killed
 
-screenshots: $(STAMPS)/test $(DRAWING) ## Take pictures of the dashboard into docs/screenshots; needs Chromium
+screenshots: $(STAMPS)/test $(DRAWING) ## Take screenshots of the dashboard into docs/screenshots; needs Chromium
 	$(BIN)/python -m tests.screenshots
 
 docs: $(STAMPS)/dev ## Build the documentation into docs/_build/html
 	$(BIN)/sphinx-build -W -n -b html docs docs/_build/html
 
+linkcheck: $(STAMPS)/dev ## Check the external links of the documentation; needs the network
+	$(BIN)/sphinx-build -W -n -b linkcheck docs docs/_build/linkcheck
+
 dist: $(STAMPS)/test $(DRAWING) ## Build the source distribution and the wheel into dist
 	$(BIN)/python -m build
 
-# pip takes no hashes in a constraints file beside an editable installation; docs/releasing.rst says which file is for what.
-requirements: $(STAMPS)/release ## Write the hashes of what a deployment installs into requirements.txt
+# pip accepts no hashes in a constraints file with an editable installation; docs/releasing.rst explains the files.
+requirements: $(STAMPS)/release ## Write the packages of a deployment with their hashes into requirements.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --constraint constraints.txt --generate-hashes \
 		--annotation-style line --custom-compile-command "make requirements" setup.cfg --output-file requirements.txt
 
-sbom: $(STAMPS)/release ## Write a software bill of materials of requirements.txt in CycloneDX's form into dist
+sbom: $(STAMPS)/release ## Write a software bill of materials of requirements.txt as CycloneDX into dist
 	@mkdir -p dist && $(BIN)/cyclonedx-py requirements --output-reproducible --output-format JSON \
 		--output-file dist/lens_perf.cdx.json requirements.txt
 
-audit: $(STAMPS)/release ## Look up known vulnerabilities of what requirements.txt installs
+audit: $(STAMPS)/release ## Look up known vulnerabilities of the packages in requirements.txt
 	@$(BIN)/python -m tests.audit $(ARGS)
 
 check: lint typecheck docs test ## Run all checks
 
-clean: ## Remove everything that was made, the demo's data included
+clean: ## Remove everything that was generated, including the demo's data
 	rm -rf $(WEB)/pages/vendor $(WEB)/npm/node_modules tests/npm/node_modules $(VENV) build dist docs/_build var .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -90,17 +93,17 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || { \
 		rm -rf $(VENV); echo "This Python cannot make virtual environments; on Debian: apt install python3-venv" >&2; exit 1; }
 
-# One stamp for each set of packages: none, or the extra of setup.cfg that goes by its name.
+# One stamp for each set of packages: the service, or the extra of setup.cfg with the name of the stamp.
 $(STAMPS)/%: setup.cfg setup.py constraints.txt | $(VENV)/bin/python
-	@echo "Installing lens_perf and what it needs ($*) into $(VENV) ..."
+	@echo "Installing lens_perf and its dependencies ($*) into $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
 		--editable '.$(if $(filter service,$*),,[$*])'
 	@mkdir -p $(STAMPS) && touch $@
 
-# What the dashboard draws with, and its tests check it with: from npm, of the versions and with the digests of the lock
-# file. Where there is no npm, Python's packages have one.
+# The chart library of the dashboard, and what its tests need, from npm, with the versions and digests of the lock file.
+# If npm is missing, a Python package provides it.
 $(DRAWING): $(WEB)/npm/package.json $(WEB)/npm/package-lock.json | $(VENV)/bin/python
-	@echo "Fetching what the dashboard draws with ..."
+	@echo "Fetching the chart library of the dashboard ..."
 	$(NPM)
 	@cd $(WEB)/npm && $(NPM_CI)
 	@mkdir -p $(@D) && cp $(WEB)/npm/node_modules/uplot/dist/uPlot.esm.js $(WEB)/npm/node_modules/uplot/dist/uPlot.min.css \

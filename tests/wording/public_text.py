@@ -57,8 +57,8 @@ def list_help(command: click.Command) -> Iterator[str]:
             yield from list_help(each)
 
 
-def list_messages(directory: Path = PACKAGE) -> Iterator[tuple[str, str]]:
-    """Yield the place and text of every string constant with several words, ``...`` for what is inserted.
+def list_messages(directory: Path = PACKAGE, words: int = 3) -> Iterator[tuple[str, str]]:
+    """Yield the place and text of every string constant with at least so many words, ``...`` for what is inserted.
 
     These are error messages, log lines, help texts and printed text; docstrings are not.
     """
@@ -69,7 +69,7 @@ def list_messages(directory: Path = PACKAGE) -> Iterator[tuple[str, str]]:
             if id(node) in skipped:
                 continue
             text = _read_text(node)
-            if text and text.count(" ") > 1 and not NOT_PROSE.search(text):
+            if text and text.count(" ") >= words - 1 and not NOT_PROSE.search(text):
                 yield f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}", text
 
 

@@ -1,0 +1,41 @@
+"""Pages name files that exist, and explain messages that the package has."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.documented.blocks import PAGES, ROOT
+from tests.wording.public_text import list_messages
+
+ALL_PAGES = (*PAGES, ROOT / "CHANGES.rst")
+TROUBLESHOOTING = ROOT / "docs/troubleshooting.rst"
+# Of the project: a path with a directory of its own, or a file beside README.rst.
+REPOSITORY_PATH = re.compile(r"``((?:config|docs|tests|lens_perf)/[\w./@-]+|[A-Za-z]+\.(?:rst|txt|cfg|toml))``")
+# Of the reader's machine, or made by a command.
+OTHER_FILES = re.compile(r"docs/_build/|tokens\.toml|lens_perf\.toml$|dist/|pages/vendor|lens_perf/columns$")
+MESSAGE = re.compile(r"^(``.+)$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", ALL_PAGES, ids=lambda page: page.name)
+def test_named_files_exist(page: Path) -> None:
+    named = set(REPOSITORY_PATH.findall(page.read_text("utf-8")))
+    missing = [path for path in named if not OTHER_FILES.search(path) and not any(ROOT.glob(path.rstrip("/")))]
+    assert missing == []
+
+
+def list_documented_messages() -> list[str]:
+    text = TROUBLESHOOTING.read_text("utf-8")
+    return [message for line in MESSAGE.findall(text) for message in re.findall(r"``(.+?)``", line)]
+
+
+@pytest.mark.parametrize("message", list_documented_messages())
+def test_each_documented_message_exists(message: str) -> None:
+    documented = re.escape(message).replace(re.escape("..."), ".*")
+    assert any(re.search(documented, text) or re.match(to_pattern(text), message) for _, text in list_messages(words=2))
+
+
+def to_pattern(text: str) -> str:
+    """Return a pattern for a message of the package, ``...`` being what is inserted."""
+    head = " ".join(text.split(" ")[:4]).rstrip(":;,")
+    return re.escape(head).replace(re.escape("..."), ".*") if head.count(" ") > 2 else "(?!)"
