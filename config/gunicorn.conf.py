@@ -17,7 +17,7 @@ from lens_perf.instrumentation import request_log, shared_memory, shared_values
 # Made by the master, inherited by its workers: whichever is asked for /metrics shows the numbers of all.
 metrics_memory = shared_memory.open_shared_memory()
 
-# gunicorn's own status for what cannot be started.
+# gunicorn's own status for a server that cannot start.
 REFUSED = 3
 
 # A request waits for a database far more than it computes: threads for the waiting, processes for computing. This is

@@ -1,4 +1,4 @@
-"""Puts the service together: settings, registry, service, Flask app. Dials nothing."""
+"""Creates the WSGI application: settings, registry, service, Flask app. Connects to nothing."""
 
 from collections.abc import Callable
 from typing import Any
@@ -34,7 +34,7 @@ from lens_perf.web.dashboard_page import create_dashboard_blueprint
 from lens_perf.web.docs_page import create_docs_blueprint
 
 REGISTRY = "lens_perf_registry"
-# How the description says that a token is needed, by which its page offers to send one.
+# Declares the token in the OpenAPI description, so that its page offers to send one.
 BEARER = {
     "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
     "security": [{"token": []}],
@@ -42,14 +42,14 @@ BEARER = {
 
 
 class LensFlask(Flask):
-    """Flask for functions that are all synchronous, and for paths whose segments hold slashes."""
+    """Flask for synchronous functions, and for paths whose segments contain slashes."""
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Return ``func``: there is nothing to adapt. This spares each request twenty checks of a function's flags."""
+        """Return ``func`` unchanged, since all functions are synchronous. This saves each request twenty checks."""
         return func
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """Return what matches the path, for which an encoded slash is no slash."""
+        """Return an adapter for which an encoded slash does not separate segments."""
         adapter = super().create_url_adapter(request)
         if adapter is not None and request is not None:
             mark_encoded_slashes(adapter, request)
@@ -57,7 +57,7 @@ class LensFlask(Flask):
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """Return the WSGI application for ``settings``, which default to what the environment says.
+    """Return the WSGI application for ``settings``, by default those of the environment.
 
     Raises ConfigError for settings that cannot work.
     """
@@ -66,16 +66,16 @@ def create_app(settings: Settings | None = None) -> Flask:
     root = settings.http.base_path.rpartition("/")[0]
 
     app = LensFlask("lens_perf", static_folder=None)
-    # Ahead of all other hooks, so that it also times and logs what they answer.
+    # Before all other hooks, so that it also times and logs their responses.
     install_request_scope(app, settings)
     install_compression(app, settings)
     install_headers(app, settings)
     app.json = OrjsonProvider(app)
-    # A missing uid is an empty segment, which werkzeug would otherwise merge away with a redirect.
+    # A missing uid is an empty segment, which Werkzeug would otherwise remove with a redirect.
     app.url_map.merge_slashes = False
     app.url_map.converters["segment"] = SegmentConverter
     app.url_value_preprocessor(restore_slashes)
-    # gunicorn tells a request's socket, by which it is noticed that nobody waits for the answer any more.
+    # gunicorn provides the request's socket, which shows that the client has disconnected.
     app.before_request(lambda: set_client_socket(request.environ.get("gunicorn.socket")))
     install_local_callers(app, settings)
     install_request_bodies(app)

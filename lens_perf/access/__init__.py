@@ -1,1 +1,1 @@
-"""Who may ask: bearer tokens and the addresses that may be served without them. Knows nothing of Flask."""
+"""Access control: bearer tokens, and the addresses that may be served without them. Independent of Flask."""

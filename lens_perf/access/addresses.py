@@ -1,4 +1,4 @@
-"""Which addresses may be served without tokens: those that only this machine reaches."""
+"""Addresses that may be served without tokens: those that only this machine can reach."""
 
 import ipaddress
 from collections.abc import Iterable
@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from lens_perf.config import Settings
 
 LOCAL_NAMES = {"localhost"}
-# How gunicorn and Werkzeug write the other end of a Unix socket.
+# REMOTE_ADDR of a Unix socket in gunicorn and Werkzeug.
 UNIX_SOCKETS = {"", "<local>"}
-# As gunicorn tells a bind: a path, an inherited descriptor, or host and port (and two more for IPv6).
+# A bind address of gunicorn: a path, an inherited descriptor, or host and port (with two more items for IPv6).
 Address = str | int | tuple[str, int] | tuple[str, int, int, int]
 
 
 def is_local(address: Address) -> bool:
-    """Tell whether only this machine reaches an address; of an inherited socket that is not known."""
+    """Return whether only this machine can reach an address; False for an inherited socket, where this is unknown."""
     if isinstance(address, str):
         return True
     if isinstance(address, int):
@@ -31,7 +31,7 @@ def _is_loopback(host: str) -> bool:
         parsed = ipaddress.ip_address(host)
     except ValueError:
         return False
-    # On a socket for both families, 127.0.0.1 shows as ::ffff:127.0.0.1.
+    # A socket for both families reports 127.0.0.1 as ::ffff:127.0.0.1.
     mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
     return (mapped or parsed).is_loopback
 

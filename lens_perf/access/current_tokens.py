@@ -1,4 +1,4 @@
-"""The tokens as the file says now, in each worker process; the last good content is shared between the processes."""
+"""The current tokens of the token file in each worker process; the last valid content is shared by the processes."""
 
 import fcntl
 import hashlib
@@ -19,18 +19,18 @@ from lens_perf.errors import ConfigError, TokensUnavailableError
 log = logging.getLogger(__name__)
 
 CHECK_SECONDS = 1.0
-# A bad file is reported again after this time, by each process.
+# Each process reports an invalid file again after this time.
 REPORT_SECONDS = 60.0
-# A file can change twice within one tick of its clock: what was written so recently is read once more.
+# A file can change twice within one tick of its clock, so a file written this recently is read again.
 SETTLED_NS = 2_000_000_000
 NEVER = float("-inf")
 
 
 class SharedContent:
-    """The content of the last good file, in memory that a process shares with those forked from it.
+    """The last valid content of the file, in memory that a process shares with those forked from it.
 
-    It is written under the lock under which the file was read. So it is never older than what any process knows, and a
-    process without a readable file accepts nothing that another one knows to be revoked.
+    It is written under the lock under which the file was read, so it is never older than what any process knows: a
+    process that cannot read the file accepts no token that another process knows to be revoked.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class SharedContent:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes out. The kernel frees the lock of a process that is killed."""
+        """Hold the lock during the block. The kernel releases the lock of a killed process."""
         fcntl.lockf(self._file, fcntl.LOCK_EX)
         try:
             yield
@@ -52,7 +52,7 @@ class SharedContent:
         os.pwrite(self._file, hashlib.sha256(content).digest() + content, 0)
 
     def read(self) -> bytes | None:
-        """Return the content, or None if a process was killed while it wrote."""
+        """Return the content, or None if a process was killed while writing it."""
         raw = os.pread(self._file, os.fstat(self._file).st_size, 0)
         digest, content = raw[:32], raw[32:]
         return content if digest == hashlib.sha256(content).digest() else None
@@ -61,16 +61,16 @@ class SharedContent:
 def _open_anonymous_file() -> int:
     if hasattr(os, "memfd_create"):
         return os.memfd_create("lens_perf-tokens")
-    # Linux alone has files without a file system.
+    # Only Linux has files in memory.
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
 
 
 class CurrentTokens:
-    """The tokens of a file that is checked once a second at most, and read again when it has changed.
+    """The tokens of a file that is checked at most once a second, and read again when it has changed.
 
-    Raises ConfigError if the file is bad at first. While it is bad later, its last good content counts, as far as any
-    process that shares it has read it; where that is lost, nothing is accepted.
+    Raises ConfigError if the file is invalid at first. While it is invalid later, the last valid content that any of
+    the processes has read is used; if that is lost, no token is accepted.
     """
 
     def __init__(self, path: Path) -> None:
@@ -83,11 +83,11 @@ class CurrentTokens:
         self._reported_at = NEVER
         with self._shared.locked():
             self._read()
-        # A process that is forked later checks the file before it accepts anything.
+        # A process that is forked later checks the file before it accepts a token.
         self._checked_at = NEVER
 
     def find(self, secret: str) -> Token | None:
-        """Return the token whose secret it is, or None. Raises TokensUnavailableError if that cannot be known."""
+        """Return the token with this secret, or None. Raises TokensUnavailableError if tokens cannot be checked."""
         self.check_file()
         tokens = self._tokens
         if tokens is None:
@@ -95,10 +95,10 @@ class CurrentTokens:
         return find_token(tokens, secret)
 
     def check_file(self) -> bool:
-        """Read the file if it has changed; return whether it could be read and is good, a second ago at most."""
+        """Read the file if it has changed; return whether it was readable and valid, at most a second ago."""
         if time.monotonic() - self._checked_at >= CHECK_SECONDS:
             with self._lock:
-                # Others wait here, so that none goes on with what the file said before.
+                # Other threads wait here, so that none continues with the old content.
                 if time.monotonic() - self._checked_at >= CHECK_SECONDS:
                     self._check()
                     self._checked_at = time.monotonic()

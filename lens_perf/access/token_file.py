@@ -1,4 +1,4 @@
-"""The token file on disk: read whole or refused, and replaced under a lock with its owner, group and mode kept."""
+"""The token file on disk: read completely or rejected, and replaced under a lock, keeping owner, group and mode."""
 
 import fcntl
 import grp
@@ -16,9 +16,9 @@ from typing import NamedTuple
 from lens_perf.access.tokens import NAME, Token, format_tokens, make_digest, parse_tokens
 from lens_perf.errors import ConfigError
 
-SECRET_PREFIX = "lens_"  # noqa: S105 - marks a secret where one is leaked, is none
+SECRET_PREFIX = "lens_"  # noqa: S105 - the prefix of secrets, not a secret
 SECRET_BYTES = 32
-# Thousands of tokens; keeps a wrong file name from filling the memory.
+# Enough for thousands of tokens; a wrong file name does not fill the memory.
 MAX_BYTES = 1 << 20
 READABLE_BY_OTHERS = stat.S_IRGRP | stat.S_IROTH
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
@@ -26,7 +26,7 @@ DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
 
 
 class Stamp(NamedTuple):
-    """What changes with a file: times in nanoseconds, size in bytes, inode."""
+    """Attributes that change with a file: times in nanoseconds, size in bytes, inode."""
 
     modified: int
     changed: int
@@ -67,10 +67,10 @@ def load_tokens(path: Path) -> tuple[Token, ...]:
 
 
 def create_token(path: Path, name: str, clusters: Sequence[str], settings_file: Path | None = None) -> str:
-    """Add a token to the file and return its secret, which is kept nowhere.
+    """Add a token to the file and return its secret, which is stored nowhere.
 
-    Without ``clusters`` it is good for all. A file that does not exist yet is made readable for the group of
-    ``settings_file``, if that file is for its group. Raises ConfigError if the file is bad or has the name.
+    Without ``clusters`` it may read all. A new file is readable by the group of ``settings_file`` if that file is
+    readable by its group. Raises ConfigError if the file is invalid or has a token of this name.
     """
     if not NAME.fullmatch(name):
         raise ConfigError("a token's name is 1 to 64 letters, digits, dots, dashes and underscores")
@@ -86,7 +86,7 @@ def create_token(path: Path, name: str, clusters: Sequence[str], settings_file: 
 
 
 def revoke_token(path: Path, name: str) -> None:
-    """Take a token out of the file. Raises ConfigError if it is not there."""
+    """Remove a token from the file. Raises ConfigError if there is no such token."""
     with _locked_directory(path) as target:
         tokens = load_tokens(target)
         kept = [token for token in tokens if token.name != name]
@@ -97,9 +97,9 @@ def revoke_token(path: Path, name: str) -> None:
 
 @contextmanager
 def _locked_directory(path: Path) -> Iterator[Path]:
-    """Keep other writers away from the file that ``path`` leads to, and return where it is.
+    """Lock out other writers of the file that ``path`` refers to, and yield its real path.
 
-    The lock is on the directory: the file itself is replaced, and a lock file would stay behind.
+    The lock is on the directory, because the file itself is replaced, and a lock file would remain.
     """
     target = Path(os.path.realpath(path))
     try:
@@ -120,8 +120,8 @@ def _open(path: Path, flags: int) -> Iterator[int]:
 
 
 def _replace(target: Path, tokens: Sequence[Token], settings_file: Path | None) -> None:
-    """Replace the file in one step, on disk before the call returns. Raises ConfigError or OSError."""
-    # Only the holder of the lock uses this name, so a file that a killed process left can go.
+    """Replace the file atomically and durably. Raises ConfigError or OSError."""
+    # Only the holder of the lock uses this name, so a file left by a killed process can be removed.
     unfinished = target.with_name(f".{target.name}.new")
     unfinished.unlink(missing_ok=True)
     try:
@@ -135,7 +135,7 @@ def _replace(target: Path, tokens: Sequence[Token], settings_file: Path | None) 
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(target)
-        # The new name, too: a revoked token must not come back with a power failure.
+        # Sync the directory, too: a power failure must not restore a revoked token.
         with _open(target.parent, DIRECTORY) as directory:
             os.fsync(directory)
     finally:
@@ -174,7 +174,7 @@ def describe_readers(path: Path) -> str | None:
 
 
 def find_other_writers(path: Path) -> list[str]:
-    """Return a sentence for each way in which other users than the owner can change the file. Raises OSError."""
+    """Return a sentence for each way in which users other than the owner can change the file. Raises OSError."""
     target = Path(os.path.realpath(path))
     found = [f"{target}: others can write it: chmod go-w"] if target.stat().st_mode & WRITABLE_BY_OTHERS else []
     for directory in sorted({*path.absolute().parents, *target.parents}):

@@ -1,4 +1,4 @@
-"""Bearer tokens: what the token file says of each, and whether a secret is one of them. Holds digests only."""
+"""Bearer tokens: parsing the token file and finding the token of a secret. Stores digests only."""
 
 import hashlib
 import hmac
@@ -27,17 +27,17 @@ class Token:
     created_at: str = ""
 
     def may_read(self, cluster: str) -> bool:
-        """Return whether the token is good for a cluster."""
+        """Return whether the token may read a cluster."""
         return self.clusters is None or cluster in self.clusters
 
 
 def make_digest(secret: str) -> str:
-    """Return what is kept of a secret."""
+    """Return the digest of a secret."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def find_token(tokens: Iterable[Token], secret: str) -> Token | None:
-    """Return the token whose secret it is; the time this takes depends on no secret."""
+    """Return the token with this secret, or None, in a time that does not depend on any secret."""
     digest, found = make_digest(secret), None
     for token in tokens:
         if hmac.compare_digest(token.digest, digest):
@@ -75,7 +75,7 @@ def _read_token(path: Path, name: str, table: Any) -> Token:
 def format_tokens(tokens: Iterable[Token]) -> bytes:
     """Return the content of a token file.
 
-    The digest ends each table: a file that is cut off anywhere is bad or lacks tokens, but widens none.
+    The digest is the last key of each table: a truncated file is invalid or lacks tokens, but extends none.
     """
     return "\n".join(map(_format_token, tokens)).encode()
 
@@ -89,5 +89,5 @@ def _format_token(token: Token) -> str:
 
 
 def _quote(text: str) -> str:
-    """Return ``text`` as a basic string of TOML: JSON's, but for DEL, which TOML wants escaped."""
+    """Return ``text`` as a basic string of TOML: as in JSON, but with DEL escaped."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -21,7 +21,7 @@ GUARDED_BLUEPRINTS = frozenset({"metrics", "several", "listing"})
 LISTING_BLUEPRINT = "listing"
 # Requests name a cluster with each workload.
 SEVERAL_BLUEPRINT = "several"
-TOKEN_KEY = "lens_perf.token"  # noqa: S105 - where the token is kept for the length of a request
+TOKEN_KEY = "lens_perf.token"  # noqa: S105 - the key of the token in the environment of a request
 SCHEME = "bearer"
 
 

@@ -24,7 +24,7 @@ INT64 = range(-(2**63), 2**63)
 
 
 def parse_workload_uid(text: str) -> str:
-    """Return ``text``, a workload's uid from the path; raises InvalidParameterError if it cannot be one."""
+    """Return ``text``, a workload's uid from the path. Raises InvalidParameterError if it is not valid."""
     message = find_uid_error(text)
     if message is not None:
         raise InvalidParameterError(message, {"path": {"uid": [message]}})
@@ -32,7 +32,7 @@ def parse_workload_uid(text: str) -> str:
 
 
 def find_uid_error(text: str) -> str | None:
-    """Return why ``text`` cannot be a workload's uid, None if it can."""
+    """Return why ``text`` is not a valid uid, or None."""
     if not NOT_BLANK.search(text):
         return UID_REQUIRED
     if len(text) > LONGEST_UID or "\0" in text:
@@ -41,7 +41,7 @@ def find_uid_error(text: str) -> str | None:
 
 
 def split_workload(text: str) -> tuple[str, str]:
-    """Return the cluster and the uid of ``text``, ``<cluster>/<uid>``; the uid is empty where there is no slash."""
+    """Return the cluster and the uid of ``text``, ``<cluster>/<uid>``; the uid is empty if there is no slash."""
     cluster, _, uid = text.partition("/")
     return cluster, uid
 
@@ -59,7 +59,7 @@ class OptionalText(ma.fields.String):
 
 
 class Milliseconds(ma.fields.Field[int]):
-    """An int64 in ASCII digits; ``name`` is the contract's word for it."""
+    """An int64 in ASCII digits; ``name`` is its name in the contract's error messages."""
 
     def __init__(self, name: str, **kwargs: Any) -> None:
         super().__init__(error_messages={"invalid": f"Invalid {name} time format"}, **kwargs)
@@ -153,7 +153,7 @@ class QueryParser(FlaskParser):
         return self._makeproxy(given, schema)
 
     def handle_error(self, error: ma.ValidationError, *_rest: Any, **_kwargs: Any) -> NoReturn:
-        """Raise InvalidParameterError with the first message on top and all of them by parameter."""
+        """Raise InvalidParameterError with the first message, and with all messages by parameter."""
         errors: dict[str, Any] = error.normalized_messages()  # type: ignore[no-untyped-call]  # marshmallow's own gap
         (messages,) = errors.values()
         first = next(iter(messages.values()))

@@ -8,24 +8,24 @@ from flask import Request, request
 from werkzeug.routing import MapAdapter
 
 ENCODED_SLASH = re.compile("%2f", re.IGNORECASE)
-# The request's target as it was sent: gunicorn's name for it, and that of other servers.
+# The request's target as sent, in gunicorn and in other servers.
 TARGETS = ("RAW_URI", "REQUEST_URI")
-# Scheme and host of an absolute target, the path, and what follows it.
+# Scheme and host of an absolute target, the path, and the rest.
 TARGET = re.compile(r"(?:[a-z]+://[^/?#]*)?([^?#]*).*", re.IGNORECASE | re.DOTALL)
-# Unicode assigns none of these characters, and no request line is long enough to hold them all.
+# Unicode assigns none of these characters, and no request line is long enough to contain all of them.
 PRIVATE_USE = range(0xE000, 0xF900)
 STAND_IN_KEY = "lens_perf.slash"
 
 
 def mark_encoded_slashes(adapter: MapAdapter, asked: Request) -> None:
-    """Let ``adapter`` match the path with another character in the place of each encoded slash."""
+    """Replace each encoded slash in the path that ``adapter`` matches by another character."""
     target = str(next((asked.environ[name] for name in TARGETS if name in asked.environ), ""))
     match = TARGET.fullmatch(target)
     if not ENCODED_SLASH.search(target) or match is None:
         return
     stand_in = next(character for character in map(chr, PRIVATE_USE) if character not in adapter.path_info)
     marked = _decode(ENCODED_SLASH.sub(quote(stand_in), match[1]))
-    # The target of an application below a path begins with that, unless a proxy has taken it away.
+    # The target begins with the application's root path, unless a proxy has removed it.
     for prefix in ("", asked.root_path):
         if marked.replace(stand_in, "/") == prefix + adapter.path_info:
             adapter.path_info = marked[len(prefix) :]
@@ -34,12 +34,12 @@ def mark_encoded_slashes(adapter: MapAdapter, asked: Request) -> None:
 
 
 def restore_slashes(_endpoint: str | None, values: dict[str, Any] | None) -> None:
-    """Put the slashes back into what the path holds."""
+    """Restore the slashes in the values from the path."""
     stand_in = request.environ.get(STAND_IN_KEY)
     if values and stand_in is not None:
         values.update({name: value.replace(stand_in, "/") for name, value in values.items()})
 
 
 def _decode(path: str) -> str:
-    """Decode a path of WSGI, whose characters are bytes, as Werkzeug does."""
+    """Decode a WSGI path, whose characters are bytes, as Werkzeug does."""
     return unquote_to_bytes(path.encode("latin-1", "replace")).decode("utf-8", "replace")

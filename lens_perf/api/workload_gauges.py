@@ -28,7 +28,7 @@ class Listing(Protocol):
 
 
 class Service(Protocol):
-    """What is needed of PerformanceService."""
+    """The methods of PerformanceService that are used here."""
 
     def read_progress(self, cluster: str | None, selection: Selection, /) -> dict[str, Any]:
         """Return the progress of a workload."""

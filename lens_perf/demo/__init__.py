@@ -1,1 +1,1 @@
-"""A live demonstration on one machine: an embedded PostgreSQL and a small model that really trains."""
+"""The live demo: an embedded PostgreSQL, and small models that really train."""

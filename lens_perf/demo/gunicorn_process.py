@@ -1,4 +1,4 @@
-"""The demo's gunicorn: a child process that never outlives the block it was started for."""
+"""The demo's gunicorn: a child process that ends with the block that started it."""
 
 import http.client
 import os
@@ -20,16 +20,16 @@ STOP_SECONDS = 10.0
 
 @contextmanager
 def run_gunicorn(port: int, settings: Path, config: Path | None, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Serve ``settings`` on 127.0.0.1:``port`` until the block ends, in a session of its own, where no Ctrl-C comes.
+    """Serve ``settings`` on 127.0.0.1:``port`` until the block ends, in its own session, which Ctrl-C does not reach.
 
-    ``config`` is gunicorn's own settings file; what it says goes to ``log``.
+    ``config`` is gunicorn's settings file; its output goes to ``log``.
     """
     options = ["-c", str(config)] if config else []
     command = [sys.executable, "-m", "gunicorn", *options, "-b", f"{HOST}:{port}", "lens_perf.wsgi:app"]
     environment = {key: value for key, value in os.environ.items() if not key.startswith(VARIABLE_PREFIX)}
     environment[CONFIG_VARIABLE] = str(settings)
     with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603 - only the user's own words are in it
+        process = subprocess.Popen(  # noqa: S603 - the arguments are the user's own
             command, env=environment, stdout=output, stderr=output, start_new_session=True
         )
     try:
@@ -39,9 +39,9 @@ def run_gunicorn(port: int, settings: Path, config: Path | None, log: Path) -> I
 
 
 def await_answer(gunicorn: subprocess.Popen[bytes], port: int, path: str) -> bool:
-    """Wait until ``path`` is answered with 200; return False if gunicorn ends before.
+    """Wait until ``path`` is answered with 200; return False if gunicorn ends before that.
 
-    Raises LensError when there is no answer in ``ANSWER_SECONDS``.
+    Raises LensError after ``ANSWER_SECONDS`` without an answer.
     """
     deadline = time.monotonic() + ANSWER_SECONDS
     while gunicorn.poll() is None:
@@ -63,7 +63,7 @@ def _answers(port: int, path: str) -> bool:
 
 
 def _stop_session(process: subprocess.Popen[bytes]) -> None:
-    """Ask gunicorn to stop and, if that takes too long, end it together with its workers."""
+    """Stop gunicorn; if that takes too long, kill it and its workers."""
     process.terminate()
     try:
         process.wait(STOP_SECONDS)

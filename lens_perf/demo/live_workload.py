@@ -14,7 +14,7 @@ from lens_perf.demo.spiral_model import SpiralModel
 
 WANDB_EVERY = 10
 TENSORFLOW_EVERY = 50
-# Nothing restarts within the demo: each of its starts begins its workloads anew.
+# The demo has no restarts: each start deletes the workloads of the last one.
 SERIAL = 0
 Performance = Mapping[str, float | str]
 
@@ -27,7 +27,7 @@ WHERE workload_uid = %(workload_uid)s
 
 @dataclass(frozen=True)
 class LiveRecord:
-    """One future row of the table, without what all rows of its workload have in common."""
+    """One row to be inserted, without the columns that are equal in all rows of the workload."""
 
     data_source: str
     iteration: int
@@ -36,9 +36,9 @@ class LiveRecord:
 
 
 class LiveWorkload:
-    """A workload that trains while one looks.
+    """A workload that trains while its metrics are served.
 
-    ``connection``, which it sets to autocommit, serves it alone: a psycopg2 connection is not for several threads.
+    ``connection``, which it sets to autocommit, must not be shared: a psycopg2 connection is for one thread.
     Every method that writes raises psycopg2.Error.
     """
 
@@ -48,8 +48,8 @@ class LiveWorkload:
         self._workload_uid = workload_uid
         self._model = model
 
-    def begin_anew(self) -> None:
-        """Delete the records of the workload, which an earlier demo may have left."""
+    def delete_records(self) -> None:
+        """Delete the records of the workload from an earlier demo."""
         with self._connection.cursor() as cursor:
             cursor.execute(DELETE_WORKLOAD, {"workload_uid": self._workload_uid})
 
@@ -64,13 +64,13 @@ class LiveWorkload:
         return metrics
 
     def train_on(self, stop: Event, iterations_per_second: float = 4.0) -> None:
-        """Train at a pace that eyes can follow and write each iteration as it happens, until ``stop`` is set."""
+        """Train a few iterations per second and insert each at once, until ``stop`` is set."""
         while not stop.wait(1 / iterations_per_second):
             records = list(self._make_records(self._model.train_iteration()))
             insert_records(self._connection, self._workload_uid, records)
 
     def _make_records(self, metrics: Performance) -> Iterator[LiveRecord]:
-        """Yield what each data source reports of the iteration that just ended with ``metrics``."""
+        """Yield the records of each data source for an iteration with ``metrics``."""
         iteration, now = self._model.iteration, datetime.now(UTC)
         yield LiveRecord("log", iteration, now, metrics)
         if iteration % WANDB_EVERY == 0:
@@ -79,7 +79,7 @@ class LiveWorkload:
             yield LiveRecord("tensorflow", iteration, now, self._model.measure_layers())
 
     def _report_to_wandb(self, metrics: Performance, now: datetime) -> Performance:
-        """Return what W&B's integration stores: the logged metrics among fields about the report itself."""
+        """Return a record as W&B's integration stores it: the metrics and fields about the report itself."""
         validation = self._model.validate()
         seconds = now.timestamp()
         return {
@@ -106,7 +106,7 @@ VALUES %s
 
 
 def insert_records(connection: Connection, workload_uid: str, records: list[LiveRecord]) -> None:
-    """Insert ``records`` of a workload, a thousand in a statement. Raises psycopg2.Error."""
+    """Insert ``records`` of a workload, a thousand per statement. Raises psycopg2.Error."""
     shared = (workload_uid, f"{workload_uid}-master-0", SERIAL)
     rows = [(*shared, each.data_source, each.iteration, each.created_at, Json(each.performance)) for each in records]
     with connection.cursor() as cursor:
@@ -114,7 +114,7 @@ def insert_records(connection: Connection, workload_uid: str, records: list[Live
 
 
 def train_on_in_threads(stack: ExitStack, workloads: Sequence[LiveWorkload]) -> list[Future[None]]:
-    """Let each workload train on in its own thread until ``stack`` unwinds; only an error ends a future before."""
+    """Train each workload in its own thread until ``stack`` unwinds; a future ends earlier only with an error."""
     stop = Event()
     executor = stack.enter_context(ThreadPoolExecutor(len(workloads)))
     stack.callback(stop.set)

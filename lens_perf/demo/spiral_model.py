@@ -1,6 +1,6 @@
-"""A small neural network that really learns: it tells three noisy spirals apart, on points drawn as it goes.
+"""A small neural network that really learns: it classifies points of three noisy spirals.
 
-Every iteration sees new points, so it never overfits, and everything that could grow is bounded: it can train for ever.
+Every iteration draws new points, so it never overfits, and everything that could grow is bounded: it can train forever.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ TARGET_ITERATION = 1_000_000
 TURNS = 1.5
 NOISE = 0.045
 MAX_GRAD_NORM = 5.0
-# Also keeps every gradient away from zero, and so the optimiser's averages out of the slow range of denormal numbers.
+# Also keeps gradients away from zero, and the optimiser's averages out of the slow range of denormal numbers.
 WEIGHT_DECAY = 1e-4
 MOMENTUM = 0.9
 ADAM_SQUARE_DECAY = 0.999
@@ -55,7 +55,7 @@ LEARNING_RATES = {"adam": LearningRate(peak=5e-3, floor=5e-4), "sgd": LearningRa
 class SpiralModel:
     """A perceptron with two hidden layers, its optimiser and the generator of its data.
 
-    Two models of one ``seed`` and one ``optimizer`` give the same numbers, but for the times they measure.
+    Two models with the same ``seed`` and ``optimizer`` give the same numbers, except for measured times.
     """
 
     def __init__(self, optimizer: Optimizer = "adam", seed: int = 0) -> None:
@@ -96,7 +96,7 @@ class SpiralModel:
         }
 
     def validate(self) -> dict[str, float]:
-        """Return loss and accuracy on points that training never sees."""
+        """Return loss and accuracy on points that are not used for training."""
         points, labels = self._validation
         loss, accuracy, _ = _judge(self._forward(points)[-1], labels)
         return {"validation_loss": loss, "validation_accuracy": accuracy}
@@ -123,7 +123,7 @@ class SpiralModel:
         return np.concatenate([weights, np.zeros(outputs)])
 
     def _forward(self, points: Array) -> list[Array]:
-        """Return what each layer gets and, last, the logits, shape (len(points), SPIRALS)."""
+        """Return the input of each layer and, last, the logits, shape (len(points), SPIRALS)."""
         activations = [points]
         for weights, biases in self._layers[:-1]:
             activations.append(np.tanh(activations[-1] @ weights + biases))
@@ -174,7 +174,7 @@ def _split_layers(flat: Array) -> Iterator[tuple[Array, Array]]:
 
 def _judge(logits: Array, labels: Labels) -> tuple[float, float, Array]:
     """Return the mean cross-entropy, the share of right answers and the probabilities of each spiral."""
-    # Without the greatest logit taken off, exp would overflow.
+    # Subtract the greatest logit, since exp would overflow otherwise.
     shifted = logits - logits.max(axis=1, keepdims=True)
     exponentials = np.exp(shifted)
     totals = exponentials.sum(axis=1, keepdims=True)

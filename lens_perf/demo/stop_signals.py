@@ -1,4 +1,4 @@
-"""Signals that ask the demo to stop, and how they wait until it can."""
+"""Handles the signals that stop the demo, and delays them while it cannot stop."""
 
 import signal
 from collections.abc import Iterator
@@ -6,14 +6,14 @@ from contextlib import contextmanager
 
 
 class StopSignals:
-    """Turns the first signal to stop into a KeyboardInterrupt and ignores the later ones: stopping runs to its end."""
+    """Raises KeyboardInterrupt for the first signal to stop and ignores later ones, so that stopping completes."""
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def __enter__(self) -> "StopSignals":
         self._held = self._ignored = False
         self.arrived = False
-        # Under nohup, SIGHUP is ignored and is to remain so.
+        # Under nohup, SIGHUP is ignored, and stays ignored.
         handled = [each for each in self.SIGNALS if each != signal.SIGHUP or signal.getsignal(each) != signal.SIG_IGN]
         self._previous = {each: signal.signal(each, self._stop) for each in handled}
         return self
@@ -30,12 +30,12 @@ class StopSignals:
 
     def ignore(self) -> None:
         """Ignore all signals to stop from now on."""
-        # Not by SIG_IGN: Python prints a traceback if a signal arrives while its handler is being replaced.
+        # Not with SIG_IGN: Python prints a traceback if a signal arrives while its handler is being replaced.
         self._ignored = True
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Put a signal off to the end of the block, which so starts something as a whole or not at all."""
+        """Delay a signal to the end of the block, so that the block completes or does not start."""
         self._held = True
         try:
             yield

@@ -1,1 +1,1 @@
-"""What the service tells of itself: metrics for Prometheus, timings of a request, log lines. Knows nothing of Flask."""
+"""The service's own instrumentation: Prometheus metrics, timings of requests, log lines. Independent of Flask."""

@@ -1,7 +1,7 @@
-"""Every metric of the service itself, and the functions that count; one process or all of gunicorn's.
+"""Every metric of the service itself, and the functions that update them.
 
 Labels are bounded: a cluster is a configured one or ``other``, an endpoint is that of a rule or ``other``. gunicorn's
-workers share their numbers (``shared_values``), and whichever is scraped shows those of all.
+workers share their values (``shared_values``), and each shows the sums.
 """
 
 from collections.abc import Callable, Iterable
@@ -29,7 +29,7 @@ Reason = Literal["breaker", "bulkhead", "heavy", "pool"]
 Guard = Literal["watchdog", "prober", "janitor"]
 Outcome = Literal["ok", "failed", "limit"]
 
-# From an answer out of the index to the default deadline; and from an idle connection to the default wait.
+# From an index lookup to the default deadline, and from an idle connection to the default wait.
 REQUEST_BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 COPY_BUILD_BUCKETS = (0.05, 0.25, 1, 5, 15, 60, 300, 900)
 POOL_WAIT_BUCKETS = (0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
@@ -122,7 +122,7 @@ COPY_BYTES = Gauge(
     "lens_perf_copy_bytes", "Total size of the columnar copies", multiprocess_mode="mostrecent", registry=_local
 )
 COPY_EVICTIONS = Counter("lens_perf_copy_evictions_total", "Columnar copies evicted to free space", registry=_local)
-# Every metric of this module, by the name that its shared numbers go by.
+# Every metric of this module, by the name of its shared values.
 _BY_NAME = {
     family.name: metric
     for metric in tuple(globals().values())
@@ -158,7 +158,7 @@ def declare_clusters(names: Iterable[str]) -> None:
 
 
 def cluster_label(name: str | None) -> str:
-    """Return ``name`` if it is a configured cluster's, else ``other``."""
+    """Return ``name`` if it is a configured cluster, else ``other``."""
     return name if name in _clusters and name is not None else OTHER
 
 
@@ -181,7 +181,7 @@ def _pool(cluster: str) -> tuple[Gauge, Gauge, Histogram]:
 
 
 def count_request(endpoint: str | None, cluster: str, status: int, seconds: float) -> None:
-    """Count an answer; ``endpoint`` is that of the matched rule, None where no rule matched."""
+    """Count a response; ``endpoint`` is that of the matched rule, None if no rule matched."""
     endpoint, cluster = endpoint or OTHER, cluster_label(cluster)
     _requests(endpoint, cluster, status).inc()
     _answers(endpoint, cluster)[0].observe(seconds)
@@ -192,7 +192,7 @@ def count_unserved(status: int) -> None:
     _requests(OTHER, OTHER, status).inc()
 
 
-def count_sent(endpoint: str | None, cluster: str, rows: int, bytes: int) -> None:  # noqa: A002 - what is counted
+def count_sent(endpoint: str | None, cluster: str, rows: int, bytes: int) -> None:  # noqa: A002 - the unit
     """Count the data points and bytes of a response."""
     _, rows_out, bytes_out = _answers(endpoint or OTHER, cluster_label(cluster))
     rows_out.inc(rows)
@@ -277,12 +277,12 @@ def count_copy_eviction() -> None:
 
 
 def expose() -> bytes:
-    """Return all metrics in Prometheus's text form: of all processes under gunicorn, else of this one."""
+    """Return all metrics in Prometheus's text format: of all processes under gunicorn, else of this one."""
     memory = joined_memory()
     if memory is None:
         return generate_latest(_local)
     with show_all(memory) as series:
-        for metric, name, *labels in series:  # this process may not have met them all
+        for metric, name, *labels in series:  # this process may not have all of them
             if own := labels[:-1] if name.endswith("_bucket") else labels:
                 _BY_NAME[metric].labels(*own)
         return generate_latest(_local)

@@ -1,6 +1,6 @@
-"""Log lines: one JSON object each, pure ASCII without control characters, whatever a client sends.
+"""Log lines: one JSON object each, in ASCII without control characters, whatever a client sends.
 
-The text of a query, of a header or of a body never gets here, but for a request id of a checked form.
+Query strings, headers and bodies are never logged, except a valid request id.
 """
 
 import json
@@ -24,7 +24,7 @@ _encode_ascii = json.JSONEncoder(default=str, separators=(",", ":")).encode
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes a record, the ``fields`` it came with and the id of the request it was made in."""
+    """Formats a record with its ``fields`` and the id of its request."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of ``record``."""
@@ -44,25 +44,25 @@ class JsonFormatter(logging.Formatter):
 
 
 def choose_request_id(given: str | None) -> str:
-    """Return the id that a client or a proxy gave, if it has the form of one, else a new one."""
+    """Return the id from a client or proxy if it is valid, else a new one."""
     return given if given is not None and REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
 
 def bare_path(target: str) -> str:
-    """Return the path of a request's target, without its query, which may hold what is nobody's business, cut short."""
+    """Return the path of a request's target, truncated, without the query string, which may contain secrets."""
     return target.partition("?")[0].partition("#")[0][:LONGEST_PATH]
 
 
 def log_request(fields: Mapping[str, Any]) -> None:
-    """Write the line of an answered request."""
-    # Without Logger.info's search for the caller's line, which takes a quarter of the time of it all.
+    """Write the log line of a request."""
+    # Without Logger.info's search for the caller's line, which takes a quarter of the time.
     if _log.isEnabledFor(logging.INFO):
         record = _log.makeRecord(_log.name, logging.INFO, "", 0, "request", (), None, extra={"fields": fields})
         _log.handle(record)
 
 
 def log_settings() -> dict[str, Any]:
-    """Return the settings of the logging module: requests go to stdout, all else, gunicorn's words too, to stderr."""
+    """Return the settings of the logging module: requests to stdout, everything else, including gunicorn, to stderr."""
     streams = {"requests": "ext://sys.stdout", "events": "ext://sys.stderr"}
     return {
         "version": 1,
@@ -81,14 +81,14 @@ def log_settings() -> dict[str, Any]:
 
 
 def _encode(line: Mapping[str, Any]) -> str:
-    """Return JSON of printable ASCII alone. orjson, ten times as fast, does for what is ASCII anyway: most lines."""
+    """Return JSON in printable ASCII. orjson is ten times as fast and sufficient for most lines, which are ASCII."""
     try:
         text = orjson.dumps(line, default=str).decode()
-    except TypeError:  # half a surrogate pair
+    except TypeError:  # an unpaired surrogate
         text = _encode_ascii(line)
     if not text.isascii():
         text = _encode_ascii(line)
-    # Of ASCII's control characters, neither escapes this one.
+    # Neither encoder escapes this control character.
     return text.replace("\x7f", "\\u007f")
 
 

@@ -1,8 +1,8 @@
-"""Numbers that the processes of one gunicorn share: anonymous memory, made by the master before it forks.
+"""Values that the processes of one gunicorn share: anonymous memory, allocated by the master before it forks.
 
-It has no name and lies in no file system: it needs no directory, no file system can be too full for it, and it is gone
-with the processes. It is divided into slots: one for each live worker, which alone writes to it, and the first one for
-the sums of the workers that have ended.
+It has no name and is in no file system: it needs no directory, does not depend on free space, and disappears with the
+processes. It is divided into slots: one for each live worker, which only that worker writes, and the first one for the
+sums of ended workers.
 """
 
 import mmap
@@ -14,20 +14,20 @@ from collections.abc import Iterator
 from functools import cache
 
 SLOTS = 64
-# A configured cluster that is asked for everything takes some 30 KiB. Only what is used is ever allocated.
+# A cluster with traffic on all endpoints takes about 30 KiB. Only used memory is allocated.
 SLOT_BYTES = 4 * 2**20
 ENDED = 0
 
 HEADER = struct.Struct("<Q")
 NUMBER = struct.Struct("<d")
-# Behind each number, when it was set: of some, the latest counts.
+# After each value, the time at which it was set: for some metrics the latest value counts.
 ENTRY = struct.Struct("<dd")
-# While the master moves numbers between slots, its count of such moves is odd; a reader waits for so long at most.
+# While the master moves values between slots, its counter of moves is odd; a reader waits at most this long.
 MOVE_SECONDS = 1.0
 
 
 class Slot:
-    """One process's numbers: entries of a length, a key padded to 8 bytes, a number and its time."""
+    """One process's values: entries of a length, a key padded to 8 bytes, a value and its time."""
 
     def __init__(self, memory: mmap.mmap, start: int, size: int) -> None:
         self._memory = memory
@@ -42,7 +42,7 @@ class Slot:
         return max(HEADER.size, _read_count(self._memory, self._start))
 
     def place(self, key: bytes) -> int | None:
-        """Return where the number of ``key`` lies, a new one being 0; None if there is no room for it."""
+        """Return the position of the value of ``key``, which is 0 if it is new; None if the slot is full."""
         with self._lock:
             found = self._places.get(key)
             if found is None:
@@ -50,14 +50,14 @@ class Slot:
             return found
 
     def write(self, place: int, number: float, set_at: float | None = None) -> None:
-        """Store a number at a place, and the seconds since 1970 at which it was set, if that matters."""
-        # An assignment copies aligned bytes at once; pack_into would write zeros first.
+        """Store a value at a position, and the seconds since 1970 at which it was set, if needed."""
+        # An assignment copies aligned bytes atomically; pack_into would write zeros first.
         self._memory[place : place + NUMBER.size] = NUMBER.pack(number)
         if set_at is not None:
             self._memory[place + NUMBER.size : place + ENTRY.size] = NUMBER.pack(set_at)
 
     def read(self) -> Iterator[tuple[bytes, float, float]]:
-        """Yield each key with its number, and when that was set."""
+        """Yield each key with its value and the time at which it was set."""
         content = self._memory[self._start : self._start + self.used]
         position = HEADER.size
         while position < len(content):
@@ -68,7 +68,7 @@ class Slot:
             position += ENTRY.size
 
     def clear(self) -> None:
-        """Forget all, and give the memory back."""
+        """Clear the slot and free its memory."""
         self._memory[self._start : self._start + HEADER.size] = HEADER.pack(0)
         self._places.clear()
         self._memory.madvise(mmap.MADV_REMOVE, self._start, self._size)
@@ -80,14 +80,14 @@ class Slot:
             return None
         at = self._start + used
         self._memory[at : at + len(entry)] = entry
-        # Last, so that a reader finds whole entries only.
+        # Last, so that readers find only complete entries.
         self._memory[self._start : self._start + HEADER.size] = HEADER.pack(used + len(entry))
         self._places[key] = at + len(entry) - ENTRY.size
         return self._places[key]
 
 
 class SharedMemory:
-    """The slots of one master and its workers. Made in the master; each process knows it by inheritance."""
+    """The slots of one master and its workers. Created in the master and inherited by the workers."""
 
     def __init__(self, slots: int = SLOTS, slot_bytes: int = SLOT_BYTES) -> None:
         self.slot_bytes = slot_bytes
@@ -96,7 +96,7 @@ class SharedMemory:
         self._taken: set[int] = set()
 
     def take(self) -> int | None:
-        """Return the number of a slot for a worker about to be forked; None if all are taken. For the master."""
+        """Return the index of a free slot for a new worker, or None. For the master."""
         free = (index for index in range(ENDED + 1, len(self.slots)) if index not in self._taken)
         index = next(free, None)
         if index is not None:
@@ -104,7 +104,7 @@ class SharedMemory:
         return index
 
     def retire(self, index: int) -> None:
-        """Add what a worker that has ended counted to the sums of the ended, and free its slot. For the master."""
+        """Add the values of an ended worker to the sums, and free its slot. For the master."""
         ended, slot = self.slots[ENDED], self.slots[index]
         sums = {key: (number, set_at) for key, number, set_at in ended.read()}
         self._count_move()
@@ -116,7 +116,7 @@ class SharedMemory:
         self._taken.discard(index)
 
     def merge(self) -> dict[bytes, float]:
-        """Return the number of each key over all processes: the sum, the greatest, or the latest, as its mode says."""
+        """Return the value of each key over all processes: the sum, the maximum or the latest, by its mode."""
         until = time.monotonic() + MOVE_SECONDS
         while True:
             moves = _read_count(self._memory, 0)
@@ -126,7 +126,7 @@ class SharedMemory:
             time.sleep(0.001)
 
     def most_used(self) -> int:
-        """Return the bytes in use of the fullest slot."""
+        """Return the used bytes of the fullest slot."""
         return max(slot.used for slot in self.slots)
 
     def _merge_now(self) -> dict[bytes, float]:
@@ -140,12 +140,12 @@ class SharedMemory:
         self._memory[0 : HEADER.size] = HEADER.pack(_read_count(self._memory, 0) + 1)
 
 
-# How keys begin that are no sums over all processes there ever were; prometheus_client's words.
+# Prefixes of keys that are not sums over all processes, as prometheus_client names them.
 LIVE, GREATEST, LATEST = b"live", b"livemax", b"mostrecent"
 
 
 def is_live(key: bytes) -> bool:
-    """Return whether the number of ``key`` counts only while its process lives."""
+    """Return whether the value of ``key`` counts only while its process is alive."""
     return key.startswith(LIVE)
 
 
@@ -155,12 +155,12 @@ def _open_for(_process: int) -> SharedMemory:
 
 
 def open_shared_memory() -> SharedMemory:
-    """Return the memory of this master: gunicorn runs its settings again at each reload, with workers alive."""
+    """Return the memory of this master, also after a reload, when gunicorn runs its settings file again."""
     return _open_for(os.getpid())
 
 
 def _combine(key: bytes, one: tuple[float, float] | None, other: tuple[float, float]) -> tuple[float, float]:
-    """Return the number of ``key`` over two processes, and when it was set."""
+    """Return the combined value of ``key`` of two processes, and its time."""
     if one is None:
         return other
     if key.startswith(LATEST):

@@ -1,4 +1,4 @@
-"""The numbers behind prometheus_client's metrics: this process's own, and in a worker a copy that all processes see."""
+"""The values of prometheus_client's metrics: this process's own, and in a worker a copy in shared memory."""
 
 import json
 import logging
@@ -12,12 +12,12 @@ from lens_perf.instrumentation.shared_memory import SharedMemory, Slot
 
 log = logging.getLogger(__name__)
 
-# What a scrape shows in place of this process's own numbers.
+# What a scrape shows instead of this process's own values.
 _shown: ContextVar[dict[bytes, float] | None] = ContextVar("lens_perf_shown_numbers", default=None)
 
 
 class SharedValue:
-    """A number of a metric, as ``prometheus_client.values.ValueClass`` has to be."""
+    """A value of a metric, with the interface of ``prometheus_client.values.ValueClass``."""
 
     _multiprocess = False
 
@@ -46,12 +46,12 @@ class SharedValue:
             self._store(self._number + amount)
 
     def set(self, value: float, timestamp: float | None = None) -> None:
-        """Replace the number, which was measured at ``timestamp`` if that matters."""
+        """Replace the value, measured at ``timestamp`` if that is needed."""
         with self._lock:
             self._store(float(value), timestamp)
 
     def get(self) -> float:
-        """Return the number: while all processes' are shown, theirs."""
+        """Return the value, or that of all processes within ``show_all``."""
         shown = _shown.get()
         return self._number if shown is None else shown.get(self.key, 0.0)
 
@@ -62,7 +62,7 @@ class SharedValue:
         """Return None: there are no exemplars."""
 
     def share(self, slot: Slot) -> None:
-        """Begin at 0 in the slot of this process; without room there, go on alone."""
+        """Start at 0 in the slot of this process; if the slot is full, keep the value in this process only."""
         with self._lock:
             place = slot.place(self.key)
             self._number = 0.0
@@ -97,7 +97,7 @@ _state = _State()
 
 
 def join(memory: SharedMemory, index: int | None) -> None:
-    """Count in slot ``index`` of ``memory`` from now on, and show what all count. For a worker, when it is forked."""
+    """Count in slot ``index`` of ``memory`` from now on. Called in a new worker."""
     if index is None:
         log.error("no room to share metrics with the other processes: /metrics of this one shows only its own")
         return
@@ -107,13 +107,13 @@ def join(memory: SharedMemory, index: int | None) -> None:
 
 
 def joined_memory() -> SharedMemory | None:
-    """Return the memory that this process has joined, if it has."""
+    """Return the memory that this process has joined, or None."""
     return _state.memory
 
 
 @contextmanager
 def show_all(memory: SharedMemory) -> Iterator[list[list[str]]]:
-    """Have every value show all processes' number within the block; yields [metric, name, label values...] of each."""
+    """Within the block, every value is that of all processes; yields [metric, name, label values...] of each."""
     merged = memory.merge()
     token = _shown.set(merged)
     try:

@@ -1,7 +1,7 @@
-"""How long the parts of a request take, and what else is learnt of it on the way, for its header and its log line.
+"""Timings and other facts of a request, for its ``Server-Timing`` header and its log line.
 
-Kept in a context variable, so that what lies below the web needs to know nothing of it. Outside a request, and in
-threads that a request starts, everything here does nothing.
+They are kept in a context variable, so that lower layers do not depend on the web. Outside a request, and in threads
+that a request starts, the functions do nothing.
 """
 
 from contextvars import ContextVar
@@ -13,7 +13,7 @@ Phase = Literal["auth", "pool", "query"]
 
 
 class Timings:
-    """The times of one request: its phases in seconds, and what its log line will say of it."""
+    """The timings of one request: its phases in seconds, and facts for its log line."""
 
     __slots__ = ("phases", "request_id", "rows", "started", "streamed", "token")
 
@@ -30,7 +30,7 @@ class Timings:
         return perf_counter() - self.started
 
     def split(self, total: float) -> dict[str, float]:
-        """Return the phases of a request of ``total`` seconds, in milliseconds; what is in no phase is ``render``."""
+        """Return the phases of a request of ``total`` seconds, in milliseconds; the remainder is ``render``."""
         rest = max(0.0, total - sum(self.phases.values()))
         return {name: round(seconds * 1000, 2) for name, seconds in (*self.phases.items(), ("render", rest))}
 
@@ -39,47 +39,47 @@ _current: ContextVar[Timings | None] = ContextVar("lens_perf_timings", default=N
 
 
 def start_timings() -> Timings:
-    """Begin the timings of a request, which are the current ones from here on."""
+    """Start the timings of a request and make them current."""
     timings = Timings()
     _current.set(timings)
     return timings
 
 
 def current_timings() -> Timings | None:
-    """Return the timings of the request at work here, if there is one."""
+    """Return the timings of the current request, or None."""
     return _current.get()
 
 
 def end_timings() -> None:
-    """Forget the current timings: the thread goes on to something else."""
+    """Reset the current timings at the end of a request."""
     _current.set(None)
 
 
 def note_token(name: str) -> None:
-    """Tell which token the request came with: its name, never the secret."""
+    """Note the name of the request's token, never the secret."""
     timings = _current.get()
     if timings is not None:
         timings.token = name
 
 
 def note_rows(count: int) -> None:
-    """Tell how many data points the answer holds."""
+    """Note the number of data points in the response."""
     timings = _current.get()
     if timings is not None:
         timings.rows += count
 
 
 def note_streamed(size: int) -> None:
-    """Tell the size of a body of which the answer itself will not say how long it is."""
+    """Note the size of a body that is sent without ``Content-Length``."""
     timings = _current.get()
     if timings is not None:
         timings.streamed = size
 
 
-class phase:  # noqa: N801 - reads as the statement it is used in: with phase("query")
-    """Adds the time its block takes to a phase of the current request.
+class phase:  # noqa: N801 - used as with phase("query")
+    """Adds the time of its block to a phase of the current request.
 
-    A class, because contextlib's generator costs three times as much.
+    A class, because contextlib's generator takes three times as long.
     """
 
     __slots__ = ("_name", "_started", "_timings")

@@ -1,1 +1,1 @@
-"""How requests get from a socket to the application: gunicorn's worker, for clients of every speed."""
+"""gunicorn's worker: receives requests from clients of every speed and passes them to the application."""

@@ -1,4 +1,4 @@
-"""One request as it arrives, byte by byte, until there is enough of it for a thread to answer without waiting."""
+"""Collects the bytes of a request until a thread can answer it without waiting."""
 
 import re
 
@@ -6,23 +6,23 @@ from gunicorn.http.errors import InvalidRequestLine, LimitRequestHeaders, ParseE
 
 from lens_perf.capacity import LARGEST_BODY
 
-# Far more than the headers of any client; gunicorn's own limits on a line and on a field come first.
+# Far more than any client's headers; gunicorn's own limits on lines and fields apply first.
 LARGEST_HEAD = 64 * 2**10
 
 BARE_LF = re.compile(rb"(?<!\r)\n")
-# What can begin a request line, or the empty line that may stand ahead of it.
+# The first bytes of a request line, or of the empty line that may precede it.
 FIRST_BYTES = re.compile(rb"[\r!-~]")
 CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([^\r]*?)[ \t]*(?=\r)", re.IGNORECASE)
 EXPECT_CONTINUE = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*(?=\r)", re.IGNORECASE)
-# What machines ask of the service itself. No other path is served by these names.
+# The paths of probes. No other path has these names.
 PROBE = re.compile(rb"(?:GET|HEAD) /(?:healthz|readyz|metrics)(?:\?[^ ]*)? HTTP/")
 
 
 class ArrivingRequest:
     """The bytes of a request so far.
 
-    ``fault`` is what is wrong with a request that is ready although its head has no end: what to raise when the parser,
-    which finds most faults by itself, asks for more.
+    ``fault`` is the error of a request that is ready although its head is incomplete: it is raised when the parser,
+    which finds most errors itself, needs more bytes.
     """
 
     def __init__(self) -> None:
@@ -34,11 +34,11 @@ class ArrivingRequest:
 
     @property
     def is_probe(self) -> bool:
-        """Whether a machine asks after the service itself."""
+        """Whether the request is a probe."""
         return PROBE.match(self.received) is not None
 
     def add(self, content: bytes) -> None:
-        """Take bytes as they come. Looks at each byte a bounded number of times."""
+        """Add received bytes. Each byte is examined a bounded number of times."""
         searched = max(0, len(self.received) - 3)
         self.received += content
         if self._size is None:
@@ -55,13 +55,13 @@ class ArrivingRequest:
             self.fault = LimitRequestHeaders("max buffer headers")
 
     def _read_body_size(self, end: int) -> int:
-        """Return how much of a body to wait for; 0 where there is none, or none that is taken."""
+        """Return the size of the body to wait for; 0 if there is none, or it is not accepted."""
         lengths = CONTENT_LENGTH.findall(self.received, 0, end + 2)
         if len(lengths) != 1 or not re.fullmatch(rb"[0-9]{1,9}", lengths[0]) or int(lengths[0]) > LARGEST_BODY:
             return 0
         expectation = EXPECT_CONTINUE.search(self.received, 0, end + 2)
         if expectation and int(lengths[0]) > 0:
-            # Answered here, where nothing waits for the body; the parser must not answer it again.
+            # Answered here, where no thread waits for the body; the parser must not answer it again.
             self.awaits_continue = True
             start, after = expectation.span()
             del self.received[start:after]

@@ -1,4 +1,4 @@
-"""What gunicorn refuses before the application sees it, answered as the application answers its own errors."""
+"""Error responses for requests that gunicorn refuses, in the format of the application's errors."""
 
 import json
 from http import HTTPStatus
@@ -17,7 +17,7 @@ from gunicorn.http.errors import (
 MALFORMED = (HTTPStatus.BAD_REQUEST, "The request is not well-formed")
 INTERNAL_ERROR = (HTTPStatus.INTERNAL_SERVER_ERROR, "Internal server error")
 TOO_SLOW = (HTTPStatus.REQUEST_TIMEOUT, "The request took too long to arrive")
-# The first that an exception is an instance of counts.
+# The first matching class applies.
 REFUSALS: tuple[tuple[type[Exception], tuple[HTTPStatus, str]], ...] = (
     (
         LimitRequestLine,
@@ -46,11 +46,11 @@ HEADERS = (
 
 
 def find_refusal(error: BaseException) -> tuple[HTTPStatus, str]:
-    """Return the status and the message for what gunicorn raised."""
+    """Return the status and the message for an exception of gunicorn."""
     return next((refusal for kind, refusal in REFUSALS if isinstance(error, kind)), INTERNAL_ERROR)
 
 
 def format_refusal(status: HTTPStatus, message: str) -> bytes:
-    """Return the whole answer."""
+    """Return the complete response."""
     body = json.dumps({"code": status, "status": status.phrase, "message": message}, separators=(",", ":")) + "\n"
     return f"HTTP/1.1 {status.value} {status.phrase}\r\n{HEADERS}Content-Length: {len(body)}\r\n\r\n{body}".encode()

@@ -1,8 +1,8 @@
-"""gunicorn's threaded worker, but no thread waits for a client that has not sent its whole request.
+"""gunicorn's threaded worker, in which no thread waits for a client that has not sent its whole request.
 
-A request arrives in the worker's event loop, within ``http.request_seconds``; only when it is there does a thread get
-it. So neither silent connections nor half-sent requests keep anybody else from being answered. Probes have threads of
-their own: they are answered while every other thread waits for a database.
+The worker's event loop receives requests, within ``http.request_seconds``; a thread gets only complete ones. So neither
+idle connections nor incomplete requests block others. Probes have their own threads: they are answered while all other
+threads wait for a database.
 """
 
 import errno
@@ -26,23 +26,23 @@ from lens_perf.instrumentation import metrics
 from lens_perf.serving.arriving_request import ArrivingRequest
 from lens_perf.serving.refusals import TOO_SLOW, find_refusal, format_refusal
 
-# gunicorn's own status for what cannot be started.
+# gunicorn's own status for a server that cannot start.
 REFUSED = 3
 PROBE_THREADS = 2
 READ_BYTES = 64 * 2**10
-# Of all requests that are still arriving. Past it, the oldest goes.
+# Of all incomplete requests. Beyond it, the oldest is dropped.
 MOST_ARRIVING_BYTES = 32 * 2**20
-# A client that takes nothing of an answer for so long is disconnected by the kernel.
+# The kernel disconnects a client that reads nothing of a response for this long.
 UNREAD_SECONDS = 30
-# How long a closed connection stays for the client to read its answer.
+# How long a closed connection remains, so that the client can read its response.
 LINGER_SECONDS = 2.0
-# How long a thread waits for what a client announced, but nobody asked for.
+# How long a thread waits for a body that the client announced but the application did not read.
 DRAIN_SECONDS = 0.05
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class ArrivedUnreader(SocketUnreader):  # type: ignore[misc]  # gunicorn has no annotations
-    """Reads a request that has arrived; what is not there yet is waited for until ``until``, if at all."""
+    """Reads a received request; waits for missing bytes until ``until``, if at all."""
 
     def __init__(self, sock: socket.socket, request: ArrivingRequest, until: float) -> None:
         super().__init__(sock)
@@ -51,7 +51,7 @@ class ArrivedUnreader(SocketUnreader):  # type: ignore[misc]  # gunicorn has no 
         self.unread(bytes(request.received))
 
     def chunk(self, size_hint: int | None = None) -> bytes:
-        """Return what comes next. Raises TimeoutError, or the fault of a request that has no end."""
+        """Return the next bytes. Raises TimeoutError, or the error of an incomplete request."""
         if self._fault is not None:
             raise self._fault
         usual = self.sock.gettimeout()
@@ -64,34 +64,34 @@ class ArrivedUnreader(SocketUnreader):  # type: ignore[misc]  # gunicorn has no 
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # likewise
-    """A ThreadWorker that reads requests in its event loop, answers errors in JSON, and keeps threads for probes."""
+    """A ThreadWorker that receives requests in its event loop, sends JSON errors, and reserves threads for probes."""
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
         self._request_seconds = _load_http_settings().request_seconds
-        # In the order of their deadlines, as each is given the same time.
+        # In the order of their deadlines, since each has the same time.
         self._arriving: dict[TConn, ArrivingRequest] = {}
         self._arriving_bytes = 0
         self._lingering: dict[TConn, float] = {}
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
-        """Refuse settings of gunicorn that this worker does not serve."""
+        """Refuse settings of gunicorn that this worker does not support."""
         if cfg.is_ssl:
             sys.stderr.write("lens_perf: gunicorn must serve plain HTTP; terminate TLS in a proxy in front of it\n")
             sys.exit(REFUSED)
         super().check_config(cfg, log)
 
     def init_process(self) -> None:
-        """Make the threads for probes, and run."""
+        """Create the threads for probes, and run."""
         self._probe_pool = ThreadPoolExecutor(PROBE_THREADS, "probe")
         super().init_process()
 
     def accept(self, listener: socket.socket) -> None:
-        """Take a connection and begin to read its request."""
+        """Accept a connection and begin to read its request."""
         try:
             client, address = listener.accept()
-        except OSError as error:  # mostly: gone already, or taken by another worker
+        except OSError as error:  # usually closed already, or accepted by another worker
             if error.errno in {errno.EMFILE, errno.ENFILE}:
                 self._close_oldest()
             return
@@ -110,20 +110,20 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # likewise
         self._await_request(conn)
 
     def handle(self, conn: TConn) -> Any:
-        """Answer the request that has arrived over ``conn``. Runs in a thread."""
+        """Answer the request received over ``conn``. Runs in a thread."""
         conn.init()
         conn.parser.unreader = ArrivedUnreader(conn.sock, conn.arrived, conn.timeout)
         conn.data_ready = True
         return super().handle(conn)
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:  # noqa: ARG002
-        """Answer what never got to the application, or what it let through, and count it."""
+        """Answer a request that did not reach the application, or an error that it did not handle, and count it."""
         if not isinstance(exc, (ParseException, OSError)):
             self.log.error("a fault outside the application", exc_info=exc)
         self._refuse(client, addr, *find_refusal(exc))
 
     def finish_request(self, conn: TConn, future: "Future[Any]") -> None:
-        """Go on with a connection whose request is answered. Runs in the event loop."""
+        """Continue with a connection whose request has been answered. Runs in the event loop."""
         keeps_alive = not future.cancelled() and future.exception() is None and bool(future.result())
         if not keeps_alive:
             self._linger(conn)
@@ -133,7 +133,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # likewise
             super().finish_request(conn, future)
 
     def murder_pending(self) -> None:
-        """Close what has had its time: requests that did not arrive, and closed connections."""
+        """End requests that did not arrive in time, and connections that have lingered long enough."""
         now = time.monotonic()
         for conn in self._list_late(now):
             self._give_up(conn)
@@ -141,7 +141,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # likewise
             self._drop(conn)
 
     def _list_late(self, now: float) -> list[TConn]:
-        """Return whose requests did not arrive in time; while stopping, also who has sent nothing for a moment."""
+        """Return the connections whose requests are late; while stopping, also those that have sent nothing."""
         late = list(takewhile(lambda conn: conn.timeout <= now, self._arriving))
         if not self.alive:
             silent_until = now + self._request_seconds - STOP_KEEPALIVE_LINGER
@@ -150,11 +150,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # likewise
         return late
 
     def _keepalive_after(self, conn: TConn, keepalive: Any) -> bool:
-        """Return whether the connection can be used again: not while a body that nobody read is still to come."""
+        """Return whether the connection can be reused: not if an unread body is still arriving."""
         return bool(keepalive) and bool(conn.parser.finish_body(deadline=time.monotonic() + DRAIN_SECONDS))
 
     def enqueue_req(self, conn: TConn) -> None:
-        """Give a request that has arrived to a thread."""
+        """Pass a complete request to a thread."""
         pool = self._probe_pool if conn.arrived.is_probe else self.tpool
         answered: Future[Any] = Future()
         answered.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
@@ -171,7 +171,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # likewise
             answered.set_exception(error)
 
     def _await_request(self, conn: TConn, received: bytes = b"") -> None:
-        """Read a request, of which ``received`` is there already, as far as it has come."""
+        """Start receiving a request that begins with the bytes ``received``."""
         conn.sock.setblocking(False)
         conn.timeout = time.monotonic() + self._request_seconds
         self._arriving[conn] = ArrivingRequest()
@@ -182,10 +182,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # likewise
             self._receive(conn, conn.sock)
 
     def _receive(self, conn: TConn, client: socket.socket) -> None:
-        """Read what has come of a request.
+        """Receive the available bytes of a request.
 
-        The poller returns several events at once: what the first of them led to may have ended the connections of the
-        others, as when a new connection takes the place of an old one.
+        The poller returns several events at once. Handling the first may have ended the connections of the others, as
+        when a new connection takes the place of an old one.
         """
         if conn not in self._arriving:
             return
@@ -215,14 +215,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # likewise
             self.enqueue_req(conn)
 
     def _make_room(self) -> None:
-        """Keep below the limits of connections and of bytes: who came long ago and sent little goes."""
+        """Enforce the limits of connections and of bytes by dropping the oldest incomplete requests."""
         while self._arriving_bytes > MOST_ARRIVING_BYTES:
             self._give_up(max(self._arriving, key=lambda conn: len(self._arriving[conn].received)))
         if self.nr_conns >= self.worker_connections:
             self._close_oldest()
 
     def _close_oldest(self) -> None:
-        """Close the connection that waits longest for a request to arrive or for one to begin, if there is one."""
+        """Close the connection that has waited longest for a request, if there is one."""
         if self._arriving:
             self._give_up(next(iter(self._arriving)))
         if self._lingering:
@@ -232,7 +232,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # likewise
             self.murder_keepalived()
 
     def _give_up(self, conn: TConn) -> None:
-        """End a request that has not arrived; who sent nothing is told nothing."""
+        """End an incomplete request; a client that has sent nothing gets no response."""
         request = self._forget(conn)
         if request.received:
             self._refuse(conn.sock, conn.client, *TOO_SLOW)
@@ -245,7 +245,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # likewise
         return request
 
     def _linger(self, conn: TConn) -> None:
-        """Close our side, and wait a moment while the other reads the answer.
+        """Close our side, and wait a moment while the client reads the response.
 
         https://www.rfc-editor.org/rfc/rfc9112#section-9.6
         """
@@ -287,7 +287,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # likewise
 
 
 def _load_http_settings() -> HttpSettings:
-    """Return the settings; the defaults where there are none that can be read, which the application reports."""
+    """Return the settings, or the defaults if they cannot be read, which the application reports."""
     try:
         return load_settings().http
     except ConfigError:

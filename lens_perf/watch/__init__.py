@@ -1,1 +1,1 @@
-"""Watches workloads and posts what people should know: changes of state, metrics that are not finite, loss spikes."""
+"""Watches workloads and posts events: changes of state, non-finite metrics, loss spikes."""

@@ -1,4 +1,4 @@
-"""Events: what has happened to a workload since it was last checked, by comparing two observations."""
+"""Derives events of a workload by comparing an observation with the previous one."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from lens_perf.watch.observation import Observation
 Kind = Literal["stalled", "ended", "finished", "resumed", "non_finite", "finite_again", "loss_spike"]
 Severity = Literal["info", "warning", "critical"]
 
-# A metric stays non-finite if it has been so for this long: one value that is NaN is common, and harmless.
+# A metric stays non-finite if it has been so for this long: a single NaN is common and harmless.
 LEAST_ITERATIONS = 10
 LEAST_SECONDS = 600
 WORDS = {
@@ -27,7 +27,7 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Event:
-    """Something that people should know. ``timestamp`` is that of the record, in milliseconds since 1970."""
+    """An event of a workload. ``timestamp`` is that of the record, in milliseconds since 1970."""
 
     event: Kind
     severity: Severity
@@ -40,16 +40,16 @@ class Event:
     data_source: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return the event as JSON values, with an ``id`` by which a receiver knows one that comes twice."""
+        """Return the event as JSON values, with an ``id`` by which a receiver recognises a repeated event."""
         values = asdict(self)
         key = "\t".join(str(values[name]) for name in sorted(values) if name != "summary")
         return {"id": hashlib.sha256(key.encode()).hexdigest()[:16], **values}
 
 
 def compare(known: Known | None, seen: Observation, now_seconds: float) -> tuple[list[Event], Known]:
-    """Return the events since ``known``, None for a workload seen for the first time, and what to remember.
+    """Return the events since ``known``, which is None for a new workload, and the new ``Known``.
 
-    Of a workload seen for the first time, only what needs somebody now is an event.
+    For a new workload, only urgent conditions are events.
     """
     state, non_finite = seen.progress["state"], list_lasting(seen.progress, now_seconds)
     before = known or Known()

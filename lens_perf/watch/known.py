@@ -1,4 +1,4 @@
-"""What is remembered between two checks, in one small file: of each workload, and what is still to be posted."""
+"""The state file: what was known of each workload at the last check, and events that wait to be posted."""
 
 import fcntl
 import json
@@ -12,14 +12,14 @@ from typing import Any
 from lens_perf.errors import ConfigError
 
 VERSION = 1
-# More workloads than anybody watches, and more events than anybody reads: the oldest go.
+# Beyond these numbers of workloads and events, the oldest are dropped.
 MOST_WORKLOADS = 10_000
 MOST_EVENTS = 1_000
 
 
 @dataclass
 class Known:
-    """What is remembered of a workload: its state, which metrics stay non-finite, and how far its losses are judged."""
+    """A workload at the last check: its state, its non-finite metrics, and up to where its losses were examined."""
 
     state: str | None = None
     last_timestamp: int | None = None
@@ -30,13 +30,13 @@ class Known:
 
 @dataclass
 class Memory:
-    """All that is remembered: workloads by cluster and uid, and events that are still to be posted, by webhook."""
+    """The content of the state file: workloads by cluster and uid, and waiting events by webhook."""
 
     workloads: dict[str, Known] = field(default_factory=dict)
     pending: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def remember(self, cluster: str, workload_uid: str, known: Known) -> None:
-        """Remember a workload as the latest."""
+        """Store a workload as the most recent."""
         key = _key(cluster, workload_uid)
         self.workloads.pop(key, None)
         self.workloads[key] = known
@@ -44,11 +44,11 @@ class Memory:
             del self.workloads[next(iter(self.workloads))]
 
     def recall(self, cluster: str, workload_uid: str) -> Known | None:
-        """Return what is remembered of a workload, None if nothing is."""
+        """Return what is known of a workload, or None."""
         return self.workloads.get(_key(cluster, workload_uid))
 
     def queue(self, webhook: str, events: list[dict[str, Any]]) -> None:
-        """Add ``events`` to those that are to be posted to a webhook."""
+        """Add ``events`` to those that wait for a webhook."""
         self.pending[webhook] = [*self.pending.get(webhook, []), *events][-MOST_EVENTS:]
 
 
@@ -57,14 +57,14 @@ def _key(cluster: str, workload_uid: str) -> str:
 
 
 class StateFile:
-    """The file that a Memory is kept in. One process uses it at a time."""
+    """The file of a Memory. Only one process uses it at a time."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Keep others from the file to the end of the block. Raises ConfigError if one uses it, or it fails."""
+        """Lock the file during the block. Raises ConfigError if another process uses it, or locking fails."""
         lock_path = self._path.with_name(f"{self._path.name}.lock")
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -80,7 +80,7 @@ class StateFile:
             yield
 
     def load(self) -> Memory:
-        """Return what was saved; nothing if there is no file, or one that does not hold what ``save`` writes."""
+        """Return the saved Memory, or an empty one if the file is missing or invalid."""
         try:
             written = json.loads(self._path.read_text("utf-8"))
             return _parse(written)
@@ -88,7 +88,7 @@ class StateFile:
             return Memory()
 
     def save(self, memory: Memory) -> None:
-        """Replace the file at once. Raises ConfigError if that fails."""
+        """Replace the file atomically. Raises ConfigError if that fails."""
         written = {
             "version": VERSION,
             "workloads": {key: asdict(known) for key, known in memory.workloads.items()},

@@ -1,4 +1,4 @@
-"""Finds spikes of a loss; docs/watching.rst gives the rule, its reasons and how often it was wrong."""
+"""Finds spikes of a loss; docs/watching.rst has the rule, its reasons and its accuracy."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -6,25 +6,25 @@ from math import isfinite
 from statistics import median
 from typing import NamedTuple
 
-# A spike is measured against so many values before it, and lasts for so many values at least.
+# A spike is compared with this many values before it, and has at least this many values.
 BASE = 100
 LENGTH = 3
-# It is above the median by so many standard deviations, which are estimated from the median absolute deviation, and by
-# so much of the median itself: the losses of a large batch vary by much less.
+# It exceeds the median by this many standard deviations, estimated from the median absolute deviation, and by this
+# fraction of the median: losses of large batches vary much less.
 DEVIATIONS = 6
 LEAST_SHARE = 0.1
 DEVIATION_OF_NORMAL = 1.4826
 
 
 class LossPoint(NamedTuple):
-    """A loss, and the iteration that it belongs to."""
+    """A value of a loss, and its iteration."""
 
     iteration: int
     value: float
 
 
 class Spike(NamedTuple):
-    """A spike, from its first iteration: the lowest of its first LENGTH values, and the median before it."""
+    """A spike: its first iteration, the lowest of its first LENGTH values, and the median before it."""
 
     iteration: int
     value: float
@@ -32,7 +32,7 @@ class Spike(NamedTuple):
 
 
 def find_spikes(points: Sequence[LossPoint], after: int) -> list[Spike]:
-    """Return the spikes of the last attempt in ``points`` whose first LENGTH values do not all lie up to ``after``."""
+    """Return the spikes of the last attempt in ``points`` with one of their first LENGTH values after ``after``."""
     attempt = [point for point in _last_attempt(points) if isfinite(point.value)]
     found: list[Spike] = []
     goes_on = False
@@ -47,13 +47,13 @@ def find_spikes(points: Sequence[LossPoint], after: int) -> list[Spike]:
 
 
 def _measure(base: Sequence[float]) -> tuple[float, float]:
-    """Return the median of ``base``, and above what a value belongs to a spike."""
+    """Return the median of ``base``, and the limit above which a value belongs to a spike."""
     usual = median(base)
     deviation = DEVIATION_OF_NORMAL * median(abs(value - usual) for value in base)
     return usual, usual + max(DEVIATIONS * deviation, LEAST_SHARE * abs(usual))
 
 
 def _last_attempt(points: Sequence[LossPoint]) -> Sequence[LossPoint]:
-    """Return what follows the last fall of the iteration."""
+    """Return the points after the last decrease of the iteration."""
     falls = [place for place, (before, each) in enumerate(pairwise(points), 1) if each.iteration < before.iteration]
     return points[falls[-1] :] if falls else points

@@ -1,4 +1,4 @@
-"""The bodies that are posted: events as JSON, as a message for Slack, and conditions as alerts for Alertmanager."""
+"""Formats the bodies of posts: events as JSON or as a Slack message, and conditions as Alertmanager alerts."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ from lens_perf.watch.events import Event, list_lasting
 from lens_perf.watch.observation import Observation
 
 Format = Literal["json", "slack", "alertmanager"]
-# Slack cuts longer messages.
+# Slack truncates longer messages.
 MOST_LINES = 50
 SPIKE_SECONDS = 3600
 SLACK_SIGNS = {"info": ":white_check_mark:", "warning": ":warning:", "critical": ":rotating_light:"}
@@ -21,7 +21,7 @@ def write_events(events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def write_slack(events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return events as the text of a message; Mattermost and others take the same."""
+    """Return events as a Slack message, which Mattermost and others also accept."""
     lines = [
         f"{SLACK_SIGNS[each['severity']]} {_escape(each['summary'])} [{_escape(each['cluster'])}]" for each in events
     ]
@@ -36,9 +36,9 @@ def _escape(text: str) -> str:
 def write_alerts(
     seen: Iterable[Observation], events: Iterable[Event], now_seconds: float, valid_seconds: float
 ) -> list[dict[str, Any]]:
-    """Return what is wrong now as alerts that hold for ``valid_seconds``, and the spikes among ``events`` for an hour.
+    """Return current problems as alerts for ``valid_seconds``, and the spikes among ``events`` as alerts for an hour.
 
-    An alert that is not sent again in this time is resolved by Alertmanager.
+    Alertmanager resolves an alert that is not sent again in this time.
     """
     ends = _write_time(now_seconds + valid_seconds)
     alerts = []

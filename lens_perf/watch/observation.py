@@ -1,4 +1,4 @@
-"""What is seen of a workload at one check, read through the service."""
+"""Reads through the service what one check needs of a workload."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,14 +11,14 @@ from lens_perf.performance.selection import Selection
 from lens_perf.watch.known import Known
 from lens_perf.watch.loss_spikes import BASE, LossPoint, Spike, find_spikes
 
-# So many losses are examined for spikes, by name; more are parts of one loss.
+# Maximum number of losses examined for spikes, by name; more are usually components of one loss.
 MOST_LOSSES = 10
-# Points read of each loss: what a spike is measured against, and as many that came since the last check.
+# Points read of each loss: those that a spike is compared with, and as many since the last check.
 POINTS_READ = 4 * BASE
 
 
 class Service(Protocol):
-    """What is needed of PerformanceService."""
+    """The methods of PerformanceService that are used here."""
 
     def read_progress(self, cluster: str | None, selection: Selection, /) -> dict[str, Any]:
         """Return the progress of a workload."""
@@ -32,7 +32,7 @@ class Service(Protocol):
 
 @dataclass(frozen=True)
 class Observation:
-    """A workload's progress, as the API answers it, and the spikes of its losses by metric."""
+    """A workload's progress, as in the API, and the spikes of its losses by metric."""
 
     cluster: str
     workload_uid: str
@@ -41,9 +41,9 @@ class Observation:
 
 
 def observe(service: Service, cluster: str, workload_uid: str, known: Known | None) -> Observation:
-    """Return what is seen of a workload; spikes are sought in what is new since ``known``, not at all for None.
+    """Return the observation of a workload; spikes are searched in points after ``known``, not at all if it is None.
 
-    Raises the LensError of what keeps the service from answering.
+    Raises InvalidParameterError for an unknown cluster, ClusterError, DeadlineExceededError and CopyNotReadyError.
     """
     progress = service.read_progress(cluster, Selection(workload_uid))
     spikes: dict[str, list[Spike]] = {}
@@ -60,7 +60,7 @@ def observe(service: Service, cluster: str, workload_uid: str, known: Known | No
 
 
 def _find_reach(progress: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Return the iterations of about the latest POINTS_READ records; None where the pace is not known."""
+    """Return the iterations of about the latest POINTS_READ records; None if the pace is unknown."""
     pace, current = progress["seconds_per_iteration"], progress["current_iteration"]
     if pace is None or current is None:
         return None

@@ -1,4 +1,4 @@
-"""Checks workloads again and again: observes them, finds events, remembers, and posts."""
+"""Checks workloads at intervals: observes them, finds events, saves the state, and posts."""
 
 import logging
 import time
@@ -15,10 +15,10 @@ from lens_perf.watch.webhooks import Poster
 
 logger = logging.getLogger(__name__)
 
-# A workload that was last written earlier has ended long ago, unless it is very slow, and then it is known.
+# A workload without newer records has ended long ago, or is very slow and already known.
 RECENT_SECONDS = 7 * 86_400
 OVER = frozenset({"ended", "finished"})
-# An alert outlives two checks that fail.
+# An alert survives two failed checks.
 ALERT_INTERVALS = 3
 
 ListWorkloads = Callable[[], dict[str, Any]]
@@ -26,7 +26,7 @@ ListWorkloads = Callable[[], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Named:
-    """Workloads of a cluster that are watched by name."""
+    """A workload that is watched by name."""
 
     cluster: str
     workload_uid: str
@@ -34,7 +34,7 @@ class Named:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What a check found: the workloads observed, the events, and whether all could be read and posted."""
+    """The result of a check: the observed workloads, the events, and whether all were read and posted."""
 
     seen: Sequence[Observation]
     events: Sequence[Event]
@@ -43,7 +43,7 @@ class CheckResult:
 
     @property
     def severity(self) -> str:
-        """The worst health of what was observed, and the worst event."""
+        """The worst of the workloads' health and of the events' severity."""
         found = {each.progress["health"]["status"] for each in self.seen} | {event.severity for event in self.events}
         return next((each for each in ("critical", "warning") if each in found), "ok")
 
@@ -75,13 +75,13 @@ class Watcher:
         chosen, could_list = self._choose(now)
         failed = [each for each in chosen if not self._check_workload(each, now, seen, events)]
         self._queue(events)
-        # Saved before anything is posted: an event may be posted twice, with the same id, but is never lost.
+        # Saved before posting: an event may be posted twice, with the same id, but is never lost.
         self._state_file.save(self._memory)
         posted = self._post(seen, events, now, interval_seconds)
         return CheckResult(seen, events, could_list and not failed, posted)
 
     def post_again(self, result: CheckResult, interval_seconds: float) -> bool:
-        """Wait until posts that failed may be tried again, and try; return whether all of them are accepted now."""
+        """Wait until failed posts may be retried, and retry them; return whether all are accepted now."""
         time.sleep(max((poster.wait_seconds for poster in self._posters), default=0.0))
         return self._post(result.seen, result.events, time.time(), interval_seconds)
 

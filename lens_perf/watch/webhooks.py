@@ -1,4 +1,4 @@
-"""Webhooks: where messages are posted, how their secrets are given, and what is tried again when a post fails."""
+"""Webhooks: their addresses and secrets, and retries of failed posts."""
 
 import hashlib
 import logging
@@ -21,20 +21,20 @@ FIRST_DELAY_SECONDS = 1.0
 LONGEST_DELAY_SECONDS = 900.0
 FORMATS: tuple[Format, ...] = get_args(Format)
 ALERTS_PATH = "/api/v2/alerts"
-# What a server refuses for good; anything else may work later.
+# Permanent refusals; any other failure may be temporary.
 REFUSALS = frozenset({400, 401, 403, 404, 405, 410, 413, 415, 422})
 
 
 @dataclass(frozen=True)
 class Webhook:
-    """Where messages go, and in which format. The URL may hold a secret and is never shown."""
+    """Where messages are posted, and in which format. The URL may contain a secret and is never shown."""
 
     url: str
     format: Format
 
     @property
     def name(self) -> str:
-        """What the webhook is called in log lines and in the state file: its host, and a digest of the URL."""
+        """Its name in log lines and in the state file: its host, and a digest of the URL."""
         digest = hashlib.sha256(self.url.encode()).hexdigest()[:12]
         return f"{self.format} {urlsplit(self.url).hostname} {digest}"
 
@@ -42,8 +42,8 @@ class Webhook:
 def parse_webhook(address: str, format_: Format) -> Webhook:
     """Return the webhook of ``address``: a URL, ``file:PATH`` or ``env:NAME``. Raises ConfigError, without the URL.
 
-    A URL that holds a secret, as Slack's do, is taken from a file or the environment only: every user of the machine
-    can read an argument list.
+    A URL with a secret, such as Slack's, is accepted only from a file or the environment, because every user of the
+    machine can read command lines.
     """
     kind, _, rest = address.partition(":")
     if kind == "file":
@@ -75,7 +75,7 @@ def _read_first_line(path: Path) -> str:
 
 
 class Poster:
-    """Posts to one webhook; after a failure it waits, twice as long each time, before it tries again."""
+    """Posts to one webhook; after each failure it waits twice as long before the next attempt."""
 
     def __init__(self, webhook: Webhook, clock: Callable[[], float] = time.monotonic) -> None:
         self.webhook = webhook
@@ -85,11 +85,11 @@ class Poster:
 
     @property
     def wait_seconds(self) -> float:
-        """How long no post is tried yet."""
+        """Seconds until the next attempt."""
         return max(0.0, self._not_before - self._clock())
 
     def post(self, body: Any) -> bool:
-        """Post ``body`` as JSON; return whether it was accepted, or refused for good. False while it waits."""
+        """Post ``body`` as JSON; return whether it was accepted or permanently refused. False while waiting."""
         if self.wait_seconds:
             return False
         problem, is_final = self._try(body)
@@ -104,8 +104,8 @@ class Poster:
         return False
 
     def _try(self, body: Any) -> tuple[str | None, bool]:
-        """Return what went wrong, None for nothing, and whether it would again."""
-        import requests  # noqa: PLC0415 - takes a tenth of a second, which no other command has to wait for
+        """Return the problem, or None, and whether it is permanent."""
+        import requests  # noqa: PLC0415 - takes a tenth of a second, which other commands do not need
 
         try:
             with requests.post(
@@ -117,7 +117,7 @@ class Poster:
             ) as answer:
                 status = answer.status_code
         except requests.RequestException as error:
-            # Its text may hold the URL.
+            # Its text may contain the URL.
             return f"could not be reached ({type(error).__name__})", False
         if 200 <= status < 300:  # noqa: PLR2004 - the statuses of success
             return None, False

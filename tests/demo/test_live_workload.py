@@ -36,7 +36,7 @@ def connection(cluster_dsn: str) -> Iterator[Connection]:
 def workload_uid(connection: Connection) -> Iterator[str]:
     workload_uid = f"live-{uuid.uuid4().hex[:12]}"
     yield workload_uid
-    LiveWorkload(connection, workload_uid, SpiralModel()).begin_anew()
+    LiveWorkload(connection, workload_uid, SpiralModel()).delete_records()
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_begins_anew_without_touching_other_workloads(
     workload: LiveWorkload, connection: Connection, workload_uid: str
 ) -> None:
     workload.train_at_once(10)
-    LiveWorkload(connection, f"{workload_uid}-other", SpiralModel()).begin_anew()
+    LiveWorkload(connection, f"{workload_uid}-other", SpiralModel()).delete_records()
     assert len(read(connection, workload_uid, "log")) == 10
-    workload.begin_anew()
+    workload.delete_records()
     assert not read(connection, workload_uid, "log")

@@ -70,7 +70,7 @@ def place(start_postgres: Callable[[int], EmbeddedPostgres]) -> Iterator[Place]:
         for cluster, optimizer in (("alpha", "adam"), ("beta", "sgd")):
             with closing(psycopg2.connect(postgres.dsn(cluster))) as connection:
                 workload = LiveWorkload(connection, f"spiral-{optimizer}", SpiralModel(optimizer))
-                workload.begin_anew()
+                workload.delete_records()
                 workload.train_at_once(ITERATIONS)
         settings = directory / "lens_perf.toml"
         clusters = "".join(f'[clusters.{each}]\ndsn = "{postgres.dsn(each)}"\n' for each in ("alpha", "beta"))
