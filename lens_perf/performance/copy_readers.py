@@ -5,6 +5,7 @@ from contextlib import closing
 from typing import Any
 
 from lens_perf.config import Settings
+from lens_perf.performance.cluster_interface import Clusters
 from lens_perf.performance.patience import Patience
 from lens_perf.performance.point_reader import PointReader
 from lens_perf.performance.points.joined import JoinedBody
@@ -14,7 +15,7 @@ from lens_perf.performance.points.summary import list_available, list_sources, s
 from lens_perf.performance.progress_reader import ProgressReader
 from lens_perf.performance.selection import Selection
 from lens_perf.performance.several_workloads import WorkloadKey, ask_each
-from lens_perf.performance.workload_copies import Clusters, WorkloadCopies
+from lens_perf.performance.workload_copies import WorkloadCopies
 
 
 class CopyReaders:

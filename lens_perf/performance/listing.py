@@ -1,22 +1,11 @@
 """What there is to ask about: the clusters, whether each can be reached, and their workloads."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from lens_perf.performance import workload_list
+from lens_perf.performance.cluster_interface import Clusters
 from lens_perf.performance.readiness import Readiness
 from lens_perf.performance.workload_list import ListQuestion, WorkloadLister
-
-
-class Clusters(workload_list.Clusters, Protocol):
-    """What is needed of the registry."""
-
-    @property
-    def names(self) -> Sequence[str]:
-        """The names of all clusters."""
-
-    def resolve(self, asked: str | None) -> str:
-        """Return the name of the cluster that answers for ``asked``."""
 
 
 class Listing:

@@ -7,6 +7,7 @@ from typing import Any
 
 from lens_perf.config import LimitSettings
 from lens_perf.errors import InvalidParameterError
+from lens_perf.performance.cluster_interface import Clusters
 from lens_perf.performance.copy_interface import Copy
 from lens_perf.performance.freshness.checkpoint import Position, read_position
 from lens_perf.performance.freshness.cursor import Cursor
@@ -25,7 +26,7 @@ from lens_perf.performance.points.query import PointAnswer, PointQuery
 from lens_perf.performance.points.spool import PointBody, Spool
 from lens_perf.performance.points.table_points import write_table_points
 from lens_perf.performance.statements import Transaction
-from lens_perf.performance.workload_copies import Clusters, WorkloadCopies
+from lens_perf.performance.workload_copies import WorkloadCopies
 
 NOT_A_CURSOR = "after must be the cursor of an earlier answer for this workload; leave it empty to start"
 

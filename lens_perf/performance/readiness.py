@@ -2,15 +2,13 @@
 
 import threading
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from lens_perf.errors import ClusterSaturatedError, LensError
-from lens_perf.performance.statements import Transaction
+from lens_perf.performance.cluster_interface import Clusters
 
-# A dial may take two seconds.
+# Connecting may take two seconds.
 BOUND_SECONDS = 2.5
 CACHE_SECONDS = 1.0
 
@@ -22,22 +20,6 @@ FROM training_performance
 WHERE workload_uid = ''
 LIMIT 0
 """
-
-
-class Clusters(Protocol):
-    """What is needed of the registry."""
-
-    @property
-    def names(self) -> Sequence[str]:
-        """The names of all clusters."""
-
-    def read(self, asked: str | None) -> AbstractContextManager[Transaction]:
-        """Borrow a connection to the cluster that answers for ``asked``."""
-
-    def ask_all(
-        self, key: Hashable, names: Sequence[str], ask: Callable[[str], None], seconds: float
-    ) -> tuple[Mapping[str, None], Mapping[str, LensError]]:
-        """Call ``ask`` for each cluster, for ``seconds`` at most."""
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ from lens_perf.performance.source_names import count_by_source
 from lens_perf.performance.source_statement import select_sources
 
 if TYPE_CHECKING:
+    from lens_perf.performance.cluster_interface import Clusters
     from lens_perf.performance.copy_readers import CopyReaders
     from lens_perf.performance.points.query import PointAnswer, PointQuery
     from lens_perf.performance.points.spool import PointBody
-    from lens_perf.performance.workload_copies import Clusters, WorkloadCopies
+    from lens_perf.performance.workload_copies import WorkloadCopies
 
 
 class PerformanceService:

@@ -3,10 +3,11 @@
 import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import Protocol, Self
+from typing import Self
 
+from lens_perf.performance.cluster_interface import Clusters
 from lens_perf.performance.columns.source import Changes
 from lens_perf.performance.columns.statements import copy_ids, copy_records
 from lens_perf.performance.freshness.checkpoint import (
@@ -28,20 +29,6 @@ from lens_perf.performance.freshness.statements import (
 from lens_perf.performance.freshness.tokens import NotATokenError, read_token, write_token
 from lens_perf.performance.selection import Selection
 from lens_perf.performance.statements import RowSink, Transaction
-
-
-class Clusters(Protocol):
-    """What is needed of the registry."""
-
-    def read(self, asked: str | None, within: float | None = None) -> AbstractContextManager[Transaction]:
-        """Borrow a connection for at most ``within`` seconds."""
-
-    def read_in_background(self, asked: str | None, seconds: float) -> AbstractContextManager[Transaction]:
-        """Borrow a connection for ``seconds``, whatever the deadline of requests."""
-
-    def admit_heavy_read(self, asked: str | None) -> AbstractContextManager[None]:
-        """Hold one of the few places for reads of many records, or raise ClusterSaturatedError."""
-
 
 # What a request reads in the snapshot that its copy is exact at.
 Observe = Callable[[Transaction, Position], None]

@@ -3,25 +3,18 @@
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from lens_perf.config import Settings
+from lens_perf.performance.cluster_interface import Clusters
 from lens_perf.performance.columns.columns import Columns
 from lens_perf.performance.columns.manifest import CopyKey
 from lens_perf.performance.columns.verification import Comparison
 from lens_perf.performance.columns.workload_copy import WorkloadCopy
 from lens_perf.performance.patience import Patience
-from lens_perf.performance.table_source import Clusters as SourceClusters
 from lens_perf.performance.table_source import Observe, TableSource
 
 Answer = TypeVar("Answer")
-
-
-class Clusters(SourceClusters, Protocol):
-    """What is needed of the registry."""
-
-    def resolve(self, asked: str | None) -> str:
-        """Return the name of the cluster that answers for ``asked``."""
 
 
 class WorkloadCopies:

@@ -5,14 +5,13 @@ import json
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from lens_perf.errors import InvalidParameterError, LensError
+from lens_perf.performance.cluster_interface import Clusters
 from lens_perf.performance.grouped_workload_queries import select_grouped_activity, select_grouped_details
 from lens_perf.performance.source_names import name_source
-from lens_perf.performance.statements import Transaction
 from lens_perf.performance.workload_queries import select_activity, select_details
 
 # For all clusters together: nobody waits longer for a page because one of them hangs.
@@ -25,18 +24,6 @@ Key = tuple[int, str, str]
 # Of a cluster that did not answer for the first page, a later one shows what there is by then.
 LATEST = 2**63 - 1
 Found = TypeVar("Found")
-
-
-class Clusters(Protocol):
-    """What is needed of the registry."""
-
-    def read(self, asked: str | None, within: float | None = None) -> AbstractContextManager[Transaction]:
-        """Borrow a connection to a cluster, for so many seconds at most."""
-
-    def ask_all(
-        self, key: Hashable, names: Sequence[str], ask: Callable[[str], Found], seconds: float
-    ) -> tuple[Mapping[str, Found], Mapping[str, LensError]]:
-        """Call ``ask`` for each cluster in a bounded number of threads, for ``seconds`` at most."""
 
 
 @dataclass(frozen=True)

@@ -36,29 +36,31 @@ def wheel(built: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Make an environment of an interpreter that holds the wheel and what it requires, as a deployment does."""
-    made: dict[str, Path] = {}
+def install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Make an environment of an interpreter with the wheel: as a deployment does, or with ``requirement`` alone."""
+    made: dict[tuple[str, str], Path] = {}
 
-    def make(python: str) -> Path:
-        if python not in made:
+    def make(python: str, requirement: str = "") -> Path:
+        if (python, requirement) not in made:
             environment = tmp_path_factory.mktemp("environment")
             run(python, "-m", "venv", environment, cwd=environment)
             pip = [environment / "bin/python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-            requirements = ["--require-hashes", "--only-binary", ":all:", "-r", ROOT / "requirements.txt"]
-            ended = try_to_run(*pip, *requirements, cwd=environment)
+            hashed = ["--require-hashes", "--only-binary", ":all:", "-r", ROOT / "requirements.txt"]
+            pinned = ["--constraint", ROOT / "constraints.txt", requirement]
+            ended = try_to_run(*pip, *(pinned if requirement else hashed), cwd=environment)
             offline = any(words in ended.stderr for words in NO_REGISTRY)
             if ended.returncode and offline:
                 skip_outside_ci("pip reaches no registry to install the wheel's requirements from")
             assert ended.returncode == 0, ended.stderr
-            run(*pip, "--no-deps", "--no-index", wheel, cwd=environment)
-            made[python] = environment
-        return made[python]
+            if not requirement:
+                run(*pip, "--no-deps", "--no-index", wheel, cwd=environment)
+            made[python, requirement] = environment
+        return made[python, requirement]
 
     return make
 
 
 @pytest.fixture(scope="session")
-def environment(install: Callable[[str], Path]) -> Path:
+def environment(install: Callable[..., Path]) -> Path:
     """The environment of the interpreter that runs the tests."""
     return install(sys.executable)

