@@ -1,1 +1,1 @@
-"""Readers of what training frameworks write, and the writer that stores their records."""
+"""Readers of the files of training frameworks, and the writer that stores their records."""

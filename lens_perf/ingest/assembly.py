@@ -1,4 +1,4 @@
-"""Puts observations together to records: one for each iteration, counting restarts and repetitions."""
+"""Assembles observations into records: one for each iteration, with restarts and repetitions counted."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -8,14 +8,14 @@ from enum import Enum
 from lens_perf.ingest.read_summary import ReadSummary
 from lens_perf.ingest.records import Mark, MetricValue, Observation, Performance, Record
 
-# Records that wait for more of their metrics. Metrics of one iteration are written close to each other; what comes
-# later still finds its record, in the table.
+# Records that wait for more metrics. Metrics of one iteration are written close to each other; later ones are added to
+# the record in the table.
 MOST_OPEN_RECORDS = 1000
 LARGEST_ITERATION = 2**31 - 1
 
 
 class Repetition(Enum):
-    """What it means that a series tells of the same iteration again, with other values."""
+    """What it means if a series reports the same iteration again, with other values."""
 
     RESTART = "the program was started again"
     ANOTHER_RECORD = "there is more than one value for the iteration"
@@ -31,7 +31,7 @@ class _OpenRecord:
 
 @dataclass(slots=True)
 class _SeriesState:
-    """Where a series stands: its last iteration, and what it told of it, in which session."""
+    """The state of a series: its last iteration, the metrics reported for it, and the session."""
 
     iteration: int
     ordinal: int
@@ -47,11 +47,11 @@ def assemble(
     repetition: Repetition = Repetition.RESTART,
     metadata: frozenset[str] = frozenset(),
 ) -> Iterator[Record | None]:
-    """Yield the records that ``observations`` make up; None where all that was read should be stored.
+    """Yield the records assembled from ``observations``; None where everything read so far should be stored.
 
-    At flat memory: a record leaves when ``MOST_OPEN_RECORDS`` newer ones are open. Within an open record the first
-    value of a metric stays. Fields named by ``metadata`` are kept, but are no metrics: they are not counted, and having
-    them already, or with other values, says nothing.
+    Memory is constant: a record is yielded when ``MOST_OPEN_RECORDS`` newer ones are open. Within an open record the
+    first value of a metric is kept. Fields in ``metadata`` are stored, but are not metrics: they are not counted, and
+    do not distinguish records.
     """
     assembler = _Assembler(summary, first_serial, repetition, metadata)
     for observation in observations:
@@ -81,11 +81,11 @@ class _Assembler:
         self._without_iteration = 0
 
     def start_session(self) -> None:
-        """Judge what comes as from another start of the program, which may tell an iteration again."""
+        """Treat what follows as the output of another start of the program, which may report an iteration again."""
         self._session += 1
 
     def add(self, observation: Observation) -> int:
-        """Add to the observation's record; return how many records are open."""
+        """Add the observation to its record; return the number of open records."""
         ordinal = self._place(observation)
         if ordinal is not None:
             key = (self._serial, observation.iteration, ordinal)
@@ -96,18 +96,18 @@ class _Assembler:
         return len(self._open)
 
     def take_oldest(self) -> Iterator[Record]:
-        """Close the record that was opened first, and yield it unless it was."""
+        """Close the oldest record, and yield it unless it has been yielded."""
         oldest = next(iter(self._open))
         yield from self._take(oldest)
         del self._open[oldest]
 
     def take_changed(self) -> Iterator[Record]:
-        """Yield what was not yielded yet; it stays open for more."""
+        """Yield the records that have not been yielded yet; they stay open."""
         for key in list(self._open):
             yield from self._take(key)
 
     def _place(self, observation: Observation) -> int | None:
-        """Return which record of its iteration an observation adds to, counting restarts; None if it adds nothing."""
+        """Return the record to which an observation adds, counting restarts; None if it adds nothing."""
         series, iteration, _, performance = observation
         if iteration is not None and abs(iteration) > LARGEST_ITERATION:
             self._summary.lose("iterations beyond what the table can hold", str(iteration))
@@ -120,14 +120,14 @@ class _Assembler:
         last = self._series.get(series)
         ordinal = 0
         if last is not None and iteration <= last.iteration:
-            if iteration < last.iteration or self._is_told_again(last, observation):
+            if iteration < last.iteration or self._is_redone(last, observation):
                 self._restart()
             elif self._repetition is Repetition.RESTART and not self._find_news(last, performance):
                 self._summary.skip("lines printed twice")
                 return None
             else:
                 ordinal = self._count_repetition(last, performance)
-            last = self._series.get(series)  # a restart forgets it
+            last = self._series.get(series)  # reset by a restart
         if last is None:
             self._series[series] = _SeriesState(iteration, ordinal, performance, self._session)
         else:
@@ -136,7 +136,7 @@ class _Assembler:
         return ordinal
 
     def _find_room(self, iteration: int, performance: Performance) -> int:
-        """Return which record of an iteration has no other values of the metrics: nothing is lost, as no restart."""
+        """Return the first record of an iteration that has no other values of the metrics."""
         ordinal = self._more.get((self._serial, iteration), 0)
         record = self._open.get((self._serial, iteration, ordinal))
         if record is None or self._agree(record.performance, performance):
@@ -144,8 +144,8 @@ class _Assembler:
         self._more[self._serial, iteration] = ordinal + 1
         return ordinal + 1
 
-    def _is_told_again(self, last: _SeriesState, observation: Observation) -> bool:
-        """Tell whether the iteration, the same as the last, was trained once more."""
+    def _is_redone(self, last: _SeriesState, observation: Observation) -> bool:
+        """Return whether the iteration, the same as the last one, was trained again."""
         if self._repetition is Repetition.RESTART:
             return not self._agree(last.performance, observation.performance)
         return self._session != last.session
@@ -171,7 +171,7 @@ class _Assembler:
             told[name] = value
             record.changed = True
             if name not in self._metadata:
-                # Not update(), which takes three times as long for a few names.
+                # Not update(), which takes three times as long for few names.
                 counts[name] = counts.get(name, 0) + 1
                 self._summary.non_finite += isinstance(value, str)
         if record.created_at is None and observation.created_at is not None:
@@ -190,6 +190,6 @@ class _Assembler:
         return performance.keys() - last.performance.keys() - self._metadata
 
     def _agree(self, earlier: Performance, later: Performance) -> bool:
-        """Tell whether two reports have no metric with different values."""
+        """Return whether two reports have no metric with different values."""
         common = earlier.keys() & later.keys() - self._metadata
         return all(earlier[name] == later[name] for name in common)

@@ -1,4 +1,4 @@
-"""An import from end to end: files of a kind read into records of a workload, stored or only counted."""
+"""Runs an import: reads files of a kind into records of a workload, and stores or only counts them."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -18,8 +18,8 @@ from lens_perf.ingest.wandb_files.reader import METADATA_FIELDS
 
 INCOMPLETE = 3
 
-# In a log, an iteration that is reported again was trained again; in all else a metric may have several values for one
-# iteration, as of a second evaluation.
+# In a log, an iteration that is reported again was trained again; in other inputs a metric may have several values for
+# one iteration, for example of a second evaluation.
 REPETITIONS = {
     Kind.LOG: Repetition.RESTART,
     Kind.HUGGINGFACE: Repetition.ANOTHER_RECORD,
@@ -32,7 +32,7 @@ REPETITIONS = {
 
 @dataclass(frozen=True)
 class ImportJob:
-    """What is to be imported as what. ``kind`` None is to be recognised."""
+    """The files to import, and the workload; with ``kind`` None, the content decides."""
 
     paths: Sequence[Path]
     workload_uid: str
@@ -43,7 +43,7 @@ class ImportJob:
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What an import read and wrote; its text is for people. ``written`` is None if nothing was to be stored."""
+    """The result of an import; ``str()`` formats it for people. ``written`` is None after a dry run."""
 
     kind: Kind
     read: ReadSummary
@@ -51,7 +51,7 @@ class ImportReport:
 
     @property
     def status(self) -> int:
-        """The exit status of the command: 0, or 3 if the input is damaged or values of it could not be kept."""
+        """The exit status of the command: 0, or 3 if the input is damaged or values were lost."""
         return 0 if self.read.is_complete else INCOMPLETE
 
     def as_json(self) -> dict[str, Any]:
@@ -64,15 +64,15 @@ class ImportReport:
         }
 
     def __str__(self) -> str:
-        wrote = self.written.format() if self.written else "wrote nothing: a dry run"
+        wrote = self.written.format() if self.written else "wrote nothing (dry run)"
         return f"{self.read.format()}\n{wrote}"
 
 
 def run_import(job: ImportJob, connect: Connect | None, warn: Warn = lambda _: None) -> ImportReport:
     """Read the files of ``job`` and store their records, in batches; without ``connect``, only count them.
 
-    While it follows a file or a pipe, a database that is away is waited for, which ``warn`` hears of. Raises
-    ImportInputError when nothing can be read, and the LensError of a cluster that cannot be written to.
+    While following a file or a pipe, it waits for a database that cannot be reached, and calls ``warn``. Raises
+    ImportInputError if nothing can be read, and ClusterError if the cluster cannot be written to.
     """
     summary, written = ReadSummary(), WriteSummary() if connect else None
     kind = job.kind
@@ -108,7 +108,7 @@ def _open_store(
 
 
 EXPECTED = {
-    Kind.LOG: "a line that reports an iteration in a dialect that is known",
+    Kind.LOG: "a line that reports an iteration in a known dialect",
     Kind.TENSORBOARD: "a scalar",
     Kind.WANDB: "a row of history",
     Kind.HUGGINGFACE: "an entry of log_history or a number of results",
@@ -122,4 +122,4 @@ def _describe_nothing(job: ImportJob, kind: Kind, summary: ReadSummary) -> str:
     read = ", ".join(f"{count:,} {what}" for what, count in summary.read.items()) or "nothing"
     findings = "".join(f"; {damage}" for damage in summary.damages)
     known = f": {', '.join(each.name for each in job.options.log.dialects)}" if kind is Kind.LOG else ""
-    return f"{names}: nothing to import: none holds {EXPECTED[kind]}{known} (read {read}){findings}"
+    return f"{names}: nothing to import: expected {EXPECTED[kind]}{known} (read {read}){findings}"

@@ -1,4 +1,4 @@
-"""Keeps rows of one iteration in one record as long as they do not contradict each other."""
+"""Keeps rows of one iteration in one record while they do not contradict each other."""
 
 from collections.abc import Set as AbstractSet
 
@@ -8,11 +8,11 @@ Row = dict[str, MetricValue]
 
 
 class IterationRows:
-    """Leaves out of each row what an earlier row of its iteration reported with the same value.
+    """Removes from each row the metrics that an earlier row of its iteration reported with the same value.
 
     Programs report an iteration in several rows (training, then evaluation), and repeat the epoch in each. A metric
-    with another value makes the row a record of its own. ``varying`` names metrics whose values always differ;
-    ``counts_repeats`` says whether a row that brings nothing new is a record of its own, too.
+    with another value makes the row a separate record. ``varying`` names metrics whose values always differ;
+    ``counts_repeats`` says whether a row without new metrics is a separate record, too.
     """
 
     def __init__(self, varying: AbstractSet[str] = frozenset(), *, counts_repeats: bool = False) -> None:
@@ -22,11 +22,11 @@ class IterationRows:
         self._reported: Row = {}
 
     def start_session(self) -> None:
-        """Compare no row that follows with those before."""
+        """Do not compare the following rows with previous ones."""
         self._iteration, self._reported = None, {}
 
     def reduce(self, iteration: int | None, row: Row) -> Row:
-        """Return what is new in the row; all of it if it needs a record of its own; nothing if it is repeated."""
+        """Return the new metrics of the row; all of them if it needs a separate record; none if it is repeated."""
         reported = self._reported
         if iteration is None or iteration != self._iteration:
             self._iteration, self._reported = iteration, dict(row)

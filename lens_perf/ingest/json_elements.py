@@ -1,4 +1,4 @@
-"""Splits the text of a JSON array into its elements without parsing them, so that a damaged one costs no other."""
+"""Splits the text of a JSON array into its elements without parsing them, so that a damaged one affects no other."""
 
 import re
 from collections.abc import Iterator
@@ -6,21 +6,21 @@ from typing import NamedTuple
 
 OUTSIDE = re.compile(rb'["{}\[\]]')
 IN_TEXT = re.compile(rb'["\\]')
-# An element that is longer is none: it would have to be held in memory as a whole.
+# A longer element is skipped, because it would have to fit in memory.
 LONGEST_ELEMENT = 1 << 24
 
 
 class Element(NamedTuple):
-    """The bytes of an object or array in an array, None if there are too many, and the byte where it begins."""
+    """The bytes of an object or array in an array, None if they are too many, and their offset in the file."""
 
     byte: int
     content: bytes | None
 
 
 class ElementSplitter:
-    """Takes the bytes that follow the ``[`` of an array, and gives out the objects and arrays in it.
+    """Takes the bytes after the ``[`` of an array, and yields its objects and arrays.
 
-    Each byte is looked at once. What else is in the array, numbers and texts, is passed over.
+    Each byte is examined once. Other elements, such as numbers and strings, are skipped.
     """
 
     def __init__(self, byte: int) -> None:
@@ -35,7 +35,7 @@ class ElementSplitter:
 
     @property
     def open_byte(self) -> int:
-        """Where an element that has not ended begins, or else where the bytes end that were taken."""
+        """The offset of the element that has not ended, or else of the end of the bytes taken."""
         return self._start if self._depth else self._byte
 
     def feed(self, block: bytes) -> Iterator[Element]:
@@ -61,7 +61,7 @@ class ElementSplitter:
             self._parts.clear()
 
     def _find_next(self, block: bytes, position: int) -> int:
-        """Return where a character stands that opens or closes something; -1 if none does from ``position`` on."""
+        """Return the position of the next bracket or quote from ``position`` on, or -1."""
         while position < len(block):
             if self._is_escaped:
                 self._is_escaped = False

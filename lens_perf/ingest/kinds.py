@@ -1,4 +1,4 @@
-"""Opens the files of each kind and reads them, once or while they grow, as one stream of observations."""
+"""Reads the files of each kind, once or while they grow, as one stream of observations."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -36,15 +36,15 @@ from lens_perf.ingest.wandb_files.reader import order_wandb_files, read_wandb_fi
 
 Observations = Iterator[Observation | Mark]
 
-# A second may pass from a line's appearance to its record; this leaves most of it to the database.
+# A line may take a second to become a record; this leaves most of the second to the database.
 POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """How to read: what logs and tables leave open, the iteration of W&B files, and whether to wait for more.
+    """Options for reading: those of logs and tables, the iteration of W&B files, and whether to follow growing files.
 
-    ``stopped`` ends the waiting. ``max_unpacked`` is how many bytes a compressed file may unpack to.
+    ``stopped`` ends the following. ``max_unpacked`` is the maximum size in bytes to which a compressed file may unpack.
     """
 
     log: LogOptions = field(default_factory=LogOptions)
@@ -57,7 +57,7 @@ class SourceOptions:
 
 
 def read_sources(kind: Kind, paths: Sequence[Path], summary: ReadSummary, options: SourceOptions) -> Observations:
-    """Yield what the files of ``paths`` tell. Raises ImportInputError."""
+    """Yield the observations in the files of ``paths``. Raises ImportInputError."""
     if STANDARD_INPUT in paths:
         return _read_standard_input(kind, paths, summary, options)
     if not options.follow:
@@ -87,7 +87,7 @@ def _follow_last(
 
 
 def _follow(find_new: Callable[[], Iterable[Observations]], stopped: Event) -> Observations:
-    """Yield from several readers in turns, from each until it has no more for now, until ``stopped``."""
+    """Yield from several readers in turn, from each until it has no more data for now, until ``stopped``."""
     readers: list[Observations] = []
     while not stopped.is_set():
         readers += find_new()
@@ -108,7 +108,7 @@ def _give_once(readers: list[Observations]) -> list[Observations]:
 def _find_new_event_files(
     paths: Sequence[Path], summary: ReadSummary, known: set[Path], names: TagNames
 ) -> list[Observations]:
-    """Return readers of the event files that appeared since the last look: a restarted program begins another one."""
+    """Return readers of the event files that are new since the last check: a restarted program creates one."""
     files = find_files(Kind.TENSORBOARD, paths)
     if known.issuperset(files):
         return []

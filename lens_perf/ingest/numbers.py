@@ -15,7 +15,7 @@ NUMBER = re.compile(r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?", re.ASC
 WHOLE = re.compile(r"[-+]?\d{1,19}(?:\.0*+)?", re.ASCII)
 SPELLINGS = {"nan": "NaN", "inf": "Infinity", "infinity": "Infinity"}
 NON_FINITE = frozenset({"NaN", "Infinity", "-Infinity"})
-# No two decimals of so few digits have the same 64-bit float.
+# No two decimals with this few digits have the same 64-bit float.
 ALWAYS_KEPT_DIGITS = 15
 LONGEST_WHOLE = 310
 FIRST_BEYOND = 1 << 1024
@@ -25,25 +25,25 @@ OUT_OF_RANGE = "numbers beyond the range of a 64-bit float"
 
 
 class JsonError(ValueError):
-    """Text that is no JSON, or nested too deeply to be read."""
+    """Text that is not JSON, or is nested too deeply."""
 
 
 class _OutOfRange:
-    """Stands for a number of a JSON text that no 64-bit float is near to."""
+    """Represents a number in JSON that is out of the range of a 64-bit float."""
 
 
 BEYOND = _OutOfRange()
 
 
 def spell_float(value: float) -> MetricValue:
-    """Return a float that is finite as it is, and another as the text that stands for it in JSONB."""
+    """Return a finite float unchanged, and another as the text that represents it in JSONB."""
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def parse_whole(value: Any) -> int | None:
-    """Return the integer that ``value`` is, be it written as 40, 40.0, "40" or "40.0"; None for all else."""
+    """Return the integer that ``value`` represents, as 40, 40.0, "40" or "40.0"; None for anything else."""
     if type(value) is int:
         return value
     if type(value) is float and value.is_integer():
@@ -54,15 +54,15 @@ def parse_whole(value: Any) -> int | None:
 
 
 class NumberReader:
-    """Reads the numbers of one import; ``summary`` counts those that are rounded, lost or no numbers at all."""
+    """Reads the numbers of one import; ``summary`` counts those that are rounded or lost, and other values."""
 
     def __init__(self, summary: ReadSummary) -> None:
         self._summary = summary
 
     def load_json(self, text: str) -> Any:
-        """Return what a JSON text holds. Raises JsonError.
+        """Return the value of a JSON text. Raises JsonError.
 
-        A name that is given twice in one object keeps its last value; the others are lost.
+        Of several values with one name in an object, the last is kept; the others are lost.
         """
         try:
             return json.loads(
@@ -74,16 +74,17 @@ class NumberReader:
             raise JsonError(str(error)) from None
 
     def parse_text(self, text: str, name: str) -> MetricValue:
-        """Return the number that ``text`` is as a whole, also one that is not finite, as text; None for all else."""
+        """Return the number in ``text``, or the text of a non-finite one; None if it is anything else."""
         if NUMBER.fullmatch(text) is not None:
             return self.check(self._parse_int(text) if text.lstrip("+-").isdigit() else self._parse_float(text), name)
         word = SPELLINGS.get(text.lstrip("+-").lower())
         return self.check(f"-{word}" if word == "Infinity" and text.startswith("-") else word or text, name)
 
     def check(self, value: Any, name: str) -> MetricValue:
-        """Return the metric value that a JSON value is, a number or the text of one that is not finite.
+        """Return a JSON value as the value of a metric: a number, or the text of a non-finite one.
 
-        None for all else, which is counted, but for null and an empty text, which say that there is no value.
+        Returns None for anything else, which is counted, except null and an empty text, which mean that there is no
+        value.
         """
         if type(value) is float:
             return spell_float(value)
@@ -120,5 +121,5 @@ def is_rounded(text: str, number: float) -> bool:
     """Return whether the shortest decimal of ``number``, which is stored, is another number than ``text``."""
     try:
         return Decimal(text) != Decimal(repr(number))
-    except InvalidOperation:  # an exponent beyond all decimals, of a zero
+    except InvalidOperation:  # a zero with an exponent beyond the range of decimals
         return bool(text.lower().partition("e")[0].strip("+-0."))

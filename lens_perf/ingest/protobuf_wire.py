@@ -11,7 +11,7 @@ VARINT, FIXED64, LENGTH_DELIMITED, FIXED32 = 0, 1, 2, 5
 
 
 class MessageError(ValueError):
-    """Bytes that are no message."""
+    """Bytes that are not a message."""
 
 
 def read_varint(buffer: bytes, position: int) -> tuple[int, int]:
@@ -32,7 +32,7 @@ def read_varint(buffer: bytes, position: int) -> tuple[int, int]:
 def read_fields(buffer: bytes) -> Iterator[tuple[int, int, int | bytes]]:
     """Yield number, wire type and value of each field: an unsigned integer for a varint, else the bytes.
 
-    Raises MessageError where the buffer is cut off or holds what no writer of today writes (groups).
+    Raises MessageError if the buffer is truncated or contains groups, which are obsolete.
     """
     position = 0
     while position < len(buffer):
@@ -55,7 +55,7 @@ def read_fields(buffer: bytes) -> Iterator[tuple[int, int, int | bytes]]:
 
 
 def as_signed(value: int) -> int:
-    """Return the int64 that a varint stands for: negative numbers are written in two's complement."""
+    """Return the int64 of a varint: negative numbers are in two's complement."""
     return value - (1 << 64) if value >= 1 << 63 else value
 
 

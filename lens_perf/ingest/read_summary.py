@@ -149,7 +149,7 @@ class ReadSummary:
 
     def as_json(self) -> dict[str, Any]:
         """Return the findings as an object for scripts; its keys are the names of the fields."""
-        # asdict() breaks counters: it makes one of their pairs.
+        # asdict() breaks counters: it builds a Counter of their items.
         plain = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "texts"}
         return plain | {
             "skipped": {reason: asdict(skipped) for reason, skipped in self.skipped.items()},

@@ -27,7 +27,7 @@ NEAREST_HEAD_SIZE = 1 << 20
 
 
 class Kind(StrEnum):
-    """What an import can read."""
+    """The kinds of input."""
 
     LOG = "log"
     TENSORBOARD = "tensorboard"
@@ -47,8 +47,8 @@ DATA_SOURCES = {
 }
 
 TRAINER_STATE = "trainer_state.json"
-# How the files of each kind are called, for those within directories. Where a directory holds several kinds, the first
-# one is chosen: what was written for machines tells more than what was printed.
+# Names of the files of each kind in directories. If a directory has several kinds, the first one is chosen: files
+# written for programs contain more than printed text.
 FILE_PATTERNS = {
     Kind.WANDB: ("*.wandb", "*.wandb.gz"),
     Kind.TENSORBOARD: ("*tfevents*",),
@@ -61,7 +61,7 @@ FILE_PATTERNS = {
 
 @dataclass(frozen=True)
 class Choice:
-    """A kind of input and why it was chosen, a clause for people."""
+    """A kind of input, and a clause that says why it was chosen."""
 
     kind: Kind
     reason: str
@@ -70,7 +70,7 @@ class Choice:
 def choose_kind(paths: Sequence[Path], dialects: Sequence[Dialect]) -> Choice:
     """Choose the kind of ``paths`` by their content, logs in one of ``dialects``.
 
-    Raises ImportInputError if they are of none, which lists the dialects and what comes nearest.
+    Raises ImportInputError if they are of no kind; the message lists the dialects and the closest line.
     """
     for path in paths:
         if path == STANDARD_INPUT:
@@ -96,10 +96,10 @@ def _describe_nearest(paths: Sequence[Path], dialects: Sequence[Dialect]) -> str
 
 
 def find_files(kind: Kind, paths: Sequence[Path]) -> dict[Path, Path]:
-    """Return the files among ``paths`` and, for those that are directories, of the kind's names within them, sorted.
+    """Return the files in ``paths``, and those of the kind in directories, sorted.
 
-    Each with the directory it was found through: the one given, or its own. Raises ImportInputError for a directory
-    without any.
+    Each is paired with the directory it was found in: the given one, or its own. Raises ImportInputError for a
+    directory without such files.
     """
     found: dict[Path, Path] = {}
     for path in paths:
@@ -111,8 +111,8 @@ def find_files(kind: Kind, paths: Sequence[Path]) -> dict[Path, Path]:
 def list_regular_files(directory: Path) -> Iterator[Path]:
     """Yield the regular files in and below ``directory``, sorted within each directory.
 
-    Pipes and devices are none, and links are not followed: what they lead to is somebody else's, and may be readable
-    to the user who imports but not to the one who made the link.
+    Pipes and devices are skipped, and links are not followed: their targets may be files of other users, readable to
+    the user who imports but not to the one who created the link.
     """
     for path, directories, names in os.walk(directory):
         directories.sort()
@@ -125,12 +125,12 @@ def list_regular_files(directory: Path) -> Iterator[Path]:
 def _is_regular(file: Path) -> bool:
     try:
         return stat.S_ISREG(file.lstat().st_mode)
-    except OSError:  # gone since it was listed
+    except OSError:  # removed since it was listed
         return False
 
 
 def _matches(kind: Kind, file: Path) -> bool:
-    """Return whether a file of a directory is of a kind: by its name, and a table by its content, too."""
+    """Return whether a file in a directory is of a kind, by its name, and for tables also by its content."""
     if not any(fnmatchcase(file.name, pattern) for pattern in FILE_PATTERNS[kind]):
         return False
     # Directories hold tables of all kinds; data sets are some of them.
@@ -154,7 +154,7 @@ def _find_in_directory(kind: Kind, directory: Path) -> list[Path]:
 
 
 def _choose_latest(files: Sequence[Path]) -> list[Path]:
-    """Return the latest state and the latest results: each checkpoint of a trainer holds the history up to it."""
+    """Return the latest state and the latest results: each checkpoint has the history up to it."""
     states = [file for file in files if file.name == TRAINER_STATE]
     results = [file for file in files if file.name != TRAINER_STATE]
     return [max(each, key=lambda file: (file.stat().st_mtime, file)) for each in (states, results) if each]

@@ -1,4 +1,4 @@
-"""Stores records so that repeating an import changes nothing: in batches, each one transaction."""
+"""Stores records in batches, one transaction each, so that repeating an import changes nothing."""
 
 import csv
 import io
@@ -16,21 +16,21 @@ BATCH_SIZE = 5000
 
 @dataclass
 class WriteSummary:
-    """How many records were new, replaced one that differed, or were there already."""
+    """Numbers of records that were inserted, replaced, and unchanged."""
 
     inserted: int = 0
     replaced: int = 0
     unchanged: int = 0
 
     def format(self) -> str:
-        """Return one line that tells the counts."""
+        """Return the counts in one line."""
         return f"wrote {self.inserted:,} new records, replaced {self.replaced:,}, left {self.unchanged:,} unchanged"
 
 
 def batch_records(records: Iterable[Record | None]) -> Iterator[list[Record]]:
-    """Yield the records in batches of BATCH_SIZE, or fewer where None asks to store what there is.
+    """Yield the records in batches of BATCH_SIZE, or fewer at a None.
 
-    Records of one key within a batch become one.
+    Records with one key are merged within a batch.
     """
     batch: dict[tuple[int, int | None, int], Record] = {}
     for record in records:
@@ -52,11 +52,11 @@ def _add(earlier: Record, later: Record) -> Record:
 def write_batch(
     connection: Connection, workload_uid: str, data_source: str, batch: Sequence[Record], summary: WriteSummary
 ) -> None:
-    """Store ``batch``, records of different keys, in one transaction.
+    """Store ``batch``, records with different keys, in one transaction.
 
-    A record that is stored already stays as it is if it has the same metrics with the same values, and a time if
-    there is one; else it is deleted and inserted anew with what is added or corrected, keeping its ``created_at``.
-    ``summary`` counts what is committed. Raises psycopg2.Error; writing the same records again is always safe.
+    A stored record is unchanged if it has the same metrics with the same values, and a time if the new one has; else it
+    is deleted and inserted again with the additions and corrections, keeping its ``created_at``. ``summary`` counts
+    what is committed. Raises psycopg2.Error; writing the same records again is always safe.
     """
     connection.autocommit = False
     target = {"workload_uid": workload_uid, "data_source": data_source}
@@ -93,9 +93,9 @@ COPY_INCOMING = "COPY incoming FROM STDIN WITH (FORMAT csv)"
 
 ANALYZE_INCOMING = "ANALYZE incoming"
 
-# A record is known by its serial, its iteration and its place by id among those that share both. So that these places
-# survive, a record that is replaced takes those behind it along. Other writers leave serial NULL where nothing was
-# restarted. An iteration that is NULL finds its like in an arm of its own, since no index serves IS NOT DISTINCT FROM.
+# A record is identified by its serial, its iteration and its position by id among those that share both. To preserve
+# these positions, replacing a record also replaces those after it. Other writers leave serial NULL without restarts.
+# Records whose iteration is NULL are matched separately, since no index supports IS NOT DISTINCT FROM.
 STORE_RECORDS = """
 /* lens_perf: store_records */
 WITH candidates AS (

@@ -1,4 +1,4 @@
-"""What travels through an import: observations, as a reader finds them, and records, future rows of the table."""
+"""The data of an import: observations, which readers yield, and records, which become rows of the table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ for which JSONB has no numbers."""
 
 
 class Observation(NamedTuple):
-    """What one line, event or row tells of an iteration: some of its metrics.
+    """Some metrics of an iteration, from one line, event or row.
 
-    Observations of one ``series`` (a form of line, a tag) come in the order of training, so that an iteration which
-    goes back in it shows a restart. Series None has no order: it only adds to its iteration, in another record where
-    that has other values. ``created_at`` carries a time zone, or is None where the source tells no time; ``iteration``
-    is None where it tells none.
+    Observations of one ``series`` (a form of line, a tag) are in the order of training, so that a decreasing iteration
+    shows a restart. Series None has no order: it only adds to its iteration, in another record if that has other
+    values. ``created_at`` has a time zone, or is None if the source has no time; ``iteration`` is None if the source
+    has none.
     """
 
     series: str | None
@@ -28,7 +28,7 @@ class Observation(NamedTuple):
 
 
 class Mark(Enum):
-    """What a reader says between observations."""
+    """A signal of a reader between observations."""
 
     PAUSE = "nothing more for now: store what there is"
     SESSION = "another start of the training program begins"
@@ -36,10 +36,10 @@ class Mark(Enum):
 
 @dataclass(frozen=True)
 class Record:
-    """One iteration's metrics, or some of them; what is stored of it already is added to.
+    """The metrics of an iteration, or some of them, to be added to the stored ones.
 
-    ``serial`` counts the restarts before this record. Where a source tells several values of one metric for one
-    iteration without a restart, ``ordinal`` numbers the records of that iteration from 0.
+    ``serial`` counts the restarts before this record. If a source has several values of one metric for one iteration
+    without a restart, ``ordinal`` numbers the records of that iteration from 0.
     """
 
     iteration: int | None
@@ -50,5 +50,5 @@ class Record:
 
     @property
     def key(self) -> tuple[int, int | None, int]:
-        """What the record is known by within a workload and data source."""
+        """The key of the record within a workload and data source."""
         return self.serial, self.iteration, self.ordinal

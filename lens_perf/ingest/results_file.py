@@ -1,4 +1,4 @@
-"""Reads what the Trainer of Hugging Face saves at the end, as ``all_results.json``: one object of final metrics."""
+"""Reads ``all_results.json`` and similar files of the Hugging Face Trainer: one object of final metrics."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -8,7 +8,7 @@ from lens_perf.ingest.read_summary import Damage, ReadSummary
 from lens_perf.ingest.records import Observation
 from lens_perf.ingest.trainer_state import find_whole_number, read_entry
 
-# What save_metrics() of the Trainer writes for its splits, whatever the task.
+# Keys that save_metrics() of the Trainer writes for its splits, for every task.
 EVIDENCE = re.compile(
     rb'"(?:train|eval|test|predict)_(?:loss|runtime|samples|samples_per_second|steps_per_second)"\s*+:'
 )
@@ -16,7 +16,7 @@ LARGEST_RESULTS = 1 << 16
 
 
 def looks_like_results(head: bytes) -> bool:
-    """Return whether a file that begins with ``head`` holds the results of a trainer: an object that ends in there."""
+    """Return whether ``head``, the beginning of a file, is the complete object of a trainer's results."""
     text = head.strip()
     is_object = text.startswith(b"{") and text.endswith(b"}") and text.count(b"{") == 1
     return is_object and EVIDENCE.search(text) is not None and b'"step"' not in text
@@ -27,8 +27,8 @@ def read_results(
 ) -> Iterator[Observation]:
     """Yield the results as one Observation.
 
-    The file holds no iteration: it is the ``global_step`` of the trainer's ``state``, the blocks of the file beside it,
-    or else None.
+    The file has no iteration: it is the ``global_step`` of the trainer's ``state``, the blocks of the file in the same
+    directory, or else None.
     """
     numbers = NumberReader(summary)
     content = b"".join(blocks)

@@ -1,4 +1,4 @@
-"""The bytes of an import, by blocks: of plain and gzipped files, of growing files and of standard input."""
+"""Reads the bytes of an import in blocks: plain and gzipped files, growing files and standard input."""
 
 import os
 import queue
@@ -16,19 +16,19 @@ from lens_perf.ingest.read_summary import Damage, ReadSummary
 
 GZIP_MAGIC = b"\x1f\x8b"
 BLOCK_SIZE = 1 << 20
-# Small, so that damage within gzipped data costs little of what was whole before it.
+# Small, so that damage in gzipped data loses little of the good data before it.
 ZIPPED_BLOCK_SIZE = 1 << 14
-# What standard input may run ahead, so that a program that writes into a pipe is not held up while a database is away.
+# Buffer for standard input, so that a program that writes into a pipe does not wait while a database is unreachable.
 MOST_WAITING_BLOCKS = 256
 PIPE_BLOCK_SIZE = 1 << 16
 
-# What compressed data may unpack to: deflate packs a thousand to one, and what is unpacked has to be read.
+# Limit for unpacked data: deflate compresses up to a thousand to one, and everything unpacked has to be read.
 MOST_UNPACKED = 4 << 30
 LIMIT_SETTING = "imports.max_unpacked_mib"
-# Runs of these that are this long at least are passed over at once: of blank lines, or zeros where a file has holes.
+# Longer runs of these are skipped: blank lines, or zero bytes of sparse files.
 LONG_RUN = 1024
 LONG_RUNS = tuple(char * (LONG_RUN // len(char)) for char in (b"\n", b"\r\n", b"\0", b" ", b"\t"))
-# Only from where a run begins: else each character of a run that is too short would be the start of another try.
+# Only at the beginning of a run: otherwise each character of a shorter run would start another attempt.
 BLANK_RUN = re.compile(rb"(?<![\n\r\t \0])[\n\r\t \0]{%d,}+" % LONG_RUN)
 
 Progress = Callable[[int], None]
@@ -45,10 +45,10 @@ def open_source(path: Path) -> BufferedReader:
 def read_blocks(
     path: Path, summary: ReadSummary, on_progress: Progress | None = None, max_unpacked: int = MOST_UNPACKED
 ) -> Iterator[bytes]:
-    """Yield the content of a file, unzipped if it is gzipped; ``on_progress`` hears of every byte read.
+    """Yield the content of a file, unzipped if it is gzipped; ``on_progress`` gets the number of bytes read.
 
-    Gzip data end where they are damaged or unpack to more than ``max_unpacked`` bytes, with a Damage in ``summary``.
-    Raises ImportInputError when the file cannot be read.
+    Gzip data end at damage or after ``max_unpacked`` unpacked bytes, with a Damage in ``summary``. Raises
+    ImportInputError if the file cannot be read.
     """
     report = on_progress or (lambda _: None)
     with open_source(path) as file:
@@ -62,7 +62,7 @@ def read_head(path: Path, size: int) -> bytes:
 
 
 def read_text_head(path: Path, size: int) -> bytes:
-    """Return the first ``size`` bytes of a text, as ``read_head``, without long runs of blanks."""
+    """Return the first ``size`` bytes of a text like ``read_head``, without long runs of blanks."""
     summary = ReadSummary()
     return _take(pass_over_blanks(read_blocks(path, summary), summary), size)
 
@@ -81,7 +81,7 @@ def pass_over_blanks(blocks: Iterable[bytes], summary: ReadSummary) -> Iterator[
 @overload
 def pass_over_blanks(blocks: Iterable[bytes | None], summary: ReadSummary) -> Iterator[bytes | None]: ...
 def pass_over_blanks(blocks: Iterable[bytes | None], summary: ReadSummary) -> Iterator[bytes | None]:
-    """Yield the blocks of a text, each long run of blank characters in them as one; ``summary`` counts their lines."""
+    """Yield the blocks of a text with long runs of blank characters shortened; ``summary`` counts their lines."""
 
     def shorten(run: re.Match[bytes]) -> bytes:
         blank = run.group()
@@ -100,7 +100,7 @@ def pass_over_blanks(blocks: Iterable[bytes | None], summary: ReadSummary) -> It
 
 
 def _peek(path: Path, file: BufferedReader) -> bytes:
-    """Return how a file begins, without reading on: a pipe cannot be read twice."""
+    """Return the beginning of a file without consuming it, since a pipe cannot be read twice."""
     try:
         return file.peek(len(GZIP_MAGIC))[: len(GZIP_MAGIC)]
     except OSError as error:
@@ -109,7 +109,7 @@ def _peek(path: Path, file: BufferedReader) -> bytes:
 
 def _read_some(path: Path, file: BufferedReader, size: int) -> bytes:
     try:
-        # What is there, as a pipe that fills slowly is not to hold back what it has.
+        # Only what is available: a pipe that fills slowly must not delay the data it has.
         return file.read1(size)
     except OSError as error:
         raise ImportInputError(f"{path}: cannot be read: {error.strerror}") from None
@@ -148,10 +148,10 @@ def _unzip(
 
 
 def follow_blocks(path: Path, *, between: bytes = b"") -> Iterator[bytes | None]:
-    """Yield the content of a growing file; None whenever there is no more for now, without waiting.
+    """Yield the content of a growing file, and None whenever there is no more data for now, without waiting.
 
-    Goes over to a new file that takes the path's place and begins again where the file was cut to nothing, with
-    ``between`` before what comes. Never ends; a file that is away is waited for. Raises ImportInputError.
+    Continues with a new file at the same path, and from the beginning of a truncated file, and yields ``between``
+    before that. Never ends; waits for a missing file. Raises ImportInputError.
     """
     file = open_source(path)
     try:
@@ -164,7 +164,7 @@ def follow_blocks(path: Path, *, between: bytes = b"") -> Iterator[bytes | None]
                 file.seek(0)
                 yield between
             elif _was_replaced(path, file):
-                # What was written between the last look and the replacement.
+                # Data written between the last check and the replacement.
                 while block := _read_some(path, file, BLOCK_SIZE):
                     yield block
                 file.close()
@@ -191,7 +191,7 @@ def _was_replaced(path: Path, file: BufferedReader) -> bool:
 
 
 def read_pipe(file: BinaryIO, stopped: Callable[[], bool], wait_seconds: float = 0.2) -> Iterator[bytes | None]:
-    """Yield what arrives in a pipe, None when nothing does for ``wait_seconds``, until its end or until ``stopped``."""
+    """Yield data from a pipe, and None after ``wait_seconds`` without data, until its end or until ``stopped``."""
     arrived: queue.Queue[bytes] = queue.Queue(MOST_WAITING_BLOCKS)
 
     def collect() -> None:

@@ -1,4 +1,4 @@
-"""Makes metric names fit for JSONB, which holds neither NUL nor halves of surrogate pairs, and keeps them apart."""
+"""Makes metric names storable in JSONB, which has neither NUL nor unpaired surrogates, and keeps them distinct."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from lens_perf.ingest.read_summary import ReadSummary
 from lens_perf.ingest.records import Mark, Observation
 
-# A byte that is no UTF-8 arrives as a surrogate between U+DC80 and U+DCFF: Python's surrogateescape.
+# A byte that is not UTF-8 is a surrogate between U+DC80 and U+DCFF: Python's surrogateescape.
 NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
 FIRST_ESCAPED_BYTE, LAST_ESCAPED_BYTE, ESCAPE_BASE = 0xDC80, 0xDCFF, 0xDC00
 LONGEST_NAME = 1024
@@ -18,7 +18,7 @@ TOO_LONG = f"values of metrics with names of more than {LONGEST_NAME:,} characte
 def keep_names_storable(
     observations: Iterable[Observation | Mark], summary: ReadSummary
 ) -> Iterator[Observation | Mark]:
-    """Yield the observations under names that can be stored; ``summary`` says which names were changed or lost."""
+    """Yield the observations with storable names; ``summary`` notes which names were changed or lost."""
     names = StorableNames(summary)
     for item in observations:
         if isinstance(item, Mark) or item.performance.keys() <= names.unchanged:
@@ -28,14 +28,14 @@ def keep_names_storable(
 
 
 class NamesApart:
-    """Gives out each name once: one that is asked for again gets a number behind it."""
+    """Returns each name once, and appends a number to repeated ones."""
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
         self._numbers: dict[str, int] = {}
 
     def take(self, name: str) -> str:
-        """Return ``name``, or with the least number from 2 on that makes it another than all before."""
+        """Return ``name``, with the lowest number from 2 on appended if it was returned before."""
         free, number = name, self._numbers.get(name, 2)
         while free in self._taken:
             free, number = f"{name}_{number}", number + 1
@@ -45,10 +45,10 @@ class NamesApart:
 
 
 class StorableNames:
-    """Remembers what each name of an import is stored as; no two are stored as the same.
+    """Maps the names of an import to distinct stored names.
 
-    Characters that cannot be stored are written as in Python's ``repr``. Where that is the name of another metric
-    already, a number is added.
+    Characters that cannot be stored are escaped as in Python's ``repr``. If the result is the name of another metric, a
+    number is appended.
     """
 
     def __init__(self, summary: ReadSummary) -> None:

@@ -1,4 +1,4 @@
-"""Where the batches of an import go: over one connection, or patiently, each over a connection of its own."""
+"""Stores the batches of an import: over one connection, or each over its own, with retries."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -30,17 +30,17 @@ class Destination:
 
 @contextmanager
 def open_store(destination: Destination, summary: WriteSummary) -> Iterator[Store]:
-    """Store all batches over one connection. Raises the LensError of a cluster that cannot be written to."""
+    """Store all batches over one connection. Raises ClusterError if the cluster cannot be written to."""
     with destination.connect() as connection:
         yield lambda batch: write_batch(connection, destination.workload_uid, destination.data_source, batch, summary)
 
 
 @contextmanager
 def open_patient_store(destination: Destination, summary: WriteSummary, stopped: Event, warn: Warn) -> Iterator[Store]:
-    """Store each batch over a connection of its own, and wait for a cluster that is away until ``stopped``.
+    """Store each batch over its own connection, and wait until ``stopped`` for a cluster that cannot be reached.
 
-    Between batches no connection is held: they may be far apart. Raises the LensError of a cluster that answers but
-    cannot be written to, or that is still away when it is tried a last time.
+    No connection is held between batches, which may be far apart. Raises ClusterError if the cluster answers but cannot
+    be written to, or cannot be reached at the last attempt.
     """
 
     def store(batch: Sequence[Record]) -> None:

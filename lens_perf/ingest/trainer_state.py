@@ -1,4 +1,4 @@
-"""Reads ``trainer_state.json`` of the Hugging Face Trainer: the entries of its ``log_history``, one after the other."""
+"""Reads ``trainer_state.json`` of the Hugging Face Trainer: the entries of its ``log_history``, one by one."""
 
 import json
 import re
@@ -13,12 +13,12 @@ from lens_perf.ingest.records import Observation
 
 HISTORY = re.compile(rb'"log_history"\s*+:\s*+\[')
 RENAMED = {"lr": "learning_rate"}
-# No more than this of a key, blanks and a number is looked for across the end of a block.
+# Maximum length of a key, blanks and a number that can span two blocks.
 LONGEST_KEY = 64
 
 
 def looks_like_trainer_state(head: bytes) -> bool:
-    """Tell whether a file that begins with ``head`` is a trainer's state."""
+    """Return whether ``head`` is the beginning of a trainer's state."""
     return head.lstrip().startswith(b"{") and (b'"log_history"' in head or b'"best_model_checkpoint"' in head)
 
 
@@ -27,8 +27,8 @@ def read_trainer_state(
 ) -> Iterator[Observation]:
     """Yield an Observation for each entry of the history; the iteration is its ``step``.
 
-    The file tells no time. ``max_steps``, which stands behind the history, becomes ``target_iteration``, so the file
-    is read twice. Entries that are damaged, and a history that breaks off, are each a Damage in ``summary``.
+    The file has no times. ``max_steps``, which follows the history, becomes ``target_iteration``, so the file is read
+    twice. Damaged entries and a truncated history are noted as Damage in ``summary``.
     """
     target = find_whole_number(read_blocks(), "max_steps")
     numbers, rows = NumberReader(summary), IterationRows()
@@ -49,7 +49,7 @@ def read_trainer_state(
 
 
 def find_whole_number(blocks: Iterable[bytes], key: str) -> int | None:
-    """Return the first whole number above 0 that a JSON text holds under ``key``, wherever; None if there is none."""
+    """Return the first positive whole number with the key ``key`` anywhere in a JSON text, or None."""
     pattern, rest = re.compile(rb'"%s"\s*+:\s*+(\d{1,19})\D' % key.encode()), b""
     for block in blocks:
         text = rest + block
@@ -88,7 +88,7 @@ def _split_history(blocks: Iterable[bytes], summary: ReadSummary, path: str) -> 
             text, passed = text[cut:], passed + cut
             if found is None:
                 continue
-            splitter, block = ElementSplitter(passed), text  # noqa: PLW2901 - what follows the bracket
+            splitter, block = ElementSplitter(passed), text  # noqa: PLW2901 - the text after the bracket
         yield from splitter.feed(block)
         if splitter.is_closed:
             return
@@ -99,7 +99,7 @@ def _split_history(blocks: Iterable[bytes], summary: ReadSummary, path: str) -> 
 
 
 def read_entry(entry: dict[str, Any], numbers: NumberReader) -> Row:
-    """Return the numbers of an entry by name; a name keeps its spelling where two would become the same."""
+    """Return the numbers of an entry by name; a name is kept as it is if two would become equal."""
     row: Row = {}
     for name, value in entry.items():
         number = numbers.check(value, name)

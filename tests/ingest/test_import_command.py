@@ -67,7 +67,7 @@ def test_a_dry_run_stores_nothing(importer: Importer, log: Path, ask: Ask, app: 
     assert (report["kind"], report["written"], report["read"]["records"]) == ("log", None, 10)
     assert report["read"]["notes"][0].startswith("read as log: ")
     assert ask("sources")["total_count"] == 0
-    assert "a dry run" in importer.run("log", log, options=("--dry-run",)).output
+    assert "(dry run)" in importer.run("log", log, options=("--dry-run",)).output
 
 
 def test_several_files_go_on_one_from_the_other(importer: Importer, log: Path, tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""Readers of what training programs print, each framework's dialect a declaration."""
+"""Readers of training logs; the dialect of each framework is declared in a TOML file."""

@@ -1,4 +1,4 @@
-"""Loads dialects from TOML files: those of the package and those of an operator alike."""
+"""Loads dialects from TOML files, those of the package and an operator's."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ def load_built_in_dialects() -> tuple[Dialect, ...]:
 
 
 def load_dialects(directory: Path | None) -> tuple[Dialect, ...]:
-    """Return the dialects of a directory's ``*.toml`` files and those of the package, of which a file may replace one.
+    """Return the dialects of a directory's ``*.toml`` files and those of the package, which a file may replace.
 
     Raises ConfigError, which names file, form and key.
     """
@@ -62,7 +62,7 @@ def _load_file(path: Path) -> Dialect:
 
 
 def parse_dialect(text: str, where: str) -> Dialect:
-    """Return the dialect that a TOML text declares. Raises ConfigError, which names ``where``, form and key."""
+    """Return the dialect declared in a TOML text. Raises ConfigError, which names ``where``, form and key."""
     try:
         table = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:

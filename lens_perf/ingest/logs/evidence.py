@@ -1,4 +1,4 @@
-"""Chooses the dialect of a log by what its head shows: how many lines each explains, and whether iterations rise."""
+"""Chooses the dialect of a log by its head: how many lines each dialect matches, and whether iterations increase."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,15 +9,15 @@ from lens_perf.ingest.logs.forms import Dialect, Form, Line
 from lens_perf.ingest.logs.lines import find_line_starts, split_whole_lines
 from lens_perf.ingest.logs.stamps import strip_colours
 
-# A line that is longer is not matched: what a trainer reports of an iteration is shorter.
+# Longer lines are not matched: reports of iterations are shorter.
 LONGEST_MATCHED = 1 << 16
-# As many reports decide, or some within so many bytes behind the first line that is understood, or else more bytes.
+# The choice needs this many reports, or some within this many bytes after the first match, or else more bytes.
 ENOUGH_REPORTS, SOME_REPORTS = 400, 10
 ENOUGH_BYTES, MOST_BYTES = 1 << 21, 1 << 24
-# A library's dialect is chosen if no other explains this share of its reports.
+# A library's dialect is chosen if no other dialect has this share of its reports.
 LEAST_SHARE = 0.1
 FEW_REPORTS = 3
-# Lines that are compared with all templates in search of the nearest one.
+# Number of lines compared with all templates to find the closest one.
 MOST_COMPARED = 500
 LONGEST_SHOWN = 120
 BLOCK_SIZE = 1 << 20
@@ -27,10 +27,10 @@ LONGEST_MARKER = 12
 
 @dataclass
 class Tally:
-    """What a dialect explains of a log's head."""
+    """How many lines of a log's head a dialect matches."""
 
     rising: int = 0
-    """Reports whose iteration lies after the one before in their form, or that name none."""
+    """Reports whose iteration is after the previous one of their form, or that have none."""
     falling: int = 0
     lines: int = 0
     """Lines of all forms."""
@@ -55,12 +55,12 @@ class Tally:
 
     @property
     def score(self) -> tuple[int, int, int]:
-        """What is compared: reports that rise, less those that fall; then all lines; then how specific they are."""
+        """The key for comparison: increasing minus decreasing reports, then all lines, then how specific they are."""
         return max(self.rising - self.falling, 0), self.lines, self.weight
 
 
 class Evidence:
-    """What the head of a log shows of its dialect."""
+    """The evidence in the head of a log for its dialect."""
 
     def __init__(self, dialects: Sequence[Dialect]) -> None:
         self._dialects = dialects
@@ -69,7 +69,7 @@ class Evidence:
         self._bytes = 0
 
     def take(self, chunk: bytes) -> bool:
-        """Look at a chunk of whole lines; return whether a line was of a dialect so far."""
+        """Examine a chunk of complete lines; return whether any line so far matched a dialect."""
         for text in read_candidates(chunk, self.markers):
             for dialect in self._dialects:
                 if line := dialect.read(text):
@@ -80,18 +80,18 @@ class Evidence:
 
     @property
     def is_enough(self) -> bool:
-        """Whether a choice can be made before the log ends."""
+        """Whether the evidence is sufficient for a choice."""
         most = max((tally.rising for tally in self._tallies.values()), default=0)
         return most >= ENOUGH_REPORTS or self._bytes >= (ENOUGH_BYTES if most >= SOME_REPORTS else MOST_BYTES)
 
     @property
     def may_be_a_library(self) -> bool:
-        """Whether so far only a library has printed, and that little."""
+        """Whether only a library has printed so far, and only a little."""
         best = self.choose()
         return best is not None and best.library and self._tallies[best.name].rising < FEW_REPORTS
 
     def choose(self) -> Dialect | None:
-        """Return the dialect that explains the head best, or None if none explains a line of it."""
+        """Return the dialect that matches the head best, or None if none matches a line."""
         known = [dialect for dialect in self._dialects if dialect.name in self._tallies]
         best = max(known, key=self._score, default=None)
         programs = [dialect for dialect in known if not dialect.library]
@@ -110,9 +110,9 @@ class Evidence:
 
 @lru_cache(maxsize=4)
 def choose_markers(dialects: tuple[Dialect, ...]) -> tuple[bytes, ...]:
-    """Return a few literals of which each line of the dialects holds one: each is searched for in the whole log.
+    """Return a few literals such that each line of the dialects contains one; the whole log is searched for them.
 
-    Those that are in the most templates are chosen first, so that a handful serves all dialects.
+    Those in most templates are chosen first, so that few are enough for all dialects.
     """
     lines = [literals for dialect in dialects for form in dialect.forms for literals in form.list_literals()]
     left = [{each for each in literals if len(each) >= SHORTEST_MARKER} or literals for literals in lines]
@@ -126,13 +126,13 @@ def choose_markers(dialects: tuple[Dialect, ...]) -> tuple[bytes, ...]:
 
 
 def _list_pieces(literal: str) -> set[str]:
-    """Return the substrings by which a literal may be found; a short one is a marker as a whole."""
+    """Return the substrings of a literal that can be markers; a short literal is a marker as a whole."""
     lengths = range(min(SHORTEST_MARKER, len(literal)), min(LONGEST_MARKER, len(literal)) + 1)
     return {literal[start : start + length] for length in lengths for start in range(len(literal) - length + 1)}
 
 
 def read_candidates(chunk: bytes, markers: Iterable[bytes]) -> Iterator[str]:
-    """Yield the texts of the lines that hold a marker, without colours; what a carriage return overwrites is a line."""
+    """Yield the texts of lines with a marker, without colours; text overwritten by a carriage return is a line."""
     for start in find_line_starts(chunk, markers):
         line = chunk[start : chunk.find(b"\n", start)]
         for _, text in split_overwritten(line):
@@ -140,7 +140,7 @@ def read_candidates(chunk: bytes, markers: Iterable[bytes]) -> Iterator[str]:
 
 
 def split_overwritten(line: bytes) -> list[tuple[str, str]]:
-    """Return the texts that a line shows one after the other on a terminal, each with the one that it overwrites."""
+    """Return the texts that a line shows successively on a terminal, each with the text that it overwrites."""
     if b"\r" not in line and b"\b" not in line:
         return [("", decode(line))]
     parts, before = [], ""
@@ -152,7 +152,7 @@ def split_overwritten(line: bytes) -> list[tuple[str, str]]:
 
 
 def decode(line: bytes) -> str:
-    """Return the text of a line, as far as it may be matched, without colours."""
+    """Return the text of a line up to the maximum length, without colours."""
     return strip_colours(line[: LONGEST_MATCHED + 1].decode("utf-8", "replace"))
 
 
@@ -169,7 +169,7 @@ def recognise(dialects: Sequence[Dialect], head: bytes) -> Dialect | None:
 
 @dataclass(frozen=True)
 class NearMiss:
-    """The line that comes nearest to a form of a dialect, without being of it."""
+    """The line that comes closest to a form of a dialect without matching it."""
 
     dialect: Dialect
     form: Form

@@ -1,4 +1,4 @@
-"""What a dialect of training logs declares: forms of line, and how each is recognised and split into fields."""
+"""Dialects of training logs: forms of line, and how each is recognised and split into fields."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from lens_perf.ingest.logs.values import parse_iteration, parse_number
 
 
 class Purpose(StrEnum):
-    """What a form of line is for. Only a report can show that training was restarted."""
+    """The purpose of a form of line. Only reports can show a restart."""
 
     REPORT = "report"
     EVALUATION = "evaluation"
@@ -20,18 +20,18 @@ class Purpose(StrEnum):
     HEADING = "heading"
 
 
-# Splitters of fields that end by themselves.
+# Splitters of fields with an end of their own.
 CLOSED = frozenset(NAMED_SPLITTERS.values())
-# What launchers put ahead of each line.
+# Prefixes of launchers.
 RANK_AHEAD = re.compile(r"^\[?(?:rank)?[0-9]{1,9}+\]?:(?= )")
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What a line says, its fields still in the words of the log.
+    """The content of a line; fields have the names and values of the log.
 
-    ``prefix`` is the text ahead of the template, ``label`` names the data of an evaluation, ``done`` is the
-    position of a progress bar, ``rest`` are pieces that are not fields, and ``tail`` is what follows the fields.
+    ``prefix`` is the text before the template, ``label`` names the data of an evaluation, ``done`` is the position of a
+    progress bar, ``rest`` are parts that are not fields, and ``tail`` is the text after the fields.
     """
 
     form: "Form"
@@ -49,14 +49,14 @@ class Line:
 class Form:
     """A form of line.
 
-    ``contains`` must all be in the line and ``excludes`` must not. ``splitter`` finds the fields in what ``{fields}``
-    takes, ``names`` says what some become, ``texts`` are fields that hold no number. ``name_prefix`` and
-    ``name_suffix`` surround the names of the metrics, which ``verbatim`` keeps as they are and which lose the ending
-    ``drops``. ``iteration_fields`` may hold the iteration, as ``5`` or ``5/40``. Lines below ``first_iteration`` are no
-    reports. ``joins_next`` adds the line to the report after it, ``last_counts`` takes the last line of an iteration
-    instead of the first. ``field_ahead`` reads one more field from the text ahead of the template, ``whole`` begins
-    the fields where the template does, ``closing`` ends them, and ``continued`` takes fields from the lines that
-    follow, one each.
+    A line must have all of ``contains`` and none of ``excludes``. ``splitter`` finds the fields in ``{fields}``,
+    ``names`` maps some of them to metrics, ``texts`` are fields without numbers. ``name_prefix`` and ``name_suffix``
+    are added to the names of metrics, which ``verbatim`` keeps unchanged and from which the suffix ``drops`` is
+    removed. ``iteration_fields`` may contain the iteration, as ``5`` or ``5/40``. Lines below ``first_iteration`` are
+    not reports. ``joins_next`` adds the line to the report after it, ``last_counts`` uses the last line of an iteration
+    instead of the first. ``field_ahead`` reads one more field from the text before the template, ``whole`` starts the
+    fields at the beginning of the template, ``closing`` ends them, and ``continued`` reads one field from each
+    following line.
     """
 
     name: str
@@ -86,11 +86,11 @@ class Form:
         return self.purpose is Purpose.REPORT
 
     def list_literals(self) -> list[set[str]]:
-        """Return for each template the literals that all its lines hold."""
+        """Return for each template the literals that all its lines contain."""
         return [{*self.contains, *template.literals} for template in self.templates]
 
     def read(self, text: str) -> Line | None:
-        """Return what a line says, or None if it is not of this form."""
+        """Return the content of a line, or None if it does not have this form."""
         if not all(map(text.__contains__, self.contains)) or any(map(text.__contains__, self.excludes)):
             return None
         for template in self.templates:
@@ -105,7 +105,7 @@ class Form:
         return None
 
     def read_following(self, text: str) -> list[tuple[str, str]] | None:
-        """Return the fields on a line that follows a report which is continued; None if the line is another one."""
+        """Return the fields of a line that continues a report; None if the line does not."""
         text = RANK_AHEAD.sub("", text)
         if not text.startswith(" "):
             return None
@@ -140,7 +140,7 @@ class Form:
     def _take_iteration(
         self, fields: list[tuple[str, str]], iteration: int | None, target: int | None
     ) -> tuple[list[tuple[str, str]], int | None, int | None]:
-        """Return the fields without the one that holds the iteration, and what that says."""
+        """Return the fields without the one of the iteration, and the iteration."""
         for name in self.iteration_fields:
             for index, (key, value) in enumerate(fields):
                 current, _, total = value.partition("/")
@@ -150,7 +150,7 @@ class Form:
 
 
 def read_whole(text: str) -> int | None:
-    """Return the whole number that a text is, also as ``40.0`` or ``1e+06``; None for all else."""
+    """Return the whole number in a text such as ``40``, ``40.0`` or ``1e+06``; None for anything else."""
     if text.isascii() and text.isdigit():
         return parse_iteration(text)
     number = parse_number(text)
@@ -167,10 +167,10 @@ def find_field_ahead(prefix: str) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True, eq=False)
 class Dialect:
-    """The forms of line that one family of training programs prints.
+    """The forms of line that a family of training programs prints.
 
-    ``library`` says that the lines come from a library within other programs, whose own dialect goes first. ``reader``
-    names what turns lines into observations where their order is not enough.
+    ``library`` means that the lines come from a library used by other programs, whose own dialect takes precedence.
+    ``reader`` names the reader that turns lines into observations, if their order is not sufficient.
     """
 
     name: str
@@ -179,12 +179,12 @@ class Dialect:
     reader: str = "iterations"
 
     def find_cut(self, text: str) -> Form | None:
-        """Return the form of a report that ``text`` ends before the fields of, if there is one."""
+        """Return the form of a report that is truncated before its fields in ``text``, or None."""
         reports = (form for form in self.forms if form.reports)
         return next((form for form in reports if any(each.is_cut(text) for each in form.templates)), None)
 
     def read(self, text: str) -> Line | None:
-        """Return what a line says by the first form that it is of."""
+        """Return the content of a line by the first form that matches."""
         for form in self.forms:
             if line := form.read(text):
                 return line

@@ -1,4 +1,4 @@
-"""Turns the lines of a dialect whose reports name their iteration into observations."""
+"""Turns the lines of a dialect whose reports have iterations into observations."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from lens_perf.ingest.logs.stamps import find_rank
 from lens_perf.ingest.read_summary import ReadSummary
 from lens_perf.ingest.records import MetricValue, Observation
 
-# Other ranks print an iteration nearly at once; one that lies further back, also by reports, is a restart.
+# Other ranks print an iteration almost at the same time; an older one, also by number of reports, is a restart.
 LARGEST_LAG = 2
 # Evaluations that wait for their report.
 MOST_WAITING = 1000
@@ -20,7 +20,7 @@ AHEAD = "lines ahead of the first iteration"
 
 
 class IterationLines:
-    """Reads the lines of one input. Only reports say where training is; all other lines add to an iteration."""
+    """Reads the lines of one input. Only reports show the progress of training; other lines add to an iteration."""
 
     def __init__(self, summary: ReadSummary, options: LogOptions) -> None:
         self._summary = summary
@@ -39,7 +39,7 @@ class IterationLines:
         self._evaluated: tuple[int | None, dict[str, MetricValue]] = (None, {})
 
     def take(self, line: Line, text: str) -> Iterator[Observation]:
-        """Yield what a line reports, and what waited for it."""
+        """Yield the observations of a line, and those that waited for it."""
         form = line.form
         if form.purpose is Purpose.HEADING:
             yield from self._release()
@@ -52,12 +52,12 @@ class IterationLines:
             yield from self._take_other(line, text)
 
     def settle(self) -> Iterator[Observation]:
-        """Yield what waits for another line, as none will come."""
+        """Yield the waiting observations at the end of the input."""
         yield from self._release()
         yield from self._release_waiting()
 
     def note_other_time(self, line: Line) -> None:
-        """Keep the time of a line of another dialect: the one that counts may have none for the same iteration."""
+        """Note the time of a line of another dialect, for reports without a time."""
         self._times.note_other(line)
 
     def _take_report(self, line: Line, text: str) -> Iterator[Observation]:
@@ -90,7 +90,7 @@ class IterationLines:
             self._summary.skip(AHEAD, text)
 
     def _hold(self, observation: Observation, bar: str) -> Iterator[Observation]:
-        """Hold a report that a later line of its iteration may replace; another bar is that of an evaluation."""
+        """Hold a report that a later line of its iteration may replace; another bar belongs to an evaluation."""
         held = self._held
         if held is None or held.iteration != observation.iteration:
             yield from self._release()
@@ -104,7 +104,7 @@ class IterationLines:
             yield Observation(None, observation.iteration, None, own)
 
     def _release(self) -> Iterator[Observation]:
-        """Yield the report that another line of its iteration could have replaced."""
+        """Yield the held report."""
         held, self._held = self._held, None
         if held:
             self._iteration, self._reported = held.iteration, held
@@ -112,13 +112,13 @@ class IterationLines:
             yield from self._release_waiting()
 
     def _release_waiting(self) -> Iterator[Observation]:
-        """Yield the evaluations that waited to learn which attempt they belong to."""
+        """Yield the evaluations whose attempt is now known."""
         waiting, self._waiting = self._waiting, []
         for observation in waiting:
             yield self._keep_from_report(observation)
 
     def _keep_from_report(self, observation: Observation) -> Observation:
-        """Return an evaluation with other names for what its report has other values of, such as the time so far."""
+        """Return an evaluation with metrics renamed that differ from its report, such as the elapsed time."""
         reported = self._reported
         if reported is None or reported.iteration != observation.iteration:
             return observation
@@ -156,7 +156,7 @@ class IterationLines:
     def _keep_labels_apart(
         self, line: Line, iteration: int | None, performance: dict[str, MetricValue]
     ) -> dict[str, MetricValue]:
-        """Return the metrics of an evaluation, with its label in the names that its iteration has already."""
+        """Return the metrics of an evaluation, with its label added to names that its iteration already has."""
         if self._evaluated[0] != iteration:
             self._evaluated = iteration, {}
         before = self._evaluated[1]

@@ -1,4 +1,4 @@
-"""Turns the fields of lines into metrics, keeping names apart that would collide, and counts what is no number."""
+"""Turns the fields of lines into metrics with distinct names, and counts values that are not numbers."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -15,8 +15,8 @@ NO_VALUE = frozenset({"n/a", "none", "null", "-"})
 class LineMetrics:
     """Reads the fields of the lines of one input.
 
-    A name that comes from folding a field's words belongs to the first field of the input that has it; a field with
-    other words keeps its own spelling.
+    A name derived from a field's words belongs to the first field of the input with that name; a field with other words
+    keeps its original name.
     """
 
     def __init__(self, summary: ReadSummary) -> None:
@@ -25,7 +25,7 @@ class LineMetrics:
         self._taken: set[str] = set()
 
     def read(self, line: Line) -> dict[str, MetricValue]:
-        """Return the metrics of a line's fields; what holds no number is counted in the summary."""
+        """Return the metrics of a line's fields; fields without numbers are counted in the summary."""
         form, found = line.form, dict[str, MetricValue]()
         prefix = f"{self._find_split(line)}_" if line.label and form.name_prefix else form.name_prefix
         for name, text in line.fields:
@@ -44,13 +44,13 @@ class LineMetrics:
         return found
 
     def _count_rounded(self, text: str, metrics: dict[str, MetricValue]) -> None:
-        """Count a decimal of which a 64-bit float keeps only the first digits."""
+        """Count a decimal that a 64-bit float rounds."""
         for value in metrics.values():
             if isinstance(value, float) and NUMBER.fullmatch(text) and is_rounded(text, value):
                 self._summary.rounded += 1
 
     def _find_split(self, line: Line) -> str:
-        """Return which part of the data an evaluation is of, by its label, else by its form."""
+        """Return the split of the data that an evaluation used, by its label, else by its form."""
         words = set(line.label.replace("-", " ").split())
         if "test" in words:
             return "test"
@@ -67,10 +67,10 @@ class LineMetrics:
         )
 
     def _keep_apart(self, metric: str, name: str, form: Form, found: dict[str, MetricValue]) -> str:
-        """Return the name under which a metric of the field ``name`` is kept."""
+        """Return the name for a metric of the field ``name``."""
         kept = self._kept.get((metric, name))
         if kept is None:
-            # Several words of the vocabulary may mean one metric.
+            # Several names of the vocabulary may mean one metric.
             if metric not in found and (form.verbatim or find_field(name, form.names) is not None):
                 return metric
             own_spelling = f"{form.name_prefix}{' '.join(name.split())}{form.name_suffix}"

@@ -1,8 +1,8 @@
-"""Splits the blocks of a log into lines, and finds those that may say something."""
+"""Splits the blocks of a log into lines, and finds the lines with a marker."""
 
 from collections.abc import Iterable, Iterator
 
-# A line that is longer is not a line of text; it is cut, so that memory stays flat.
+# Longer lines are cut, so that memory use is constant.
 LONGEST_LINE = 1 << 20
 
 
@@ -37,7 +37,7 @@ def split_whole_lines(blocks: Iterable[bytes | None]) -> Iterator[bytes | None]:
 
 
 def find_line_starts(chunk: bytes, markers: Iterable[bytes]) -> list[int]:
-    """Return where the lines of ``chunk`` begin that hold a marker, in their order."""
+    """Return the offsets of the lines of ``chunk`` that contain a marker, in order."""
     starts = set()
     for marker in markers:
         position = chunk.find(marker)

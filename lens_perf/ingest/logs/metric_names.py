@@ -1,4 +1,4 @@
-"""From the words of training logs to metric names: one vocabulary for what frameworks call differently."""
+"""Maps names in training logs to metric names: one vocabulary for all frameworks."""
 
 import re
 import tomllib
@@ -15,9 +15,9 @@ __all__ = ["ELAPSED", "FIELDS", "NON_FINITE", "Field", "find_field", "read_field
 
 @dataclass(frozen=True)
 class Field:
-    """What a field of a log becomes: the metric's name and what its number is multiplied by.
+    """The metric of a field: its name and the factor for its number.
 
-    ``parts`` names the numbers of a value that has several between slashes.
+    ``parts`` names the numbers of a value with several numbers between slashes.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Field:
 
 
 ELAPSED = "elapsed_time_per_iteration_ms"
-# Units that become part of a name which is not in the vocabulary.
+# Units that are appended to names that are not in the vocabulary.
 UNITS = {"%": "percent", "gib": "gib", "gb": "gb", "mib": "mib", "mb": "mb", "ms": "ms", "s": "s"}
 NOT_IN_A_NAME = re.compile(r"[\W_]++")
 
@@ -55,7 +55,7 @@ def _read_name(words: str, value: object) -> Field:
 
 
 VOCABULARY = files(__package__) / "vocabulary.toml"
-# Names of fields as logs print them, in lower case. What is not listed keeps its words: see spell_name.
+# Names of fields in logs, in lower case. Other names keep their words: see spell_name.
 FIELDS = read_names(tomllib.loads(VOCABULARY.read_text("utf-8"))["names"])
 
 
@@ -66,21 +66,21 @@ def fold_words(name: str) -> str:
 
 
 def find_field(name: str, fields: Mapping[str, Field]) -> Field | None:
-    """Return what the vocabulary makes of a field; ``fields`` goes first."""
+    """Return the entry of the vocabulary for a field; ``fields`` takes precedence."""
     words = fold_words(name)
     return fields.get(words) or FIELDS.get(words)
 
 
 @lru_cache(maxsize=4096)
 def spell_name(words: str) -> str:
-    """Return ``words`` as a metric name: lower case, all else than letters and digits an underscore."""
+    """Return ``words`` as a metric name: lower case, with underscores for everything but letters and digits."""
     return NOT_IN_A_NAME.sub("_", words.lower()).strip("_")
 
 
 def read_field(name: str, text: str, fields: Mapping[str, Field], *, verbatim: bool = False) -> dict[str, MetricValue]:
-    """Return the metrics of the field that a log calls ``name``; none if ``text`` holds no number.
+    """Return the metrics of the field ``name`` of a log; none if ``text`` has no number.
 
-    ``fields`` goes before the vocabulary. ``verbatim`` keeps a name that is in neither as it is.
+    ``fields`` takes precedence over the vocabulary. ``verbatim`` keeps names that are in neither.
     """
     known = find_field(name, fields)
     if known and known.parts:

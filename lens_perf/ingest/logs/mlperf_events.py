@@ -1,8 +1,8 @@
 """Turns the events of MLPerf logging into observations: https://github.com/mlcommons/logging.
 
-One counter of the events is the iteration: ``samples_count``, or a step where no event has such a count. Events with a
-step alone wait for the next count: it is the step itself, as some programs call it, or so many samples a step. The
-other counters become metrics.
+One counter of the events is the iteration: ``samples_count``, or a step if no event has such a count. Events with only
+a step wait for the next count, which is either the step itself or a number of samples per step. The other counters
+become metrics.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ STEPS = ("step_num", "step")
 COUNTERS = (SAMPLES, *STEPS, "epoch_num")
 SERIES = "training event"
 STATISTICS = "tracked_stats"
-# Iterations whose counters are remembered: events of one stand close to each other.
+# Number of iterations whose counters are kept: events of one iteration are close to each other.
 MOST_NAMED = 1000
 MOST_WAITING = 1000
 NO_EVENT = "MLLOG lines that hold no event"
@@ -34,7 +34,7 @@ OWN_COUNTER = "events that count the steps of an evaluation of their own"
 
 @dataclass(frozen=True)
 class Event:
-    """One event: its key, its numbers, where training is by its counters, and its time."""
+    """One event: its key, its numbers, its counters, and its time."""
 
     key: str
     numbers: dict[str, MetricValue]
@@ -43,7 +43,7 @@ class Event:
 
     @property
     def samples(self) -> int | None:
-        """The samples trained on."""
+        """The number of samples trained on."""
         return parse_whole(self.counters.get(SAMPLES))
 
     @property
@@ -53,16 +53,16 @@ class Event:
 
 
 def parse_event(text: str) -> Event:
-    """Return the event that a JSON text holds. Raises ValueError."""
+    """Return the event in a JSON text. Raises ValueError."""
     try:
         event: dict[str, Any] = load_json(text)[0]
         key, metadata = event["key"], event.get("metadata") or {}
         created_at = datetime.fromtimestamp(event["time_ms"] / 1000, UTC)
         counters = {name: metadata[name] for name in COUNTERS if metadata.get(name) is not None}
-        # The value of a mark of a phase is no metric, but the number of an epoch.
+        # The value of a phase mark is not a metric but the number of an epoch.
         value = None if str(event.get("event_type")).startswith("INTERVAL") else event.get("value")
         pairs = flatten(value if isinstance(value, dict) else {key: value})
-        # A text is a setting, also where it looks like a number.
+        # A text is a setting, even if it looks like a number.
         found = {str(name): parse_number(text) for name, text in pairs if not isinstance(value, str)}
     except (KeyError, TypeError, AttributeError, OverflowError, OSError) as error:
         raise ValueError(str(error)) from None
@@ -70,7 +70,7 @@ def parse_event(text: str) -> Event:
 
 
 def find_ratio(samples: int, step: int) -> int:
-    """Return how many samples a step is, counted from 0 or from 1; 1 if the step itself counts samples."""
+    """Return the number of samples per step, counted from 0 or from 1; 1 if the step itself counts samples."""
     return next((samples // count for count in (step, step + 1) if count and samples % count == 0), 1)
 
 
@@ -88,7 +88,7 @@ class MlperfEvents:
         self._named: dict[int, set[str]] = {}
 
     def take(self, line: Line, text: str) -> Iterator[Observation]:
-        """Yield what an event reports."""
+        """Yield the observations of an event."""
         try:
             event = parse_event(text[text.index("{", len(line.prefix)) :])
         except ValueError:
@@ -108,13 +108,13 @@ class MlperfEvents:
             yield self._observe(event)
 
     def settle(self) -> Iterator[Observation]:
-        """Yield what waits for a count of samples, as none will come."""
+        """Yield the waiting events at the end of the input."""
         if self._waiting:
             self._samples_per_step = self._samples_per_step or 1
         yield from self._release()
 
     def _learn(self, event: Event) -> Iterator[Observation]:
-        """Find out how many samples a step is, and yield what waited for that."""
+        """Determine the number of samples per step, and yield the events that waited for it."""
         samples, step = event.samples, event.step
         if self._samples_per_step is None and samples and self._waiting:
             self._samples_per_step = find_ratio(samples, step or self._waiting[-1].step or 0)
@@ -156,14 +156,14 @@ class MlperfEvents:
             self._summary.note(f"the iteration is the {counter} of an event; its other counters are metrics")
         series, created_at = self._find_series(event, iteration), event.created_at
         if series is None and iteration is not None and self._reached.has_passed(iteration):
-            # Else the clock would say that training went back.
+            # Otherwise times would suggest that training went back.
             return Observation(None, iteration, self._reached.find(iteration), self._join(event, iteration, counter))
         if series is not None and iteration is not None:
             self._reached.add(iteration, created_at)
         return Observation(series, iteration, created_at, self._join(event, iteration, counter))
 
     def _place(self, event: Event) -> tuple[int | None, str]:
-        """Return the iteration of an event, and the counter it comes from."""
+        """Return the iteration of an event, and the counter that it comes from."""
         now, step = self._evaluation, event.step
         if event.samples is not None:
             return event.samples, SAMPLES
@@ -182,11 +182,11 @@ class MlperfEvents:
         if self._last is None or iteration > self._last or self._is_new_run:
             self._last, self._is_new_run = iteration, False
             return SERIES
-        # Some benchmarks give the samples of one block with each: a counter that lags behind is no restart.
+        # Some benchmarks report the samples of one block with each: a counter that lags behind is not a restart.
         return None
 
     def _join(self, event: Event, iteration: int | None, counter: str) -> dict[str, MetricValue]:
-        """Return the numbers of an event and, once for an iteration, its other counters."""
+        """Return the numbers of an event and, once per iteration, its other counters."""
         named = set[str]() if iteration is None else self._named.setdefault(iteration, set())
         if len(self._named) > MOST_NAMED:
             del self._named[next(iter(self._named))]

@@ -1,4 +1,4 @@
-"""What the reader of a log is given besides the log."""
+"""The options of the reader of logs."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
@@ -9,11 +9,11 @@ from lens_perf.ingest.logs.forms import Dialect
 
 @dataclass(frozen=True)
 class LogOptions:
-    """What a log may leave open.
+    """Facts that a log may lack.
 
-    ``timezone`` is that of times without one. ``start_time`` is when training began, for logs without times, and
-    ``logging_steps`` how many iterations lie between reports, for logs without iterations. ``dialects`` are those the
-    log may be in.
+    ``timezone`` is for times without one. ``start_time`` is when training started, for logs without times;
+    ``logging_steps`` is the number of iterations between reports, for logs without iterations. ``dialects`` are the
+    possible dialects of the log.
     """
 
     timezone: tzinfo = UTC

@@ -1,4 +1,4 @@
-"""Turns the dictionaries that the Trainer of Hugging Face prints into observations, and finds their iterations."""
+"""Turns the dictionaries that the Hugging Face Trainer prints into observations, and finds their iterations."""
 
 import re
 from collections.abc import Iterator
@@ -12,11 +12,11 @@ from lens_perf.ingest.logs.values import parse_iteration, parse_number
 from lens_perf.ingest.read_summary import ReadSummary
 from lens_perf.ingest.records import Observation
 
-# As in "10/100 [00:10<01:30,": what tqdm shows of the iterations done and to be done.
+# As in "10/100 [00:10<01:30,": tqdm's number of finished and of all iterations.
 BAR = re.compile(r"(?<![0-9/])(?P<done>[0-9]{1,10})/(?P<total>[0-9]{1,10}) \[[0-9:]++<")
 # Evaluations that are held with the first report.
 MOST_HELD = 1000
-# What the values of a configuration begin with, and no value of a report does.
+# Beginnings of values in configurations, which no value of a report has.
 SETTINGS = ("True", "False", "[", "{", "(")
 NO_REPORTS = "dictionaries that are not reports, such as a configuration"
 REPEATED = "evaluations and final summaries that are printed again, as by other ranks"
@@ -27,7 +27,7 @@ CALLBACK_LINE = "callback line"
 class PrintedDictionaries:
     """Reads the printed dictionaries of one input.
 
-    The iteration is what the dictionary says, else what a progress bar ahead of it in its line says, else counted with
+    The iteration is taken from the dictionary, else from a progress bar before it in its line, else counted with
     ``logging_steps``. Evaluations and the final summary belong to the report before them.
     """
 
@@ -44,7 +44,7 @@ class PrintedDictionaries:
         self._ended: tuple[frozenset[str], str] | None = None
 
     def take(self, line: Line, text: str) -> Iterator[Observation]:
-        """Yield what a dictionary reports, and what waited for it."""
+        """Yield the observations of a dictionary, and those that waited for it."""
         if not is_report(line):
             self._summary.skip(NO_REPORTS, text)
             return
@@ -61,14 +61,14 @@ class PrintedDictionaries:
         yield from self._hold_first(line)
 
     def settle(self) -> Iterator[Observation]:
-        """Yield what waits for another line, as none will come."""
+        """Yield the waiting observations at the end of the input."""
         yield from self._flush_callback()
         waiting, self._first = self._first, []
         for line in waiting:
             yield from self._observe(line)
 
     def note_other_time(self, line: Line) -> None:
-        """Keep the time of a line of another dialect for its iteration."""
+        """Note the time of a line of another dialect for its iteration."""
         self._times.note_other(line)
 
     def _flush_callback(self) -> Iterator[Observation]:
@@ -77,7 +77,7 @@ class PrintedDictionaries:
             yield from self._hold_first(callback)
 
     def _hold_first(self, line: Line) -> Iterator[Observation]:
-        """Hold the first report until the second shows whether it is of the first iteration."""
+        """Hold the first report until the second shows whether it belongs to the first iteration."""
         counts = self._options.logging_steps is not None and not self._reports and self._find_iteration(line) is None
         if self._first and (is_training(line) or len(self._first) > MOST_HELD):
             first, *others = self._first
@@ -93,7 +93,7 @@ class PrintedDictionaries:
             yield from self._observe(line)
 
     def _is_of_first_iteration(self, first: Line, second: Line) -> bool:
-        """Return whether the first report is one of ``logging_first_step``, by the bar or epoch of the second."""
+        """Return whether the first report is due to ``logging_first_step``, by the bar or epoch of the second."""
         done, steps = self._find_iteration(second), self._options.logging_steps
         if done is not None and steps is not None:
             return done[0] <= steps
@@ -114,7 +114,7 @@ class PrintedDictionaries:
             self._iteration, self._reports = iteration, self._reports + 1
             self._state = frozenset(performance)
         elif iteration is not None:
-            # The epoch and the like are the state of training, which the report has more exactly.
+            # The epoch and similar values are the state of training, which the report has more exactly.
             performance = {name: performance[name] for name in performance if is_own(name) or name not in self._state}
         yield Observation(SERIES if training else None, iteration, created_at, performance)
 
@@ -140,7 +140,7 @@ class PrintedDictionaries:
         return ((self._iteration or 0) // steps + 1) * steps, None
 
     def _find_iteration(self, line: Line) -> tuple[int, int | None] | None:
-        """Return the iteration and the target that a line names, itself or by the progress bar ahead of it."""
+        """Return the iteration and the target in a dictionary, or in the progress bar before it."""
         if line.iteration is not None:
             return line.iteration, line.target
         bars = list(BAR.finditer(line.prefix))
@@ -151,7 +151,7 @@ class PrintedDictionaries:
 
 
 def is_report(line: Line) -> bool:
-    """Return whether a dictionary reports metrics: a configuration also holds other values than numbers."""
+    """Return whether a dictionary reports metrics: a configuration also has values other than numbers."""
     fields = dict(line.fields)
     if line.iteration is None and parse_number(fields.get("epoch", "")) is None:
         return False
@@ -166,7 +166,7 @@ def _names_a_report(name: str) -> bool:
 
 
 def is_training(line: Line) -> bool:
-    """Return whether a report is of training: not of an evaluation and not the final summary."""
+    """Return whether a report is about training, not an evaluation or the final summary."""
     names = {name for name, _ in line.fields}
     if names & {"loss", "grad_norm"}:
         return True
@@ -174,7 +174,7 @@ def is_training(line: Line) -> bool:
 
 
 def is_own(name: str) -> bool:
-    """Return whether a metric is of an evaluation or the final summary alone."""
+    """Return whether only an evaluation or the final summary has a metric."""
     return name.startswith(("eval_", "train_"))
 
 

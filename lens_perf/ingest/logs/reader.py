@@ -27,13 +27,13 @@ class DialectReader(Protocol):
     """Turns the lines of one input into observations."""
 
     def take(self, line: Line, text: str) -> Iterator[Observation]:
-        """Yield what a line reports, and what waited for it."""
+        """Yield the observations of a line, and those that waited for it."""
 
     def settle(self) -> Iterator[Observation]:
-        """Yield what waits for another line, as none will come."""
+        """Yield the waiting observations at the end of the input."""
 
     def note_other_time(self, line: Line) -> None:
-        """Keep the time of a line of another dialect for its iteration."""
+        """Note the time of a line of another dialect for its iteration."""
 
 
 READERS: dict[str, Callable[[ReadSummary, LogOptions], DialectReader]] = {

@@ -1,4 +1,4 @@
-"""The times of reports: what their lines say, else what a start and the elapsed times add up to."""
+"""The times of reports: from their lines, else computed from a start and elapsed times."""
 
 from bisect import bisect_left
 from collections import deque
@@ -11,19 +11,19 @@ from lens_perf.ingest.logs.stamps import find_time
 from lens_perf.ingest.read_summary import ReadSummary
 from lens_perf.ingest.records import MetricValue
 
-# Reports whose times are remembered for evaluations that name an earlier iteration.
+# Number of reports whose times are kept for evaluations of an earlier iteration.
 MOST_REMEMBERED = 1000
 
 
 class TimesByIteration:
-    """When training reached each of the latest iterations."""
+    """The times at which training reached the latest iterations."""
 
     def __init__(self) -> None:
         self._iterations: deque[int] = deque(maxlen=MOST_REMEMBERED)
         self._times: deque[datetime | None] = deque(maxlen=MOST_REMEMBERED)
 
     def add(self, iteration: int, moment: datetime | None) -> None:
-        """Remember the time of a report; after a restart, only what comes from there on."""
+        """Store the time of a report; a restart clears earlier times."""
         last = self._iterations[-1] if self._iterations else None
         if iteration == last:
             return
@@ -34,7 +34,7 @@ class TimesByIteration:
         self._times.append(moment)
 
     def find(self, iteration: int) -> datetime | None:
-        """Return when training had reached ``iteration``; None if that is not remembered."""
+        """Return the time at which training reached ``iteration``, or None if it is not stored."""
         place = bisect_left(self._iterations, iteration)
         if place == 0 and len(self._iterations) == MOST_REMEMBERED and iteration != self._iterations[0]:
             return None
@@ -46,7 +46,7 @@ class TimesByIteration:
 
 
 class ReportTimes:
-    """Finds the times of lines, in the text ahead of them or from a start and the elapsed times."""
+    """Finds the times of lines, in the text before them or from a start and elapsed times."""
 
     def __init__(self, summary: ReadSummary, options: LogOptions) -> None:
         self._summary = summary
@@ -57,24 +57,24 @@ class ReportTimes:
         self._other: tuple[int | None, datetime] | None = None
 
     def note_other(self, line: Line) -> None:
-        """Keep the time of a line of another dialect for its iteration."""
+        """Note the time of a line of another dialect for its iteration."""
         if self._last is None and (moment := find_time(line.prefix, self._options.timezone)):
             self._other = line.iteration, moment
 
     def find(
         self, prefix: str, performance: dict[str, MetricValue], iteration: int | None, before: int | None
     ) -> datetime | None:
-        """Return the time of a line that reports ``iteration``, the one after ``before``; None if nothing says it."""
+        """Return the time of a line that reports ``iteration``, the one after ``before``; None if unknown."""
         found = self._find(prefix, performance, iteration, before)
         if iteration is not None:
             self._reached.add(iteration, found)
         return found
 
     def find_other(self, prefix: str, iteration: int | None) -> datetime | None:
-        """Return the time of a line that is no report.
+        """Return the time of a line that is not a report.
 
-        One that names an iteration which training has passed has the time at which that was reached: else the clock
-        would say that training went back.
+        A line of an earlier iteration has the time at which training reached it: otherwise times would suggest that
+        training went back.
         """
         if iteration is not None and self._reached.has_passed(iteration):
             return self._reached.find(iteration)

@@ -9,12 +9,12 @@ OPENING, CLOSING = "([{", ")]}"
 JSON_DECODER = json.JSONDecoder()
 JSON_BRACKET = re.compile(r"[][{}]")
 BRACKET_OR_COMMA = re.compile(r"[][(){},]")
-# Deeper values are none that a trainer prints; Python's own parsers end in a RecursionError some hundred levels down.
+# Trainers print no deeper values; Python's own parsers raise a RecursionError some hundred levels down.
 DEEPEST_JSON = 50
 
 
 class Split(NamedTuple):
-    """The fields of a line as pairs of name and value, the pieces that are not pairs, and what is behind the fields."""
+    """The fields of a line as pairs of name and value, the parts that are not pairs, and the text after the fields."""
 
     pairs: list[tuple[str, str]]
     rest: list[str]
@@ -25,10 +25,10 @@ Splitter = Callable[[str], Split]
 
 
 def split_by(separator: str, assign: str) -> Splitter:
-    """Return the splitter of fields that ``separator`` divides and whose name and value ``assign`` divides.
+    """Return the splitter for fields separated by ``separator``, with ``assign`` between name and value.
 
-    With a blank as ``separator`` a value is one word and all words up to the next ``assign`` are a name. With a blank
-    as ``assign`` the last word of a field is its value. Commas within brackets do not divide fields.
+    With a space as ``separator`` a value is one word and all words up to the next ``assign`` are a name. With a space
+    as ``assign`` the last word of a field is its value. Commas within brackets are not separators.
     """
     if separator == " ":
         return lambda text: _split_words(text, assign)
@@ -54,13 +54,13 @@ def _split_pieces(pieces: list[str], assign: str) -> Split:
         elif index < last:
             rest.append(piece.strip())
         else:
-            # Behind the last separator it may be what another process printed.
+            # Text after the last separator may come from another process.
             tail = piece.strip()
     return Split(pairs, rest, tail)
 
 
 def _split_several(piece: str, assign: str) -> list[tuple[str, str]]:
-    """Return the fields of a piece such as ``epoch: 1 pq: 0 rg: 8``, if it has only such plain names."""
+    """Return the fields of a part such as ``epoch: 1 pq: 0 rg: 8``, if it has only such plain names."""
     pairs, rest, tail = _split_words(piece, assign)
     return pairs if not rest and not tail and all(name.isidentifier() for name, _ in pairs) else []
 
@@ -81,7 +81,7 @@ def _split_words(text: str, assign: str) -> Split:
 
 
 def split_commas(text: str) -> list[str]:
-    """Return the parts of ``text`` between commas that are in no brackets."""
+    """Return the parts of ``text`` between commas that are not in brackets."""
     if not any(bracket in text for bracket in OPENING):
         return text.split(",")
     parts, start, depth = [], 0, 0
@@ -102,9 +102,9 @@ QUOTED = re.compile(r"'(?P<single>(?:[^'\\]|\\.)*+)'|\"(?P<double>(?:[^\"\\]|\\.
 
 
 def split_python_dictionary(text: str) -> Split:
-    """Split the text of a printed Python dictionary behind its brace: keys are strings, values stay as printed.
+    """Split the text of a printed Python dictionary after its brace: keys are strings, values are as printed.
 
-    Nested values are given whole. A dictionary that does not end, or that is none, has no pairs.
+    Nested values are returned as a whole. An incomplete dictionary, or other text, has no pairs.
     """
     pairs: list[tuple[str, str]] = []
     position = 0
@@ -136,9 +136,9 @@ def _read_python_value(text: str, start: int) -> tuple[str, int]:
 
 
 def load_json(text: str) -> tuple[Any, str]:
-    """Return what the JSON value at the start of ``text`` holds, and the text behind it.
+    """Return the JSON value at the start of ``text``, and the text after it.
 
-    Raises ValueError, also for one that is nested too deeply.
+    Raises ValueError, also for a value that is nested too deeply.
     """
     depth = 0
     for found in JSON_BRACKET.finditer(text):
@@ -152,7 +152,7 @@ def load_json(text: str) -> tuple[Any, str]:
 
 
 def split_json_object(text: str) -> Split:
-    """Split the text of a JSON object behind its opening brace; numbers in nested objects keep their own names."""
+    """Split the text of a JSON object after its opening brace; numbers in nested objects keep their own names."""
     try:
         value, tail = load_json("{" + text)
     except ValueError:
@@ -161,7 +161,7 @@ def split_json_object(text: str) -> Split:
 
 
 def flatten(value: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the names and values of an object that are numbers or texts, those of its objects included."""
+    """Yield the names and values of numbers and texts in an object, including nested objects."""
     for name, inner in value.items():
         if isinstance(inner, dict):
             yield from flatten(inner)

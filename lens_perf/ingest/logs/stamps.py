@@ -1,4 +1,4 @@
-"""Times and ranks in what launchers and loggers put ahead of a line."""
+"""Finds times and ranks in the prefixes that launchers and loggers add to lines."""
 
 import re
 from datetime import UTC, datetime, tzinfo
@@ -18,10 +18,10 @@ def strip_colours(text: str) -> str:
 
 
 def find_time(prefix: str, timezone: tzinfo, after: datetime | None = None) -> datetime | None:
-    """Return the last time in ``prefix``, in UTC: where there are two, the program's own follows its logger's.
+    """Return the last time in ``prefix``, in UTC: if there are two, the program's own follows its logger's.
 
-    A time without a zone is in ``timezone``. Where clocks go back, an hour comes twice: a time that would lie before
-    ``after`` is of the second. What looks like a time but is none, as a 31st of June, is no time.
+    A time without a zone is in ``timezone``. When clocks are set back, an hour occurs twice: a time that would be
+    before ``after`` belongs to the second. Invalid times, such as a 31st of June, are ignored.
     """
     found = [match.groupdict() for match in STAMP.finditer(prefix)]
     for parts in reversed(found):
@@ -48,6 +48,6 @@ def _make_time(parts: dict[str, str | None], timezone: tzinfo, after: datetime |
 
 
 def find_rank(prefix: str) -> int | None:
-    """Return which rank of the training program printed a line, where its prefix says so."""
+    """Return the rank that printed a line, if its prefix has it."""
     match = RANK.search(prefix)
     return int(next(group for group in match.groups() if group)) if match else None

@@ -1,14 +1,14 @@
 """Templates of log lines: literal text with placeholders, compiled so that matching one takes linear time.
 
-A template becomes a literal, found by ``str.find``, and a pattern that is matched there. The pattern only has
-possessive quantifiers over single characters, so it never goes back over what it has read.
+A template becomes a literal, found by ``str.find``, and a pattern that is matched there. The pattern has only
+possessive quantifiers over single characters, so it never backtracks.
 """
 
 import re
 from dataclasses import dataclass
 from functools import cached_property
 
-# Places in one line where a template is tried: more are noise, and would make the time grow with their number.
+# Maximum number of positions in a line at which a template is tried, to bound the time.
 MOST_TRIES = 8
 
 NUMBER = r"[0-9]++"
@@ -25,7 +25,7 @@ PLACEHOLDERS = {
     "label": None,
     "any": None,
 }
-"""Patterns of the placeholders; None is for text up to what follows in the template."""
+"""Patterns of the placeholders; None means text up to the next part of the template."""
 REPEATABLE = frozenset({"any", "value"})
 LAST_VALUE = r"\S++"
 
@@ -44,15 +44,15 @@ class Literal:
 
     @property
     def core(self) -> str:
-        """The text without the blanks at its ends."""
+        """The text without blanks at its ends."""
         return self.text.strip(" ")
 
 
 @dataclass(frozen=True)
 class Placeholder:
-    """A part of a line that is found.
+    """A part of a line to be captured.
 
-    ``same`` asks for the text that the placeholder of that name found before. ``field`` is what a value is of.
+    ``same`` requires the text that the placeholder of that name has captured. ``field`` is the field of a value.
     """
 
     name: str
@@ -72,13 +72,13 @@ class Template:
 
     @cached_property
     def anchor(self) -> str:
-        """The literal that the line is searched for; empty where the template holds at the beginning of a line."""
+        """The literal that is searched in the line; empty if the template must match at the beginning of the line."""
         first = self.parts[0]
         return first.core if isinstance(first, Literal) else ""
 
     @cached_property
     def literals(self) -> tuple[str, ...]:
-        """The literals, which every line of the template holds."""
+        """The literals, which every line of the template contains."""
         return tuple(part.core for part in self.parts if isinstance(part, Literal) and part.core)
 
     @cached_property
@@ -88,7 +88,7 @@ class Template:
 
     @cached_property
     def values(self) -> dict[str, str]:
-        """The groups of the pattern that are values, and the fields they are of."""
+        """The groups of the pattern that are values, with their fields."""
         found = {}
         for index, part in enumerate(self.parts):
             if isinstance(part, Placeholder) and not part.same and part.name in {"value", "step", "epoch"}:
@@ -97,7 +97,7 @@ class Template:
 
     @cached_property
     def weight(self) -> int:
-        """How many characters are literal: of two templates that match, the one with more says more."""
+        """The number of literal characters: of two matching templates, the one with more is more specific."""
         return sum(map(len, self.literals))
 
     @cached_property
@@ -112,7 +112,7 @@ class Template:
 
     @cached_property
     def cut_pattern(self) -> re.Pattern[str] | None:
-        """The pattern of a line that ends behind its iteration and target; None for a template without them."""
+        """The pattern of a line that ends after its iteration and target; None for a template without them."""
         names = [getattr(part, "name", "") for part in self.parts]
         if names[-1] != "fields" or "target" not in names:
             return None
@@ -120,21 +120,21 @@ class Template:
         return re.compile(self.pattern_of(last + 1) + r"\s*+\|?+\s*+\Z")
 
     def is_cut(self, text: str) -> bool:
-        """Return whether ``text`` ends where the fields of the template should follow."""
+        """Return whether ``text`` is truncated before the fields of the template."""
         return self.cut_pattern is not None and self._match(self.cut_pattern, text) is not None
 
     def match(self, text: str, start: int = 0) -> re.Match[str] | None:
-        """Return the match at the first of a few places, from ``start`` on, where the template holds."""
+        """Return the first match of the template from ``start`` on, at a limited number of positions."""
         return self._match(self.pattern, text, start)
 
     def match_again(self, text: str, found: re.Match[str]) -> re.Match[str] | None:
-        """Return the match of another line of the template behind the iteration of ``found``, if there is one."""
+        """Return the match of another line of the template after the iteration of ``found``, or None."""
         if not self.anchor or "iteration" not in self.pattern.groupindex:
             return None
         return self.match(text, found.end("iteration"))
 
     def measure(self, text: str) -> int:
-        """Return how many literal characters match from the template's beginning, if more than the first part does."""
+        """Return the number of literal characters that match from the beginning, if more than the first part does."""
         for count in range(len(self.parts), 1, -1):
             if self._match(re.compile(self.pattern_of(count)), text):
                 return sum(len(part.core) for part in self.parts[:count] if isinstance(part, Literal))
@@ -149,7 +149,7 @@ class Template:
             start = text.find(anchor, start + 1)
             if start < 0:
                 return None
-            # "step" within "global_step" is another word.
+            # "step" in "global_step" is another word.
             if start and _is_in_a_word(text[start - 1], anchor[0]):
                 continue
             if found := pattern.match(text, start):

@@ -14,22 +14,22 @@ NUMBER = re.compile(
 NON_FINITE = {"nan": "NaN", "inf": "Infinity", "infinity": "Infinity"}
 # As in np.float64(0.1) or tensor(0.1, device='cuda:0').
 WRAPPERS = ("np.", "numpy.", "tensor(", "torch.tensor(", "Decimal(")
-# A number with more characters is none that a program computed. It also keeps int() below its own limit.
+# Longer numbers are not computed by programs. This also keeps int() below its own limit.
 LONGEST_NUMBER = 400
 LONGEST_ITERATION = 18
 
 
 class Number(NamedTuple):
-    """A number and the unit glued to it, in lower case; NaN and the infinities are texts, as in ``Performance``."""
+    """A number and its unit, in lower case; NaN and the infinities are texts, as in ``Performance``."""
 
     value: int | float | str
     unit: str
 
 
 def parse_number(text: str, factor: int = 1) -> Number | None:
-    """Return the number that ``text`` is, times ``factor``; None if it is none.
+    """Return the number in ``text`` times ``factor``, or None.
 
-    A float is the nearest one to the decimal text, so that it reads back as printed; multiplying is done in decimal.
+    A float is the nearest one to the decimal text, so that it reads back as printed; the multiplication is decimal.
     """
     text = _unwrap(text.strip())
     if len(text) > LONGEST_NUMBER:
@@ -48,15 +48,15 @@ def parse_number(text: str, factor: int = 1) -> Number | None:
 
 
 def parse_iteration(text: str) -> int:
-    """Return the whole number of some digits; one that no table could hold becomes a number that none can."""
+    """Return the whole number in a text of digits; one that is too large becomes a number that no column can store."""
     return int(text) if len(text) <= LONGEST_ITERATION else 10**LONGEST_ITERATION
 
 
 def parse_numbers(text: str, factor: int = 1) -> list[tuple[str, Number]]:
-    """Return the numbers of a value, each with what follows the metric's name; empty if it holds none.
+    """Return the numbers of a value, each with the suffix for the metric's name; empty if there are none.
 
-    ``22.7GiB(11.8%)`` is an amount with its share, ``512.0 (avg 511.8)`` and ``512.0/511.8`` are a value and its
-    average, and a list has a number for each parameter group, or one if all agree.
+    ``22.7GiB(11.8%)`` is an amount and its share, ``512.0 (avg 511.8)`` and ``512.0/511.8`` are a value and its
+    average, and a list has a number for each parameter group, or one if all are equal.
     """
     if number := parse_number(text, factor):
         return [("", number)]
@@ -78,7 +78,7 @@ def _find_pair(text: str) -> tuple[str, str]:
 
 
 def _unwrap(text: str) -> str:
-    """Return the number within what NumPy or PyTorch prints around it."""
+    """Return the number without the text that NumPy or PyTorch prints around it."""
     if text.endswith(")") and text.startswith(WRAPPERS):
         return text.partition("(")[2][:-1].partition(",")[0].strip()
     return text
@@ -113,6 +113,6 @@ def _read_list(text: str) -> list[tuple[str, Number]]:
 
 
 def _find_distinct(groups: list[object]) -> list[object]:
-    """Return the groups without repeats, in their order."""
-    # By what they print as: a list of thousands of groups is not compared each with each.
+    """Return the groups without repetitions, in order."""
+    # By their text: comparing each of thousands of groups with each would be slow.
     return list({repr(group): group for group in groups}.values())

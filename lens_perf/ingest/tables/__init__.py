@@ -1,1 +1,1 @@
-"""Tables of metrics, whatever program wrote them: CSV and JSON lines, a row for each report of an iteration."""
+"""Readers of tables of metrics from any program: CSV and JSON lines, with one row for each report of an iteration."""

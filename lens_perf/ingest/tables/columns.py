@@ -1,4 +1,4 @@
-"""Chooses the columns of a table that are the iteration, its target and the time, by their names and values."""
+"""Chooses the columns of iteration, target and time of a table by their names and values."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ RawRow = Mapping[str, Any]
 
 BLANKS_AND_DASHES = re.compile(r"[\s-]++")
 
-# In the order of preference. Names are compared in lower case, with underscores, as a whole or behind the last slash.
+# In order of preference. Names are compared in lower case, with underscores, as a whole or after the last slash.
 ITERATION_NAMES = (
     "iteration", "global_step", "global_steps", "step", "steps", "current_steps", "training_step", "train_step",
     "optimizer_step", "iter", "iters", "iterations", "it", "num_updates", "n_updates", "update", "updates", "_step",
@@ -30,8 +30,8 @@ TIME_NAMES = (
     "_timestamp", "ts", "time_stamp", "logged_at", "unix_time",
 )  # fmt: skip
 ELAPSED_NAMES = ("elapsed_time", "elapsed", "time_elapsed", "relative_time", "elapsed_seconds", "_runtime")
-# Tables of one value a row: the column that names the metric. Tables of several metrics a row: the column that says
-# what the row was measured on.
+# In tables with one value per row, the column that names the metric; in other tables, the column that names the split
+# of the data.
 METRIC_NAMES, VALUE_NAMES = ("metric", "metric_name", "tag", "key", "name"), ("value",)
 SPLIT_NAMES = ("split", "mode", "phase", "stage", "subset")
 MOST_SPLITS = 10
@@ -40,9 +40,9 @@ MOST_LISTED = 40
 
 @dataclass(frozen=True)
 class TableOptions:
-    """What is known of a table: its columns, the unit of its times, the delimiter of a CSV.
+    """Options of a table: its columns, the unit of its times, the delimiter of a CSV.
 
-    Times without a zone are in ``timezone``; ``start_time`` is where those count from that count from the start.
+    Times without a zone are in ``timezone``; ``start_time`` is added to times since the start.
     """
 
     iteration_column: str | None = None
@@ -55,7 +55,7 @@ class TableOptions:
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of a table that are no metrics of their own."""
+    """The columns of a table that are not metrics."""
 
     iteration: str
     counts_epochs: bool = False
@@ -68,7 +68,7 @@ class Columns:
     own: frozenset[str] = field(default_factory=frozenset)
 
     def describe(self) -> Iterator[str]:
-        """Yield the choices as sentences."""
+        """Yield sentences that describe the choices."""
         epochs = ", as no other column counts iterations" if self.counts_epochs else ""
         yield f"the iteration is {self.iteration}{epochs}"
         if self.time:
@@ -80,9 +80,9 @@ class Columns:
 
 
 def choose_columns(rows: Sequence[RawRow], options: TableOptions) -> Columns | None:
-    """Return the columns of a table that begins with ``rows``; None if none is the iteration or one is missing.
+    """Return the columns of a table that begins with ``rows``; None without an iteration, or if a column is missing.
 
-    Raises ImportInputError when the time column that ``options`` name has no times.
+    Raises ImportInputError if the time column in ``options`` has no times.
     """
     values = _collect_values(rows)
     if _find_missing(options, values):
@@ -133,7 +133,7 @@ def _spell(name: str) -> str:
 
 
 def _list_matches(names: Sequence[str], values: Mapping[str, Any]) -> list[str]:
-    """Return the columns that are called as one of ``names``, the preferred ones first."""
+    """Return the columns with one of the ``names``, in order of preference."""
     whole: dict[str, list[str]] = {}
     ends: dict[str, list[str]] = {}
     for column in values:
@@ -163,7 +163,7 @@ def _are_whole(values: Sequence[Any]) -> bool:
 
 
 def _find_iteration(values: Mapping[str, list[Any]], rows: Sequence[RawRow], epoch: str | None) -> str | None:
-    """Return the preferred column of whole numbers; one that begins again with each epoch comes last."""
+    """Return the preferred column of whole numbers; a column that restarts in each epoch is the last choice."""
     found = [column for column in _list_matches(ITERATION_NAMES, values) if _are_whole(values[column])]
     return min(found, key=lambda column: epoch is not None and _begins_again(column, epoch, rows), default=None)
 

@@ -1,4 +1,4 @@
-"""Splits a CSV file with a header into rows: the delimiter and the names of the columns are found in its lines."""
+"""Splits a CSV file with a header into rows; finds the delimiter and the names of the columns."""
 
 import csv
 import re
@@ -18,22 +18,21 @@ BLANKS = " "
 BLANKS_WITHIN = re.compile(r"\S\s++\S")
 COMMENT = "#"
 MOST_COLUMNS = 10_000
-# A quoted cell may go on over so many lines.
+# Maximum number of lines of a quoted cell.
 MOST_LINES_OF_ROW = 100
-# Stands for the end of the lines: no line has an end in it.
+# Represents the end of the lines: no line contains a line end.
 END = b"\n"
 
 
 def read_csv_rows(
     lines: Iterable[bytes | None], summary: ReadSummary, path: str, delimiter: str | None = None
 ) -> Iterator[RawRow | None]:
-    """Yield the rows as texts by column, None where there is no more for now.
+    """Yield the rows as texts by column, and None where there is no more data for now.
 
-    The delimiter is ``delimiter``, or else the one that gives the header most columns; a blank stands for any number of
-    them. A header may come again, with more columns, as of a program that was started again or that wrote its file
-    anew; in the latter case the rows that come again are passed over. Rows of another number of cells than the header
-    are Damages in ``summary``. Raises ImportInputError when the header has one column, or more
-    than 10,000.
+    The delimiter is ``delimiter``, or else the one that gives the header most columns; a space means any number of
+    spaces. Another header with more columns may follow, from a program that was restarted or rewrote its file; in the
+    latter case repeated rows are skipped. Rows with another number of cells than the header are Damages in ``summary``.
+    Raises ImportInputError if the header has one column, or more than 10,000.
     """
     splitter = _RowSplitter(lines, summary, path, delimiter)
     rewriting = _Rewriting()
@@ -64,12 +63,12 @@ def _check_header(cells: list[str], path: str) -> None:
 
 
 def _is_header(cells: list[str], header: list[str]) -> bool:
-    """Return whether a row is another header: texts alone, with columns of the one before."""
+    """Return whether a row is another header: only texts, with columns of the previous one."""
     return not set(cells).isdisjoint(header) and not any(NUMBER.fullmatch(cell) for cell in cells)
 
 
 def _name_columns(cells: list[str], summary: ReadSummary) -> list[str | None]:
-    """Return the name of each column, None for one without a name; those of one name are numbered."""
+    """Return the name of each column, None for one without a name; repeated names are numbered."""
     names: list[str | None] = []
     apart = NamesApart()
     for cell in cells:
@@ -83,7 +82,7 @@ def _name_columns(cells: list[str], summary: ReadSummary) -> list[str | None]:
 
 
 class _Rewriting:
-    """Knows the rows of a file that a program may write anew, as Lightning does when there are new columns."""
+    """Detects repeated rows of a file that a program rewrites, as Lightning does to add columns."""
 
     def __init__(self) -> None:
         self._hashes = array("q")
@@ -94,7 +93,7 @@ class _Rewriting:
         self._next = 0
 
     def is_new(self, row: RawRow) -> bool:
-        """Return whether the row is not the one that comes next among those that are expected again."""
+        """Return whether the row is not the next of the expected repetitions."""
         found = hash(frozenset(row.items()))
         if self._next < len(self._hashes) and self._hashes[self._next] == found:
             self._next += 1
@@ -105,7 +104,7 @@ class _Rewriting:
 
 
 class _RowSplitter:
-    """Iterates over the rows as lists of cells, None where the lines pause; blank rows and comments are none."""
+    """Iterates over the rows as lists of cells, with None at pauses; skips blank rows and comments."""
 
     def __init__(self, lines: Iterable[bytes | None], summary: ReadSummary, path: str, delimiter: str | None) -> None:
         self._lines = iter(lines)
@@ -139,13 +138,13 @@ class _RowSplitter:
     def _decode(self, line: bytes) -> str:
         text = line.decode("utf-8", "surrogateescape").rstrip("\r")
         if self._byte == 0:
-            # A header may stand in a comment, as numpy writes it.
+            # The header may be a comment, as numpy writes it.
             text = text.removeprefix("\ufeff").removeprefix(COMMENT)
         self._byte += len(line) + 1
         return text
 
     def _split(self, text: str, delimiter: str) -> list[str]:
-        """Return the cells of a row; none of a damaged one, which costs no line but its first."""
+        """Return the cells of a row; none if it is damaged, which loses only its first line."""
         if delimiter == BLANKS:
             return text.split()
         more: list[bytes] = []
@@ -159,7 +158,7 @@ class _RowSplitter:
         return [cell.strip() for cell in cells]
 
     def _continue(self, text: str, more: list[bytes]) -> Iterator[str]:
-        """Yield a line, and those after it as long as a quoted cell goes on, which ``more`` takes."""
+        """Yield a line, and the following ones while a quoted cell continues, and append those to ``more``."""
         yield text + "\n"
         while len(more) < MOST_LINES_OF_ROW and (line := self._take_line()) is not END and line is not None:
             more.append(line)
@@ -167,7 +166,7 @@ class _RowSplitter:
 
 
 def find_delimiter(header: str) -> str:
-    """Return the delimiter that splits a header into most columns; a blank if none does."""
+    """Return the delimiter that splits a header into most columns, or a space if none does."""
     counts = {delimiter: len(_split_header(header, delimiter)) for delimiter in DELIMITERS}
     best = max(counts, key=lambda delimiter: counts[delimiter])
     return best if counts[best] > 1 else BLANKS if BLANKS_WITHIN.search(header) else ","

@@ -1,4 +1,4 @@
-"""Recognises tables of metrics by the head of a file: rows that are whole, with a column that counts iterations."""
+"""Recognises tables of metrics by the head of a file: complete rows with a column that counts iterations."""
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
@@ -15,9 +15,9 @@ LEAST_WHOLE = 0.9
 
 
 def find_csv_iteration(head: bytes, *, is_whole: bool) -> str | None:
-    """Return the column that is the iteration if a file that begins with ``head`` is a CSV of metrics, else None.
+    """Return the iteration column if ``head`` is the beginning of a CSV of metrics, else None.
 
-    ``is_whole`` says that the head is all of the file; else its last line may be cut off.
+    ``is_whole`` means that the head is the complete file; otherwise its last line may be incomplete.
     """
     summary = ReadSummary()
     lines = _drop_cut_line(head, is_whole=is_whole).split(b"\n")
@@ -29,9 +29,9 @@ def find_csv_iteration(head: bytes, *, is_whole: bool) -> str | None:
 
 
 def find_json_iteration(head: bytes, *, is_whole: bool) -> str | None:
-    """Return the name that is the iteration if a file that begins with ``head`` has JSON lines of metrics, else None.
+    """Return the name of the iteration if ``head`` is the beginning of JSON lines of metrics, else None.
 
-    An array of objects is recognised as well. ``is_whole`` is as above.
+    An array of objects is also recognised. ``is_whole`` is as above.
     """
     summary = ReadSummary()
     blocks = [head if head.lstrip().startswith(b"[") else _drop_cut_line(head, is_whole=is_whole)]

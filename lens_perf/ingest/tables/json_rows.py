@@ -17,10 +17,10 @@ SEPARATOR = "."
 
 
 def read_json_rows(blocks: Iterable[bytes | None], summary: ReadSummary, path: str) -> Iterator[RawRow | None]:
-    """Yield the objects as rows, None where there is no more for now.
+    """Yield the objects as rows, and None where there is no more data for now.
 
-    The names of nested objects are joined by dots; a list of a few numbers is one metric if they agree, else one for
-    each, numbered. What is no JSON is a Damage in ``summary``.
+    Names of nested objects are joined by dots; a list of a few numbers is one metric if all are equal, else one metric
+    for each, numbered. Invalid JSON is a Damage in ``summary``.
     """
     numbers = NumberReader(summary)
     for byte, text in _split_texts(iter(blocks), summary, path):
@@ -39,7 +39,7 @@ def read_json_rows(blocks: Iterable[bytes | None], summary: ReadSummary, path: s
 
 
 def _split_texts(blocks: Iterator[bytes | None], summary: ReadSummary, path: str) -> Iterator[tuple[int, bytes | None]]:
-    """Yield the text of each object with the byte where it begins: lines, or elements if all stand in an array."""
+    """Yield the text of each object with its offset: lines, or the elements of an array."""
     first = b""
     for block in blocks:
         if block is None:
@@ -84,7 +84,7 @@ def _split_array(blocks: Iterable[bytes | None], summary: ReadSummary, path: str
 
 
 def flatten(value: Mapping[str, Any], summary: ReadSummary) -> RawRow:
-    """Return the values of an object and of those within it by their joined names."""
+    """Return the values of an object and its nested objects by their joined names."""
     row: dict[str, Any] = {}
     waiting: list[tuple[str, Any]] = list(value.items())[::-1]
     while waiting:

@@ -14,14 +14,14 @@ from lens_perf.ingest.tables.columns import Columns, RawRow, TableOptions, choos
 from lens_perf.ingest.tables.times import parse_duration
 
 SERIES, TARGET = "rows", "target_iteration"
-# How many rows the choice of the columns may wait for.
+# Maximum number of rows read before the columns are chosen.
 MOST_WAITING_ROWS = 1000
 MOST_WAITING_VALUES = 100_000
-# The names of rows that evaluate: such a row may be of an earlier iteration without a restart.
+# Names in rows of evaluations: such a row may have an earlier iteration without a restart.
 EVALUATION = re.compile(
     r"(?:^|[/._ ])(?:val|valid|validation|eval|evaluation|test|dev|predict)(?:[/._ ]|$)", re.IGNORECASE
 )
-# LLaMA-Factory's own names; all other tables keep theirs.
+# Names of LLaMA-Factory; the names of other tables are kept.
 LLAMA_FACTORY = frozenset({"current_steps", "total_steps"})
 LLAMA_FACTORY_NAMES = {"lr": "learning_rate"}
 
@@ -31,8 +31,8 @@ def read_table(
 ) -> Iterator[Observation | Mark]:
     """Yield an Observation for each row of a table, Mark.PAUSE for None.
 
-    The columns are chosen from up to 1,000 rows or those before the first pause. Raises ImportInputError when none
-    of them is the iteration, or when the table has no column that ``options`` name.
+    The columns are chosen from up to 1,000 rows or those before the first pause. Raises ImportInputError if none is the
+    iteration, or a column in ``options`` is missing.
     """
     yield Mark.SESSION
     source = iter(rows)
@@ -53,7 +53,7 @@ def read_table(
 def _wait_for_columns(
     source: Iterator[RawRow | None], waiting: list[RawRow], options: TableOptions
 ) -> Generator[Mark, None, Columns | None]:
-    """Return the columns as soon as they can be chosen; ``waiting`` takes the rows that were read for that."""
+    """Return the columns as soon as they can be chosen; the rows read until then are appended to ``waiting``."""
     values = 0
     for row in source:
         if row is not None:
@@ -88,7 +88,7 @@ class _RowReader:
             summary.note(sentence)
 
     def read(self, row: RawRow) -> Observation | None:
-        """Return what a row reports, or None if that is nothing."""
+        """Return the observation of a row, or None."""
         self._summary.read["rows"] += 1
         performance = self._read_metrics(row)
         iteration, is_own = self._find_iteration(row)
@@ -116,7 +116,7 @@ class _RowReader:
             self._summary.skip(f"rows ahead of the first {column}", ", ".join(performance))
 
     def _find_iteration(self, row: RawRow) -> tuple[int | None, bool]:
-        """Return the row's iteration, or the latest where the row has no such column, and whether it is its own."""
+        """Return the row's iteration, or the latest one if it has none, and whether it is its own."""
         value = row.get(self._columns.iteration)
         if value is None or value == "":
             return self._iteration, False
@@ -124,7 +124,7 @@ class _RowReader:
         return (None if step is None else step + self._find_offset(row, step)), True
 
     def _find_offset(self, row: RawRow, step: int) -> int:
-        """Return what the iterations of earlier epochs add to a step, where steps begin again with each epoch."""
+        """Return the number of iterations of earlier epochs, if steps restart in each epoch."""
         epoch = parse_whole(row.get(self._columns.epoch)) if self._columns.epoch else None
         last_step, last_epoch = self._last_step, self._epoch
         if epoch is None:
@@ -142,7 +142,7 @@ class _RowReader:
         return self._offset
 
     def _find_series(self, row: RawRow, iteration: int, performance: Row, *, is_own: bool) -> str | None:
-        """Return what the row's iteration goes on from; None if it shows no restart when it goes back."""
+        """Return the series of the row's iteration; None if a decrease is not a restart."""
         if self._columns.metric:
             return str(row.get(self._columns.metric))
         last = self._iteration
@@ -174,7 +174,7 @@ class _RowReader:
         return performance
 
     def _read_value(self, name: str, value: Any, performance: Row) -> Row:
-        """Add a value to ``performance``: a number, or a duration in seconds under a name that says so."""
+        """Add a value to ``performance``: a number, or a duration in seconds with a suffix."""
         if isinstance(value, str) and (seconds := parse_duration(value)) is not None:
             name, value = f"{name}_s", seconds
         number = self._numbers.parse_text(value, name) if isinstance(value, str) else self._numbers.check(value, name)

@@ -1,4 +1,4 @@
-"""Reads the times of a table: texts of ISO 8601, numbers since 1970 in any unit, and times since the start."""
+"""Reads the times of a table: ISO 8601 texts, numbers since 1970 in any unit, and times since the start."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from lens_perf.ingest.numbers import NUMBER
 
 SECONDS_PER_UNIT = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 UNIT_WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
-# 1973 in seconds; each next unit begins where the one before would be in the year 5138.
+# 1973 in seconds; each next unit begins where the previous one would be in the year 5138.
 LEAST_SINCE_1970 = 1e8
 FIRST_OF_UNIT = (("ns", 1e17), ("us", 1e14), ("ms", 1e11), ("s", LEAST_SINCE_1970))
 DURATION = re.compile(
@@ -21,10 +21,10 @@ LONGEST_TIME = 64
 
 @dataclass(frozen=True)
 class TimeRule:
-    """How the values of a time column are read.
+    """The interpretation of a time column.
 
-    ``unit`` is that of numbers, one of SECONDS_PER_UNIT, or None for texts. ``since_start`` says that they count from
-    the start of the training, else they are times of a calendar.
+    ``unit`` is that of numbers, one of SECONDS_PER_UNIT, or None for texts. ``since_start`` means times since the start
+    of the training instead of calendar times.
     """
 
     column: str
@@ -37,7 +37,7 @@ class TimeRule:
         return f"{self.column}, in {UNIT_WORDS[self.unit]} since {'the start' if self.since_start else '1970'}"
 
     def read(self, value: Any, timezone: tzinfo, start: datetime | None) -> datetime | None:
-        """Return the time that ``value`` stands for; None if it stands for none, or counts from an unknown start."""
+        """Return the time of ``value``; None if it is not a time, or counts from an unknown start."""
         if self.since_start:
             seconds = self.read_seconds(value)
             return None if seconds is None or start is None else _add(start, seconds)
@@ -54,9 +54,9 @@ class TimeRule:
 
 
 def find_time_rule(column: str, values: list[Any], unit: str | None, timezone: tzinfo) -> TimeRule | None:
-    """Return how ``values``, the first of a column, are read as times; None if most of them are none.
+    """Return the interpretation of ``values``, the first of a column, as times; None if most are not times.
 
-    ``unit`` is that of numbers, if it is known; else their size tells it.
+    ``unit`` is that of numbers, if it is known; else their size decides.
     """
     numbers = [number for value in values if (number := _as_number(value)) is not None]
     if 2 * len(numbers) > len(values):
@@ -73,7 +73,7 @@ def find_time_rule(column: str, values: list[Any], unit: str | None, timezone: t
 
 
 def parse_time(value: Any, timezone: tzinfo) -> datetime | None:
-    """Return the time that a text of ISO 8601 is, with a blank or slashes as well; without a zone, in ``timezone``."""
+    """Return the time in an ISO 8601 text, also with a space or slashes; without a zone, in ``timezone``."""
     if not isinstance(value, str) or not 8 <= len(value) <= LONGEST_TIME:  # noqa: PLR2004 - 20260131
         return None
     try:
@@ -84,7 +84,7 @@ def parse_time(value: Any, timezone: tzinfo) -> datetime | None:
 
 
 def parse_duration(value: Any) -> float | None:
-    """Return the seconds of a text as ``1:05:36`` or ``9 days, 21:39:23``."""
+    """Return the seconds of a text such as ``1:05:36`` or ``9 days, 21:39:23``."""
     match = DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         return None
@@ -94,7 +94,7 @@ def parse_duration(value: Any) -> float | None:
 
 def _as_number(value: Any) -> float | None:
     if type(value) in (int, float):
-        return float(value) if abs(value) < 1e300 else None  # noqa: PLR2004 - an integer may be beyond all floats
+        return float(value) if abs(value) < 1e300 else None  # noqa: PLR2004 - an integer may exceed the range of floats
     if isinstance(value, str) and len(value) <= LONGEST_TIME and NUMBER.fullmatch(value):
         return float(value)
     return None
