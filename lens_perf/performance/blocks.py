@@ -7,13 +7,16 @@ the texts for NaN and infinity. Columns that a block has no value for may be abs
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lens_perf.performance.columns.field_columns import NON_FINITE, TEXT, VALUE
+from lens_perf.performance.columns.field_columns import NON_FINITE, REST, TEXT, VALUE
 from lens_perf.performance.columns.number_text import NON_FINITE_TEXTS, NON_FINITE_VALUES, render
+from lens_perf.performance.columns.rest import read_rest
 from lens_perf.performance.columns.times import to_milliseconds
 from lens_perf.performance.copy_interface import Copy
 from lens_perf.performance.selection import Selection
@@ -22,7 +25,10 @@ INT32 = -(2**31), 2**31 - 1
 RECORD_COLUMNS = ("created_at", "iteration", "serial", "data_source")
 # Of a block with fewer points than one in so many cells, the points are listed one by one.
 SPARSE = 8
+# Points whose texts are some 30 MB.
+LISTED_AT_ONCE = 2**18
 
+Kind = Literal["text", "value"]
 Indices = NDArray[np.int64]
 FieldPlaces = Mapping[str, int]
 
@@ -80,15 +86,20 @@ def read_blocks(
     fields: Sequence[str],
     reading: Reading,
     place: Callable[[pl.DataFrame], pl.DataFrame] = lambda frame: frame,
+    *,
+    keep_entries: bool = True,
 ) -> Iterator["Block"]:
     """Yield the records that are asked for, with ``fields``, in order; ``reading.check`` is called for each block.
 
-    ``place`` adds to all records of the workload, which it gets in order of time, what else they are to have.
+    Fields that few records have stay entries, unless ``keep_entries`` is false. ``place`` adds to all records of the
+    workload, which it gets in order of time, what else they are to have.
     """
     known = {field for _source, field in copy.fields}
     condition = select_records(reading.selection, reading.serials)
     wanted = [field for field in fields if field in known]
-    for frame in copy.blocks(None if len(wanted) == len(known) else wanted, columns=RECORD_COLUMNS):
+    for frame in copy.blocks(
+        None if len(wanted) == len(known) else wanted, columns=RECORD_COLUMNS, keep_entries=keep_entries
+    ):
         reading.check()
         placed = place(frame)
         kept = placed if condition is None else placed.filter(condition)
@@ -111,17 +122,50 @@ class Block:
         for start in range(0, self.height, rows):
             yield Block(self.frame.slice(start, rows), non_finite=self.non_finite)
 
+    @property
+    def has_entries(self) -> bool:
+        """Return whether records have entries beside columns; then their points can only be counted and listed."""
+        return REST in self.columns
+
+    @cached_property
+    def _entries(self) -> pl.DataFrame:
+        """The entries that are data points: ``row``, ``name``, ``text`` and ``value``."""
+        entries = read_rest(self.frame)
+        if not self.non_finite:
+            return entries.drop_nulls("text")
+        codes = pl.col("code")
+        texts = codes.replace_strict([1, 2, 3], NON_FINITE_TEXTS, default=None, return_dtype=pl.String)
+        values = codes.replace_strict([1, 2, 3], NON_FINITE_VALUES, default=None, return_dtype=pl.Float64)
+        return entries.with_columns(
+            pl.coalesce("text", texts).alias("text"), pl.coalesce("value", values).alias("value")
+        ).drop_nulls("text")
+
+    def list_entries(self, fields: Sequence[str]) -> pl.DataFrame:
+        """Return the entries that are data points of ``fields``, with ``field``, in the order of ``list_points``."""
+        numbered = pl.DataFrame({"name": fields, "field": np.arange(len(fields))}, schema_overrides={"name": pl.String})
+        return self._entries.join(numbered, on="name", how="inner").sort("row", "field")
+
     def count_points(self, fields: FieldPlaces) -> dict[str, int]:
         """Return the numbers of data points of those of ``fields`` that have any, in the order of their places."""
         here = {name[len(VALUE) :] for name in self.columns if name.startswith((VALUE, NON_FINITE))}
         # Of very many fields, a block has few.
         wanted = sorted(here & fields.keys(), key=fields.__getitem__) if len(here) < len(fields) else fields
         counts = ((field, sum(self.height - each.null_count() for each in self._carriers(field))) for field in wanted)
-        return {field: count for field, count in counts if count}
+        found = {field: count for field, count in counts if count}
+        if not self.has_entries:
+            return found
+        listed = dict(self._entries["name"].value_counts().iter_rows())
+        found |= {name: count for name, count in listed.items() if name in fields}
+        return {name: found[name] for name in sorted(found, key=fields.__getitem__)}
 
-    def is_sparse(self, counts: Mapping[str, int]) -> bool:
-        """Tell whether the fields of ``counts`` have few points, so that listing them is cheaper than columns."""
-        return sum(counts.values()) * SPARSE < self.height * len(counts)
+    def is_listed(self, counts: Mapping[str, int]) -> bool:
+        """Return whether the points of ``counts`` are to be listed: where they are few for so many columns."""
+        return self.has_entries or sum(counts.values()) * SPARSE < self.height * len(counts)
+
+    def list_pieces(self, counts: Mapping[str, int]) -> Iterator["Block"]:
+        """Yield the block in pieces with some LISTED_AT_ONCE points, of which it has ``counts``."""
+        points = sum(counts.values())
+        return self.slices(max(1, self.height * LISTED_AT_ONCE // max(1, points)))
 
     def having_points(self, fields: Sequence[str]) -> "Block":
         """Return the block without the records that have no data point of ``fields``."""
@@ -188,9 +232,12 @@ class Block:
         return np.logical_or.reduce(masks) if masks else np.zeros(self.height, np.bool_)
 
     def find_points(self, fields: Sequence[str]) -> "PointIndex":
-        """Return where the data points of ``fields`` are, record by record, then in the order of ``fields``."""
+        """Return where the data points of ``fields`` are, record by record, then in the order of ``fields``.
+
+        Entries are not among them.
+        """
         places = number_fields(fields)
-        present = list(self.count_points(places))
+        present = [field for field in self.count_points(places) if self._carriers(field)]
         if not present:
             return PointIndex(np.empty(0, np.int64), np.empty(0, np.int64))
         mask = np.empty((self.height, len(present)), np.bool_)
@@ -218,14 +265,26 @@ class PointIndex:
         return values.gather(places)
 
 
-def list_points(block: Block, fields: Sequence[str], index: PointIndex | None = None) -> pl.DataFrame:
-    """Return a row for each data point: ``field`` (an index into ``fields``), ``text`` and the columns of its record.
+def list_points(block: Block, fields: Sequence[str], kinds: Sequence[Kind] = ("text",)) -> pl.DataFrame:
+    """Return a row for each data point, record by record, then in the order of ``fields``.
 
-    ``index`` are the points wanted, None for all.
+    Its columns are ``row`` (of the record in the block), ``field`` (an index into ``fields``), each of ``kinds``, and
+    those of its record.
     """
-    index = block.find_points(fields) if index is None else index
-    if not len(index.records):
+    index = block.find_points(fields)
+    read = {kind: partial(_read_kind, block, fields, kind) for kind in kinds}
+    found = {kind: index.gather(each) for kind, each in read.items()} if len(index.records) else {}
+    points = pl.DataFrame({"row": index.records, "field": index.fields} | found)
+    if block.has_entries:
+        entries = block.list_entries(fields).select("row", "field", *kinds)
+        points = pl.concat([points, entries]).sort("row", "field") if len(points) else entries
+    if points.is_empty():
         return pl.DataFrame()
-    columns = [block.columns[name].gather(index.records) for name in RECORD_COLUMNS if name in block.columns]
-    texts = index.gather(lambda field, records: block.read_texts(fields[field], records).alias("text"))
-    return pl.DataFrame([pl.Series("field", index.fields), texts, *columns])
+    rows = points["row"]
+    shared = [name for name in block.columns if name in RECORD_COLUMNS or name.startswith("axis")]
+    return points.with_columns(block.columns[name].gather(rows) for name in shared)
+
+
+def _read_kind(block: Block, fields: Sequence[str], kind: Kind, field: int, records: Indices) -> pl.Series:
+    read = block.read_texts if kind == "text" else block.read_values
+    return read(fields[field], records)

@@ -28,11 +28,14 @@ class CopyPart(Protocol):
     def samples(self) -> PartSamples:
         """What samples there are of the records."""
 
+    def has_entries(self, fields: Sequence[str]) -> bool:
+        """Return whether any of ``fields`` may have entries in REST, and so none in the samples."""
+
     def read_sample(self, level: int) -> pl.DataFrame:
         """Return the points of the sample with this number."""
 
     def read(self, fields: Sequence[str] | None, columns: Sequence[str]) -> pl.DataFrame:
-        """Return the records with ``columns`` and the columns of ``fields``, None for all."""
+        """Return the records with ``columns`` and the columns of ``fields``, None for all; see ``columns.rest``."""
 
 
 class Copy(Protocol):
@@ -57,5 +60,10 @@ class Copy(Protocol):
     def read_attempts(self) -> Mapping[tuple[str | None, str, int | None], FieldStats]:
         """Return the statistics by data source, field and serial."""
 
-    def blocks(self, fields: Sequence[str] | None, *, columns: Sequence[str] = ...) -> Iterator[pl.DataFrame]:
-        """Yield the records, a block at a time, with ``columns`` and those of ``fields``, None for all."""
+    def blocks(
+        self, fields: Sequence[str] | None, *, columns: Sequence[str] = ..., keep_entries: bool = False
+    ) -> Iterator[pl.DataFrame]:
+        """Yield the records, a block at a time, with ``columns`` and those of ``fields``, None for all.
+
+        With ``keep_entries``, fields that few records have may be in REST instead of columns.
+        """

@@ -9,6 +9,7 @@ import polars as pl
 from lens_perf.performance.columns.field_columns import FIXED, NON_FINITE, OTHER, TEXT, VALUE, list_fields
 from lens_perf.performance.columns.number_text import render
 from lens_perf.performance.columns.part_list import Ids, PartList
+from lens_perf.performance.columns.rest import read_rest
 
 # Of more records that might be the same, all are taken for changed, which costs only time.
 MOST_COMPARED = 2_000
@@ -37,6 +38,8 @@ def _describe(frame: pl.DataFrame) -> Mapping[int, Any]:
         for number, described in enumerate(zip(*_describe_field(columns, name), strict=True)):
             if any(described):
                 fields[number][1].add((name, *described))
+    for row, name, text, _value, code in read_rest(frame).iter_rows():
+        fields[row][1].add((name, text, code, (text is None and code is None) or None))
     return records
 
 

@@ -17,6 +17,8 @@ FIXED = {
 # Of a field NAME: v:NAME its numbers, t:NAME their stored texts where they are not rendered alike, n:NAME the codes of
 # NaN and the infinities, o:NAME true where it has any other value.
 VALUE, TEXT, NON_FINITE, OTHER = "v:", "t:", "n:", "o:"
+# The column of the fields that have none of their own: see ``rest``.
+REST = "rest"
 FIRST_LOOK = 64
 # Bytes of a text that Arrow keeps in the column itself; of a longer one, it keeps a reference to a buffer.
 LONGEST_INLINE = 12
@@ -24,7 +26,7 @@ LONGEST_INLINE = 12
 
 def list_fields(columns: Iterable[str]) -> list[str]:
     """Return the fields that ``columns`` are of, each once, in the order of their first column."""
-    return list(dict.fromkeys(column[2:] for column in columns if column not in FIXED))
+    return list(dict.fromkeys(column[2:] for column in columns if column not in FIXED and column != REST))
 
 
 def build_columns(frame: pl.DataFrame, data_sources: pl.Series) -> list[pl.Series]:

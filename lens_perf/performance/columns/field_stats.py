@@ -1,14 +1,8 @@
-"""Statistics of each (data source, field): of the records of a part, and of parts one after the other."""
+"""Statistics of each (data source, field), and those of parts that follow one another."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
-
-import numpy as np
-import polars as pl
-
-from lens_perf.performance.columns.field_columns import NON_FINITE, OTHER, TEXT, VALUE, list_fields
-from lens_perf.performance.columns.number_text import render
 
 
 class Where(NamedTuple):
@@ -92,78 +86,3 @@ def merge_fields(parts: Sequence[Fields]) -> dict[tuple[Any, ...], FieldStats]:
             before = merged.get(key)
             merged[key] = stats if before is None else before.followed_by(stats)
     return merged
-
-
-def compute_fields(
-    frame: pl.DataFrame, check: Callable[[], None], *, by_serial: bool = False
-) -> dict[tuple[Any, ...], FieldStats]:
-    """Return the statistics of the records of ``frame``, which are in order; with ``by_serial`` for each attempt."""
-    groups = list(_group(frame, by_serial=by_serial))
-    places = frame["iteration"], frame["created_at"]
-    found: dict[tuple[Any, ...], FieldStats] = {}
-    columns = {series.name: series for series in frame.iter_columns()}
-    for name in list_fields(columns):
-        check()
-        field = _Field(columns, name)
-        for (source, *serial), rows in groups:
-            stats = field.compute(rows, *places)
-            if stats is not None:
-                found[source, name, *serial] = stats
-    return found
-
-
-def _group(frame: pl.DataFrame, *, by_serial: bool) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    """Yield each data source, and serial, with the numbers of its records; None for all records."""
-    keys = ["data_source", "serial"] if by_serial else ["data_source"]
-    groups = frame.select(keys).with_row_index("row").group_by(keys, maintain_order=True).agg("row")
-    for *key, rows in groups.iter_rows():
-        yield tuple(key), None if len(groups) == 1 else np.array(rows)
-
-
-class _Field:
-    """The columns of one field, as numpy arrays with masks."""
-
-    def __init__(self, columns: Mapping[str, pl.Series], name: str) -> None:
-        values, non_finite, others = (columns.get(kind + name) for kind in (VALUE, NON_FINITE, OTHER))
-        height = len(columns["id"])
-        self._values = pl.repeat(None, height, dtype=pl.Int64, eager=True) if values is None else values
-        self._texts = columns.get(TEXT + name)
-        self._floats = self._values.cast(pl.Float64).to_numpy()
-        # A null is NaN there, and no data point is.
-        self._is_point = None if values is None else ~np.isnan(self._floats)
-        self._non_finite = None if non_finite is None else non_finite.is_not_null().to_numpy()
-        self._others = None if others is None else others.fill_null(value=False).to_numpy()
-
-    def compute(self, rows: Any, iterations: pl.Series, times: pl.Series) -> FieldStats | None:
-        """Return the statistics of the records ``rows``, or None where none of them has the field."""
-        non_finite = _find(self._non_finite, rows)
-        others = len(_find(self._others, rows))
-        points = _find(self._is_point, rows)
-        if not len(points) + len(non_finite) + others:
-            return None
-
-        def point(row: int) -> Point:
-            return Point(self._text(row), iterations[row], times[row])
-
-        since = None
-        trailing = non_finite[non_finite > points[-1]] if len(points) else non_finite
-        if len(trailing):
-            since = Where(iterations[int(trailing[0])], times[int(trailing[0])])
-        if not len(points):
-            return FieldStats(0, len(non_finite), others, non_finite_since=since)
-        floats = self._floats[points]
-        ends = (0, -1, floats.argmin(), floats.argmax())
-        first, last, least, greatest = (point(int(points[end])) for end in ends)
-        return FieldStats(len(points), len(non_finite), others, first, last, least, greatest, since)
-
-    def _text(self, row: int) -> str:
-        if self._texts is not None:
-            return str(self._texts[row])
-        return str(render(self._values.slice(row, 1))[0])
-
-
-def _find(mask: Any, rows: Any) -> Any:
-    """Return the numbers of those of ``rows`` where ``mask`` is true, in order."""
-    if mask is None:
-        return np.empty(0, dtype=np.int64)
-    return np.flatnonzero(mask) if rows is None else rows[mask[rows]]

@@ -4,6 +4,8 @@ import json
 import re
 from collections.abc import Callable, Iterator
 
+from lens_perf.performance.metric_fields import NON_FINITE
+
 SCALAR = re.compile(r"[^,}\]\[{\"]++")
 # Of so many escapes at most, since a match holds the interpreter's lock.
 STRING_PIECE = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+){0,10000}+')
@@ -12,6 +14,8 @@ BRACKET = re.compile(r'["\[\]{}]')
 OTHER = "null"
 LONGEST_KEPT = len('"-Infinity"')
 MEMBERS_PER_CHECK = 1_000
+# Characters that take some ten milliseconds to decode.
+LONGEST_DECODED = 2**20
 
 
 def read_members(text: str, check: Callable[[], None]) -> Iterator[tuple[str, str]]:
@@ -19,6 +23,11 @@ def read_members(text: str, check: Callable[[], None]) -> Iterator[tuple[str, st
 
     A value is the text of a number or of a short string; any other is ``OTHER``. ``check`` is called now and then.
     """
+    check()
+    members = _decode(text) if len(text) <= LONGEST_DECODED else None
+    if members is not None:
+        yield from members
+        return
     position, count = 1, 0
     while position < len(text) and text[position] == '"':
         start = _find_string_end(text, position, check)
@@ -30,6 +39,34 @@ def read_members(text: str, check: Callable[[], None]) -> Iterator[tuple[str, st
         count += 1
         if count % MEMBERS_PER_CHECK == 0:
             check()
+
+
+class _Number(str):
+    """The text of a number."""
+
+    __slots__ = ()
+
+
+_DECODER = json.JSONDecoder(parse_int=_Number, parse_float=_Number)
+
+
+def _decode(text: str) -> list[tuple[str, str]] | None:
+    """Return the members as the standard library's decoder finds them, which is faster; None where it is not up to it.
+
+    It holds the interpreter's lock, and recurses into what is nested.
+    """
+    try:
+        members = _DECODER.decode(text)
+    except (ValueError, RecursionError):
+        return None
+    return [(name, _describe(value)) for name, value in members.items()] if isinstance(members, dict) else None
+
+
+def _describe(value: object) -> str:
+    if isinstance(value, _Number):
+        # Not the subclass, which would be slower in all that follows.
+        return str(value)
+    return f'"{value}"' if isinstance(value, str) and value in NON_FINITE else OTHER
 
 
 def _keep(text: str, start: int, end: int) -> str:

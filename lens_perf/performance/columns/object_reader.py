@@ -1,7 +1,8 @@
 """Reads columns of JSONB objects: by their shapes as far as they have common ones, the others member by member."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Set
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +12,16 @@ from lens_perf.performance.columns.field_columns import TEXT, VALUE, list_fields
 from lens_perf.performance.columns.members import read_members
 from lens_perf.performance.columns.shapes import MOST_SHAPES, SEPARATOR, WIDEST_SHAPE, Shape
 
+# A field that fewer than one in so many objects have is rare, and so are those beyond the most columns, unless there
+# are few fields.
+SPARSE = 16
+FEW_FIELDS = 256
+MOST_COLUMNS = 1_024
 # With so many tries that explain fewer than so many objects each, the objects of a block have no common shapes.
 FUTILE_TRIES = 8
 FUTILE_OBJECTS = 16
+
+RARE = {"row": pl.Int64(), "name": pl.String(), "text": pl.String()}
 
 Check = Callable[[], None]
 
@@ -22,16 +30,50 @@ Check = Callable[[], None]
 class Objects:
     """What was read of ``length`` objects: frames with ``row``, ``t:`` and ``v:`` columns, and the members of others.
 
-    ``members`` has the rows and the JSON texts of each field.
+    ``members`` has the rows and the JSON texts of each field. ``rare`` are frames of values that get no columns, each
+    with its ``row``, ``name`` and ``text``.
     """
 
     length: int
     frames: list[pl.DataFrame]
     members: dict[str, tuple[list[int], list[str]]]
+    rare: list[pl.DataFrame] = field(default_factory=list)
+
+    def move_rare(self) -> None:
+        """Move the values of rare fields to ``rare``."""
+        counts = Counter({name: len(rows) for name, (rows, _) in self.members.items()})
+        for frame in self.frames:
+            counts.update(dict.fromkeys(list_fields(frame.columns[1:]), len(frame)))
+        if len(counts) <= FEW_FIELDS:
+            return
+        common = [name for name, count in counts.items() if count * SPARSE >= self.length]
+        if len(common) > MOST_COLUMNS:
+            common = sorted(common, key=lambda name: (-counts[name], len(name), name))[:MOST_COLUMNS]
+        self._move(counts.keys() - common)
+
+    def _move(self, names: Set[str]) -> None:
+        rows, moved, texts = list[int](), list[str](), list[str]()
+        for name in names & self.members.keys():
+            own, values = self.members.pop(name)
+            rows += own
+            moved += [name] * len(own)
+            texts += values
+        self.rare.append(pl.DataFrame({"row": rows, "name": moved, "text": texts}, schema=RARE))
+        for number, frame in enumerate(self.frames):
+            own_names = [name for name in list_fields(frame.columns[1:]) if name in names]
+            if own_names:
+                columns = [TEXT + name for name in own_names]
+                listed = frame.unpivot(columns, index="row", variable_name="name", value_name="text")
+                self.rare.append(listed.with_columns(pl.col("name").str.slice(len(TEXT))).cast(pl.Schema(RARE)))
+                self.frames[number] = frame.drop([*columns, *(VALUE + name for name in own_names)])
+
+    def collect_rare(self) -> pl.DataFrame:
+        """Return the values of rare fields, in the order of the objects."""
+        return pl.concat(self.rare).drop_nulls("text").sort("row", "name")
 
     @property
     def names(self) -> set[str]:
-        """The fields."""
+        """The fields that get columns."""
         return {name for frame in self.frames for name in list_fields(frame.columns[1:])} | set(self.members)
 
     def arrange(self, check: Check) -> pl.DataFrame:
@@ -89,16 +131,16 @@ class ObjectReader:
 
     def _learn(self, work: pl.DataFrame, found: Objects) -> pl.DataFrame:
         """Read all objects with the shape of the first one, and return the others; remember a common shape."""
-        names = [name for name, _ in read_members(work["text"][0], self._check)]
+        members = list(read_members(work["text"][0], self._check))
         rest = work
-        if len(names) <= WIDEST_SHAPE:
-            shape = Shape(names)
+        if len(members) <= WIDEST_SHAPE:
+            shape = Shape([name for name, _ in members])
             rest = self._apply(shape, work, found)
             if len(work) - len(rest) >= FUTILE_OBJECTS and len(self._shapes) < MOST_SHAPES:
                 self._shapes.append(shape)
         if len(rest) < len(work):
             return rest
-        self._read_members(work.head(1), found)
+        self._take_members(work["row"][0], members, found)
         return work.slice(1)
 
     def _apply(self, shape: Shape, work: pl.DataFrame, found: Objects) -> pl.DataFrame:
@@ -116,11 +158,14 @@ class ObjectReader:
 
     def _read_members(self, work: pl.DataFrame, found: Objects) -> None:
         for row, text in work.select("row", "text").iter_rows():
-            for name, value in read_members(text, self._check):
-                if self._admits(name):
-                    rows, values = found.members.setdefault(name, ([], []))
-                    rows.append(row)
-                    values.append(value)
+            self._take_members(row, read_members(text, self._check), found)
+
+    def _take_members(self, row: int, members: Iterable[tuple[str, str]], found: Objects) -> None:
+        for name, value in members:
+            if self._admits(name):
+                rows, values = found.members.setdefault(name, ([], []))
+                rows.append(row)
+                values.append(value)
 
 
 def _make_index(places: npt.NDArray[np.int32]) -> pl.Series:

@@ -8,13 +8,15 @@ import io
 import os
 import struct
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import google_crc32c
 import orjson
 import polars as pl
 
+from lens_perf.performance.columns.field_columns import list_fields
 from lens_perf.performance.columns.part_samples import PartSamples
 
 # At the end of a part: the size and the checksum of the index, and the mark of the format.
@@ -74,7 +76,8 @@ def _group_columns(frame: pl.DataFrame) -> Iterator[list[str]]:
     for series in frame.iter_columns():
         names.append(series.name)
         # As Arrow lays them out: a text takes 16 bytes, and its own if it is long.
-        size += len(series) * (16 if series.dtype == pl.String else 8)
+        width = 16 if series.dtype == pl.String else 8
+        size += SECTION_BYTES if series.dtype.is_nested() else len(series) * width
         if size >= SECTION_BYTES:
             yield names
             names, size = [], 0
@@ -108,9 +111,14 @@ class PartFile:
         self._samples = [Section(*each) for each in sections[len(sections) - samples :]]
 
     @property
-    def columns(self) -> Sequence[str]:
+    def columns(self) -> Collection[str]:
         """The names of its columns, in their order."""
-        return list(self._columns)
+        return self._columns.keys()
+
+    @cached_property
+    def fields(self) -> Set[str]:
+        """The fields that have columns."""
+        return set(list_fields(self._columns))
 
     def read(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Return its records with those of ``columns`` that it has; None wants all."""

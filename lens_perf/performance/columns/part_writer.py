@@ -7,11 +7,13 @@ from typing import Any
 import orjson
 import polars as pl
 
-from lens_perf.performance.columns.field_columns import FIXED, join, list_fields
-from lens_perf.performance.columns.field_stats import FieldStats, compute_fields, merge_fields
+from lens_perf.performance.columns.computed_stats import compute_fields
+from lens_perf.performance.columns.field_columns import FIXED, REST, join, list_fields
+from lens_perf.performance.columns.field_stats import FieldStats, merge_fields
 from lens_perf.performance.columns.manifest import Part, Place, parse_fields, place, write_fields
 from lens_perf.performance.columns.part_files import PartFile, encode_part
 from lens_perf.performance.columns.part_samples import build_samples
+from lens_perf.performance.columns.rest import merge_rest
 from lens_perf.performance.columns.stores import Store
 
 MOST_RECORDS = 32_768
@@ -106,7 +108,12 @@ def fits_part(records: int, fields: int, text_bytes: int) -> bool:
 
 
 def _count_text_bytes(frame: pl.DataFrame) -> int:
-    return sum(int(series.estimated_size()) for series in frame.iter_columns() if series.dtype == pl.String)
+    """Return about how much the texts and the entries of REST take."""
+    return sum(
+        int(series.estimated_size())
+        for series in frame.iter_columns()
+        if series.dtype == pl.String or series.name == REST
+    )
 
 
 def split(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
@@ -133,6 +140,7 @@ def drop_empty_columns(frame: pl.DataFrame) -> pl.DataFrame:
 
 def write_part(store: Store, frame: pl.DataFrame, check: Callable[[], None]) -> tuple[Part, Statistics]:
     """Write the records of ``frame``, which are in order and either all timed or none. Raises OSError."""
+    frame = merge_rest(frame)
     statistics = compute_statistics(frame, check)
     name, size = store.write_part(encode_part(frame, statistics.encode(), *build_samples(frame, check)))
     iterations = frame["iteration"].min(), frame["iteration"].max()

@@ -8,6 +8,7 @@ import polars as pl
 from lens_perf.performance.columns.field_columns import FIXED, build_columns
 from lens_perf.performance.columns.members import read_members
 from lens_perf.performance.columns.object_reader import ObjectReader
+from lens_perf.performance.columns.rest import build_rest
 from lens_perf.performance.columns.row_blocks import LONGEST_ROW
 from lens_perf.performance.metric_fields import DATA_SOURCES, encode_name
 
@@ -51,6 +52,7 @@ class RecordReader:
 
     def _read_rows(self, rows: pl.DataFrame, *, learn: bool) -> Iterator[pl.DataFrame]:
         objects = self._objects.read(rows["performance"], learn=learn)
+        objects.move_rare()
         cells = len(rows) * len(objects.names)
         if cells > MOST_CELLS and len(rows) > 1:
             # Fewer records have fewer fields, if these are rare.
@@ -60,8 +62,13 @@ class RecordReader:
                 yield from self._read_rows(rows.slice(start, size), learn=False)
             return
         fields = objects.arrange(self._check)
-        fixed = rows.select(*FIXED)
-        yield fixed.hstack(build_columns(fields, fixed["data_source"])) if fields.width else fixed
+        records = rows.select(*FIXED)
+        if fields.width:
+            records = records.hstack(build_columns(fields, records["data_source"]))
+        if objects.rare:
+            rest = build_rest(objects.collect_rare(), records["data_source"])
+            records = records.with_columns(rest) if rest.null_count() < len(rest) else records
+        yield records
 
     def _admits(self, name: str) -> bool:
         if name in self._fields:

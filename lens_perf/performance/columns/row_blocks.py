@@ -9,7 +9,7 @@ from lens_perf.errors import NO_THREAD, ClusterSaturatedError
 
 BLOCK_BYTES = 4 * 1024 * 1024
 # A longer row is a block of its own.
-LONGEST_ROW = 256 * 1024
+LONGEST_ROW = 1024 * 1024
 
 
 class RowBlocks:

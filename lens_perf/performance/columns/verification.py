@@ -11,6 +11,7 @@ from lens_perf.performance.columns.manifest import Manifest
 from lens_perf.performance.columns.number_text import render
 from lens_perf.performance.columns.private_store import PrivateStore
 from lens_perf.performance.columns.refresh import Refresher
+from lens_perf.performance.columns.rest import read_rest
 from lens_perf.performance.columns.source import Changes, SourceSnapshot
 from lens_perf.performance.columns.stores import Store
 
@@ -73,7 +74,16 @@ def _digest_records(frame: pl.DataFrame) -> npt.NDArray[np.uint64]:
             texts[VALUE] = texts.pop(TEXT)
         for kind, values in texts.items():
             total += _hash(kind + name, render(values) if kind == VALUE else values.cast(pl.String))
+    entries = read_rest(frame)
+    for kind, part in ((VALUE, "text"), (NON_FINITE, "code"), (OTHER, "other")):
+        own = entries.with_columns(_IS_OTHER).drop_nulls(part)
+        labels = pl.concat_str(pl.lit(kind), "name", pl.lit("\0"), part)
+        np.add.at(total, own["row"].to_numpy(), own.select(labels.hash()).to_series().to_numpy())
     return total
+
+
+# As the columns OTHER have it.
+_IS_OTHER = pl.when(pl.col("text").is_null() & pl.col("code").is_null()).then(pl.lit("true")).alias("other")
 
 
 def _hash(label: str, texts: pl.Series) -> npt.NDArray[np.uint64]:

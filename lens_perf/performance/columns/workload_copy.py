@@ -6,12 +6,14 @@ from typing import cast
 
 import polars as pl
 
-from lens_perf.performance.columns.field_columns import FIXED, NON_FINITE, OTHER, TEXT, VALUE
-from lens_perf.performance.columns.field_stats import FieldStats, compute_fields, merge_fields
+from lens_perf.performance.columns.computed_stats import compute_fields
+from lens_perf.performance.columns.field_columns import FIXED, NON_FINITE, OTHER, REST, TEXT, VALUE
+from lens_perf.performance.columns.field_stats import FieldStats, merge_fields
 from lens_perf.performance.columns.manifest import Manifest, Part
 from lens_perf.performance.columns.part_files import PartFile
 from lens_perf.performance.columns.part_samples import PartSamples
 from lens_perf.performance.columns.part_writer import read_statistics
+from lens_perf.performance.columns.rest import expand_rest
 from lens_perf.performance.freshness.pairs import Pairs
 
 
@@ -66,14 +68,18 @@ class WorkloadCopy:
             parts.append(attempts)
         return cast("Mapping[tuple[str | None, str, int | None], FieldStats]", merge_fields(parts))
 
-    def blocks(self, fields: Sequence[str] | None, *, columns: Sequence[str] = tuple(FIXED)) -> Iterator[pl.DataFrame]:
+    def blocks(
+        self, fields: Sequence[str] | None, *, columns: Sequence[str] = tuple(FIXED), keep_entries: bool = False
+    ) -> Iterator[pl.DataFrame]:
         """Yield the records in the order of created_at and id, NULL times last, at most 65,536 in a block.
 
         A block has the fixed ``columns`` asked for, and of each of ``fields`` (None: all) those of ``v:``, ``t:`` and
-        ``n:`` that it has values for. One block is in memory at a time.
+        ``n:`` that it has values for; with ``keep_entries``, fields that few records have are in REST. One block is in
+        memory at a time.
         """
         for part in self.parts:
-            yield part.read(fields, columns)
+            frame = part.read(fields, columns)
+            yield from [frame] if keep_entries else expand_rest(frame, fields)
 
 
 @dataclass(frozen=True)
@@ -103,14 +109,23 @@ class CopyPart:
         """What samples there are of the records."""
         return self._file.samples
 
+    def has_entries(self, fields: Sequence[str]) -> bool:
+        """Return whether any of ``fields`` may have entries in REST."""
+        return REST in self._file.columns and not set(fields) <= self._file.fields
+
     def read_sample(self, level: int) -> pl.DataFrame:
         """Return the points of the sample with this number. Raises DamagedPartError."""
         return self._file.read_sample(level)
 
     def read(self, fields: Sequence[str] | None, columns: Sequence[str]) -> pl.DataFrame:
-        """Return the records with ``columns`` and the columns of ``fields``, None for all. Raises DamagedPartError."""
+        """Return the records with ``columns`` and the columns of ``fields``, None for all.
+
+        Fields without columns are in REST, which is there if it can have any of ``fields``. Raises DamagedPartError.
+        """
         if fields is None:
             chosen = [name for name in self._file.columns if name not in FIXED and not name.startswith(OTHER)]
         else:
             chosen = [kind + name for name in dict.fromkeys(fields) for kind in (VALUE, TEXT, NON_FINITE)]
+            if self.has_entries(fields):
+                chosen.append(REST)
         return self._file.read([*columns, *chosen])

@@ -121,7 +121,8 @@ def _read_placed(
     axis = [place.name] if isinstance(place, AlongMetric) else []
     if query.kind == "iteration-times":
         return read_iteration_times(copy, reading, place, axis)
-    return read_blocks(copy, list(dict.fromkeys([*fields, *axis])), reading, place)
+    # The axis has to be a column.
+    return read_blocks(copy, list(dict.fromkeys([*fields, *axis])), reading, place, keep_entries=not axis)
 
 
 def _choose_axis(query: PointQuery, sampling: Sampling) -> Place:

@@ -6,9 +6,11 @@ from typing import cast
 
 import polars as pl
 
-from lens_perf.performance.columns.field_columns import FIXED, join, list_fields
-from lens_perf.performance.columns.field_stats import FieldStats, compute_fields
+from lens_perf.performance.columns.computed_stats import compute_fields
+from lens_perf.performance.columns.field_columns import FIXED, REST, join, list_fields
+from lens_perf.performance.columns.field_stats import FieldStats
 from lens_perf.performance.columns.record_reader import RecordReader
+from lens_perf.performance.columns.rest import expand_rest
 from lens_perf.performance.columns.row_blocks import RowBlocks
 from lens_perf.performance.copy_interface import CopyPart
 from lens_perf.performance.statements import RowSink
@@ -42,11 +44,15 @@ class FetchedRecords:
         attempts = compute_fields(self._frame, self._check, by_serial=True)
         return cast("Mapping[tuple[str | None, str, int | None], FieldStats]", attempts)
 
-    def blocks(self, fields: Sequence[str] | None, *, columns: Sequence[str] = tuple(FIXED)) -> Iterator[pl.DataFrame]:
-        """Yield the records at once, with ``columns`` and those of ``fields``, None for all."""
+    def blocks(
+        self, fields: Sequence[str] | None, *, columns: Sequence[str] = tuple(FIXED), keep_entries: bool = False
+    ) -> Iterator[pl.DataFrame]:
+        """Yield the records with ``columns`` and those of ``fields``, None for all."""
         wanted = set(list_fields(self._frame.columns) if fields is None else fields)
-        names = [name for name in self._frame.columns if name in columns or (name not in FIXED and name[2:] in wanted)]
-        yield self._frame.select(names)
+        frame = self._frame
+        own = [name for name in frame.columns if name in columns or (name not in FIXED and name[2:] in wanted)]
+        chosen = frame.select(*own, *({REST} & set(frame.columns)))
+        yield from [chosen] if keep_entries else expand_rest(chosen, fields)
 
 
 def fetch_records(copy_rows: Callable[[RowSink], None], most_fields: int, check: Callable[[], None]) -> FetchedRecords:

@@ -11,7 +11,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from lens_perf.instrumentation.timing import note_rows
-from lens_perf.performance.blocks import Block, number_fields
+from lens_perf.performance.blocks import Block, list_points, number_fields
 from lens_perf.performance.columns.times import to_milliseconds
 from lens_perf.performance.points.point_count import PointCount
 from lens_perf.performance.points.spool import PointBody, Spool
@@ -83,10 +83,10 @@ class ParquetWriter:
     def _list_rows(self, blocks: Iterable[Block], fields: Sequence[str]) -> Iterator[pl.DataFrame]:
         places = number_fields(fields)
         for block in blocks:
-            present = list(block.count_points(places))
-            names = pl.Series(present, dtype=pl.String)
-            for piece in block.slices(max(1, ROWS // max(1, len(present)))):
-                points = _list_values(piece, present)
+            counts = block.count_points(places)
+            names = pl.Series(list(counts), dtype=pl.String)
+            for piece in block.list_pieces(counts):
+                points = list_points(piece, list(counts), ["value"])
                 if points.height:
                     yield self._shape(points, names)
 
@@ -96,12 +96,3 @@ class ParquetWriter:
             names.gather(points["field"]).alias("metric_name"), to_milliseconds().alias("timestamp"), *self._origin
         )
         return named.select(pl.col(name).cast(dtype) for name, dtype in self._schema.items())
-
-
-def _list_values(block: Block, fields: Sequence[str]) -> pl.DataFrame:
-    """Return a row for each data point, as ``list_points`` does, with ``value`` for ``text``."""
-    index = block.find_points(fields)
-    if not len(index.records):
-        return pl.DataFrame()
-    values = index.gather(lambda field, records: block.read_values(fields[field], records))
-    return block.frame[index.records].with_columns(values.alias("value"), pl.Series("field", index.fields))

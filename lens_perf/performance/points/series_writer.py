@@ -89,8 +89,9 @@ class SeriesWriter:
         places = number_fields(fields)
         for block in blocks:
             counts = block.count_points(places)
-            if block.is_sparse(counts) or block.frame["data_source"].n_unique() > MOST_SOURCES:
-                self._take_list(list_points(block, list(counts)), list(counts))
+            if block.is_listed(counts) or block.frame["data_source"].n_unique() > MOST_SOURCES:
+                for piece in block.list_pieces(counts):
+                    self._take_list(list_points(piece, list(counts)), list(counts))
             elif counts:
                 self._take_records(block, list(counts))
 

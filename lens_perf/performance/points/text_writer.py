@@ -57,8 +57,9 @@ class TextWriter:
         places = number_fields(fields)
         for block in blocks:
             counts = block.count_points(places)
-            if block.is_sparse(counts):
-                self._write_list(list_points(block, list(counts)), list(counts))
+            if block.is_listed(counts):
+                for piece in block.list_pieces(counts):
+                    self._write_list(list_points(piece, list(counts)), list(counts))
             elif counts:
                 for piece in block.slices(max(1, CELLS // len(counts))):
                     self._write_records(piece, list(counts))

@@ -8,7 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lens_perf.errors import ResultTooLargeError
-from lens_perf.performance.blocks import RECORD_COLUMNS, Block, Indices, PointIndex, number_fields
+from lens_perf.performance.blocks import RECORD_COLUMNS, Block, Indices, PointIndex, list_points, number_fields
 from lens_perf.performance.m4.bucketed_records import BucketedRecords
 from lens_perf.performance.m4.buckets import Axis, Buckets, choose_buckets
 from lens_perf.performance.m4.choice import choose, find_ends, find_starts
@@ -85,6 +85,10 @@ class Sampler:
             # The order within what is left is all that counts.
             block = Block(block.frame.filter(pl.col(AXIS).is_not_null()), non_finite=block.non_finite)
         counts = block.count_points(self._places)
+        if block.has_entries:
+            for piece in block.list_pieces(counts):
+                self._take_list(piece)
+            return
         if counts and max(counts.values()) < block.height:
             block = block.having_points(list(counts))
         if counts:
@@ -92,6 +96,13 @@ class Sampler:
             index = self._choose_records(block, counts, axis, groups)
             self._keep(self._gather(block, index, groups[index.records]))
         self._position += height
+
+    def _take_list(self, block: Block) -> None:
+        points = list_points(block, self._fields, ["value", "text"])
+        if points.height:
+            keys = ["data_source", "serial"] if "serial" in points.columns else ["data_source"]
+            counts = points.group_by("field", *keys, maintain_order=True).agg(pl.len().alias("points"))
+            self.take_sample(points, counts, block.height)
 
     def take_sample(self, sample: pl.DataFrame, counts: pl.DataFrame, records: int) -> None:
         """Take the points that ``sample`` has of ``records`` records, which follow those of the calls before.
@@ -105,7 +116,7 @@ class Sampler:
             self._widen(sample[AXIS].to_numpy())
             columns = {
                 "position": self._position + sample["row"].cast(pl.Int64),
-                "field": sample["field"],
+                "field": sample["field"].cast(pl.UInt32),
                 "series": self._number_series(sample),
                 "value": sample["value"],
                 "text": sample["text"],

@@ -75,6 +75,8 @@ class SelectedPart:
         """Return whether the ranges select all of its records, all have a place on the axis, and there are samples."""
         # A part has samples along an axis only if all records have a place on it.
         sampled = {level.axis for level in self._part.samples.levels}
+        if self._part.has_entries(self._fields):
+            return False
         return sampled >= {self._axis, *self._asked} and all(
             bounds is not None and first <= bounds[0] and bounds[1] <= last
             for bounds, (first, last) in ((self._bounds[name], limits) for name, limits in self._asked.items())
@@ -139,9 +141,9 @@ class SelectedPart:
 
     def read_records(self) -> Block | None:
         """Return the records, with their places on the axis; None where there are none after all."""
-        frame = AXES[self._axis](self._part.read(self._fields, RECORD_COLUMNS))
         condition = select_records(self._reading.selection, self._reading.serials)
-        kept = frame if condition is None else frame.filter(condition)
+        placed = AXES[self._axis](self._part.read(self._fields, RECORD_COLUMNS))
+        kept = placed if condition is None else placed.filter(condition)
         return Block(kept, non_finite=self._reading.non_finite) if kept.height else None
 
 

@@ -1,5 +1,6 @@
 """A copy says exactly what the table does, after whatever has happened to the table."""
 
+import random
 import time
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lens_perf.config import ColumnSettings
-from lens_perf.performance.columns import part_list, part_writer, record_reader, row_blocks
+from lens_perf.performance.columns import object_reader, part_list, part_writer, record_reader, rest, row_blocks
 from lens_perf.performance.columns.columns import Columns
 from lens_perf.performance.columns.manifest import CopyKey
 from tests.performance.columns.fake_source import (
@@ -102,15 +103,25 @@ STEPS = st.lists(
 )
 
 
-@pytest.fixture
-def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parts, frames and blocks so small that a few records need many of them."""
+@pytest.fixture(params=["columns", "entries"])
+def tiny(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts, frames and blocks so small that a few records need many of them; few columns, or as many as usual."""
+    if request.param == "entries":
+        make_entries(monkeypatch)
     monkeypatch.setattr(part_writer, "MOST_RECORDS", 8)
     monkeypatch.setattr(part_writer, "MOST_CELLS", 40)
     monkeypatch.setattr(part_list, "MOST_CELLS", 40)
     monkeypatch.setattr(record_reader, "MOST_RECORDS", 5)
     monkeypatch.setattr(record_reader, "MOST_CELLS", 12)
     monkeypatch.setattr(row_blocks, "BLOCK_BYTES", 300)
+
+
+def make_entries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give columns only to a field or two."""
+    monkeypatch.setattr(object_reader, "FEW_FIELDS", 0)
+    monkeypatch.setattr(object_reader, "SPARSE", 2)
+    monkeypatch.setattr(object_reader, "MOST_COLUMNS", 2)
+    monkeypatch.setattr(rest, "MOST_CELLS", 20)
 
 
 @pytest.fixture
@@ -133,6 +144,45 @@ def test_any_sequence_of_changes(
     if history_changes:
         source.history = "two"
         check(columns, source)
+
+
+def make_sparse_records(numbers: range, choice: random.Random) -> list[Record]:
+    """Records that have a few of hundreds of fields, with values of all kinds."""
+    values = ["1.5", "-2", "0.10", "7", "12345678901234567890.5", '"NaN"', '"Infinity"', '"text"', "null", "[1]"]
+    return [
+        Record(
+            number,
+            number % 700 * 1_000,
+            number,
+            number // 900,
+            "wandb" if number % 3 else "log",
+            {"loss": str(number)}
+            | ({"run_id": "5"} if number % 29 == 0 else {})
+            | {f"m{choice.randrange(400)}": choice.choice(values) for _ in range(7)},
+        )
+        for number in numbers
+    ]
+
+
+def test_records_of_many_rare_fields(columns: Columns) -> None:
+    choice = random.Random(7)
+    source = FakeSource()
+    source.change(make_sparse_records(range(1_200), choice))
+    check(columns, source)
+    with columns.open(KEY, source, time.monotonic() + DEADLINE) as copy:
+        kept = [block.columns for block in copy.blocks(None, keep_entries=True)]
+        assert all("rest" in names and "v:loss" in names and "v:m1" not in names for names in kept)
+    # Some of them in other columns than before, some with the same values, some removed.
+    source.change(make_sparse_records(range(1_190, 1_300), choice), list(range(300, 320)))
+    source.change([source.records[number] for number in range(100, 110)])
+    check(columns, source)
+    found = columns.verify(KEY, source, time.monotonic() + DEADLINE)
+    assert found is not None
+    assert found.is_good
+    source.records[5] = source.records[5]._replace(members={**source.records[5].members, "m1": "99"})  # type: ignore[dict-item]
+    found = columns.verify(KEY, source, time.monotonic() + DEADLINE)
+    assert found is not None
+    assert (found.different, found.statistics_agree) == (1, False)
 
 
 def test_verifying_a_copy(columns: Columns) -> None:

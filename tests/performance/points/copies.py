@@ -83,7 +83,13 @@ class MemoryCopy:
                     stats.count + is_number(text), stats.non_finite + (text in CODES)
                 )
 
-    def blocks(self, fields: Sequence[str] | None, *, columns: Sequence[str] = tuple(FIXED)) -> Iterator[pl.DataFrame]:
+    def blocks(
+        self,
+        fields: Sequence[str] | None,
+        *,
+        columns: Sequence[str] = tuple(FIXED),
+        keep_entries: bool = False,  # noqa: ARG002 - the protocol's
+    ) -> Iterator[pl.DataFrame]:
         for start in range(0, self.records, self._size):
             records = self._records[start : start + self._size]
             rows = [(each.id, each.created_us, each.iteration, each.serial, each.source) for each in records]

@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from lens_perf.performance.points.query import PointQuery, Sampling
 from lens_perf.performance.points.summary import list_available, list_sources, summarize
 from tests.performance.columns.fake_source import FakeSource
 from tests.performance.columns.fake_source import Record as Row
+from tests.performance.columns.test_copies import make_entries
 from tests.performance.points.copies import MemoryCopy, Record, is_number
 from tests.performance.points.test_answers import QUERIES, read_answer, record_lists
 
@@ -34,10 +36,11 @@ SAMPLINGS = st.none() | st.builds(
     kind=st.sampled_from(["data", "iteration-times"]),
     encoding=st.sampled_from(["json", "csv", "columns", "parquet", "wide-csv", "wide-parquet"]),
     sampling=SAMPLINGS,
+    has_entries=st.booleans(),
 )
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=120)
 def test_stored_copies_answer_alike(
-    records: list[Record], query: PointQuery, kind: Any, encoding: Any, sampling: Sampling | None
+    records: list[Record], query: PointQuery, *, kind: Any, encoding: Any, sampling: Sampling | None, has_entries: bool
 ) -> None:
     query = replace(query, kind=kind, encoding=encoding, sampling=sampling)
     if kind == "iteration-times":
@@ -47,7 +50,9 @@ def test_stored_copies_answer_alike(
         [Row(each.id, each.created_us, each.iteration, each.serial, each.source, each.values) for each in records]
     )
     memory = MemoryCopy(records, 100)
-    with TemporaryDirectory() as directory:
+    with TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
+        if has_entries:
+            make_entries(patch)
         columns = Columns(ColumnSettings(directory=directory))
         with columns.open(KEY, source, time.monotonic() + 30) as copy:
             assert read_answer(copy, query) == read_answer(memory, query)

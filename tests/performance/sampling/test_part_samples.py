@@ -20,6 +20,7 @@ from lens_perf.performance.points.query import PointQuery, Sampling
 from lens_perf.performance.selection import Selection
 from tests.performance.columns.fake_source import FakeSource
 from tests.performance.columns.fake_source import Record as Row
+from tests.performance.columns.test_copies import make_entries
 from tests.performance.points.copies import TO_2000, MemoryCopy, Record
 from tests.performance.points.test_answers import read_answer
 
@@ -88,22 +89,25 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("tiny")
-@given(records=workloads(), query=QUERIES)
+@given(records=workloads(), query=QUERIES, has_entries=st.booleans())
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_samples_change_no_byte(records: list[Record], query: PointQuery) -> None:
-    with store(records) as copy:
-        found = read_answer(copy, query)
+def test_samples_change_no_byte(records: list[Record], query: PointQuery, has_entries: bool) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        if has_entries:
+            make_entries(patch)
+        with store(records) as copy:
+            found = read_answer(copy, query)
     assert found == read_answer(MemoryCopy(records, 100), query)
 
 
 def build_workload(count: int = 8_000) -> list[Record]:
-    """A metric of all records, one that begins late, and one of few records."""
+    """A metric of all records, one that begins late, and one of few records; a second attempt of 90 records."""
     return [
         Record(
             number,
             number * 1_000_000,
             number,
-            0,
+            int(number >= count - 90),
             "log",
             {"loss": f"{number * 7919 % 10007 / 100:.2f}"}
             | ({"late": str(number % 13)} if number >= count - 400 else {})
@@ -147,8 +151,9 @@ def test_samples_stand_for_the_records(
         sampled(("rare",), 80),
         sampled(("loss",), 4_000),  # Narrower buckets than any sample has.
         replace(sampled(("loss",), 40), selection=Selection("w", iteration_range=(500, 700))),
+        replace(sampled(("loss",), 95), split="serial"),  # The second attempt is whole.
     ],
-    ids=["late", "cut", "whole", "fine", "zoomed"],
+    ids=["late", "cut", "whole", "fine", "zoomed", "split"],
 )
 def test_samples_that_do_not_suffice(workload: tuple[WorkloadCopy, MemoryCopy], query: PointQuery) -> None:
     copy, memory = workload

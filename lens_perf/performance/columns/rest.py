@@ -1,0 +1,158 @@
+"""Fields that few records have: a list of entries in each record instead of a column for each field.
+
+A column costs the same however few values it has, so that records with thousands of fields would take time for each
+pair of a record and a field. In a part, a field has either columns or entries.
+"""
+
+from collections.abc import Collection, Iterator
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from lens_perf.performance.columns.field_columns import (
+    NON_FINITE,
+    OTHER,
+    REST,
+    TEXT,
+    VALUE,
+    list_fields,
+    list_rendered,
+    use_integers,
+)
+from lens_perf.performance.columns.number_text import NON_FINITE_CODES, render
+from lens_perf.performance.metric_fields import WANDB, WANDB_METADATA_FIELDS
+
+# Of a data point ``text`` and ``value``, of NaN and the infinities ``code``; of any other value none of them.
+ENTRY: Final = pl.Struct({"name": pl.String, "text": pl.String, "value": pl.Float64, "code": pl.UInt8})
+# Records times fields of a frame in which entries become columns.
+MOST_CELLS = 500_000
+
+
+def build_rest(entries: pl.DataFrame, data_sources: pl.Series) -> pl.Series:
+    """Return the column REST of records with these ``data_sources``.
+
+    ``entries`` has the ``row``, the ``name`` and the JSON ``text`` of each value.
+    """
+    sources = data_sources.gather(entries["row"])
+    hidden = entries["name"].is_in(WANDB_METADATA_FIELDS) & sources.eq_missing(pl.Series([WANDB]))
+    value = pl.col("text").cast(pl.Float64, strict=False)
+    described = (
+        entries.filter(~hidden)
+        .with_columns(
+            pl.when(value.is_finite()).then(value).alias("value"),
+            pl.col("text").replace_strict(NON_FINITE_CODES, default=None, return_dtype=pl.UInt8).alias("code"),
+        )
+        .with_columns(pl.when(pl.col("value").is_not_null()).then(pl.col("text")).alias("text"))
+    )
+    return _collect(described, len(data_sources))
+
+
+def _collect(entries: pl.DataFrame, height: int) -> pl.Series:
+    """Return the column of ``entries``, which have the ``row`` and the fields of ENTRY; null where a row has none."""
+    lists = entries.group_by("row", maintain_order=True).agg(pl.struct(*ENTRY.to_schema()).alias(REST))
+    rows = pl.DataFrame({"row": np.arange(height, dtype=np.int64)})
+    joined = rows.join(lists.cast({"row": pl.Int64}), on="row", how="left", maintain_order="left")
+    return joined[REST].cast(pl.List(ENTRY))
+
+
+def read_rest(frame: pl.DataFrame, names: Collection[str] | None = None) -> pl.DataFrame:
+    """Return the entries of ``frame``, those of ``names`` or all: ``row`` and the fields of ENTRY, record by record."""
+    if REST not in frame.columns:
+        return pl.DataFrame(schema={"row": pl.Int64, **ENTRY.to_schema()})
+    rest = frame.select(pl.int_range(pl.len(), dtype=pl.Int64).alias("row"), REST).drop_nulls(REST)
+    entries = rest.explode(REST).unnest(REST)
+    if names is None:
+        return entries
+    return entries.filter(pl.col("name").is_in(pl.Series(list(names), dtype=pl.String).implode()))
+
+
+def expand_rest(frame: pl.DataFrame, names: Collection[str] | None = None) -> Iterator[pl.DataFrame]:
+    """Yield the records of ``frame`` with columns instead of entries, for ``names`` or for all fields.
+
+    The frames have as few records as bounds their cells.
+    """
+    if REST not in frame.columns:
+        yield frame
+        return
+    entries = read_rest(frame, names)
+    rows = max(1, MOST_CELLS // max(1, entries["name"].n_unique()))
+    if len(frame) <= rows:
+        yield frame.drop(REST).hstack(_spread(entries, len(frame)))
+        return
+    # Fewer records have fewer fields.
+    for piece in frame.iter_slices(-(-len(frame) // max(2, min(len(frame) // rows, 16)))):
+        yield from expand_rest(piece, names)
+
+
+def _spread(entries: pl.DataFrame, height: int) -> list[pl.Series]:
+    """Return the columns of all fields of ``entries``."""
+    found: list[pl.Series] = []
+    numbers: list[pl.Series] = []
+    for (name,), own in entries.partition_by("name", as_dict=True, maintain_order=True).items():
+        places = np.full(height, -1, dtype=np.int32)
+        places[own["row"].to_numpy()] = np.arange(len(own), dtype=np.int32)
+        index = pl.Series(places)
+        index = index.set(index < 0, None)
+        if own["value"].null_count() < len(own):
+            numbers += [own[kind].gather(index).alias(prefix + str(name)) for kind, prefix in NUMBER_KINDS]
+        if own["code"].null_count() < len(own):
+            found.append(own["code"].gather(index).alias(NON_FINITE + str(name)))
+        others = own["value"].is_null() & own["code"].is_null()
+        if others.any():
+            found.append(others.gather(index).fill_null(value=False).alias(OTHER + str(name)))
+    if not numbers:
+        return found
+    frame = pl.DataFrame(numbers)
+    names = list_fields(frame.columns)
+    frame = use_integers(frame, names)
+    return [*frame.drop(list_rendered(frame, names)).iter_columns(), *found]
+
+
+def merge_rest(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return ``frame`` without entries of fields that have columns: their values are in these."""
+    if REST not in frame.columns:
+        return frame
+    entries = read_rest(frame)
+    both = set(list_fields(frame.columns)) & set(entries["name"].unique())
+    if not both:
+        return frame
+    is_both = entries["name"].is_in(pl.Series(list(both), dtype=pl.String).implode())
+    moved = pl.DataFrame(_spread(entries.filter(is_both), len(frame)))
+    kept = entries.filter(~is_both)
+    merged = frame.drop(REST).with_columns(series for name in both for series in _coalesce(frame, moved, name))
+    merged = merged.drop([TEXT + name for name in both if TEXT + name in merged.columns and _is_rendered(merged, name)])
+    return merged.with_columns(_collect(kept, len(frame))) if len(kept) else merged
+
+
+def _coalesce(frame: pl.DataFrame, moved: pl.DataFrame, name: str) -> Iterator[pl.Series]:
+    """Yield the columns of a field that has values in both frames, of different records."""
+    numbers = [each[VALUE + name] for each in (frame, moved) if VALUE + name in each.columns]
+    if len(numbers) == 1:
+        yield numbers[0]
+    if len(numbers) > 1:
+        texts = [_read_texts(each, name) for each in (frame, moved)]
+        dtype = pl.Int64 if all(each.dtype == pl.Int64 for each in numbers) else pl.Float64
+        one, other = (each.cast(dtype) for each in numbers)
+        yield one.zip_with(one.is_not_null(), other)
+        yield texts[0].zip_with(texts[0].is_not_null(), texts[1]).alias(TEXT + name)
+    elif numbers:
+        yield from (each[TEXT + name] for each in (frame, moved) if TEXT + name in each.columns)
+    for kind in (NON_FINITE, OTHER):
+        found = [each[kind + name] for each in (frame, moved) if kind + name in each.columns]
+        if len(found) == 1:
+            yield found[0]
+        elif found:
+            is_set = found[0] if kind == OTHER else found[0].is_not_null()
+            yield found[0].zip_with(is_set, found[1])
+
+
+def _read_texts(frame: pl.DataFrame, name: str) -> pl.Series:
+    return frame[TEXT + name] if TEXT + name in frame.columns else render(frame[VALUE + name])
+
+
+def _is_rendered(frame: pl.DataFrame, name: str) -> bool:
+    return bool(list_rendered(frame, [name]))
+
+
+NUMBER_KINDS = (("value", VALUE), ("text", TEXT))
