@@ -1,25 +1,21 @@
-"""Fills a database with workloads, opens the dashboard in Chromium and takes a picture of each state."""
+"""Fills a database with workloads, opens the pages in Chromium and takes a picture of each of their states."""
 
-import math
-import random
 import tempfile
-import time
-from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlencode
 
-import psycopg2
-import psycopg2.extras
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Page, Route, expect
 
-from lens_perf.demo.embedded_postgres import EmbeddedPostgres, run_embedded_postgres
-from lens_perf.performance.schema import create_schema
-from tests.conftest import INSERT, Row
+from lens_perf.demo.embedded_postgres import run_embedded_postgres
+from tests.screenshots.workloads import store_workloads
 from tests.test_serving import gunicorn
+from tests.web.pages import wait_for_charts
 from tests.web_browser import open_page
 
 PICTURES = Path(__file__).parent.parent.parent / "docs" / "screenshots"
-ITERATIONS = 6000
+DESKTOP, PHONE, WIDE = (1440, 900), (360, 740), (2560, 1440)
+RUNS = ("llama3-8b-pretrain", "llama3-8b-lr-3e-4")
+METRICS = ("lm_loss", "grad_norm", "learning_rate", "tflops")
 SETTINGS = """
 default_cluster = "mi300x"
 [clusters.mi300x]
@@ -29,111 +25,116 @@ dsn = "host=127.0.0.1 port=1 dbname=lens"
 """
 
 
-def make_rows(seed: int, now: float) -> list[Row]:
-    """Return the records of a workload with noise, a spike, a restart and a value that is no number."""
-    chance = random.Random(seed)
-    rows, when = [], now - 2.2 * (ITERATIONS + 399)
-    for index in [*range(1, 4000), *range(3600, ITERATIONS)]:
-        when += 2.2 * chance.uniform(0.9, 1.1) * (now - when) / max(1.0, 2.2 * (ITERATIONS + 399 - len(rows)))
-        loss: float | str = 1.8 + seed * 0.1 + 8 * math.exp(-index / (500 + 100 * seed)) + chance.gauss(0, 0.05)
-        if index == 2500:
-            loss = 6.5
-        elif index == 3990:
-            loss = "NaN"
-        performance = {
-            "lm_loss": loss,
-            "grad_norm": abs(chance.gauss(1, 0.3)) + 5 / index,
-            "learning_rate": 3e-4 * min(1, index / 400) * (0.5 + 0.5 * math.cos(math.pi * index / 10_000)),
-            "tflops": chance.gauss(410, 8),
-            "target_iteration": 10_000,
-        }
-        rows.append(Row(performance, index, datetime.fromtimestamp(when, UTC)))
-    return rows
+class Photographer:
+    """Opens views of the dashboard at ``address`` and takes pictures of them."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page = page
+        self.address = address
+
+    def open(self, *runs: str, size: tuple[int, int] = DESKTOP, dark: bool = False, **view: str) -> None:
+        """Open a view of ``runs`` in a window of a size and theme."""
+        self.page.set_viewport_size({"width": size[0], "height": size[1]})
+        self.page.emulate_media(color_scheme="dark" if dark else "light")
+        metrics = [] if "m" in view or not runs else [("m", name) for name in METRICS]
+        text = urlencode([*(("w", f"mi300x/{uid}") for uid in runs), *metrics, *view.items()])
+        self.page.goto("about:blank")
+        self.page.goto(f"{self.address}/lens/#{text}")
+
+    def take(self, name: str, *, is_settled: bool = True) -> None:
+        """Take one picture; with ``is_settled``, when the charts are complete."""
+        if is_settled:
+            wait_for_charts(self.page)
+        self.page.wait_for_timeout(1500)
+        self.page.screenshot(path=PICTURES / f"{name}.png")
+        print(name, flush=True)
 
 
-def fill(postgres: EmbeddedPostgres) -> None:
-    """Store the workloads."""
-    with closing(psycopg2.connect(postgres.dsn("postgres"))) as connection:
-        create_schema(connection)
-        with connection.cursor() as cursor:
-            for seed, uid in enumerate(("llama3-8b-pretrain", "llama3-8b-lr-3e-4", "deepseek-v2-lite")):
-                rows = make_rows(seed, time.time() - 7200 * (seed == 2))
-                psycopg2.extras.execute_values(cursor, INSERT, [row.values(uid) for row in rows])
+def take_states(photographer: Photographer) -> None:
+    """Take pictures of the dashboard as it is when all is well."""
+    page = photographer.page
+    photographer.open()
+    photographer.take("first-view", is_settled=False)
+    for suffix, dark in (("", False), ("-dark", True)):
+        photographer.open(*RUNS, dark=dark)
+        photographer.take(f"runs{suffix}")
+        photographer.open(*RUNS, size=PHONE, dark=dark)
+        photographer.take(f"phone{suffix}")
+        photographer.open(*RUNS, size=WIDE, dark=dark)
+        photographer.take(f"wide{suffix}")
+    photographer.open("qwen3-30b-restarts", m="lm_loss", attempts="1,2,3@mi300x/qwen3-30b-restarts")
+    page.get_by_role("button", name="attempts of").click()
+    photographer.take("attempts")
+    photographer.open("olmo2-7b-diverged", m="lm_loss")
+    photographer.take("not-finite")
+    photographer.open(*RUNS, axis="time", log="1", smooth="0.9")
+    photographer.take("by-time-logarithmic")
+    photographer.open(*RUNS, m="lm_loss", embed="1")
+    photographer.take("embedded")
+    sweep = [f"sweep-{number:02}-wd-0.{number}" for number in range(20)]
+    for name, size in (("twenty-runs", DESKTOP), ("twenty-runs-phone", PHONE)):
+        photographer.open(*sweep, size=size, m="lm_loss")
+        photographer.take(name)
+    photographer.open(*RUNS)
+    wait_for_charts(page)
+    page.keyboard.press("?")
+    photographer.take("keys")
 
 
-def take(page: Page, name: str, *, whole: bool = False) -> None:
-    """Take one picture, when all has come to rest."""
-    page.wait_for_timeout(1200)
-    page.screenshot(path=PICTURES / f"{name}.png", full_page=whole)
-    print(name, flush=True)
-
-
-def take_all(page: Page, address: str) -> None:
-    """Walk through the states of the dashboard."""
-    page.goto(f"{address}/lens/")
-    take(page, "first-view")
-    for name in ("llama3-8b-pretrain", "llama3-8b-lr-3e-4"):
-        page.locator("#workloads label", has_text=name).click()
-    page.wait_for_timeout(1500)
-    page.locator("#metrics label", has_text="grad_norm").click()
-    take(page, "two-workloads", whole=True)
-    page.get_by_label("Smoothing").fill("0.9")
-    page.get_by_role("button", name="Switch between light and dark").click()
-    take(page, "dark", whole=True)
-    page.set_viewport_size({"width": 360, "height": 740})
-    take(page, "phone", whole=True)
-    page.set_viewport_size({"width": 1280, "height": 900})
-    page.get_by_role("button", name="Switch between light and dark").click()
-    page.get_by_label("Search").fill("no such workload")
-    take(page, "nothing-found")
-
-
-def take_troubles(page: Page, address: str) -> None:
-    """Walk through what a page shows that cannot show all."""
-    view = f"{address}/lens/#w=mi300x/llama3-8b-pretrain"
-    page.goto(view)
-    page.locator("figure.chart canvas").first.wait_for()
-    page.locator("label", has_text="time").first.click()
-    page.locator("label", has_text="logarithmic").click()
-    take(page, "by-time-logarithmic")
+def take_troubles(photographer: Photographer) -> None:
+    """Take pictures of what the page shows when something is missing."""
+    page = photographer.page
+    photographer.open("no-such-workload", "no-times")
+    photographer.take("unknown")
+    photographer.open()
+    page.get_by_label("Search").fill("no such name")
+    photographer.take("nothing-found", is_settled=False)
     page.route("**/v1/**", lambda route: route.abort())
-    page.goto(f"{address}/lens/")
-    page.goto(view)
-    page.reload()
-    take(page, "trouble")
+    photographer.open(*RUNS)
+    photographer.take("trouble", is_settled=False)
     page.unroute("**/v1/**")
     refusal = {"code": 401, "status": "Unauthorized", "message": "A token is needed"}
     page.route("**/v1/**", lambda route: route.fulfill(status=401, json=refusal))
-    page.reload()
-    take(page, "token")
+    photographer.open(*RUNS)
+    photographer.take("token", is_settled=False)
     page.unroute("**/v1/**")
-
     waiting: list[Route] = []
 
-    def keep(route: Route) -> None:
+    def hold(route: Route) -> None:
         waiting.append(route)
 
-    page.route("**/v1/**", keep)
-    page.reload()
-    take(page, "loading")
+    page.route("**/v1/**", hold)
+    photographer.open(*RUNS)
+    photographer.take("loading", is_settled=False)
     for route in waiting:
         route.abort()
+    page.unroute("**/v1/**")
+
+
+def take_docs(photographer: Photographer) -> None:
+    """Take pictures of the docs page."""
+    page = photographer.page
+    for suffix, dark in (("", False), ("-dark", True)):
+        page.emulate_media(color_scheme="dark" if dark else "light")
+        page.goto(f"{photographer.address}/lens/docs")
+        expect(page.locator(".opblock").first).to_be_visible()
+        photographer.take(f"docs{suffix}", is_settled=False)
 
 
 def main() -> None:
-    """Make all pictures."""
+    """Take all pictures."""
     PICTURES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="lens", dir="/tmp") as name:
         directory = Path(name)
         with run_embedded_postgres(directory) as postgres:
-            fill(postgres)
+            store_workloads(postgres.dsn("postgres"))
             settings = directory / "lens_perf.toml"
             settings.write_text(SETTINGS.format(dsn=postgres.dsn("postgres")), "utf-8")
-            with gunicorn(settings) as address:
-                with open_page() as page:
-                    take_all(page, address)
-                with open_page(tolerated="Failed to load resource") as page:
-                    take_troubles(page, address)
+            with gunicorn(settings) as address, open_page(tolerated="Failed to load resource") as page:
+                photographer = Photographer(page, address)
+                take_states(photographer)
+                take_docs(photographer)
+                take_troubles(photographer)
 
 
 if __name__ == "__main__":
