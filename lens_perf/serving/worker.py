@@ -23,6 +23,7 @@ from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 from lens_perf.config import HttpSettings, load_settings
 from lens_perf.errors import ConfigError
 from lens_perf.instrumentation import metrics
+from lens_perf.serving.answer_socket import UNREAD_SECONDS, AnswerSocket
 from lens_perf.serving.arriving_request import ArrivingRequest
 from lens_perf.serving.refusals import TOO_SLOW, find_refusal, format_refusal
 
@@ -32,8 +33,6 @@ PROBE_THREADS = 2
 READ_BYTES = 64 * 2**10
 # Of all incomplete requests. Beyond it, the oldest is dropped.
 MOST_ARRIVING_BYTES = 32 * 2**20
-# The kernel disconnects a client that reads nothing of a response for this long.
-UNREAD_SECONDS = 30
 # How long a closed connection remains, so that the client can read its response.
 LINGER_SECONDS = 2.0
 # How long a thread waits for a body that the client announced but the application did not read.
@@ -97,8 +96,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # likewise
             return
         self.nr_conns += 1
         if client.family != socket.AF_UNIX:
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
-        self._await_request(TConn(self.cfg, client, address, listener.getsockname()))
+            # Also what the kernel still holds of an answer, once it is sent.
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNREAD_SECONDS * 1000))
+        connection = AnswerSocket(fileno=client.detach())
+        self._await_request(TConn(self.cfg, connection, address, listener.getsockname()))
         self._make_room()
 
     def on_client_socket_readable(self, conn: TConn, client: socket.socket) -> None:
@@ -283,7 +284,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # likewise
         self.log.warning("a request from %s was refused with %d: %s", remote, status, message)
         metrics.count_unserved(status)
         with suppress(OSError):
-            client.sendall(format_refusal(status, message))
+            # Without waiting: mostly, this is the event loop.
+            client.send(format_refusal(status, message), socket.MSG_DONTWAIT)
 
 
 def _load_http_settings() -> HttpSettings:

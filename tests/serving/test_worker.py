@@ -170,6 +170,16 @@ def test_without_further_threads_requests_wait_for_those_there_are(settings: Pat
         assert list_children(service.pid) == [worker]
 
 
+def test_clients_that_read_nothing_hold_up_nobody_for_long(settings: Path) -> None:
+    variables = {"LENS_PERF_CONFIG": str(settings), "GUNICORN_CMD_ARGS": "--workers 1 --threads 2"}
+    with run_gunicorn("tests.serving.large_app:app", variables) as service:
+        address = f"http://127.0.0.1:{service.port}"
+        for path in ("memory", "file"):
+            with connections(address, 4, f"GET /{path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()):
+                assert is_served(address, "/small")
+        assert len(requests.get(f"{address}/file", timeout=PATIENCE).content) == 64 * 2**20
+
+
 def test_probes_are_answered_while_every_thread_waits(settings: Path, postgres18: EmbeddedPostgres) -> None:
     with gunicorn(settings) as address, closing(psycopg2.connect(postgres18.dsn("alpha"))) as connection:
         cursor = connection.cursor()

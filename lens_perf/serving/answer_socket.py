@@ -1,0 +1,75 @@
+"""The connection to a client, over which an answer has to progress: a client that takes too little is disconnected."""
+
+import errno
+import logging
+import os
+import select
+import socket
+import time
+from collections.abc import Callable
+from typing import IO, Any
+
+log = logging.getLogger(__name__)
+
+# A client may pause for so long.
+UNREAD_SECONDS = 30.0
+# And apart from pauses has to take so much, as the slowest mobile networks do.
+LEAST_BYTES_PER_SECOND = 4_096
+CHUNK_BYTES = 2**20
+
+
+class ClientTooSlowError(BrokenPipeError):
+    """The client takes too little of the answer; to the server, it is as if it had left."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.EPIPE, "the client takes too little of the answer")
+
+
+class AnswerSocket(socket.socket):
+    """A socket whose ``sendall`` and ``sendfile`` raise ClientTooSlowError.
+
+    What is sent goes to the kernel first, so that a small answer never waits for its client.
+    """
+
+    def sendall(self, data: Any, flags: int = 0, /) -> None:
+        """Send all of ``data``."""
+        content = memoryview(data).cast("B")
+        self._send(
+            len(content),
+            lambda sent: self.send(content[sent : sent + CHUNK_BYTES], flags | socket.MSG_DONTWAIT),
+        )
+
+    def sendfile(self, file: IO[bytes], offset: int = 0, count: int | None = None) -> int:  # type: ignore[override]
+        """Send ``count`` bytes of ``file`` from ``offset`` on, by default all; return how many were sent."""
+        descriptor = file.fileno()
+        size = max(0, os.fstat(descriptor).st_size - offset) if count is None else count
+        blocking = self.getblocking()
+        self.setblocking(False)
+        try:
+            return self._send(
+                size,
+                lambda sent: os.sendfile(self.fileno(), descriptor, offset + sent, min(CHUNK_BYTES, size - sent)),
+            )
+        finally:
+            self.setblocking(blocking)
+
+    def _send(self, size: int, send_from: Callable[[int], int]) -> int:
+        """Call ``send_from`` with the number of bytes sent so far until there are ``size``, or no more."""
+        poller = select.poll()
+        poller.register(self.fileno(), select.POLLOUT)
+        sent, until = 0, time.monotonic() + UNREAD_SECONDS
+        while sent < size:
+            try:
+                taken = send_from(sent)
+            except BlockingIOError:
+                remaining = until - time.monotonic()
+                if remaining <= 0:
+                    log.warning("a client was disconnected: it took %d of %d bytes in too much time", sent, size)
+                    raise ClientTooSlowError from None
+                poller.poll(remaining * 1000)
+                continue
+            if not taken:
+                break  # the file is shorter than it was
+            sent += taken
+            until = min(until + taken / LEAST_BYTES_PER_SECOND, time.monotonic() + UNREAD_SECONDS)
+        return sent
