@@ -5,6 +5,7 @@
 
 import argparse
 import json
+import os
 import shutil
 import statistics
 import sys
@@ -49,7 +50,7 @@ const look = () => {
 };
 requestAnimationFrame(look);
 """
-# Move the pointer over a chart with each frame; return the lengths of frames and of the work in them, in milliseconds.
+# Move the pointer over a chart with each frame; return the lengths of frames in milliseconds.
 HOVER = """async ([seconds, isDragging]) => {
   const over = document.querySelector(".chart .u-over");
   over.scrollIntoView({ block: "center" });
@@ -58,7 +59,6 @@ HOVER = """async ([seconds, isDragging]) => {
     bubbles: true, clientX: box.left + box.width * share, clientY: box.top + box.height * (0.3 + share / 4),
     movementX: 1, movementY: 1, ...more }));
   const frames = [];
-  const work = [];
   const begin = performance.now();
   let last = begin;
   let count = 0;
@@ -67,7 +67,6 @@ HOVER = """async ([seconds, isDragging]) => {
     const now = await new Promise(requestAnimationFrame);
     if (count > 0) frames.push(now - last);
     last = now;
-    const start = performance.now();
     const phase = count % 60;
     if (isDragging && phase === 5) send("mousedown", 0.3);
     if (isDragging && phase === 35) send("mouseup", 0.6);
@@ -75,11 +74,10 @@ HOVER = """async ([seconds, isDragging]) => {
     const dragged = 0.3 + 0.3 * Math.min(1, Math.max(0, (phase - 5) / 30));
     const share = isDragging ? dragged : 0.5 + 0.45 * Math.sin(count / 40);
     send("mousemove", share);
-    work.push(performance.now() - start);
     count += 1;
   }
   send("mouseleave", 0.5);
-  return { frames, work };
+  return { frames };
 }"""
 
 
@@ -138,21 +136,24 @@ def measure_loading(browser: Browser, address: str, runs: Sequence[Run], rounds:
         open_runs(page, address, runs)
         times.append(page.evaluate("times"))
         page.close()
+    print(f"load average {os.getloadavg()[0]:.1f}")
     for name, text in (("first", "first chart"), ("full", "all charts in full")):
         values = [each[name] for each in times]
         print(f"{text}: {statistics.median(values):.0f} ms ({min(values):.0f} to {max(values):.0f})", flush=True)
 
 
-def measure_frames(page: Page, seconds: float) -> None:
-    """Print frames per second, and the work in a frame, while hovering and while zooming."""
+def measure_frames(browser: Browser, page: Page, seconds: float) -> None:
+    """Print frames per second, and what a frame costs the page's process, while hovering and while zooming."""
     for is_dragging, text in ((False, "hovering"), (True, "zooming")):
+        begin = read_processor_time(browser)
         found: Any = page.evaluate(HOVER, [seconds, is_dragging])
-        frames, work = found["frames"], found["work"]
+        frames = found["frames"]
+        cost = 1000 * (read_processor_time(browser) - begin) / len(frames)
         late = sum(each > 1.5 * 1000 / 60 for each in frames) / len(frames)
         print(
             f"{text}: {1000 / statistics.mean(frames):.1f} frames/s, 95 % of frames within "
             f"{statistics.quantiles(frames, n=20)[-1]:.1f} ms, longest {max(frames):.0f} ms, {late:.1%} late; "
-            f"work in a frame: median {statistics.median(work):.2f} ms, longest {max(work):.1f} ms",
+            f"processor time of a frame {cost:.1f} ms; load average {os.getloadavg()[0]:.1f}",
             flush=True,
         )
 
@@ -166,9 +167,18 @@ def read_heap(session: CDPSession) -> float:
 
 def read_renderer(browser: Browser) -> float:
     """Return the memory of the page's process, of what it shares its share, in MB; arrays are outside the heap."""
+    return max(_read_pss(each["id"]) for each in list_renderers(browser))
+
+
+def read_processor_time(browser: Browser) -> float:
+    """Return the seconds that the processes of pages have used a processor."""
+    return sum(float(each["cpuTime"]) for each in list_renderers(browser))
+
+
+def list_renderers(browser: Browser) -> list[dict[str, Any]]:
+    """Return the processes of pages."""
     processes = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
-    sizes = [_read_pss(each["id"]) for each in processes if each["type"] == "renderer"]
-    return max(sizes)
+    return [each for each in processes if each["type"] == "renderer"]
 
 
 def _read_pss(pid: int) -> float:
@@ -193,8 +203,7 @@ def measure_following(browser: Browser, address: str, dsn: str, runs: Sequence[R
     with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
         connection.autocommit = True
         for poll in range(1, polls + 1):
-            for run in runs:
-                add_records(cursor, run.uid, run.iterations + 3 * poll - 2, run.iterations + 3 * poll)
+            add_records(cursor, [(run.uid, run.iterations + 3 * poll - 2, run.iterations + 3 * poll) for run in runs])
             try:
                 with page.expect_response(lambda response: "/metrics/data" in response.url, timeout=10_000) as answered:
                     page.clock.run_for(3000)
@@ -227,7 +236,7 @@ def main() -> int:
             page = browser.new_page(viewport={"width": 1440, "height": 900}, bypass_csp=True)
             page.add_init_script(WATCH)
             open_runs(page, address, runs)
-            measure_frames(page, 10)
+            measure_frames(browser, page, 10)
             page.close()
             measure_following(browser, address, dsn, runs, options.polls)
             browser.close()

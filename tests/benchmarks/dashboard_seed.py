@@ -81,12 +81,16 @@ def _fill(dsn: str, runs: Sequence[Run]) -> None:
         cursor.execute("SET synchronous_commit = off")
         cursor.execute(CREATE_TABLE)
         for run in runs:
-            add_records(cursor, run.uid, 1, run.iterations)
+            add_records(cursor, [(run.uid, 1, run.iterations)])
         for statement in (*INDEXES, "VACUUM ANALYZE training_performance", "CHECKPOINT"):
             cursor.execute(statement)
     print(f"seeded in {time.monotonic() - began:.0f} s", flush=True)
 
 
-def add_records(cursor: psycopg2.extensions.cursor, uid: str, first: int, last: int) -> None:
-    """Add the iterations ``first`` to ``last`` of a workload, the last one now."""
-    cursor.execute(INSERT.format(uid=sql.Literal(uid), first=sql.Literal(first), last=sql.Literal(last)))
+def add_records(cursor: psycopg2.extensions.cursor, spans: Sequence[tuple[str, int, int]]) -> None:
+    """Add the iterations of workloads, each a uid, its first and its last, which is now."""
+    statements = [
+        INSERT.format(uid=sql.Literal(uid), first=sql.Literal(first), last=sql.Literal(last))
+        for uid, first, last in spans
+    ]
+    cursor.execute(sql.SQL("; ").join(statements))

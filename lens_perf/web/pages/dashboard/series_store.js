@@ -3,9 +3,14 @@
 import { ask, post } from "./api_client.js";
 import { applyChanges, holdSeries } from "./series_changes.js";
 
+// Each point of a preview is a look-up in an index.
 const PREVIEW_POINTS = 150;
+const LEAST_PREVIEW = 30;
+const MOST_PREVIEW = 900;
 // Enough to find the metrics that every few records report.
 const NAME_POINTS = 20;
+// The metrics of the first request, as many as there are charts on the first screen, and of the others.
+const FIRST_METRICS = 4;
 const PAGE_METRICS = 12;
 // Points of all series of an answer, and of those of a workload, which the service limits to 300,000.
 const MOST_POINTS = 300_000;
@@ -71,7 +76,7 @@ export class SeriesStore {
     const range = view.axis === "iteration" ? findRange(view) : [];
     // Along a metric, a preview has no positions.
     if (!fresh.length || !["iteration", "time", "relative_time"].includes(view.axis) || (view.axis !== "iteration" && view.xRange)) return;
-    const query = [...describe(fresh, names, { axis: null }), ...range, ["method", "stride"], ["max_points", PREVIEW_POINTS]];
+    const query = [...describe(fresh, names, { axis: null }), ...range, ["method", "stride"], ["max_points", Math.max(LEAST_PREVIEW, Math.min(PREVIEW_POINTS, Math.floor(MOST_PREVIEW / fresh.length)))]];
     const answer = await request(query, signal).catch(ignore);
     if (!answer || signal.aborted) return;
     let isNew = false;
@@ -160,8 +165,8 @@ export class SeriesStore {
 /** What is missing, as requests of some metrics of some runs each. */
 function findPages(runs, names, held) {
   const pages = [];
-  for (let first = 0; first < names.length; first += PAGE_METRICS) {
-    const page = names.slice(first, first + PAGE_METRICS);
+  for (let first = 0, size = FIRST_METRICS; first < names.length; [first, size] = [first + size, PAGE_METRICS]) {
+    const page = names.slice(first, first + size);
     const missing = page.filter((name) => runs.some((run) => !held.get(run.key)?.names.has(name)));
     const lacking = runs.filter((run) => missing.some((name) => !held.get(run.key)?.names.has(name)));
     if (lacking.length) pages.push({ runs: lacking, names: missing });
