@@ -112,7 +112,8 @@ def test_the_readme_opens_with_two_commands() -> None:
 def test_the_readme_renders() -> None:
     settings = {"halt_level": 2, "report_level": 5, "_disable_config": True}
     text = (ROOT / "README.rst").read_text("utf-8")
-    assert "make run" in docutils.core.publish_string(text, writer="html", settings_overrides=settings).decode()
+    page = docutils.core.publish_string(text, writer="html", settings_overrides=settings).decode()
+    assert "make run" in re.sub("<[^>]+>", "", page)
 
 
 def command_names(group: click.Group, before: str = "") -> Iterator[str]:
