@@ -20,6 +20,8 @@ SETTINGS = """
 default_cluster = "mi300x"
 [clusters.mi300x]
 dsn = "{dsn}"
+"""
+UNREACHABLE = """
 [clusters.mi355x]
 dsn = "host=127.0.0.1 port=1 dbname=lens"
 """
@@ -84,7 +86,9 @@ def take_states(photographer: Photographer) -> None:
 def take_troubles(photographer: Photographer) -> None:
     """Take pictures of what the page shows when something is missing."""
     page = photographer.page
-    photographer.open("no-such-workload", "no-times")
+    photographer.open(*RUNS)
+    photographer.take("unreachable-cluster")
+    photographer.open("no-such-workload", "no-times", m="lm_loss")
     photographer.take("unknown")
     photographer.open()
     page.get_by_label("Search").fill("no such name")
@@ -130,11 +134,12 @@ def main() -> None:
             store_workloads(postgres.dsn("postgres"))
             settings = directory / "lens_perf.toml"
             settings.write_text(SETTINGS.format(dsn=postgres.dsn("postgres")), "utf-8")
+            with gunicorn(settings) as address, open_page() as page:
+                take_states(Photographer(page, address))
+                take_docs(Photographer(page, address))
+            settings.write_text(settings.read_text("utf-8") + UNREACHABLE, "utf-8")
             with gunicorn(settings) as address, open_page(tolerated="Failed to load resource") as page:
-                photographer = Photographer(page, address)
-                take_states(photographer)
-                take_docs(photographer)
-                take_troubles(photographer)
+                take_troubles(Photographer(page, address))
 
 
 if __name__ == "__main__":

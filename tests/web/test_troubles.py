@@ -29,7 +29,7 @@ def test_an_unreachable_cluster(
         open_dashboard(page, address, uid)
         expect(page.get_by_role("alert")).to_contain_text("Cluster gone cannot be reached now")
         expect(page.locator("#workloads li")).to_have_count(2)
-        expect(page.get_by_role("option", name="gone (away)")).to_be_attached()
+        expect(page.get_by_role("option", name="gone (unreachable)")).to_be_attached()
 
 
 @on_one_version
@@ -44,10 +44,10 @@ def test_the_page_asks_for_a_token(
         expect(dialog).to_be_visible()
         check_access(page)
         dialog.get_by_label("Token").fill("wrong")
-        dialog.get_by_role("button", name="Go on").click()
+        dialog.get_by_role("button", name="Continue").click()
         expect(dialog).to_be_visible()
         dialog.get_by_label("Token").fill(secret)
-        dialog.get_by_role("button", name="Go on").click()
+        dialog.get_by_role("button", name="Continue").click()
         expect(dialog).to_be_hidden()
         page.get_by_label("Search").fill(uid)
         expect(page.locator("#workloads li")).to_have_count(2)

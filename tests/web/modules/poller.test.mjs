@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { POINTS, PROGRESS, Schedule } from "../../../lens_perf/web/pages/dashboard/poller.js";
+import { POINTS, PROGRESS, Retry, Schedule } from "../../../lens_perf/web/pages/dashboard/poller.js";
 
 const MINUTE = 60_000;
 
@@ -45,4 +45,17 @@ test("a run is not asked about twice at once, and is due at once after hurry", a
   assert.deepEqual(schedule.due([run], 1000), []);
   schedule.hurry([run.key]);
   assert.deepEqual(schedule.due([run], 1000), [run]);
+});
+
+test("each failure is followed by a longer pause, up to a minute", () => {
+  const retry = new Retry();
+  assert.ok(retry.isDue(0));
+  const pauses = Array.from({ length: 8 }, () => {
+    retry.fail(0);
+    return retry.at;
+  });
+  assert.deepEqual(pauses, [2000, 4000, 8000, 16_000, 32_000, MINUTE, MINUTE, MINUTE]);
+  assert.ok(!retry.isDue(59_999));
+  retry.succeed();
+  assert.ok(retry.isDue(0));
 });

@@ -8,7 +8,7 @@ import { focusField, setUpKeys } from "./keys.js";
 import { MetricsPanel } from "./metrics_panel.js";
 import { Notifications } from "./notifications.js";
 import { setUpPanels } from "./panels.js";
-import { HIDDEN, LIST, METRICS, POINTS, PROGRESS, Schedule, repeat } from "./poller.js";
+import { HIDDEN, LIST, METRICS, POINTS, PROGRESS, Retry, Schedule, repeat } from "./poller.js";
 import { findEvents } from "./run_events.js";
 import { setUpRoving } from "./roving.js";
 import { RunStore } from "./run_store.js";
@@ -34,6 +34,7 @@ const known = new RunStore(client);
 const points = new Schedule(POINTS);
 const progress = new Schedule(PROGRESS);
 const metrics = new Schedule(METRICS);
+const retry = new Retry();
 const panel = new MetricsPanel(find("#metrics-panel"), { change });
 const controls = new ChartControls(find("#chart-controls"), { change });
 const table = new RunTable(find("#runs"), { change, onRemove: (run) => select([run], false), onHover: (key) => grid.highlight(key) });
@@ -91,10 +92,14 @@ async function load() {
   try {
     await Promise.all([loadCharts(runs, signal), loadProgress(progress.due(runs, Date.now()), signal)]);
     await known.loadSummaries(view.workloads, view.metrics.flat(), signal, { onlyNew: true });
-    if (!signal.aborted) render();
+    if (signal.aborted) return;
+    render();
+    retry.succeed();
     await loadMetrics(metrics.due(known.build(view), Date.now()), signal);
   } catch (error) {
-    if (error.name !== "AbortError") report("view", error, load);
+    if (error.name === "AbortError") return;
+    retry.fail(Date.now());
+    report("view", error, load);
   } finally {
     if (!signal.aborted) find("#charts").setAttribute("aria-busy", "false");
   }
@@ -138,7 +143,7 @@ async function loadMetrics(runs, signal) {
 async function follow() {
   if (!view.workloads.length || find("#charts").getAttribute("aria-busy") === "true") return;
   if (document.hidden) return followHidden();
-  if (!isWell("view")) return load();
+  if (!isWell("view")) return retry.isDue(Date.now()) ? load() : undefined;
   const { signal } = reading;
   const runs = known.build(view);
   try {
@@ -170,7 +175,7 @@ async function followPoints(due, signal) {
 }
 
 async function followList() {
-  if (document.hidden) return;
+  if (document.hidden || view.embed) return;
   if (isWell("start")) await list.load({ quiet: true });
   else await loadList();
 }
@@ -181,9 +186,9 @@ function report(part, error, retry) {
   else tell(part, error.message, retry);
 }
 
-/** The list and the view do not wait for each other. */
+/** The list and the view do not wait for each other; an embedded page has no list. */
 function start() {
-  loadList();
+  if (!view.embed) loadList();
   load();
 }
 

@@ -49,6 +49,26 @@ export class Schedule {
   }
 }
 
+/** When to try again after a failure: later each time. */
+export class Retry {
+  constructor() {
+    this.succeed();
+  }
+
+  succeed() {
+    Object.assign(this, { failures: 0, at: 0 });
+  }
+
+  fail(now) {
+    this.at = now + Math.min(MINUTE, 2 * SECOND * 2 ** this.failures);
+    this.failures += 1;
+  }
+
+  isDue(now) {
+    return now >= this.at;
+  }
+}
+
 /** Call `action` for ever, one call after another: a slow answer delays the next request. */
 export async function repeat(action, pause) {
   for (;;) {

@@ -9,7 +9,6 @@ import { age, make, number } from "./words.js";
 
 const SETTLE_MS = 200;
 const MOST_RUNS = 100; // as many as one request may name
-const STATES = { running: "running", stalled: "stalled", ended: "ended", finished: "finished" };
 const find = (selector) => document.querySelector(selector);
 
 export class WorkloadList {
@@ -123,8 +122,8 @@ export class WorkloadList {
   describe(found) {
     const state = this.states.stateOf(keyOf({ cluster: found.cluster, uid: found.workload_uid }));
     return [
-      STATES[state], find("#cluster").hidden ? "" : found.cluster,
-      found.last_iteration === null ? "" : `iteration ${number(found.last_iteration)}`, found.last_timestamp === null ? "no times" : age(found.last_timestamp),
+      state, found.last_timestamp === null ? "no times" : age(found.last_timestamp),
+      found.last_iteration === null ? "" : `iteration ${number(found.last_iteration)}`, find("#cluster").hidden ? "" : found.cluster,
     ].filter(Boolean).join(" · ");
   }
 
