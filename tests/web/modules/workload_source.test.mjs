@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { WorkloadSource } from "../../../lens_perf/web/pages/dashboard/workload_source.js";
+import { WorkloadStates } from "../../../lens_perf/web/pages/dashboard/workload_states.js";
+
+const ALL = Array.from({ length: 70 }, (_, index) => ({
+  cluster: "c", workload_uid: `${index % 2 ? "odd" : "even"}-${index}`, records: index === 69 ? 400_000 : 5,
+  first_timestamp: 0, last_timestamp: 1000 - index, last_iteration: index,
+}));
+
+function makeClient() {
+  const requests = [];
+  const states = [];
+  return {
+    requests, states,
+    listWorkloads: async (search, _cluster, size, token) => {
+      requests.push([search, size, token]);
+      const found = ALL.filter(({ workload_uid: uid }) => uid.includes(search));
+      const start = Number(token ?? 0);
+      const next = start + size < found.length ? String(start + size) : null;
+      return { workloads: found.slice(start, start + size), total_count: found.length, next_page_token: next, warnings: [] };
+    },
+    readProgresses: async (asked) => {
+      states.push(asked.length);
+      return { workloads: asked.map(({ cluster, uid }) => ({ cluster, workload_uid: uid, state: uid === "even-0" ? "running" : "ended", last_timestamp: 1000 - Number(uid.split("-")[1]) })) };
+    },
+  };
+}
+
+const query = (typed, order = "active") => ({ typed, cluster: "", order });
+
+test("one word is searched by the service, page by page", async () => {
+  const client = makeClient();
+  const source = new WorkloadSource(client, new WorkloadStates(client));
+  await source.load(query("odd"));
+  assert.deepEqual([source.shown.length, source.total, source.hasMore], [30, 35, true]);
+  await source.more();
+  assert.deepEqual([source.shown.length, source.hasMore], [35, false]);
+  assert.deepEqual(client.requests, [["odd", 30, null], ["odd", 30, "30"]]);
+  await source.load(query("odd"), undefined, { keep: true });
+  assert.equal(source.shown.length, 35);
+});
+
+test("an expression and another order are applied to all workloads", async () => {
+  const client = makeClient();
+  const source = new WorkloadSource(client, new WorkloadStates(client));
+  await source.load(query("/^odd-[1-3]$/"));
+  assert.deepEqual(source.shown.map(({ workload_uid: uid }) => uid), ["odd-1", "odd-3"]);
+  assert.equal(source.total, 2);
+  await source.load(query("", "iteration"));
+  assert.equal(source.shown[0].workload_uid, "odd-69");
+  assert.deepEqual([source.shown.length, source.total, source.hasMore], [30, 70, true]);
+  assert.equal((await source.listMatching()).length, 70);
+});
+
+test("all that match are found, although one page is shown", async () => {
+  const client = makeClient();
+  const source = new WorkloadSource(client, new WorkloadStates(client));
+  await source.load(query("even"));
+  assert.equal((await source.listMatching()).length, 35);
+});
+
+test("states are read in batches, once for what is over, and not for long workloads", async () => {
+  const client = makeClient();
+  const states = new WorkloadStates(client);
+  const signal = { aborted: false };
+  await states.load(ALL, signal, () => {});
+  assert.deepEqual(client.states, [10, 10, 10, 10, 10, 10, 9]);
+  assert.equal(states.stateOf("c/even-0"), "running");
+  assert.equal(states.stateOf("c/odd-69"), null);
+  await states.load(ALL, signal, () => {});
+  assert.deepEqual(client.states.slice(7), [1]);
+  await states.load([{ ...ALL[1], last_timestamp: 5000 }], signal, () => {});
+  assert.deepEqual(client.states.slice(8), [1]);
+});
