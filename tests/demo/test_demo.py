@@ -15,9 +15,13 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
+from playwright.sync_api import expect
 
 from lens_perf.demo.server import check_port, name_workloads
 from lens_perf.errors import ImportInputError, LensError
+from tests.front.programs import needs
+from tests.web.pages import check_access, wait_for_charts
+from tests.web_browser import open_page
 
 START_SECONDS = 90
 STOP_SECONDS = 30
@@ -138,6 +142,26 @@ def test_serves_live_data_until_ctrl_c(start_demo: StartDemo) -> None:
     assert "Traceback" not in demo.output
     assert [each for each in started if is_alive(each)] == []
     assert demo.descendants() == []
+
+
+@needs("chromium")
+def test_the_dashboard_follows_the_live_workloads(start_demo: StartDemo) -> None:
+    demo = start_demo()
+    demo.wait_for(READY)
+    with open_page() as page:
+        page.goto(f"http://127.0.0.1:{demo.port}/lens/")
+        expect(page.locator("#workload-count")).to_have_text("2 of 2")
+        expect(page.locator("#workloads .running")).to_have_count(2)
+        page.get_by_role("button", name="Select all 2").click()
+        wait_for_charts(page)
+        expect(page).to_have_title(re.compile("^2 running"))
+        rows = page.locator("#runs tr.of-run")
+        expect(rows.get_by_text("Running")).to_have_count(2)
+        expect(page.locator("figure.chart canvas").first).to_be_visible()
+        iterations = rows.first.locator("td").nth(1)
+        before = iterations.inner_text()
+        expect(iterations).not_to_have_text(before, timeout=30_000)
+        check_access(page)
 
 
 @pytest.mark.parametrize("moment", ["Starting PostgreSQL", "Trained spiral-adam"])
