@@ -74,7 +74,7 @@ function render() {
   table.show(runs, view);
   panel.show(known.countMetrics(view.workloads), view);
   controls.show(view, known.countMetrics(view.workloads), runs);
-  find("#chart-controls").hidden = isNothing;
+  for (const place of ["#chart-controls", "#metrics-panel"]) find(place).hidden = isNothing;
   find("#empty").hidden = !isNothing;
   showTab(runs);
   showEmbedded(view);
