@@ -34,7 +34,7 @@ dsn = "{dsn}"
 [limits]
 deadline_seconds = 120
 [columns]
-directory = "columns"
+directory = "{columns}"
 """
 MOST_BUILD_SECONDS = 900
 # When the first chart shows points, and when all are read, in milliseconds since the page was asked for.
@@ -84,7 +84,9 @@ HOVER = """async ([seconds, isDragging]) => {
 def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the options of the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.dashboard", description=__doc__)
-    parser.add_argument("--directory", type=Path, help="keep the seeded PostgreSQL here, such as var/bench, for re-use")
+    parser.add_argument(
+        "--directory", type=Path, help="keep PostgreSQL and the copies here, such as var/bench, for re-use"
+    )
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--iterations", type=int, default=100_000, help="of each run")
     parser.add_argument("--long", type=int, default=2, help="how many runs are longer")
@@ -227,7 +229,8 @@ def main() -> int:
     ):
         dsn = seed_runs(postgres, runs)
         settings = scratch / "lens_perf.toml"
-        settings.write_text(SETTINGS.format(dsn=dsn), "utf-8")
+        columns = (options.directory or scratch).resolve() / "columns"
+        settings.write_text(SETTINGS.format(dsn=dsn, columns=columns), "utf-8")
         with run_gunicorn("wsgi:app", {"LENS_PERF_CONFIG": str(settings)}) as service, sync_playwright() as playwright:
             address = f"http://127.0.0.1:{service.port}"
             build_copies(address, runs)

@@ -22,6 +22,8 @@ const MOST_GROWTH = 4;
 // Names of many workloads and metrics are longer than a request line may be.
 const LONGEST_LINE = 6000;
 
+const AXES = ["iteration", "time", "relative_time"];
+
 /** What the API calls the axis that points are sampled along: relative time is that of the day, from another zero. */
 const axisOf = ({ axis }) => (axis === "relative_time" ? "time" : axis);
 
@@ -58,10 +60,10 @@ export class SeriesStore {
     const names = [...new Set(view.metrics.flat())];
     this.forget(runs, names);
     const most = this.choosePoints(runs, names.length, points);
-    const scope = JSON.stringify([axisOf(view), findRange(view), most]);
+    const scope = JSON.stringify([axisOf(view), AXES.includes(view.axis) && view.xRange, view.axis === "relative_time" && view.xRange !== null, most]);
     if (this.isStale || scope !== this.scope) for (const held of this.held.values()) held.names = new Set();
     [this.scope, this.isStale, this.warnings] = [scope, false, []];
-    for (const page of findPages(runs, names, this.held)) {
+    for (const page of divide(findPages(runs, names, this.held), view)) {
       const preview = this.loadPreview(page, view, signal, onPreview);
       await Promise.all([preview, this.loadPage(page, view, most, signal)]);
       if (signal.aborted) return;
@@ -73,9 +75,9 @@ export class SeriesStore {
   async loadPreview({ runs, names }, view, signal, onPreview) {
     const isHeld = (run) => names.every((name) => this.held.get(run.key)?.byName.has(name));
     const fresh = runs.filter((run) => !isHeld(run));
-    const range = view.axis === "iteration" ? findRange(view) : [];
+    const range = view.axis === "iteration" ? findRange(view, fresh) : [];
     // Along a metric, a preview has no positions.
-    if (!fresh.length || !["iteration", "time", "relative_time"].includes(view.axis) || (view.axis !== "iteration" && view.xRange)) return;
+    if (!fresh.length || !AXES.includes(view.axis) || (view.axis !== "iteration" && view.xRange)) return;
     const query = [...describe(fresh, names, { axis: null }), ...range, ["method", "stride"], ["max_points", Math.max(LEAST_PREVIEW, Math.min(PREVIEW_POINTS, Math.floor(MOST_PREVIEW / fresh.length)))]];
     const answer = await request(query, signal).catch(ignore);
     if (!answer || signal.aborted) return;
@@ -89,7 +91,7 @@ export class SeriesStore {
   }
 
   async loadPage({ runs, names }, view, most, signal) {
-    const query = [...describe(runs, names, { axis: axisOf(view) }), ...findRange(view), ["max_points", most], ["after", ""]];
+    const query = [...describe(runs, names, { axis: axisOf(view) }), ...findRange(view, runs), ["max_points", most], ["after", ""]];
     const answer = await request(query, signal);
     if (signal.aborted) return;
     this.warnings.push(...answer.warnings);
@@ -115,7 +117,7 @@ export class SeriesStore {
     const names = [...new Set(view.metrics.flat())];
     const most = this.held.get(due[0].key).most;
     const cursor = due.map((run) => this.held.get(run.key).cursor).join(".");
-    const query = [...describe(due, names, { axis: axisOf(view) }), ...findRange(view), ["max_points", most], ["after", cursor]];
+    const query = [...describe(due, names, { axis: axisOf(view) }), ...findRange(view, due), ["max_points", most], ["after", cursor]];
     const answer = await post("metrics/data", query, signal);
     if (signal.aborted) return { changedRuns: [], mustReload: false };
     this.warnings = answer.warnings;
@@ -180,10 +182,16 @@ const describe = (runs, names, { axis }) => [
   ...names.map((name) => ["metric", name]),
 ];
 
-/** The parameters of the range that is shown; along relative time and metrics there are none, so all is read. */
-function findRange({ axis, xRange }) {
+/** A range of relative time is another range of time for each run. */
+const divide = (pages, { axis, xRange }) =>
+  (axis === "relative_time" && xRange ? pages.flatMap(({ runs, names }) => runs.map((run) => ({ runs: [run], names }))) : pages);
+
+/** The parameters of the range that is shown; along metrics there are none, so all is read. */
+function findRange({ axis, xRange }, runs) {
   if (!xRange) return [];
   const [start, end] = [Math.floor(xRange[0]), Math.ceil(xRange[1])];
+  const begin = axis === "relative_time" && runs.length === 1 ? runs[0].progress?.first_timestamp : null;
+  if (Number.isFinite(begin)) return [["start", begin + start], ["end", begin + end]];
   if (axis === "time") return [["start", start], ["end", end]];
   return axis === "iteration" ? [["start_iteration", start], ["end_iteration", end]] : [];
 }

@@ -1,0 +1,194 @@
+// What the store asks for: only what is missing, all runs at once; and what it does with changes.
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+
+globalThis.document = { documentElement: { dataset: { api: "v1" } }, baseURI: "http://host/lens/" };
+globalThis.sessionStorage = { getItem: () => null };
+const { SeriesStore } = await import("../../../lens_perf/web/pages/dashboard/series_store.js");
+
+const VIEW = { axis: "iteration", xRange: null, metrics: [["loss"], ["lr"]] };
+const runOf = (uid) => ({ key: `a/${uid}`, cluster: "a", uid });
+const RUNS = [runOf("one"), runOf("two")];
+const { signal } = new AbortController();
+
+let asked = [];
+// By uid: what the service has, or null for a copy that is being built.
+let stored = {};
+let changes = {};
+
+const writeSeries = (uid, metric, iterations) => ({
+  cluster: "a", workload_uid: uid, metric_name: metric, data_source: "log", serial: 0,
+  iterations, timestamps: iterations, values: iterations,
+});
+
+/** A service as the API describes it, of the parameters that matter here. */
+function answer(query) {
+  const uids = query.getAll("workload").map((name) => name.slice(2));
+  const names = query.getAll("metric").length ? query.getAll("metric") : ["loss", "lr"];
+  const cursors = (query.get("after") ?? "").split(".");
+  const ready = uids.filter((uid) => stored[uid]);
+  const isChange = (uid) => Boolean(cursors[uids.indexOf(uid)]) && !changes[uid]?.reset;
+  return {
+    series: ready.flatMap((uid) => names.map((name) => writeSeries(uid, name, isChange(uid) ? changes[uid]?.iterations ?? [] : stored[uid]))).filter(({ values }) => values.length),
+    warnings: uids.filter((uid) => !stored[uid]).map((uid) => ({ cluster: "a", workload_uid: uid, message: "37 % done" })),
+    workloads: ready.map((uid) => ({
+      cluster: "a", workload_uid: uid, cursor: `${uid}${asked.length}`, reset: !isChange(uid),
+      changed: isChange(uid) ? (changes[uid]?.iterations ?? []).map((iteration) => ({ data_source: "log", iteration })) : [],
+      sampling: { bucket_width: 4 },
+    })),
+  };
+}
+
+globalThis.fetch = async (address, { method = "GET", body }) => {
+  const query = method === "POST" ? body : address.searchParams;
+  asked.push({ method, query });
+  return { ok: true, json: async () => answer(query) };
+};
+
+beforeEach(() => {
+  asked = [];
+  stored = { one: [1, 2], two: [1] };
+  changes = {};
+});
+
+const full = () => asked.filter(({ query }) => query.has("after"));
+const iterationsOf = (store, key, name = "loss") => store.seriesOf(key, name).flatMap(({ iterations }) => [...iterations]);
+
+async function load(store, view = VIEW, runs = RUNS) {
+  asked = [];
+  await store.load(runs, view, { signal, points: 800 });
+}
+
+test("one request for all runs and metrics; what is held is not asked for again", async () => {
+  const store = new SeriesStore();
+  await load(store);
+  assert.equal(full().length, 1);
+  assert.deepEqual(full()[0].query.getAll("workload"), ["a/one", "a/two"]);
+  assert.deepEqual(full()[0].query.getAll("metric"), ["loss", "lr"]);
+  assert.equal(full()[0].query.get("split"), "serial");
+  assert.deepEqual(iterationsOf(store, "a/one"), [1, 2]);
+  assert.equal(store.seriesOf("a/one", "loss")[0].width, 4);
+  await load(store);
+  assert.equal(asked.length, 0);
+});
+
+test("a metric or a run that is added is asked for alone", async () => {
+  const store = new SeriesStore();
+  await load(store);
+  await load(store, { ...VIEW, metrics: [["loss"], ["lr"], ["new"]] });
+  assert.deepEqual(full().map(({ query }) => query.getAll("metric")), [["new"]]);
+  stored.three = [5];
+  await load(store, VIEW, [...RUNS, runOf("three")]);
+  assert.deepEqual(full().map(({ query }) => query.getAll("workload")), [["a/three"]]);
+});
+
+test("another range or axis is read anew, within that range", async () => {
+  const store = new SeriesStore();
+  await load(store);
+  await load(store, { ...VIEW, xRange: [1.5, 3.2] });
+  assert.deepEqual(["start_iteration", "end_iteration"].map((name) => full()[0].query.get(name)), ["1", "4"]);
+  await load(store, { ...VIEW, axis: "time", xRange: [10, 20] });
+  assert.deepEqual(["axis", "start", "end"].map((name) => full()[0].query.get(name)), ["time", "10", "20"]);
+  await load(store, { ...VIEW, axis: "relative_time" });
+  assert.equal(full()[0].query.get("axis"), "time");
+  await load(store, { ...VIEW, axis: "tokens" });
+  assert.equal(full()[0].query.get("axis"), "tokens");
+});
+
+test("a range of relative time is one of time for each run; along a metric, a range reads nothing new", async () => {
+  const store = new SeriesStore();
+  const runs = RUNS.map((run, index) => ({ ...run, progress: { first_timestamp: 1000 * (index + 1) } }));
+  await load(store, { ...VIEW, axis: "relative_time" }, runs);
+  await load(store, { ...VIEW, axis: "relative_time", xRange: [10, 20] }, runs);
+  assert.deepEqual(full().map(({ query }) => [query.get("workload"), query.get("start"), query.get("end")]), [["a/one", "1010", "1020"], ["a/two", "2010", "2020"]]);
+  await load(store, { ...VIEW, axis: "tokens" }, runs);
+  await load(store, { ...VIEW, axis: "tokens", xRange: [1, 2] }, runs);
+  assert.equal(full().length, 0);
+});
+
+test("the metrics of the first screen come first, the others in few requests", async () => {
+  const store = new SeriesStore();
+  const metrics = Array.from({ length: 30 }, (_, index) => [`m${index}`]);
+  await load(store, { ...VIEW, metrics });
+  assert.deepEqual(full().map(({ query }) => query.getAll("metric").length), [4, 12, 12, 2]);
+});
+
+test("changes of all runs come in one request with one cursor", async () => {
+  const store = new SeriesStore();
+  await load(store);
+  changes = { one: { iterations: [2, 3] } };
+  asked = [];
+  assert.deepEqual(await store.follow(RUNS, VIEW, signal), { changedRuns: ["a/one"], mustReload: false });
+  assert.deepEqual(asked.map(({ method }) => method), ["POST"]);
+  assert.match(asked[0].query.get("after"), /^one\d+\.two\d+$/);
+  assert.deepEqual(iterationsOf(store, "a/one"), [1, 2, 3]);
+  assert.deepEqual(iterationsOf(store, "a/two"), [1]);
+  changes = {};
+  assert.deepEqual(await store.follow(RUNS.slice(1), VIEW, signal), { changedRuns: [], mustReload: false });
+  assert.match(asked[1].query.get("after"), /^two\d+$/);
+});
+
+test("a reset replaces the points of its run alone", async () => {
+  const store = new SeriesStore();
+  await load(store);
+  stored.two = [7, 8];
+  changes = { two: { reset: true } };
+  assert.deepEqual((await store.follow(RUNS, VIEW, signal)).changedRuns, ["a/two"]);
+  assert.deepEqual(iterationsOf(store, "a/two"), [7, 8]);
+  assert.deepEqual(iterationsOf(store, "a/one"), [1, 2]);
+});
+
+test("a run whose copy is being built is asked for again, and it alone", async () => {
+  const store = new SeriesStore();
+  stored.two = null;
+  await load(store);
+  assert.equal(store.warnings[0].message, "37 % done");
+  assert.equal(store.isRead("a/two", ["loss"]), false);
+  assert.equal((await store.follow(RUNS, VIEW, signal)).mustReload, true);
+  stored.two = [9];
+  await load(store);
+  assert.deepEqual(full().map(({ query }) => query.getAll("workload")), [["a/two"]]);
+  assert.deepEqual(iterationsOf(store, "a/two"), [9]);
+  assert.equal((await store.follow(RUNS, VIEW, signal)).mustReload, false);
+});
+
+test("a metric that was out of view for a while is read again, as its changes were not followed", async () => {
+  const store = new SeriesStore();
+  await load(store);
+  await load(store, { ...VIEW, metrics: [["loss"]] });
+  assert.equal(asked.length, 0);
+  await load(store);
+  assert.deepEqual(full().map(({ query }) => query.getAll("metric")), [["lr"]]);
+});
+
+test("a series that has grown far beyond its sample is sampled again", async () => {
+  const store = new SeriesStore();
+  await load(store);
+  changes = { one: { iterations: Array.from({ length: 4000 }, (_, index) => index + 10) } };
+  assert.equal((await store.follow(RUNS, VIEW, signal)).mustReload, true);
+  await load(store);
+  assert.deepEqual(full()[0].query.getAll("workload"), ["a/one", "a/two"]);
+});
+
+test("names that are too long for a request line are sent in a body", async () => {
+  const store = new SeriesStore();
+  const runs = Array.from({ length: 40 }, (_, index) => runOf(`${"x".repeat(200)}${index}`));
+  for (const { uid } of runs) stored[uid] = [1];
+  await load(store, VIEW, runs);
+  assert.ok(asked.every(({ method }) => method === "POST"));
+});
+
+test("the names of metrics come from a small preview", async () => {
+  const store = new SeriesStore();
+  asked = [];
+  assert.deepEqual([...(await store.listMetrics(RUNS, signal)).keys()], ["loss", "lr"]);
+  assert.equal(asked[0].query.get("method"), "stride");
+  assert.deepEqual([...await store.listMetrics([], signal)], []);
+});
+
+test("runs that leave the view are forgotten", async () => {
+  const store = new SeriesStore();
+  await load(store);
+  await load(store, VIEW, RUNS.slice(0, 1));
+  assert.deepEqual(store.seriesOf("a/two", "loss"), []);
+});
