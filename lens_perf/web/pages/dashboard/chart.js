@@ -20,7 +20,7 @@ const STEPS = { ArrowLeft: -1, ArrowRight: 1, PageUp: -20, PageDown: 20, Home: -
 export class Chart {
   /** `actions`: onZoom, onReset, onToggle, onHighlight, onPin, onNames, onMove, onHeight. */
   constructor(names, actions) {
-    Object.assign(this, { names, actions, lines: [], yRange: null, isShown: false, at: null });
+    Object.assign(this, { names, actions, lines: [], yRange: null, isShown: false, isOnScreen: false, at: null });
     this.place = make("div", { className: "plot", tabIndex: 0 });
     this.place.setAttribute("role", "img");
     this.tooltip = new ChartTooltip();
@@ -57,6 +57,12 @@ export class Chart {
   setShown(isShown) {
     this.isShown = isShown;
     if (isShown && this.isDirty) this.redraw();
+  }
+
+  /** Only charts on the screen follow the pointer. */
+  setOnScreen(isOnScreen) {
+    this.isOnScreen = isOnScreen;
+    if (isOnScreen && this.at && this.plot.content) this.follow(this.at);
   }
 
   redraw() {
@@ -158,7 +164,7 @@ export class Chart {
   /** Show the values where the cursor is, once a frame: here as a tooltip, in the other charts as dots. */
   follow(cursor) {
     this.at = cursor;
-    if (!this.isShown || this.isWaiting) return;
+    if (!this.isOnScreen || this.isWaiting) return;
     this.isWaiting = true;
     requestAnimationFrame(() => {
       this.isWaiting = false;

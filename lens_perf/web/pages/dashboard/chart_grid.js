@@ -17,6 +17,9 @@ export class ChartGrid {
     this.observer = new IntersectionObserver((entries) => {
       for (const { target, isIntersecting } of entries) this.charts.get(target.dataset.key)?.setShown(isIntersecting);
     }, { rootMargin: MARGIN });
+    this.screen = new IntersectionObserver((entries) => {
+      for (const { target, isIntersecting } of entries) this.charts.get(target.dataset.key)?.setOnScreen(isIntersecting);
+    });
   }
 
   /** Draw what the store holds of `runs`. */
@@ -26,7 +29,7 @@ export class ChartGrid {
     const keys = wanted.map((names) => JSON.stringify(names));
     for (const [key, chart] of this.charts) {
       if (keys.includes(key)) continue;
-      this.observer.unobserve(chart.figure);
+      for (const observer of [this.observer, this.screen]) observer.unobserve(chart.figure);
       chart.remove();
       this.charts.delete(key);
     }
@@ -40,7 +43,7 @@ export class ChartGrid {
       const chart = new Chart(names, this.makeActions());
       chart.figure.dataset.key = key;
       this.charts.set(key, chart);
-      this.observer.observe(chart.figure);
+      for (const observer of [this.observer, this.screen]) observer.observe(chart.figure);
     }
     const chart = this.charts.get(key);
     const place = this.element.children[index];

@@ -23,7 +23,7 @@ export class ChartTooltip {
     this.more = make("div", { className: "more" });
     this.element = make("div", { className: "tooltip", hidden: true }, this.title, make("table", {}, this.body), this.more);
     this.element.setAttribute("role", "status");
-    this.rows = [];
+    Object.assign(this, { rows: [], lines: [], size: 0 });
   }
 
   hide() {
@@ -38,7 +38,11 @@ export class ChartTooltip {
     this.rows.forEach((row, index) => this.fill(row, shown[index], closest, hasTrend));
     this.more.textContent = points.length > MOST_ROWS ? `and ${points.length - MOST_ROWS} more` : "";
     this.element.hidden = points.length === 0;
-    const size = this.element.offsetWidth;
+    // The size is measured when other lines are shown, not in each frame, as that lays the page out.
+    const lines = shown.map(({ line }) => line);
+    if (lines.length !== this.lines.length || lines.some((line, index) => line !== this.lines[index])) this.size = this.element.offsetWidth;
+    this.lines = lines;
+    const { size } = this;
     const isLeft = left + APART + size > width && left - APART - size > -offset;
     const place = offset + (isLeft ? left - APART - size : Math.min(left + APART, Math.max(0, width - size)));
     this.element.style.transform = `translate(${Math.round(place)}px, ${Math.round(Math.max(0, top - 20))}px)`;

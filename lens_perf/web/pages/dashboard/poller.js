@@ -36,10 +36,18 @@ export class Schedule {
   async ask(runs, request, clock = Date.now) {
     const begin = clock();
     for (const { key } of runs) this.asked.set(key, { begin, end: null });
+    let isAborted = false;
     try {
       return await request(runs);
+    } catch (error) {
+      isAborted = error.name === "AbortError";
+      throw error;
     } finally {
-      for (const { key } of runs) this.asked.set(key, { begin, end: clock() });
+      // What another view has interrupted is due at once.
+      for (const { key } of runs) {
+        if (isAborted) this.asked.delete(key);
+        else this.asked.set(key, { begin, end: clock() });
+      }
     }
   }
 
