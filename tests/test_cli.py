@@ -217,3 +217,26 @@ def test_interrupted(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=20)
     assert (process.returncode, errors.decode()) == (130, "lens-perf: interrupted\n")
+
+
+# What interrupts itself when a module that the command consists of is first looked for.
+INTERRUPTED_WHILE_IMPORTING = """
+import os, signal, sys
+
+class Interrupting:
+    @staticmethod
+    def find_spec(name, path, target=None):
+        if name == "lens_perf.interruption":
+            os.kill(os.getpid(), int(sys.argv[1]))
+
+sys.meta_path.insert(0, Interrupting)
+from lens_perf.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_command_is_loaded(number: signal.Signals) -> None:
+    command = [sys.executable, "-c", INTERRUPTED_WHILE_IMPORTING, str(int(number))]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (128 + number, "", "lens-perf: interrupted\n")

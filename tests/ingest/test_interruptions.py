@@ -104,7 +104,7 @@ def test_the_terminal_has_its_cursor_again(importer: Importer, tmp_path: Path) -
         assert process.wait(20) == 130
     os.close(terminal)
     shown = shown.rpartition(b"\033[?25l")[2]
-    while b"complete it" not in shown:
+    while b"add the rest" not in shown:
         shown += os.read(main, 4096)
     os.close(main)
     assert b"\033[?25h" in shown
