@@ -22,6 +22,7 @@ class Purpose(StrEnum):
 
 # Splitters of fields with an end of their own.
 CLOSED = frozenset(NAMED_SPLITTERS.values())
+NUMBERS = re.compile(r"[0-9]+")
 # Prefixes of launchers.
 RANK_AHEAD = re.compile(r"^\[?(?:rank)?[0-9]{1,9}+\]?:(?= )")
 
@@ -104,9 +105,18 @@ class Form:
                     return line if again is None else replace(line, tail=f"{line.tail} {text[end:]}")
         return None
 
-    def read_following(self, text: str) -> list[tuple[str, str]] | None:
-        """Return the fields of a line that continues a report; None if the line does not."""
-        text = RANK_AHEAD.sub("", text)
+    def read_following(self, text: str, lead: str) -> list[tuple[str, str]] | None:
+        """Return the fields of a line that continues a report; None if the line does not.
+
+        It is indented. What labels every line, as the name of a pod or a time, stands ahead of the indentation, and
+        also begins ``lead``, which is ahead of the report itself.
+        """
+        text = RANK_AHEAD.sub("", text).rstrip()
+        label, indentation, indented = text.rpartition("  ")
+        if label.strip() and indentation:
+            if not _without_numbers(lead).startswith(_without_numbers(label)):
+                return None
+            text = indentation + indented
         if not text.startswith(" "):
             return None
         fields, rest, tail = self.splitter(text)
@@ -147,6 +157,11 @@ class Form:
                 if fold_words(key) == name and (whole := read_whole(current)) is not None:
                     return [*fields[:index], *fields[index + 1 :]], whole, read_whole(total) or target
         return fields, iteration, target
+
+
+def _without_numbers(label: str) -> str:
+    """Return ``label`` without its ends and with each number as 0: so times and ranks are the same on all lines."""
+    return NUMBERS.sub("0", label.strip())
 
 
 def read_whole(text: str) -> int | None:

@@ -27,6 +27,7 @@ STATISTICS = "tracked_stats"
 # Number of iterations whose counters are kept: events of one iteration are close to each other.
 MOST_NAMED = 1000
 MOST_WAITING = 1000
+MARKER = ":::MLLOG"
 NO_EVENT = "MLLOG lines that hold no event"
 NO_COUNTER = "events without a counter or a number: settings and marks of phases"
 OWN_COUNTER = "events that count the steps of an evaluation of their own"
@@ -87,10 +88,10 @@ class MlperfEvents:
         self._reached = TimesByIteration()
         self._named: dict[int, set[str]] = {}
 
-    def take(self, line: Line, text: str) -> Iterator[Observation]:
+    def take(self, _: Line, text: str) -> Iterator[Observation]:
         """Yield the observations of an event."""
         try:
-            event = parse_event(text[text.index("{", len(line.prefix)) :])
+            event = parse_event(text[text.index("{", text.index(MARKER)) :])
         except ValueError:
             self._summary.lose(NO_EVENT, text)
             return

@@ -195,7 +195,7 @@ class _LogReader:
         count = 0
         while position < len(chunk):
             end = chunk.find(b"\n", position)
-            fields = line.form.read_following(decode(chunk[position:end]))
+            fields = line.form.read_following(decode(chunk[position:end]), line.prefix)
             if fields is None:
                 break
             line.fields.extend(fields)

@@ -51,6 +51,39 @@ def test_times_from_a_start_and_the_elapsed_times() -> None:
     assert "times are reckoned from --start-time and the elapsed times" in summary.notes
 
 
+LABELS = [
+    "",
+    "0: ",
+    " 15: ",
+    "[rank3]: ",
+    "[default7]:",
+    "2026-05-22T20:09:{second:02}.123456789Z ",
+    "2026-05-22T20:09:{second:02}.123456789Z stdout F ",
+    "\x1b[36m(WorkerDict pid=1{second}, ip=10.0.0.{second})\x1b[0m ",
+    "trainer-1  | ",
+    "[pod/train-worker-0/pytorch] ",
+]
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_lines_that_continue_a_report_are_labelled_as_it_is(label: str) -> None:
+    lines: list[str] = []
+    for step in (10, 20, 30):
+        lines += [
+            f"2025-12-27 22:12:{step}.867\tnode-3:0\tolmo.train:990\tINFO\t[step={step}/10000,epoch=0]",
+            f"    train/CrossEntropyLoss={step}.5   ",
+            "    System/Peak GPU Memory (MB)=38,869",
+            "2025-12-27 22:12:59.000\tnode-3:0\tolmo.train:991\tINFO\tset  a=1",
+            "node-4 says    b=2",
+        ]
+    records, _ = read(*(label.format(second=number) + each for number, each in enumerate(lines)))
+    assert [(each.iteration, each.performance["train/CrossEntropyLoss"]) for each in records] == [
+        (10, 10.5), (20, 20.5), (30, 30.5)
+    ]  # fmt: skip
+    names = {"train/CrossEntropyLoss", "System/Peak GPU Memory (MB)", "target_iteration"}
+    assert {name for each in records for name in each.performance} == names
+
+
 def test_restarts_and_doubled_lines() -> None:
     records, summary = read(
         line(1), line(1), line(2), line(2, "lm loss: 9 |"), line(3), line(1), line(2), line(2), line(2, "lm loss: 3 |")

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.ingest.logs.reading import read
 
 
@@ -25,6 +27,15 @@ def test_steps_of_mlperf_logging_are_converted_once_the_log_shows_to_what() -> N
     both = event("train_loss", 1.0, step=31.0, samples_count=2048.0)
     records, _ = read(event("lr", 0.1, step=15), both)
     assert [each.iteration for each in records] == [15 * 64, 2048]
+
+
+@pytest.mark.parametrize(
+    "ahead", ["", " 10%|#    | 1/10\r", "2026-05-22T20:09:00Z {a: 1} ", " 10%|#    | 1/10\r[rank0]: {b} "]
+)
+def test_what_stands_ahead_of_an_event(ahead: str) -> None:
+    records, summary = read(*(ahead + event("train_loss", 5.0, samples_count=64 * step) for step in (1, 2, 3)))
+    assert [each.iteration for each in records] == [64, 128, 192]
+    assert summary.is_complete
 
 
 def test_a_restart_in_mlperf_logging_is_another_run() -> None:
