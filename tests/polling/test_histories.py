@@ -13,6 +13,7 @@ from flask import Flask
 from hypothesis import given
 
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
+from lens_perf.performance import point_changes
 from lens_perf.performance.freshness.statements import MOST_NEW_RECORDS
 from lens_perf.performance.schema import create_schema
 from tests.conftest import running_app
@@ -325,3 +326,25 @@ def pause(standby: PostgresServer) -> bool:
         return True
     standby.execute("SELECT pg_wal_replay_resume()")
     return False
+
+
+@needs("postgres")
+def test_a_sampled_beginning_on_a_standby(
+    replicated: tuple[PostgresServer, PostgresServer], standby_app: Flask, uid: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A standby counts no updates, so the workload is compared every few seconds: that must not reset each time."""
+    primary, standby = replicated
+    monkeypatch.setattr(point_changes, "SMALL_WORKLOAD", -1)
+    insert(primary, uid, 1, 3, 1)
+    wait_for_replay(primary, standby)
+    address = f"/lens/v1/workloads/{uid}/metrics/data"
+    client = standby_app.test_client()
+    cursor = client.get(f"{address}?after=&max_points=1").json["cursor"]
+    with large_workloads(0):
+        for iteration in (4, 5):
+            insert(primary, uid, iteration, 1, 1)
+            wait_for_replay(primary, standby)
+            answer = client.get(f"{address}?after={cursor}").json
+            cursor = answer["cursor"]
+            assert not answer["reset"]
+            assert {"data_source": "log", "iteration": iteration} in answer["changed"]
