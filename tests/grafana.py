@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+import yaml
+
 from tests.conftest import strict_json
 from tests.front.programs import skip_outside_ci
 
@@ -42,6 +44,17 @@ def find_node(package: str) -> str:
     if node is None or not (NPM / "node_modules" / package).exists():
         skip_outside_ci("needs node and what `make test` fetches with npm")
     return node
+
+
+def provisioned(kind: str) -> Any:
+    """Return what a file of ``config/grafana/provisioning`` says."""
+    return yaml.safe_load((GRAFANA / "provisioning" / kind / "lens_perf.yaml").read_text("utf-8"))
+
+
+def list_rules() -> dict[str, Any]:
+    """Return the alert rules by uid."""
+    (group,) = provisioned("alerting")["groups"]
+    return {rule["uid"]: rule for rule in group["rules"]}
 
 
 def evaluate(selector: str, answer: Any) -> Any:

@@ -1,25 +1,19 @@
-"""The dashboard and the alert rules for Grafana: what they ask, what they select, and the schema they keep to."""
+"""The dashboard and the alert rules for Grafana ask what the service answers, and select what fits the plugin."""
 
-import json
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
-import yaml
 from flask.testing import FlaskClient
 
-from lens_perf.config import load_settings
 from lens_perf.performance.workload_list import FRESH_SECONDS
 from tests.conftest import Row, Store, at, strict_json
 from tests.faults import wait_until
-from tests.grafana import GRAFANA, NPM, Dashboard, Fetch, Infinity, find_node
+from tests.grafana import Dashboard, Fetch, Infinity, list_rules
 from tests.test_serving import on_one_version
 
 END = 4_102_444_800_000
-PANELS = ("Progress", "${metrics}", "Iterations", "Workloads")
 
 
 @pytest.fixture
@@ -35,16 +29,6 @@ def fetch(client: FlaskClient) -> Fetch:
 @pytest.fixture
 def dashboard(fetch: Fetch) -> Dashboard:
     return Dashboard(fetch, 0, END)
-
-
-@pytest.fixture
-def unasked() -> Dashboard:
-    """The dashboard without a service."""
-
-    def refuse(path: str, _accept: str) -> Any:
-        raise AssertionError(path)
-
-    return Dashboard(refuse, 0, END)
 
 
 @pytest.fixture
@@ -163,89 +147,6 @@ def follow(dashboard: Dashboard, url: str, frame: Any, row: int) -> str:
     return unquote(dashboard.fill(url))
 
 
-def test_every_panel_was_asked(unasked: Dashboard) -> None:
-    assert tuple(unasked.panels) == PANELS
-    assert [each["title"] for each in unasked.model["panels"] if each["type"] == "row"] == [
-        *("Progress", "Metrics", "Iterations", "Workloads")
-    ]
-    assert len({each["id"] for each in unasked.model["panels"]}) == 2 * len(PANELS)
-
-
-def test_overrides_name_columns(unasked: Dashboard) -> None:
-    for panel in unasked.panels.values():
-        columns = {each["text"] for target in panel["targets"] for each in target["columns"]}
-        assert {each["matcher"]["options"] for each in panel["fieldConfig"]["overrides"]} <= columns
-
-
-SCHEMA = """
-import type {{ AnnotationQuery, Dashboard }} from "{raw}/dashboard/x/types.gen";
-import type * as table from "{raw}/composable/table/panelcfg/x/types.gen";
-import type * as timeseries from "{raw}/composable/timeseries/panelcfg/x/types.gen";
-
-/** What JSON has of a type: the values of its enumerations. */
-type Plain<T> = T extends string ? `${{T}}`
-  : T extends number ? (`${{T}}` extends `${{infer N extends number}}` ? N : T)
-  : T extends object ? {{ [K in keyof T]: Plain<T[K]> }} : T;
-/** The type of a target is meant for Grafana's own annotations alone. */
-type Annotation = Omit<Plain<AnnotationQuery>, "target"> & {{ target: object }};
-
-({dashboard}) satisfies Omit<Plain<Dashboard>, "annotations"> & {{ annotations?: {{ list: Annotation[] }} }};
-"""
-CHECKED = {"table", "timeseries"}
-
-
-def check_schema(model: Any, directory: Path) -> str:
-    """Return what TypeScript has to say of a dashboard as a value of the types that Grafana publishes."""
-    node = find_node("typescript")
-    text = SCHEMA.format(raw=NPM / "node_modules/@grafana/schema/dist/types/raw", dashboard=json.dumps(model))
-    for panel in model["panels"]:
-        if panel["type"] in CHECKED:
-            fields = panel["fieldConfig"]["defaults"].get("custom", {})
-            text += f"({json.dumps(panel['options'])}) satisfies Partial<Plain<{panel['type']}.Options>>;\n"
-            text += f"({json.dumps(fields)}) satisfies Partial<Plain<{panel['type']}.FieldConfig>>;\n"
-    (directory / "dashboard.ts").write_text(text, "utf-8")
-    options = {"noEmit": True, "strict": True, "skipLibCheck": True, "target": "esnext", "module": "esnext",
-               "moduleResolution": "bundler", "types": []}  # fmt: skip
-    (directory / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "files": ["dashboard.ts"]}))
-    compiler = str(NPM / "node_modules/typescript/bin/tsc")
-    return subprocess.run([node, compiler, "-p", str(directory)], capture_output=True, text=True, check=False).stdout
-
-
-@pytest.mark.parametrize("name", ["workloads.json", "operators.json"])
-def test_the_published_schema(tmp_path: Path, name: str) -> None:
-    assert check_schema(strict_json((GRAFANA / name).read_text("utf-8")), tmp_path) == ""
-
-
-def test_the_schema_refuses_what_is_misspelt(unasked: Dashboard, tmp_path: Path) -> None:
-    unasked.model["panels"][1]["options"]["cellHeight"] = "tiny"
-    unasked.model["refreshed"] = "10s"
-    told = check_schema(unasked.model, tmp_path)
-    assert "tiny" in told
-    assert "refreshed" in told
-
-
-def provisioned(kind: str) -> Any:
-    return yaml.safe_load((GRAFANA / "provisioning" / kind / "lens_perf.yaml").read_text("utf-8"))
-
-
-def test_the_data_source_that_is_provisioned(unasked: Dashboard, tmp_path: Path) -> None:
-    (source,) = provisioned("datasources")["datasources"]
-    assert source["type"] == unasked.variables["datasource"]["query"]
-    (tmp_path / "lens_perf.toml").write_text('[clusters.alpha]\ndsn = "host=nowhere"\n')
-    base = load_settings(tmp_path / "lens_perf.toml", {}).http.base_path
-    url = urlsplit(source["url"])
-    assert url.path == base
-    assert source["jsonData"]["allowedHosts"] == [f"{url.scheme}://{url.netloc}"]
-    assert source["jsonData"]["customHealthCheckUrl"] == f"{source['url']}/clusters"
-    (provider,) = provisioned("dashboards")["providers"]
-    assert provider["type"] == "file"
-
-
-def list_rules() -> dict[str, Any]:
-    (group,) = provisioned("alerting")["groups"]
-    return {rule["uid"]: rule for rule in group["rules"]}
-
-
 @on_one_version
 def test_the_alert_rules(fetch: Fetch, store: Store, uid: str) -> None:
     store(f"{uid}-good", [Row({"loss": 1}, 1, at(END - 1000))])
@@ -267,21 +168,3 @@ def test_the_alert_rules(fetch: Fetch, store: Store, uid: str) -> None:
     assert rules["lens-perf-stalled"]["isPaused"]
     query["url"] = query["url"].replace("my-cluster%2Fmy-workload", f"alpha%2F{uid}-good")
     assert infinity.ask(query) == {"cluster": ["alpha"], "workload": [f"{uid}-good"], "stalled": [0]}
-
-
-@pytest.mark.parametrize("uid", list_rules())
-def test_an_alert_rule_leads_somewhere(unasked: Dashboard, uid: str) -> None:
-    rule = list_rules()[uid]
-    (source,) = provisioned("datasources")["datasources"]
-    asked, compared = rule["data"]
-    assert asked["datasourceUid"] == source["uid"]
-    assert (compared["refId"], compared["model"]["expression"]) == (rule["condition"], asked["refId"])
-    # A table with one column of numbers and labels is compared row by row, without an expression that reduces it.
-    assert sorted(each["type"] for each in asked["model"]["columns"]) == ["number", "string", "string"]
-    assert rule["annotations"]["__dashboardUid__"] == unasked.model["uid"]
-    assert int(rule["annotations"]["__panelId__"]) in {each["id"] for each in unasked.panels.values()}
-
-
-def test_nothing_in_the_alert_rules_names_a_variable_of_the_environment() -> None:
-    text = (GRAFANA / "provisioning/alerting/lens_perf.yaml").read_text("utf-8")
-    assert "$" not in "".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
