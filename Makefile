@@ -55,7 +55,8 @@ bench: $(STAMPS)/test ## Measure the service against bare PostgreSQL; takes some
 
 chaos: $(STAMPS)/test ## Break what the service depends on, and print how it behaves
 	$(BIN)/python -m tests.chaos $(ARGS)
-	@[ -n '$(ARGS)' ] || LENS_TEST_KILLS=200 $(BIN)/pytest -q tests/performance/columns/test_faults.py -k killed
+	@[ -n '$(ARGS)' ] || LENS_TEST_KILLS=200 LENS_TEST_WORKLOADS=2000 \
+		$(BIN)/pytest -q tests/performance/columns/test_faults.py -k 'killed or limit_is_kept'
 
 screenshots: $(STAMPS)/test $(DRAWING) ## Take screenshots of the dashboard into docs/screenshots; needs Chromium
 	$(BIN)/python -m tests.screenshots

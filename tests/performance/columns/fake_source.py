@@ -53,6 +53,7 @@ class FakeSource:
     on_row: Callable[[], None] = lambda: None
     snapshots: int = 0
     heavy: int = 0
+    builds: int = 0
     # As if a transaction were still running: what it might have written is listed again and again.
     unsettled: Sequence[int] = ()
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -91,6 +92,7 @@ class FakeSnapshot:
         return Changes(now, ids=ids, must_compare_ids=True, records=len(self.records))
 
     def copy_records(self, ids: Sequence[int] | None, sink: Any) -> None:
+        self.source.builds += ids is None
         chosen = self.records.values() if ids is None else [self.records[id_] for id_ in set(ids) & set(self.records)]
         for record in sorted(chosen, key=Record.place):
             self.source.on_row()

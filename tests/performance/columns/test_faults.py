@@ -6,7 +6,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from subprocess import PIPE
 from threading import Thread
 
 import pytest
@@ -18,10 +21,13 @@ from lens_perf.performance.columns.columns import Columns
 from lens_perf.performance.columns.manifest import CopyKey
 from lens_perf.performance.columns.workload_copy import WorkloadCopy
 from tests.faults import no_new_threads
-from tests.performance.columns.fake_source import FakeSource, Record, expect_records
+from tests.performance.columns.fake_source import FakeSnapshot, FakeSource, Record, expect_records
 from tests.performance.columns.reading import read_blocks
 
 KEY = CopyKey("alpha", "w")
+ROOT = Path(__file__).parents[3]
+# ``make chaos`` takes 2,000.
+WORKLOADS = int(os.environ.get("LENS_TEST_WORKLOADS", "40"))
 RECORDS = [
     Record(number, number * 1_000_000, number, 0, "log", {"loss": f"{number / 7:.6f}", "lr": "0.10", "n": str(number)})
     for number in range(1, 401)
@@ -202,19 +208,68 @@ def test_without_a_directory(tmp_path: Path) -> None:
     assert not (tmp_path / "columns").exists()
 
 
+class WatchedSource(FakeSource):
+    """Notes whether all records were ever read twice at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reading = 0
+        self.most_reading = 0
+
+    @contextmanager
+    def open_snapshot(self, deadline: float, *, heavy: bool) -> Iterator[FakeSnapshot]:
+        self.reading += heavy
+        self.most_reading = max(self.most_reading, self.reading)
+        try:
+            with super().open_snapshot(deadline, heavy=heavy) as snapshot:
+                yield snapshot
+        finally:
+            self.reading -= heavy
+
+
 def test_the_limit_is_kept(tmp_path: Path) -> None:
-    """Of many workloads those used last stay, and no copy is built twice."""
+    """Of many workloads a tenth fits: those used last stay, and nothing is built twice at once."""
     source = make_source()
     answer(open_columns(tmp_path / "one"), source)
-    size = sum(path.stat().st_size for path in (tmp_path / "one").glob("*/*") if path.name != "used")
-    columns = open_columns(tmp_path / "many", max_gib=10.5 * size / 2**30)
-    for number in range(60):
-        answer(columns, source, CopyKey("alpha", f"w{number}"))
-        total = sum(path.stat().st_size for path in (tmp_path / "many").glob("*/*") if path.name != "used")
-        assert total <= 11 * size
-    assert source.heavy == 61
-    kept = {info.key.workload_uid for info in columns.list() if info.key}
-    assert {f"w{number}" for number in range(52, 60)} <= kept
+    size = measure(tmp_path / "one")
+    limit = WORKLOADS / 10 + 0.5
+    # As two processes, with two threads each.
+    two = [open_columns(tmp_path / "many", max_gib=limit * size / 2**30) for _ in range(2)]
+    sources = {CopyKey("alpha", f"w{number}"): WatchedSource() for number in range(WORKLOADS)}
+    for each in sources.values():
+        each.change(RECORDS)
+    totals = []
+
+    def ask(columns: Columns, offset: int) -> None:
+        for number in range(WORKLOADS):
+            key = CopyKey("alpha", f"w{(number + offset) % WORKLOADS}")
+            answer(columns, sources[key], key)
+            if number % (WORKLOADS // 40) == 0:
+                totals.append(measure(tmp_path / "many"))
+
+    # Two ask for the same workloads at the same time, two for others.
+    with ThreadPoolExecutor(4) as pool:
+        offsets = (0, 0, WORKLOADS // 2, 0)
+        for asked in [pool.submit(ask, two[turn % 2], offset) for turn, offset in enumerate(offsets)]:
+            asked.result()
+    # Each of the four may be writing one beyond the limit.
+    assert max(totals) <= (limit + 4) * size
+    assert {each.most_reading for each in sources.values()} == {1}
+    for number in range(8):
+        key = CopyKey("alpha", f"w{number}")
+        answer(two[0], sources[key], key)
+    kept = {info.key.workload_uid for info in two[0].list() if info.key}
+    assert {f"w{number}" for number in range(5, 8)} <= kept
+
+
+def measure(directory: Path) -> int:
+    """The bytes of all copies under ``directory``, some of which others may be removing."""
+    total = 0
+    for path, _, names in os.walk(directory):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += (Path(path) / name).stat().st_size if name != "used" else 0
+    return total
 
 
 def test_a_copy_larger_than_the_limit_is_refused(tmp_path: Path) -> None:
@@ -286,6 +341,59 @@ def test_a_failing_cluster_fails_the_request(tmp_path: Path) -> None:
     answer(open_columns(tmp_path), source)
 
 
+FOLLOWER = """
+import sys, time
+from pathlib import Path
+from tests.performance.columns.test_faults import KEY, answer, change_step, make_source, open_columns
+columns, source = open_columns(Path(sys.argv[1])), make_source()
+print("ready", flush=True)
+for line in sys.stdin:
+    change_step(source, int(line))
+    answer(columns, source)
+    print(source.builds, flush=True)
+"""
+STEPS = 25
+
+
+def change_step(source: FakeSource, step: int) -> None:
+    """Change the same in each process: some records are corrected, some added, some removed."""
+    corrected = [record._replace(members={"loss": str(step)}) for record in RECORDS[step % 7 :: 40]]
+    added = [RECORDS[0]._replace(id=1_000 + step, created_us=(400 + step) * 1_000_000)]
+    source.change([*corrected, *added] if step else [], [2 * step] if step else [])
+
+
+def test_two_processes_refresh_at_once(tmp_path: Path) -> None:
+    """Each is right after each change, and only one has built the copy."""
+    followers = [
+        subprocess.Popen([sys.executable, "-c", FOLLOWER, tmp_path], cwd=ROOT, text=True, stdin=PIPE, stdout=PIPE)
+        for _ in range(2)
+    ]
+    with followers[0] as one, followers[1] as other:
+        try:
+            assert [read_line(each) for each in (one, other)] == ["ready", "ready"]
+            builds = []
+            for step in range(STEPS):
+                for each in (one, other):
+                    assert each.stdin is not None
+                    each.stdin.write(f"{step}\n")
+                    each.stdin.flush()
+                builds = [int(read_line(each)) for each in (one, other)]
+        finally:
+            for each in (one, other):
+                each.kill()
+    assert sum(builds) == 1
+    source = make_source()
+    for step in range(STEPS):
+        change_step(source, step)
+    answer(open_columns(tmp_path), source)
+    assert source.builds == 0
+
+
+def read_line(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
 CHILD = """
 import sys, time
 from pathlib import Path
@@ -304,9 +412,7 @@ for number in range(1000):
 
 def kill_at(directory: Path, seconds: float) -> None:
     """Let a process write to the copies in ``directory`` and kill it after ``seconds`` of that."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, directory], stdout=subprocess.PIPE, cwd=Path(__file__).parents[3]
-    )
+    child = subprocess.Popen([sys.executable, "-c", CHILD, directory], stdout=subprocess.PIPE, cwd=ROOT)
     assert child.stdout is not None
     with child, child.stdout:
         assert child.stdout.readline() == b"ready\n"
