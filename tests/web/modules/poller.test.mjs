@@ -59,3 +59,13 @@ test("each failure is followed by a longer pause, up to a minute", () => {
   retry.succeed();
   assert.ok(retry.isDue(0));
 });
+
+test("a run whose request was interrupted is due at once; one whose request failed is not", async () => {
+  const schedule = new Schedule({ running: 1000 });
+  const run = { key: "a/x", state: "running" };
+  const fail = (name) => schedule.ask([run], () => Promise.reject(Object.assign(new Error(), { name })), () => 0);
+  await assert.rejects(fail("AbortError"));
+  assert.equal(schedule.due([run], 1).length, 1);
+  await assert.rejects(fail("ApiError"));
+  assert.equal(schedule.due([run], 1).length, 0);
+});
