@@ -11,6 +11,8 @@ test("ticks have as many digits as tell them apart", () => {
   assert.deepEqual(formatTicks([0, 200_000, 400_000]), ["0", "200,000", "400,000"]);
   assert.deepEqual(formatTicks([0.00001, 0.00002]), ["1e-5", "2e-5"]);
   assert.deepEqual(formatTicks([null, 0.01, null, 0.1, 1]), ["", "0.01", "", "0.1", "1"]);
+  assert.deepEqual(formatTicks([5, 7.5, 10, 12.5]), ["5", "7.5", "10", "12.5"]);
+  assert.deepEqual(formatTicks([0.25, 0.5, 0.75]), ["0.25", "0.5", "0.75"]);
   assert.deepEqual(formatTicks([7]), ["7"]);
   assert.deepEqual(formatTicks([]), []);
   assert.equal(new Set(formatTicks([2e12, 2.5e12, 3e12])).size, 3);

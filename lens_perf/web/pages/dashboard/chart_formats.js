@@ -14,9 +14,16 @@ function formatTick(tick, step) {
   if (size === 0) return "0";
   if (size >= 1e9 || (size < 1e-3 && !(step >= 1e-4))) return shorten(tick, step);
   if (!(step > 0) || step === Infinity) return String(Number(tick.toPrecision(6)));
-  const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+  const digits = countDigits(step);
   const text = tick.toLocaleString("en", { maximumFractionDigits: Math.min(20, digits) });
   return text === "-0" ? "0" : text;
+}
+
+/** The decimal places that steps of this size need: 2 for 0.25. */
+function countDigits(step) {
+  const least = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+  const isWhole = (digits) => Math.abs(step * 10 ** digits - Math.round(step * 10 ** digits)) < 1e-6;
+  return isWhole(least) ? least : least + 1;
 }
 
 /** A very large or small number, with as many digits as tell it from one that is `step` away. */

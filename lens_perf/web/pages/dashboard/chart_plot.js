@@ -47,7 +47,7 @@ export class ChartPlot {
     const look = { stroke: styleOf("--soft"), grid: { stroke: styleOf("--grid"), width: 1 }, ticks: { stroke: styleOf("--grid"), size: 5 }, font: "12px system-ui" };
     const writeX = (_plot, ticks) => ticks.map((tick) => (tick === null ? "" : formatPosition(axis, tick)));
     return {
-      ...size, ms: 1, padding: [8, 12, 0, 0],
+      ...size, ms: 1, padding: [8, 28, 0, 0],
       scales: {
         x: { time: axis === "time", range: () => this.content.xRange },
         y: { distr: log ? 3 : 1, range: () => this.content.yRange },
