@@ -157,7 +157,7 @@ def test_a_stranger_installs_the_wheel_and_starts_the_demo(install: Callable[...
             assert process.stdout is not None
             try:
                 printed = list(itertools.takewhile(lambda line: "Press Ctrl-C" not in line, process.stdout))
-                assert f"Dashboard: http://127.0.0.1:{port}/lens/\n" in printed, printed
+                assert f"Dashboard: http://127.0.0.1:{port}/lens/\n" in printed, "".join(printed)
                 page = requests.get(f"http://127.0.0.1:{port}/lens/", timeout=10)
                 workloads = requests.get(f"http://127.0.0.1:{port}/lens/v1/workloads", timeout=10).json()
             finally:
