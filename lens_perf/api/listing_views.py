@@ -70,7 +70,7 @@ class WorkloadSummariesQuery(WorkloadsQuery, MetricsQuery):
 @listing.route("/clusters")
 @listing.arguments(NothingQuery(), location="query")
 @answers(listing, listing_schemas.Clusters(), listing_schemas.CLUSTERS_EXAMPLE)
-def get_clusters(_query: Mapping[str, Any]) -> dict[str, Any]:
+def get_clusters(_query: Mapping[str, Any]) -> Mapping[str, Any]:
     """List clusters and whether each can be reached.
 
     Lists the clusters that the caller may read, and whether they can be reached.
@@ -81,7 +81,7 @@ def get_clusters(_query: Mapping[str, Any]) -> dict[str, Any]:
 @listing.route("/workloads")
 @listing.arguments(WorkloadsQuery(), location="query")
 @answers(listing, listing_schemas.Workloads(), listing_schemas.WORKLOADS_EXAMPLE)
-def get_workloads(query: Mapping[str, Any]) -> dict[str, Any]:
+def get_workloads(query: Mapping[str, Any]) -> Mapping[str, Any]:
     """List workloads, the most recently active first.
 
     Lists the workloads of one cluster or, by default, of all clusters, the most recently active first. With all
@@ -93,7 +93,7 @@ def get_workloads(query: Mapping[str, Any]) -> dict[str, Any]:
 @listing.route("/workloads/summary")
 @listing.arguments(WorkloadSummariesQuery(), location="query")
 @answers(listing, listing_schemas.WorkloadSummaries(), listing_schemas.SUMMARIES_EXAMPLE)
-def get_workload_summaries(query: Mapping[str, Any]) -> dict[str, Any]:
+def get_workload_summaries(query: Mapping[str, Any]) -> Mapping[str, Any]:
     """List workloads with statistics of named metrics.
 
     Lists workloads as `workloads` does, each with the statistics of the requested metrics. A cluster that does not

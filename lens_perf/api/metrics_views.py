@@ -25,7 +25,7 @@ metrics = StrictBlueprint(
 @metrics.route("/metrics/sources", parameters=[UID_PARAMETER])
 @metrics.arguments(ClusterQuery(), location="query")
 @answers(metrics, schemas.Sources(), schemas.SOURCES_EXAMPLE)
-def get_sources(query: Query, *, uid: str) -> dict[str, Any]:
+def get_sources(query: Query, *, uid: str) -> Mapping[str, Any]:
     """List data sources and their numbers of records.
 
     Retrieves all data sources for a specified workload.
@@ -36,7 +36,7 @@ def get_sources(query: Query, *, uid: str) -> dict[str, Any]:
 @metrics.route("/metrics/available", parameters=[UID_PARAMETER])
 @metrics.arguments(SourceQuery(), location="query")
 @answers(metrics, schemas.AvailableMetrics(), schemas.AVAILABLE_EXAMPLE)
-def get_available(query: Query, *, uid: str) -> dict[str, Any]:
+def get_available(query: Query, *, uid: str) -> Mapping[str, Any]:
     """List metrics and their numbers of data points.
 
     Retrieves all available metrics for a specified workload. For the `wandb` data source, metadata fields (`step`,

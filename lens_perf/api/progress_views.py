@@ -13,7 +13,7 @@ from lens_perf.performance.selection import Selection
 @metrics.route("/progress", parameters=[UID_PARAMETER])
 @metrics.arguments(SourceQuery(), location="query")
 @answers(metrics, progress_schemas.Progress(), progress_schemas.PROGRESS_EXAMPLE)
-def get_progress(query: Mapping[str, Any], *, uid: str) -> dict[str, Any]:
+def get_progress(query: Mapping[str, Any], *, uid: str) -> Mapping[str, Any]:
     """Get state, ETA, pace, restarts and goodput of a workload.
 
     Returns the state of a workload, its pace and ETA, restarts, and how much of its time was productive.

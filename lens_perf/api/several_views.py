@@ -146,7 +146,7 @@ def _answer_points(query: Mapping[str, Any]) -> Response:
 @several.route("/metrics/summary")
 @several.arguments(SeveralSummaryQuery(), location="query")
 @answers(several, schemas.SeveralSummaries(), schemas.SEVERAL_SUMMARIES_EXAMPLE)
-def get_several_summaries(query: Mapping[str, Any]) -> dict[str, Any]:
+def get_several_summaries(query: Mapping[str, Any]) -> Mapping[str, Any]:
     """Get the statistics of the metrics of several workloads.
 
     Returns the `summary` of each workload. Workloads whose cluster does not answer are named in `warnings`.
@@ -163,7 +163,7 @@ def get_several_summaries(query: Mapping[str, Any]) -> dict[str, Any]:
 @several.route("/metrics/progress")
 @several.arguments(SeveralProgressQuery(), location="query")
 @answers(several, schemas.SeveralProgresses(), schemas.SEVERAL_PROGRESSES_EXAMPLE)
-def get_several_progresses(query: Mapping[str, Any]) -> dict[str, Any]:
+def get_several_progresses(query: Mapping[str, Any]) -> Mapping[str, Any]:
     """Get state, ETA, pace and restarts of several workloads.
 
     Returns the `progress` of each workload. Workloads whose cluster does not answer are named in `warnings`.

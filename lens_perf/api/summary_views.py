@@ -55,7 +55,7 @@ class SummaryQuery(SourceQuery, MetricsQuery):
 @metrics.route("/metrics/summary", parameters=[UID_PARAMETER])
 @metrics.arguments(SummaryQuery(), location="query")
 @answers(metrics, summary_schemas.Summary(), summary_schemas.SUMMARY_EXAMPLE)
-def get_summary(query: Mapping[str, Any], *, uid: str) -> dict[str, Any]:
+def get_summary(query: Mapping[str, Any], *, uid: str) -> Mapping[str, Any]:
     """Get count, first, last, least and greatest value of each metric.
 
     Returns for each metric the number of data points, the first, last, least and greatest data point, and since when

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from lens_perf.errors import ClusterError, LensError
@@ -23,14 +23,14 @@ class Listing(Protocol):
     def names(self) -> Any:
         """The names of all clusters."""
 
-    def list_workloads(self, question: ListQuestion, *, must_answer: bool) -> dict[str, Any]:
+    def list_workloads(self, question: ListQuestion, *, must_answer: bool) -> Mapping[str, Any]:
         """Return a page of workloads."""
 
 
 class Service(Protocol):
     """The methods of PerformanceService that are used here."""
 
-    def read_progress(self, cluster: str | None, selection: Selection, /) -> dict[str, Any]:
+    def read_progress(self, cluster: str | None, selection: Selection, /) -> Mapping[str, Any]:
         """Return the progress of a workload."""
 
 
@@ -47,7 +47,7 @@ class WorkloadGauges:
         self._lock = threading.Lock()
         self._body: bytes | None = None
         self._read_at = float("-inf")
-        self._known: dict[tuple[str, str], dict[str, Any]] = {}
+        self._known: dict[tuple[str, str], Mapping[str, Any]] = {}
 
     def expose(self) -> bytes:
         """Return the metrics; those of the last time, while they are young or another thread reads new ones."""
@@ -72,7 +72,7 @@ class WorkloadGauges:
         failed |= {warning["cluster"]: True for warning in answer["warnings"]}
         away = {name for name in clusters if failed[name]}
         readings: list[Reading] = []
-        known: dict[tuple[str, str], dict[str, Any]] = {}
+        known: dict[tuple[str, str], Mapping[str, Any]] = {}
         until = self._clock() + BOUND_SECONDS
         for each in answer["workloads"]:
             cluster, uid = each["cluster"], each["workload_uid"]
@@ -92,5 +92,5 @@ class WorkloadGauges:
         return expose_workloads(readings, failed, time.time())
 
 
-def _is_over(progress: dict[str, Any] | None, last_timestamp: int | None) -> bool:
+def _is_over(progress: Mapping[str, Any] | None, last_timestamp: int | None) -> bool:
     return progress is not None and progress["state"] in OVER and progress["last_timestamp"] == last_timestamp

@@ -3,7 +3,7 @@
 import json
 import shutil
 import sys
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -64,7 +64,7 @@ def list_workloads(cluster: str | None, search: str, as_json: bool, config: Path
     return 1 if answer["warnings"] else 0
 
 
-def _print_table(workloads: Sequence[dict[str, Any]]) -> None:
+def _print_table(workloads: Sequence[Mapping[str, Any]]) -> None:
     rows = [("WORKLOAD", "CLUSTER", "SOURCES", "RECORDS", "ITERATION", "LAST ACTIVE")]
     rows += [
         (
@@ -122,14 +122,14 @@ def _open_service(config: Path | None) -> Iterator[tuple[ClusterRegistry, Perfor
         yield registry, PerformanceService(registry, settings)
 
 
-def _describe_state(progress: dict[str, Any]) -> str:
+def _describe_state(progress: Mapping[str, Any]) -> str:
     """Return the state, and the health of the workload unless it is ok."""
     state, health = progress["state"] or "no iterations", progress["health"]
     reasons = ", ".join(reason.replace("_", " ") for reason in health["reasons"])
     return str(state) if health["status"] == "ok" else f"{state} ({health['status']}: {reasons})"
 
 
-def _print_progress(progress: dict[str, Any], cluster: str) -> None:
+def _print_progress(progress: Mapping[str, Any], cluster: str) -> None:
     print(f"{make_printable(progress['workload_uid'])} in cluster {cluster}: {_describe_state(progress)}")
     if progress["state"] is None:
         return
@@ -158,8 +158,8 @@ def _print_lines(
     service: PerformanceService,
     cluster: str,
     selection: Selection,
-    metrics: Sequence[dict[str, Any]],
-    non_finite: Sequence[dict[str, Any]],
+    metrics: Sequence[Mapping[str, Any]],
+    non_finite: Sequence[Mapping[str, Any]],
 ) -> None:
     """Print each series as a line of blocks, with its least, greatest and last value."""
     not_finite = {(each["metric_name"], each["data_source"]): each for each in non_finite}

@@ -1,12 +1,12 @@
 """What answers from the copies of workloads: made once in a worker, since it starts the engine's threads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from typing import Any
 
 from lens_perf.config import Settings
 from lens_perf.performance.cluster_interface import Clusters
 from lens_perf.performance.patience import Patience
+from lens_perf.performance.payloads import ClusterWarning, MetricSummary
 from lens_perf.performance.point_reader import PointReader
 from lens_perf.performance.points.joined import JoinedBody
 from lens_perf.performance.points.query import PointQuery
@@ -46,7 +46,7 @@ class CopyReaders:
         *,
         by_attempt: bool,
         serials: Sequence[int],
-    ) -> list[dict[str, Any]]:
+    ) -> list[MetricSummary]:
         """Return the statistics of metrics; with ``by_attempt`` those of each attempt, or of ``serials``."""
         return self.copies.answer(
             cluster,
@@ -57,7 +57,7 @@ class CopyReaders:
 
     def read_several(
         self, queries: Sequence[PointQuery], patience: Patience
-    ) -> tuple[PointBody, Sequence[Mapping[str, str]]]:
+    ) -> tuple[PointBody, Sequence[ClusterWarning]]:
         """Return one body of the answers to ``queries``, which differ in workload and cursor, and the warnings.
 
         Raises ResultTooLargeError for all of them together.

@@ -5,12 +5,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 import polars as pl
 
 from lens_perf.performance.columns.workload_copy import WorkloadCopy
 from lens_perf.performance.patience import Patience
+from lens_perf.performance.payloads import Progress
 from lens_perf.performance.progress.compute import compute_facts
 from lens_perf.performance.progress.facts import ProgressFacts
 from lens_perf.performance.progress.non_finite import list_non_finite
@@ -42,10 +42,10 @@ class ProgressReader:
 
     def read(
         self, cluster: str | None, selection: Selection, patience: Patience, now_seconds: float | None = None
-    ) -> dict[str, Any]:
-        """Return the progress at ``now_seconds``, by default now; ``patience`` bounds the reading.
+    ) -> Progress:
+        """Return the progress at ``now_seconds``, by default now; ``patience`` limits the time of reading.
 
-        Raises what ``WorkloadCopies.answer`` raises.
+        Raises as ``WorkloadCopies.answer`` does.
         """
         facts = self._copies.answer(
             cluster,
@@ -53,10 +53,10 @@ class ProgressReader:
             patience,
             lambda copy: self._find_facts(copy, selection.data_source, patience),
         )
-        labels = {"workload_uid": selection.workload_uid}
+        fields = judge_progress(facts, time.time() if now_seconds is None else now_seconds)
         if selection.data_source is not None:
-            labels["data_source"] = selection.data_source
-        return labels | judge_progress(facts, time.time() if now_seconds is None else now_seconds)
+            return {"workload_uid": selection.workload_uid, "data_source": selection.data_source, **fields}
+        return {"workload_uid": selection.workload_uid, **fields}  # type: ignore[typeddict-item]  # it is not required
 
     def _find_facts(self, copy: WorkloadCopy, data_source: str | None, patience: Patience) -> ProgressFacts:
         key = copy.history, copy.generation, data_source

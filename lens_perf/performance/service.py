@@ -6,6 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from lens_perf.config import Settings
 from lens_perf.performance.patience import Patience
+from lens_perf.performance.payloads import (
+    Available,
+    AvailableMetric,
+    ClusterWarning,
+    DataSource,
+    Progress,
+    Several,
+    Sources,
+    Summary,
+    SummaryFields,
+)
 from lens_perf.performance.selection import Selection
 from lens_perf.performance.several_workloads import WorkloadKey, collect_answers
 from lens_perf.performance.source_names import count_by_source
@@ -42,20 +53,22 @@ class PerformanceService:
         """The copies of the workloads."""
         return self._readers.copies
 
-    def list_sources(self, cluster: str | None, workload_uid: str) -> dict[str, Any]:
+    def list_sources(self, cluster: str | None, workload_uid: str) -> Sources:
         """Return the data sources of a workload with their numbers of records, most records first."""
         if self._readers.copies.exists(cluster, workload_uid):
             sources = self._readers.list_sources(cluster, workload_uid, self._patience())
         else:
             with self._clusters.read(cluster) as transaction:
                 sources = count_by_source(select_sources(transaction, workload_uid))
-        described = [{"name": name, "count": count} for name, count in sources]
+        described: list[DataSource] = [{"name": name, "count": count} for name, count in sources]
         return {"workload_uid": workload_uid, "data_sources": described, "total_count": len(described)}
 
-    def list_available(self, cluster: str | None, workload_uid: str, data_source: str | None) -> dict[str, Any]:
-        """Return the metrics of a workload by name, with their sources and numbers of data points."""
+    def list_available(self, cluster: str | None, workload_uid: str, data_source: str | None) -> Available:
+        """Return the metrics of a workload."""
         found = self._readers.list_available(cluster, workload_uid, data_source, self._patience())
-        metrics = [{"name": name, "data_source": sources, "count": count} for name, sources, count in found]
+        metrics: list[AvailableMetric] = [
+            {"name": name, "data_source": sources, "count": count} for name, sources, count in found
+        ]
         return {"workload_uid": workload_uid, "metrics": metrics, "total_count": len(metrics)}
 
     def summarize(
@@ -66,15 +79,15 @@ class PerformanceService:
         *,
         by_attempt: bool = False,
         serials: Sequence[int] = (),
-    ) -> dict[str, Any]:
+    ) -> Summary:
         """Return the statistics of each metric of a workload: counts, first, last, least and greatest value."""
         metrics = self._readers.summarize(
             cluster, selection, names, self._patience(), by_attempt=by_attempt, serials=serials
         )
-        labels = {"workload_uid": selection.workload_uid}
+        counted: SummaryFields = {"metrics": metrics, "total_count": len(metrics)}
         if selection.data_source is not None:
-            labels["data_source"] = selection.data_source
-        return {**labels, "metrics": metrics, "total_count": len(metrics)}
+            return {"workload_uid": selection.workload_uid, "data_source": selection.data_source, **counted}
+        return {"workload_uid": selection.workload_uid, **counted}  # type: ignore[typeddict-item]  # it is not required
 
     def read_points(self, query: "PointQuery") -> "PointAnswer":
         """Return the data points that are asked for, by time; those of iteration times by iteration.
@@ -87,13 +100,11 @@ class PerformanceService:
         """Return the ETag of the data points that are asked for, without reading them."""
         return self._readers.points.find_etag(query)
 
-    def read_progress(self, cluster: str | None, selection: Selection) -> dict[str, Any]:
-        """Return the progress of a workload; a number that no record gives is None."""
+    def read_progress(self, cluster: str | None, selection: Selection) -> Progress:
+        """Return the progress of a workload."""
         return self._readers.progress.read(cluster, selection, self._patience())
 
-    def read_points_of_several(
-        self, queries: Sequence["PointQuery"]
-    ) -> tuple["PointBody", Sequence[Mapping[str, str]]]:
+    def read_points_of_several(self, queries: Sequence["PointQuery"]) -> tuple["PointBody", Sequence[ClusterWarning]]:
         """Return one body for ``queries``, which differ in the workload alone, and warnings of those without answer."""
         self._check_clusters([str(query.cluster) for query in queries])
         return self._readers.read_several(queries, self._patience())
@@ -106,12 +117,12 @@ class PerformanceService:
         *,
         by_attempt: bool = False,
         serials: Sequence[int] = (),
-    ) -> dict[str, Any]:
+    ) -> Several:
         """Return the statistics of each metric of each workload, and warnings of those without answer."""
         self._check_clusters([workload.cluster for workload in workloads])
         patience = self._patience()
 
-        def summarize(workload: WorkloadKey) -> dict[str, Any]:
+        def summarize(workload: WorkloadKey) -> Mapping[str, Any]:
             selection = Selection(workload.uid, data_source)
             metrics = self._readers.summarize(
                 workload.cluster, selection, names, patience, by_attempt=by_attempt, serials=serials
@@ -120,8 +131,8 @@ class PerformanceService:
 
         return collect_answers(workloads, patience, summarize).describe()
 
-    def summarize_page(self, page: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-        """Return a page of the listing with the ``metrics`` of each workload, None where a warning says why."""
+    def summarize_page(self, page: Mapping[str, Any], names: Sequence[str]) -> Mapping[str, Any]:
+        """Return a page of workloads, each with its ``metrics`` (MetricSummary), or None if a warning explains why."""
         workloads = [WorkloadKey(each["cluster"], each["workload_uid"]) for each in page["workloads"]]
         summaries = self.summarize_several(workloads, None, names)
         metrics = {(each["cluster"], each["workload_uid"]): each["metrics"] for each in summaries["workloads"]}
@@ -134,12 +145,12 @@ class PerformanceService:
             "warnings": [*page["warnings"], *summaries["warnings"]],
         }
 
-    def read_progress_of_several(self, workloads: Sequence[WorkloadKey], data_source: str | None) -> dict[str, Any]:
+    def read_progress_of_several(self, workloads: Sequence[WorkloadKey], data_source: str | None) -> Several:
         """Return the progress of each workload, and warnings of those without answer."""
         self._check_clusters([workload.cluster for workload in workloads])
         patience = self._patience()
 
-        def read(workload: WorkloadKey) -> dict[str, Any]:
+        def read(workload: WorkloadKey) -> Mapping[str, Any]:
             return self._readers.progress.read(workload.cluster, Selection(workload.uid, data_source), patience)
 
         return collect_answers(workloads, patience, read).describe()

@@ -1,10 +1,11 @@
-"""Asks several workloads, one after the other: a cluster that fails is asked once, and the others are answered."""
+"""Queries several workloads one by one: a cluster that fails is queried once, and the others are answered."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from lens_perf.errors import ClusterError, CopyNotReadyError, DeadlineExceededError, LensError
 from lens_perf.performance.patience import Patience
+from lens_perf.performance.payloads import ClusterWarning, Several
 
 Answer = TypeVar("Answer")
 
@@ -16,28 +17,27 @@ class WorkloadKey(NamedTuple):
     uid: str
 
     def describe(self) -> dict[str, str]:
-        """Return the fields by which an answer names the workload."""
+        """Return the fields that name the workload in a response."""
         return {"cluster": self.cluster, "workload_uid": self.uid}
 
 
 class WorkloadAnswers(NamedTuple):
-    """The answers of the workloads that gave one, in the order asked; ``warnings`` says what the others lack."""
+    """The results of workloads in the order of the request, and a warning for each that has none."""
 
     answers: list[dict[str, Any]]
-    warnings: list[dict[str, str]]
+    warnings: list[ClusterWarning]
 
-    def describe(self) -> dict[str, Any]:
-        """Return the body of the answer."""
+    def describe(self) -> Several:
+        """Return the body of the response."""
         return {"workloads": self.answers, "total_count": len(self.answers), "warnings": self.warnings}
 
 
 def ask_each(
     workloads: Sequence[WorkloadKey], patience: Patience, ask: Callable[[WorkloadKey], Answer]
-) -> tuple[list[tuple[WorkloadKey, Answer]], list[dict[str, str]]]:
-    """Return what ``ask`` returns for each workload, and a warning for each that its cluster cannot answer for now.
+) -> tuple[list[tuple[WorkloadKey, Answer]], list[ClusterWarning]]:
+    """Return the result of ``ask`` for each workload, and a warning for each whose cluster does not answer.
 
-    A cluster that raised a ClusterError is not asked again. Raises ClientLeftError, and the other LensErrors of
-    ``ask``.
+    A cluster that raised a ClusterError is not queried again. Raises ClientLeftError, and what else ``ask`` raises.
     """
     found: list[tuple[WorkloadKey, Answer]] = []
     failures: dict[WorkloadKey, LensError] = {}
@@ -53,12 +53,15 @@ def ask_each(
             failures[workload] = down[workload.cluster] = error
         except (CopyNotReadyError, DeadlineExceededError) as error:
             failures[workload] = error
-    return found, [{**workload.describe(), "message": error.message} for workload, error in failures.items()]
+    return found, [
+        {"cluster": workload.cluster, "workload_uid": workload.uid, "message": error.message}
+        for workload, error in failures.items()
+    ]
 
 
 def collect_answers(
-    workloads: Sequence[WorkloadKey], patience: Patience, ask: Callable[[WorkloadKey], dict[str, Any]]
+    workloads: Sequence[WorkloadKey], patience: Patience, ask: Callable[[WorkloadKey], Mapping[str, Any]]
 ) -> WorkloadAnswers:
-    """Return the answers of ``ask``, each with the fields of its workload, and the warnings of ``ask_each``."""
+    """Return the results of ``ask``, each with the fields of its workload, and the warnings of ``ask_each``."""
     found, warnings = ask_each(workloads, patience, ask)
-    return WorkloadAnswers([workload.describe() | answer for workload, answer in found], warnings)
+    return WorkloadAnswers([{**workload.describe(), **answer} for workload, answer in found], warnings)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from lens_perf.errors import InvalidParameterError, LensError
 from lens_perf.performance.cluster_interface import Clusters
 from lens_perf.performance.grouped_workload_queries import select_grouped_activity, select_grouped_details
+from lens_perf.performance.payloads import ListedWorkload, WorkloadPage
 from lens_perf.performance.source_names import name_source
 from lens_perf.performance.workload_queries import select_activity, select_details
 
@@ -82,7 +83,7 @@ class WorkloadLister:
         self._clusters = clusters
         self._known: dict[str, ClusterActivity] = {}
 
-    def list(self, question: ListQuestion, *, must_answer: bool) -> dict[str, Any]:
+    def list(self, question: ListQuestion, *, must_answer: bool) -> WorkloadPage:
         """Return one page, the number of workloads of all pages, and warnings of the clusters that could not tell.
 
         The order is that of the first page: what is written meanwhile moves no workload to a page that is read already.
@@ -148,7 +149,7 @@ class WorkloadLister:
         return found, {name: failures[name] for name in names if name in failures}
 
 
-def _describe_workload(activity: Activity, row: tuple[Any, ...]) -> dict[str, Any]:
+def _describe_workload(activity: Activity, row: tuple[Any, ...]) -> ListedWorkload:
     uid, data_sources, records, first_timestamp, last_iteration = row
     return {
         "cluster": activity.cluster,

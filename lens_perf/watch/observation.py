@@ -20,10 +20,10 @@ POINTS_READ = 4 * BASE
 class Service(Protocol):
     """The methods of PerformanceService that are used here."""
 
-    def read_progress(self, cluster: str | None, selection: Selection, /) -> dict[str, Any]:
+    def read_progress(self, cluster: str | None, selection: Selection, /) -> Mapping[str, Any]:
         """Return the progress of a workload."""
 
-    def list_available(self, cluster: str | None, workload_uid: str, data_source: str | None, /) -> dict[str, Any]:
+    def list_available(self, cluster: str | None, workload_uid: str, data_source: str | None, /) -> Mapping[str, Any]:
         """Return the metrics of a workload."""
 
     def read_points(self, query: PointQuery, /) -> PointAnswer:

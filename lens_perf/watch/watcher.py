@@ -21,7 +21,7 @@ OVER = frozenset({"ended", "finished"})
 # An alert survives two failed checks.
 ALERT_INTERVALS = 3
 
-ListWorkloads = Callable[[], dict[str, Any]]
+ListWorkloads = Callable[[], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import orjson
 from lens_perf.performance.columns.field_stats import FieldStats, Point, Where
 from lens_perf.performance.columns.times import read_milliseconds
 from lens_perf.performance.copy_interface import Copy
+from lens_perf.performance.payloads import MetricSummary, Place, SummaryPoint
 from lens_perf.performance.source_names import count_by_source
 
 
@@ -34,11 +35,11 @@ def summarize(
     *,
     by_attempt: bool = False,
     serials: Collection[int] = (),
-) -> list[dict[str, Any]]:
-    """Return what is known of each metric in each data source, for orjson to write.
+) -> list[MetricSummary]:
+    """Return the statistics of each metric in each data source, to be written with orjson.
 
-    By name, or in the order of ``names``; most data points first within a metric. ``by_attempt`` tells attempts apart,
-    which ``serials`` chooses among; empty is all.
+    They are sorted by name, or in the order of ``names``; for each metric, most data points first. ``by_attempt``
+    separates attempts; ``serials`` selects some, empty means all.
     """
     if by_attempt or serials:
         attempts = _list_fields(copy.read_attempts(), names, data_source)
@@ -70,12 +71,11 @@ def _rank(source: str | None) -> tuple[bool, str]:
     return source is None, source or ""
 
 
-def _describe(key: tuple[Any, ...], stats: FieldStats) -> dict[str, Any]:
+def _describe(key: tuple[Any, ...], stats: FieldStats) -> MetricSummary:
     source, name, *serial = key
-    return {
+    described: MetricSummary = {
         "metric_name": name,
         "data_source": source,
-        **({"serial": serial[0]} if serial else {}),
         "count": stats.count,
         "non_finite_count": stats.non_finite,
         "first": _describe_point(stats.first),
@@ -84,16 +84,19 @@ def _describe(key: tuple[Any, ...], stats: FieldStats) -> dict[str, Any]:
         "greatest": _describe_point(stats.greatest),
         "non_finite_since": _describe_place(stats.non_finite_since),
     }
+    if serial:
+        described["serial"] = serial[0]
+    return described
 
 
-def _describe_point(point: Point | None) -> dict[str, Any] | None:
-    """Return a point with its value as it is stored."""
+def _describe_point(point: Point | None) -> SummaryPoint | None:
+    """Return a point with its value as stored."""
     return None if point is None else {"value": orjson.Fragment(point.text), **_locate(point)}
 
 
-def _describe_place(where: Where | None) -> dict[str, Any] | None:
+def _describe_place(where: Where | None) -> Place | None:
     return None if where is None else _locate(where)
 
 
-def _locate(where: Where | Point) -> dict[str, Any]:
+def _locate(where: Where | Point) -> Place:
     return {"iteration": where.iteration, "timestamp": read_milliseconds(where.created_us)}

@@ -1,27 +1,44 @@
-"""The rules that judge a workload's facts by the clock. docs/progress.rst defines every number."""
+"""Derives the progress of a workload from its facts and the current time. docs/progress.rst defines every number."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import cast
 
+from lens_perf.performance.payloads import (
+    Attempt,
+    Eta,
+    Health,
+    NonFiniteMetric,
+    Pace,
+    ProgressFields,
+    State,
+    TimeFields,
+)
 from lens_perf.performance.progress.facts import ProgressFacts
 from lens_perf.performance.progress.metric_names import is_loss
 
-# A workload is given so much more time than it usually takes before it counts as stalled.
+# A workload counts as stalled after its usual times multiplied by these factors.
 SPACING_FACTOR = 10
 WAIT_FACTOR = 1.5
 LEAST_SILENCE_SECONDS = 60
-# One record has no pace: another may take so long.
+# After a single record, which has no pace.
 FIRST_SILENCE_SECONDS = 600
-# A stalled workload has ended when it is silent for so much longer still: a night's outage is not the end.
+# A stalled workload counts as ended after this multiple: an outage of a night is not the end.
 ENDED_FACTOR = 10
 LEAST_ENDED_SECONDS = 86_400
 # 9999-12-31T23:59:59.999Z in milliseconds since 1970: the last instant of ISO 8601 and of Python's datetime.
 LAST_TIMESTAMP = 253_402_300_799_999
 
-TIME_FIELDS = ("seconds_wall", "seconds_lost_to_restarts", "seconds_paused", "seconds_productive", "goodput")
-NO_RECORDS: dict[str, Any] = {
+NO_TIMES: TimeFields = {
+    "seconds_wall": None,
+    "seconds_lost_to_restarts": None,
+    "seconds_paused": None,
+    "seconds_productive": None,
+    "goodput": None,
+}
+NO_RECORDS: ProgressFields = {
     "source": None,
     "state": None,
+    "health": {"status": "ok", "reasons": []},
     "current_iteration": None,
     "target_iteration": None,
     "share_done": None,
@@ -32,15 +49,17 @@ NO_RECORDS: dict[str, Any] = {
     "restarts": None,
     "iterations_repeated": None,
     "attempts": [],
-    **dict.fromkeys(TIME_FIELDS),
+    "non_finite": [],
+    **NO_TIMES,
 }
 
 
-def judge_progress(facts: ProgressFacts, now_seconds: float) -> dict[str, Any]:
-    """Return the progress of a workload at ``now_seconds`` since 1970; a number that no record gives is None."""
-    non_finite = [asdict(metric) for metric in facts.non_finite]
+def judge_progress(facts: ProgressFacts, now_seconds: float) -> ProgressFields:
+    """Return the progress of a workload at ``now_seconds`` since 1970; unknown numbers are None."""
+    # The fields of the payloads are those of the facts.
+    non_finite = [cast("NonFiniteMetric", asdict(metric)) for metric in facts.non_finite]
     if facts.current_iteration is None or facts.last_timestamp is None:
-        return NO_RECORDS | {"health": judge_health(facts, None), "non_finite": non_finite}
+        return {**NO_RECORDS, "health": judge_health(facts, None), "non_finite": non_finite}
     state = judge_state(facts, now_seconds)
     return {
         "source": facts.source,
@@ -54,14 +73,14 @@ def judge_progress(facts: ProgressFacts, now_seconds: float) -> dict[str, Any]:
         "seconds_per_iteration": _describe_pace(facts),
         "eta": _estimate_end(facts, now_seconds) if state == "running" else None,
         "restarts": facts.restarts,
-        "attempts": [asdict(attempt) for attempt in facts.attempts],
+        "attempts": [cast("Attempt", asdict(attempt)) for attempt in facts.attempts],
         "iterations_repeated": facts.iterations_repeated,
         "non_finite": non_finite,
         **_divide_time(facts),
     }
 
 
-def judge_state(facts: ProgressFacts, now_seconds: float) -> str:
+def judge_state(facts: ProgressFacts, now_seconds: float) -> State:
     """Return ``finished``, ``ended``, ``stalled`` or ``running``, by the workload's own pace."""
     if _remaining(facts) == 0:
         return "finished"
@@ -81,11 +100,11 @@ def measure_patience(facts: ProgressFacts) -> float:
     )
 
 
-def judge_health(facts: ProgressFacts, state: str | None) -> dict[str, Any]:
-    """Return whether somebody should look at the workload, and why.
+def judge_health(facts: ProgressFacts, state: State | None) -> Health:
+    """Return whether the workload needs attention, and why.
 
-    ``critical``: it is stalled, or a loss is not finite. ``warning``: it ended before its target, or another metric is
-    not finite. Else ``ok``. A workload of which nothing is known is ``ok`` unless a metric is not finite.
+    ``critical``: it is stalled, or a loss is non-finite. ``warning``: it ended before its target, or another metric is
+    non-finite. Otherwise, and for a workload without records and non-finite metrics, ``ok``.
     """
     critical, warning = [], []
     if state == "stalled":
@@ -96,8 +115,7 @@ def judge_health(facts: ProgressFacts, state: str | None) -> dict[str, Any]:
         warning.append("non_finite_metric")
     if state == "ended" and facts.target_iteration is not None:
         warning.append("ended_before_target")
-    status = "critical" if critical else "warning" if warning else "ok"
-    return {"status": status, "reasons": critical + warning}
+    return {"status": "critical" if critical else "warning" if warning else "ok", "reasons": critical + warning}
 
 
 def _remaining(facts: ProgressFacts) -> int | None:
@@ -112,7 +130,7 @@ def _share_done(facts: ProgressFacts) -> float | None:
     return min(1.0, max(0.0, facts.current_iteration / facts.target_iteration))
 
 
-def _describe_pace(facts: ProgressFacts) -> dict[str, Any] | None:
+def _describe_pace(facts: ProgressFacts) -> Pace | None:
     if facts.pace is None:
         return None
     low, median, high = facts.pace
@@ -126,7 +144,7 @@ def _describe_pace(facts: ProgressFacts) -> dict[str, Any] | None:
     }
 
 
-def _estimate_end(facts: ProgressFacts, now_seconds: float) -> dict[str, Any] | None:
+def _estimate_end(facts: ProgressFacts, now_seconds: float) -> Eta | None:
     """Return when the target will be reached; None if that cannot be known, or lies beyond LAST_TIMESTAMP."""
     remaining = _remaining(facts)
     if remaining is None or facts.pace is None or facts.last_timestamp is None:
@@ -149,11 +167,11 @@ def _add_milliseconds(timestamp: int, seconds: float) -> int | None:
     return result if result <= LAST_TIMESTAMP else None
 
 
-def _divide_time(facts: ProgressFacts) -> dict[str, float | None]:
-    """Return the wall clock and its parts: lost to restarts, paused, and productive, which is the rest."""
+def _divide_time(facts: ProgressFacts) -> TimeFields:
+    """Return the elapsed time and its parts: lost to restarts, paused, and productive, which is the rest."""
     if facts.seconds_wall is None or facts.records == 1:
-        return dict.fromkeys(TIME_FIELDS)
-    # More cannot have been lost than has passed.
+        return NO_TIMES
+    # At most the elapsed time can have been lost.
     lost = min(facts.seconds_lost, facts.seconds_wall)
     paused = min(facts.seconds_paused, facts.seconds_wall - lost)
     productive = facts.seconds_wall - lost - paused
