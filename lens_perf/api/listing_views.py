@@ -15,7 +15,7 @@ from lens_perf.api.point_arguments import WholeNumber
 from lens_perf.api.point_queries import choose_metrics
 from lens_perf.api.summary_views import MetricsQuery
 from lens_perf.performance.listing import Listing
-from lens_perf.performance.workload_list import ListQuestion
+from lens_perf.performance.workload_list import ListQuery
 
 LISTING = "lens_perf_listing"
 NAMES_REQUIRED = "metrics is required: metrics=a,b, or metric=a for a name taken verbatim"
@@ -87,7 +87,7 @@ def get_workloads(query: Mapping[str, Any]) -> Mapping[str, Any]:
     Lists the workloads of one cluster or, by default, of all clusters, the most recently active first. With all
     clusters, those that do not answer are named in `warnings`.
     """
-    return _listing().list_workloads(_build_question(query), must_answer=query["cluster"] is not None)
+    return _listing().list_workloads(_build_list_query(query), must_answer=query["cluster"] is not None)
 
 
 @listing.route("/workloads/summary")
@@ -99,12 +99,12 @@ def get_workload_summaries(query: Mapping[str, Any]) -> Mapping[str, Any]:
     Lists workloads as `workloads` does, each with the statistics of the requested metrics. A cluster that does not
     answer, or a workload whose statistics are not ready yet, is named in `warnings`.
     """
-    page = _listing().list_workloads(_build_question(query), must_answer=False)
+    page = _listing().list_workloads(_build_list_query(query), must_answer=False)
     return get_service().summarize_page(page, choose_metrics(query) or ())
 
 
-def _build_question(query: Mapping[str, Any]) -> ListQuestion:
-    return ListQuestion(
+def _build_list_query(query: Mapping[str, Any]) -> ListQuery:
+    return ListQuery(
         clusters=list_readable(_listing().names) if query["cluster"] is None else (query["cluster"],),
         search=query["search"] or "",
         page_size=query["page_size"] or PAGE_SIZE,

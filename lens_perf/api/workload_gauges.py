@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from lens_perf.errors import ClusterError, LensError
 from lens_perf.instrumentation.workload_metrics import Reading, expose_workloads
 from lens_perf.performance.selection import Selection
-from lens_perf.performance.workload_list import ListQuestion
+from lens_perf.performance.workload_list import ListQuery
 
 # However often it is scraped, and by however many: the databases are asked once in so many seconds, for so long.
 FRESH_SECONDS = 15.0
@@ -23,7 +23,7 @@ class Listing(Protocol):
     def names(self) -> Any:
         """The names of all clusters."""
 
-    def list_workloads(self, question: ListQuestion, *, must_answer: bool) -> Mapping[str, Any]:
+    def list_workloads(self, query: ListQuery, *, must_answer: bool) -> Mapping[str, Any]:
         """Return a page of workloads."""
 
 
@@ -68,7 +68,7 @@ class WorkloadGauges:
     def _read(self) -> bytes:
         clusters = tuple(self._listing.names)
         failed = dict.fromkeys(clusters, False)
-        answer = self._listing.list_workloads(ListQuestion(clusters, "", self._most, None), must_answer=False)
+        answer = self._listing.list_workloads(ListQuery(clusters, "", self._most, None), must_answer=False)
         failed |= {warning["cluster"]: True for warning in answer["warnings"]}
         away = {name for name in clusters if failed[name]}
         readings: list[Reading] = []

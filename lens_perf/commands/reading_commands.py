@@ -20,7 +20,7 @@ from lens_perf.ingest.read_summary import make_printable
 from lens_perf.performance.points.query import PointQuery, Sampling
 from lens_perf.performance.selection import Selection
 from lens_perf.performance.service import PerformanceService
-from lens_perf.performance.workload_list import ListQuestion, WorkloadLister
+from lens_perf.performance.workload_list import ListQuery, WorkloadLister
 
 MOST_LISTED = 1000
 # A command occupies no thread of a server, so it may take long.
@@ -50,8 +50,8 @@ def list_workloads(cluster: str | None, search: str, as_json: bool, config: Path
     """
     with closing(ClusterRegistry(load_settings(config))) as registry:
         clusters = tuple(registry.names) if cluster is None else (registry.resolve(cluster),)
-        question = ListQuestion(clusters, search, MOST_LISTED, None)
-        answer = WorkloadLister(registry).list(question, must_answer=cluster is not None)
+        query = ListQuery(clusters, search, MOST_LISTED, None)
+        answer = WorkloadLister(registry).list(query, must_answer=cluster is not None)
     if as_json:
         print(json.dumps(answer))
     else:

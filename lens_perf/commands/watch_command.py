@@ -18,7 +18,7 @@ from lens_perf.errors import ConfigError
 from lens_perf.ingest.read_summary import make_printable
 from lens_perf.interruption import INTERRUPTION
 from lens_perf.performance.service import PerformanceService
-from lens_perf.performance.workload_list import ListQuestion, WorkloadLister
+from lens_perf.performance.workload_list import ListQuery, WorkloadLister
 from lens_perf.watch.known import StateFile
 from lens_perf.watch.messages import Format
 from lens_perf.watch.watcher import CheckResult, Named, Watcher
@@ -85,7 +85,7 @@ def watch(
         clusters = tuple(registry.names) if all_clusters else (registry.resolve(cluster),)
         watcher = Watcher(
             PerformanceService(registry, settings),
-            partial(WorkloadLister(registry).list, ListQuestion(clusters, "", MOST_LISTED, None), must_answer=False),
+            partial(WorkloadLister(registry).list, ListQuery(clusters, "", MOST_LISTED, None), must_answer=False),
             [Named(name, workload) for name in clusters for workload in workloads],
             [Poster(webhook) for webhook in webhooks],
             state_file,

@@ -1,1 +1,1 @@
-"""The path from a row of ``training_performance`` to the bytes of an answer."""
+"""Reads the table and computes responses."""

@@ -1,4 +1,4 @@
-"""How data points are read out of the blocks of a columnar copy: which records, which values, in which order.
+"""Reads data points from the blocks of a columnar copy: selected records and values, in order.
 
 A block is a polars DataFrame of records in order of (created_at, id), with a column ``v:NAME`` of the values of each
 metric, ``t:NAME`` of their stored texts where these are not what the values render to, and ``n:NAME`` of the codes of
@@ -35,9 +35,9 @@ FieldPlaces = Mapping[str, int]
 
 @dataclass(frozen=True)
 class Reading:
-    """Which records are read, and what counts as a data point; ``check`` raises when nobody waits any longer.
+    """Which records are read, and what counts as a data point; ``check`` raises if the client has disconnected.
 
-    ``serials`` are the attempts wanted, empty for all.
+    ``serials`` are the selected attempts, empty for all.
     """
 
     selection: Selection

@@ -1,4 +1,4 @@
-"""What answers need of the records of a workload, whether a stored copy has them or memory does."""
+"""The interface of a workload's records, in a stored copy or in memory."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
@@ -10,7 +10,7 @@ from lens_perf.performance.columns.part_samples import PartSamples
 
 
 class CopyPart(Protocol):
-    """Some consecutive records, which are read when they are asked for."""
+    """Some consecutive records, read on demand."""
 
     @property
     def records(self) -> int:

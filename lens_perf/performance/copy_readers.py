@@ -1,4 +1,4 @@
-"""What answers from the copies of workloads: made once in a worker, since it starts the engine's threads."""
+"""The readers of the copies of workloads, created once in a worker, since they start the threads of polars."""
 
 from collections.abc import Sequence
 from contextlib import closing

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from lens_perf.performance.cluster_interface import Clusters
 from lens_perf.performance.payloads import ClusterList, ListedCluster, WorkloadPage
 from lens_perf.performance.readiness import Readiness
-from lens_perf.performance.workload_list import ListQuestion, WorkloadLister
+from lens_perf.performance.workload_list import ListQuery, WorkloadLister
 
 
 class Listing:
@@ -32,8 +32,8 @@ class Listing:
         ]
         return {"clusters": clusters, "total_count": len(clusters)}
 
-    def list_workloads(self, question: ListQuestion, *, must_answer: bool) -> WorkloadPage:
+    def list_workloads(self, query: ListQuery, *, must_answer: bool) -> WorkloadPage:
         """Return a page of workloads; with ``must_answer``, raise the error of a cluster that does not answer."""
-        for name in question.clusters:
+        for name in query.clusters:
             self._clusters.resolve(name)
-        return self._lister.list(question, must_answer=must_answer)
+        return self._lister.list(query, must_answer=must_answer)

@@ -1,4 +1,4 @@
-"""Which fields of a record's ``performance`` are metrics, and which of their values are data points."""
+"""Defines which fields of a record's ``performance`` are metrics, and which of their values are data points."""
 
 import json
 from math import isfinite
@@ -20,7 +20,7 @@ SURELY_FINITE_LENGTH = 308
 
 
 def is_finite_number(text: bytes) -> bool:
-    """Tell whether ``text``, a number as JSONB writes it, can be held by a float64; the very rule of IS_DATA_POINT."""
+    """Return whether ``text``, a number as JSONB writes it, is in the range of float64, as IS_DATA_POINT does."""
     return len(text) <= SURELY_FINITE_LENGTH or isfinite(float(text))
 
 

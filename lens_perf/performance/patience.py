@@ -1,20 +1,20 @@
-"""How long a request may go on: until its deadline, and for as long as its caller is connected."""
+"""Limits the time of a request: to its deadline, and while its client is connected."""
 
 import time
 
 from lens_perf.caller import get_client_socket, has_left
 from lens_perf.errors import ClientLeftError, DeadlineExceededError
 
-# Between two looks at the caller's socket.
+# Seconds between two checks of the client's socket.
 POLL_SECONDS = 0.2
-# A copy of a small workload takes less to be built.
+# Building the copy of a small workload takes less.
 LEAST_SHARE_SECONDS = 1.0
 PAST_DEADLINE = "The query ran past its deadline; ask for less with metrics, data_source, start and end, or max_points"
 LEFT = "The client left before the answer was ready"
 
 
 class Patience:
-    """Begins with a request, in its thread. ``deadline`` is a time of ``time.monotonic``.
+    """The time limits of a request, created in its thread. ``deadline`` is a time of ``time.monotonic``.
 
     ``copy_deadline`` is how long the request waits for a copy of a workload that is not up to date.
     """
@@ -26,16 +26,16 @@ class Patience:
 
     @property
     def seconds_left(self) -> float:
-        """How long the request may still take."""
+        """The remaining seconds of the request."""
         return max(0.0, self.deadline - time.monotonic())
 
     def share(self, workloads: int) -> None:
-        """Leave time for the others where a request is about several: wait for the next copy for its share only."""
+        """Divide the remaining time between workloads: wait for the next copy only for its share."""
         share = max(LEAST_SHARE_SECONDS, self.seconds_left / workloads)
         self.copy_deadline = min(self.deadline, time.monotonic() + share)
 
     def check(self) -> None:
-        """Raise DeadlineExceededError past the deadline, ClientLeftError when nobody waits for the answer."""
+        """Raise DeadlineExceededError past the deadline, ClientLeftError if the client has disconnected."""
         now = time.monotonic()
         if now > self.deadline:
             raise DeadlineExceededError(PAST_DEADLINE)

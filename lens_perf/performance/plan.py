@@ -1,10 +1,10 @@
-"""Chooses how data points are read: the one place where this is decided."""
+"""Chooses how data points are read; nothing else makes this choice."""
 
 from enum import Enum
 
 from lens_perf.performance.points.query import PointQuery
 
-# Up to here PostgreSQL picks the metrics out of the records; beyond, reading whole records is faster.
+# Up to this number PostgreSQL selects the metrics; beyond it, reading whole records is faster.
 MOST_NAMED_METRICS = 4
 
 
@@ -31,12 +31,12 @@ def choose_plan(query: PointQuery, *, has_copy: bool, has_changes: bool) -> Plan
 
 
 def reads_whole_records(query: PointQuery) -> bool:
-    """Return whether the answer needs more of the records than a few named metrics."""
+    """Return whether the response needs more than a few named metrics."""
     if query.sampling is not None or query.encoding in {"wide-csv", "wide-parquet"}:
         return True
     return query.kind == "data" and (query.metrics is None or len(query.metrics) > MOST_NAMED_METRICS)
 
 
 def is_preview(query: PointQuery) -> bool:
-    """Return whether a few evenly spaced records are wanted."""
+    """Return whether a preview is requested."""
     return query.sampling is not None and query.sampling.method == "stride"

@@ -1,4 +1,4 @@
-"""What a client that polls needs besides data points: an ETag, or a cursor and what it has to drop."""
+"""The ETag of a response, or its cursor and the changes to be dropped."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from lens_perf.performance.statements import Transaction
 
 
 class Changes(NamedTuple):
-    """The next cursor, the pairs of data source and iteration to drop, and all records that these have now."""
+    """The next cursor, the pairs of data source and iteration to drop, and all current records of these pairs."""
 
     cursor: str
     pairs: Pairs
@@ -33,14 +33,14 @@ def find_changes(
     most_fields: int,
     check: Callable[[], None],
 ) -> Changes | None:
-    """Return the changes since ``before``, or None where everything has to be read again."""
+    """Return the changes since ``before``, or None if everything has to be read again."""
     if query.kind == "iteration-times" and before.ledger is None:
         return None  # without a ledger, nor are all data sources known, among which to find the earliest
     delta = find_delta(transaction, query.selection, position, before)
     if delta is None:
         return None
     pairs = _widen(delta.pairs, delta.cursor) if query.kind == "iteration-times" else delta.pairs
-    # The query's ranges choose among the points of the pairs, not among the pairs.
+    # The query's ranges select among the points of the pairs, not among the pairs.
     ids = tuple(_list_ids(transaction, query.selection, pairs))
     selection = Selection(query.selection.workload_uid, query.selection.data_source, ids=ids)
     records = fetch_records(lambda sink: copy_records(transaction, selection, sink), most_fields, check)
@@ -61,13 +61,13 @@ def _list_ids(transaction: Transaction, selection: Selection, pairs: Pairs) -> I
 
 
 def describe_changes(cursor: str, pairs: Pairs, *, reset: bool) -> dict[str, Any]:
-    """Return the fields that tell a client what to drop, and the cursor of its next request."""
+    """Return the fields with the pairs to drop and the next cursor."""
     changed = [{"data_source": source, "iteration": iteration} for source, iteration in pairs]
     return {"cursor": cursor, "reset": reset, "changed": changed}
 
 
 class Observation:
-    """What is noted in the snapshot that an answer is read in: for its ETag or, with ``after``, its first cursor."""
+    """Facts from the snapshot of a response, for its ETag or, with ``after``, its first cursor."""
 
     def __init__(self, query: PointQuery, subject: str, tag: str) -> None:
         self._query = query
@@ -78,7 +78,7 @@ class Observation:
         self._cursor: Cursor | None = None
 
     def note(self, transaction: Transaction, position: Position) -> None:
-        """Note what is needed of the snapshot; of several calls the last counts."""
+        """Note the facts of the snapshot; the last call counts."""
         selection = self._query.selection
         self._position = position
         if self._query.after is None:

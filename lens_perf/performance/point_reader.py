@@ -1,4 +1,4 @@
-"""Answers queries for data points: validates what the caller has, chooses a plan, runs it."""
+"""Answers queries for data points: checks the client's ETags and cursor, chooses a plan, and runs it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -14,7 +14,7 @@ from lens_perf.performance.freshness.cursor import Cursor
 from lens_perf.performance.freshness.entity_tag import EntityTag
 from lens_perf.performance.freshness.statements import select_count, select_rewrites
 from lens_perf.performance.freshness.tokens import NotATokenError, digest
-from lens_perf.performance.heavy_questions import HeavyQuestions
+from lens_perf.performance.heavy_queries import HeavyQueries
 from lens_perf.performance.patience import Patience
 from lens_perf.performance.plan import Plan, choose_plan, is_preview
 from lens_perf.performance.point_changes import Changes, Observation, count_records, describe_changes, find_changes
@@ -33,7 +33,7 @@ NOT_A_CURSOR = "after must be the cursor of an earlier answer for this workload;
 
 @dataclass(frozen=True)
 class _Work:
-    """What a plan works with: the query, how long it may take, where it writes, and what is noted in its snapshot."""
+    """The context of a plan: the query, its time limits, the spool, and the facts noted in its snapshot."""
 
     query: PointQuery
     patience: Patience
@@ -44,13 +44,13 @@ class _Work:
 
 
 class PointReader:
-    """Answers PointQueries, in flat memory. Safe to use from several threads."""
+    """Answers PointQueries, in constant memory. Safe to use from several threads."""
 
     def __init__(self, clusters: Clusters, copies: WorkloadCopies, limits: LimitSettings) -> None:
         self._clusters = clusters
         self._copies = copies
         self._limits = limits
-        self._heavy_queries = HeavyQuestions()
+        self._heavy_queries = HeavyQueries()
         self._plans: Mapping[Plan, Callable[[_Work], PointAnswer]] = {
             Plan.CHANGES: self._answer_changes,
             Plan.PREVIEW: self._answer_preview,
@@ -82,9 +82,9 @@ class PointReader:
             return replace(self._plans[plan](work), points=count.value)
 
     def find_etag(self, query: PointQuery) -> str | None:
-        """Return the ETag that the answer has now, without reading it; None for previews and for changes.
+        """Return the current ETag of the response without reading it; None for previews and for changes.
 
-        Raises what ``read`` raises, except for what depends on the data points.
+        Raises as ``read`` does, except for errors that depend on the data points.
         """
         patience = Patience(self._limits.deadline_seconds)
         subject = digest(self._clusters.resolve(query.cluster), *_subject(query))
@@ -104,7 +104,7 @@ class PointReader:
             return observation.make_etag(lambda: select_count(transaction, query.selection))
 
     def _find_current(self, query: PointQuery, tag: str, patience: Patience) -> EntityTag | None:
-        """Return which of the ETags that the caller has still holds, if any does."""
+        """Return the client's ETag that is current, or None."""
         known = _parse_etags(query.known, tag)
         if not known:
             return None
@@ -183,7 +183,7 @@ class PointReader:
 
     @contextmanager
     def _admit(self, query: PointQuery, points_before: int) -> Iterator[PointCount]:
-        """Count the points; a read that becomes heavy, or was so when it was last asked for, needs a place for it."""
+        """Count the points; a read that becomes heavy, or was heavy the last time, needs a slot."""
         asked = replace(query, known=())
         with ExitStack() as held:
 
@@ -198,7 +198,7 @@ class PointReader:
 
 
 def _subject(query: PointQuery) -> tuple[str, str | None]:
-    """Return whose records a cursor is about: changes of them do not depend on ranges."""
+    """Return the subject of a cursor, which does not depend on ranges."""
     return query.selection.workload_uid, query.selection.data_source
 
 
@@ -212,7 +212,7 @@ def _parse_cursor(query: PointQuery, subject: str) -> Cursor | None:
 
 
 def _parse_etags(texts: Sequence[str], tag: str) -> list[EntityTag]:
-    """Return the ETags of this query: others belong to other answers."""
+    """Return the ETags of this query; others belong to other queries."""
     found = []
     for text in texts:
         with suppress(NotATokenError):

@@ -1,4 +1,4 @@
-"""Answers queries for the progress of a workload, and keeps the facts of a copy for as long as it does not change."""
+"""Answers queries for the progress of a workload, and caches the facts of a copy while it does not change."""
 
 import threading
 import time
@@ -28,7 +28,7 @@ from lens_perf.performance.workload_copies import WorkloadCopies
 
 MOST_KEPT = 512
 
-# A state of a copy, and the data source that is asked for.
+# A state of a copy, and the requested data source.
 Key = tuple[str, int, str | None]
 
 
@@ -82,7 +82,7 @@ def _compute(copy: WorkloadCopy, data_source: str | None, patience: Patience) ->
     source = data_source or _choose_source(copy, read_frames("iteration", "data_source"))
     if source is None:
         return ProgressFacts(non_finite=non_finite)
-    # To read and compare the sources takes as long as all else, and most workloads have only one.
+    # Reading and comparing sources takes as long as everything else, and most workloads have only one.
     is_only = set(copy.sources) == {source}
     columns, wanted = (COLUMNS, None) if is_only else ((*COLUMNS, SOURCE), source)
     facts = compute_facts(lambda: read_record_blocks(read_frames(*columns, fields=[TARGET]), wanted), source=source)

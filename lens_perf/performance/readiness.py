@@ -1,4 +1,4 @@
-"""Whether each cluster can answer now: all asked at once, with a bound, and not more than once a second."""
+"""Checks whether each cluster can answer: all in parallel, with a time limit, and at most once a second."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ from lens_perf.performance.cluster_interface import Clusters
 BOUND_SECONDS = 2.5
 CACHE_SECONDS = 1.0
 
-# Reads the table's name and the role's right to it, but no row.
+# Checks the table and the role's privileges, but reads no row.
 CHECK_READINESS = """
 /* lens_perf: check_readiness */
 SELECT 1
@@ -24,7 +24,7 @@ LIMIT 0
 
 @dataclass(frozen=True)
 class ClusterState:
-    """What the last question to a cluster showed; ``last_error`` is the name of an error's class, nothing more."""
+    """The result of the last query to a cluster; ``last_error`` is the name of an error class."""
 
     name: str
     ready: bool
@@ -33,7 +33,7 @@ class ClusterState:
 
 
 class Readiness:
-    """Asks the clusters, and remembers for a second, so that many probes cost what one does."""
+    """Queries the clusters, and caches the result for a second, so that many probes cost as much as one."""
 
     def __init__(self, clusters: Clusters, breaker_state: Callable[[str], str]) -> None:
         self._clusters = clusters
@@ -43,7 +43,7 @@ class Readiness:
         self._fresh_until = 0.0
 
     def check(self) -> Sequence[ClusterState]:
-        """Return the state of every cluster; while another thread asks, the last ones known."""
+        """Return the state of every cluster; while another thread queries, the last known states."""
         if time.monotonic() < self._fresh_until:
             return tuple(self._states.values())
         if self._asking.acquire(blocking=not self._states):
@@ -56,7 +56,7 @@ class Readiness:
         return tuple(self._states.values())
 
     def _ask_all(self) -> Mapping[str, ClusterState]:
-        """Ask every cluster; one that still owes an answer is not asked again."""
+        """Query every cluster, except those with a query in progress."""
         _, failures = self._clusters.ask_all("readiness", self._clusters.names, self._ask, BOUND_SECONDS)
         return {name: self._judge(name, failures.get(name)) for name in self._clusters.names}
 
@@ -67,6 +67,6 @@ class Readiness:
     def _judge(self, name: str, error: LensError | None) -> ClusterState:
         ready = error is None
         if isinstance(error, ClusterSaturatedError):
-            # Busy is not away: to send its clients elsewhere would overload the next instance.
+            # A busy cluster counts as ready: moving its clients would overload the next instance.
             ready = name not in self._states or self._states[name].ready
         return ClusterState(name, ready, self._breaker_state(name), None if error is None else type(error).__name__)

@@ -1,4 +1,4 @@
-"""Collects the rows of a COPY in blocks, so that Python runs once for hundreds of rows and not for each."""
+"""Collects the rows of a COPY in blocks, so that Python code runs once for hundreds of rows."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ BLOCK_SIZE = 256 * 1024
 
 
 class RowBlocks(io.RawIOBase):
-    """The far end of a buffered file: gives ``take`` what arrives, cut after the last whole row."""
+    """The raw end of a buffered file: passes blocks of complete rows to ``take``."""
 
     def __init__(self, take: Callable[[bytes], None]) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class RowBlocks(io.RawIOBase):
         return True
 
     def write(self, block: Any) -> int:
-        """Take a block of bytes, whose end need not be a row's."""
+        """Accept a block of bytes, which may end within a row."""
         rows = self._rest + bytes(block)
         end = rows.rfind(b"\n") + 1
         self._rest = rows[end:]

@@ -22,7 +22,7 @@ RECOMMENDED_INDEXES = (
     Index(
         "training_performance_workload_source_iteration_idx",
         "workload_uid, data_source, iteration DESC",
-        "every question about one workload",
+        "every query about one workload",
     ),
     Index(
         "training_performance_workload_created_at_idx",

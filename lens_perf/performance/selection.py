@@ -1,4 +1,4 @@
-"""Which records a question is about, and how PostgreSQL is told."""
+"""The selection of records, and its parameters for statements."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ LAST_MILLISECOND = 106_762_940 * MILLISECONDS_PER_DAY - 1
 
 @dataclass(frozen=True)
 class Selection:
-    """Which records a question is about.
+    """Selects records.
 
     ``time_range`` is inclusive, in milliseconds since 1970, and int64; records without a finite time are in none.
     ``iteration_range`` is inclusive, too, and records without an iteration are in none. ``ids`` leaves out all others.

@@ -36,7 +36,7 @@ Observe = Callable[[Transaction, Position], None]
 
 @dataclass(frozen=True)
 class TableSource:
-    """The workload ``workload_uid`` of a cluster. Every method raises the LensErrors of the cluster.
+    """The workload ``workload_uid`` of a cluster. Every method raises ClusterError and DeadlineExceededError.
 
     ``observe`` is called in each snapshot; the last call is in the one whose state the copy has when it is opened.
     """

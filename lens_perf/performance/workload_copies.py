@@ -1,4 +1,4 @@
-"""Opens the copies of workloads, which the registry's clusters are the sources of."""
+"""Opens the copies of workloads, with the clusters as their sources."""
 
 import threading
 import time
@@ -60,7 +60,7 @@ class WorkloadCopies:
         return self.columns.answer(CopyKey(name, workload_uid), source, patience.copy_deadline, read)
 
     def verify(self, cluster: str, workload_uid: str) -> Comparison | None:
-        """Compare a copy with the table; None if there is no copy. Raises the LensErrors of the cluster."""
+        """Compare a copy with the table; None if there is no copy. Raises ClusterError."""
         key = CopyKey(self._clusters.resolve(cluster), workload_uid)
         source = TableSource(self._clusters, key.cluster, workload_uid)
         return self.columns.verify(key, source, time.monotonic() + self._settings.build_seconds)

@@ -1,4 +1,4 @@
-"""Lists workloads over all clusters, the latest active first, page by page; a cluster that is away takes none along."""
+"""Lists workloads of all clusters, the most recently active first, page by page, without those that do not answer."""
 
 import hashlib
 import json
@@ -15,21 +15,21 @@ from lens_perf.performance.payloads import ListedWorkload, WorkloadPage
 from lens_perf.performance.source_names import name_source
 from lens_perf.performance.workload_queries import select_activity, select_details
 
-# For all clusters together: nobody waits longer for a page because one of them hangs.
+# For all clusters together, so that one that hangs does not delay a page further.
 BOUND_SECONDS = 2.5
-# Stepping through thousands of workloads takes some ten milliseconds: many watchers share one look.
+# Looking up thousands of workloads takes some ten milliseconds: concurrent callers share one result.
 FRESH_SECONDS = 1.0
 NOT_A_TOKEN = "page_token must be the next_page_token of an earlier answer to the same request"  # noqa: S105 - none
 
 Key = tuple[int, str, str]
-# Of a cluster that did not answer for the first page, a later one shows what there is by then.
+# A later page shows the current workloads of a cluster that did not answer for the first page.
 LATEST = 2**63 - 1
 Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
-class ListQuestion:
-    """Which workloads are wanted: of ``clusters``, with ``search`` in the uid, so many, after those of a token."""
+class ListQuery:
+    """Selects workloads of ``clusters`` with ``search`` in the uid: a page of them, after that of a token."""
 
     clusters: tuple[str, ...]
     search: str
@@ -37,27 +37,27 @@ class ListQuestion:
     page_token: str | None
 
     def digest(self) -> str:
-        """Return what tells this question from others, but for the page."""
+        """Return a digest of the query without the page."""
         return hashlib.blake2b(json.dumps([self.clusters, self.search]).encode(), digest_size=6).hexdigest()
 
 
 @dataclass(frozen=True)
 class Activity:
-    """When a workload was last written, in milliseconds since 1970; None where no record says."""
+    """When a workload was last active, in milliseconds since 1970; None if no record has a time."""
 
     cluster: str
     workload_uid: str
     last_timestamp: int | None
 
     def key(self) -> Key:
-        """Return what workloads are sorted by: the latest first, those without a time last."""
+        """Return the sort key: the latest first, those without a time last."""
         newest_first = 2**63 if self.last_timestamp is None else -self.last_timestamp
         return newest_first, self.cluster, self.workload_uid
 
 
 @dataclass(frozen=True)
 class Position:
-    """Where a page begins: after ``key``, in the workloads as they were up to an id of each cluster."""
+    """The beginning of a page: after ``key``, in the workloads up to an id of each cluster."""
 
     key: Key | None
     as_of: Mapping[str, int]
@@ -72,31 +72,31 @@ class ClusterActivity:
     workloads: Sequence[Activity]
 
     def serves(self, as_of: int) -> bool:
-        """Return whether this is young enough, and what ``as_of`` asks for."""
+        """Return whether this is recent enough, and has the state ``as_of``."""
         return as_of in (self.as_of, LATEST) and time.monotonic() <= self.read_at + FRESH_SECONDS
 
 
 class WorkloadLister:
-    """Answers ListQuestions. Safe to use from several threads."""
+    """Answers ListQuerys. Safe to use from several threads."""
 
     def __init__(self, clusters: Clusters) -> None:
         self._clusters = clusters
         self._known: dict[str, ClusterActivity] = {}
 
-    def list(self, question: ListQuestion, *, must_answer: bool) -> WorkloadPage:
-        """Return one page, the number of workloads of all pages, and warnings of the clusters that could not tell.
+    def list(self, query: ListQuery, *, must_answer: bool) -> WorkloadPage:
+        """Return one page, the number of workloads on all pages, and warnings for clusters that did not answer.
 
-        The order is that of the first page: what is written meanwhile moves no workload to a page that is read already.
-        With ``must_answer``, the LensError of a cluster is raised instead. Raises InvalidParameterError for a token
-        that is none.
+        All pages have the order of the first, so that writes between requests do not move workloads between pages. With
+        ``must_answer``, the ClusterError or DeadlineExceededError of a cluster is raised instead of a warning. Raises
+        InvalidParameterError for an invalid token.
         """
-        start = _parse_token(question)
+        start = _parse_token(query)
         activities, failures = self._ask_all(
             ("activity", *sorted(start.as_of.items())),
-            question.clusters,
+            query.clusters,
             lambda name: self._find_activity(name, start.as_of.get(name, LATEST)),
         )
-        wanted = question.search.lower()
+        wanted = query.search.lower()
         found = [
             each
             for activity in activities.values()
@@ -104,7 +104,7 @@ class WorkloadLister:
             if wanted in each.workload_uid.lower()
         ]
         left = sorted((each for each in found if start.key is None or each.key() > start.key), key=Activity.key)
-        page, rest = left[: question.page_size], left[question.page_size :]
+        page, rest = left[: query.page_size], left[query.page_size :]
         asked = {name: [each.workload_uid for each in page if each.cluster == name] for name in activities}
         busy = [name for name in asked if asked[name]]
         key = "details", tuple((name, *asked[name]) for name in busy)
@@ -119,7 +119,7 @@ class WorkloadLister:
                 if each.workload_uid in details.get(each.cluster, {})
             ],
             "total_count": len(found),
-            "next_page_token": _write_token(question, page[-1], activities) if rest else None,
+            "next_page_token": _write_token(query, page[-1], activities) if rest else None,
             "warnings": [{"cluster": name, "message": failures[name].message} for name in sorted(failures)],
         }
 
@@ -144,7 +144,7 @@ class WorkloadLister:
     def _ask_all(
         self, key: Hashable, names: Sequence[str], ask: Callable[[str], Found]
     ) -> tuple[Mapping[str, Found], dict[str, LensError]]:
-        """Return what each cluster answered, and what kept the others from it, in the order of ``names``."""
+        """Return the result of each cluster, and the errors of the others in the order of ``names``."""
         found, failures = self._clusters.ask_all(key, names, ask, BOUND_SECONDS)
         return found, {name: failures[name] for name in names if name in failures}
 
@@ -162,25 +162,23 @@ def _describe_workload(activity: Activity, row: tuple[Any, ...]) -> ListedWorklo
     }
 
 
-def _write_token(question: ListQuestion, last: Activity, activities: Mapping[str, ClusterActivity]) -> str:
-    as_of = [activities[name].as_of if name in activities else LATEST for name in question.clusters]
-    return urlsafe_b64encode(json.dumps([question.digest(), last.key(), as_of]).encode()).decode().rstrip("=")
+def _write_token(query: ListQuery, last: Activity, activities: Mapping[str, ClusterActivity]) -> str:
+    as_of = [activities[name].as_of if name in activities else LATEST for name in query.clusters]
+    return urlsafe_b64encode(json.dumps([query.digest(), last.key(), as_of]).encode()).decode().rstrip("=")
 
 
-def _parse_token(question: ListQuestion) -> Position:
+def _parse_token(query: ListQuery) -> Position:
     """Return where the page begins. Raises InvalidParameterError."""
-    if question.page_token is None:
+    if query.page_token is None:
         return Position(None, {})
     try:
-        digest, (newest_first, cluster, uid), as_of = json.loads(
-            urlsafe_b64decode(question.page_token.encode() + b"==")
-        )
+        digest, (newest_first, cluster, uid), as_of = json.loads(urlsafe_b64decode(query.page_token.encode() + b"=="))
     except (ValueError, TypeError, RecursionError):
         digest, newest_first, cluster, uid, as_of = None, 0, "", "", []
     is_whole = [type(each) for each in (newest_first, cluster, uid, as_of)] == [int, str, str, list]
-    if digest != question.digest() or not is_whole or not _are_ids(as_of, len(question.clusters)):
+    if digest != query.digest() or not is_whole or not _are_ids(as_of, len(query.clusters)):
         raise InvalidParameterError(NOT_A_TOKEN, {"query": {"page_token": [NOT_A_TOKEN]}})
-    return Position((newest_first, cluster, uid), dict(zip(question.clusters, as_of, strict=True)))
+    return Position((newest_first, cluster, uid), dict(zip(query.clusters, as_of, strict=True)))
 
 
 def _are_ids(values: Sequence[Any], count: int) -> bool:

@@ -2,7 +2,8 @@
 
 import shutil
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -36,13 +37,16 @@ def wheel(built: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+def install(wheel: Path) -> Iterator[Callable[..., Path]]:
     """Make an environment of an interpreter with the wheel: as a deployment does, or with ``requirement`` alone."""
     made: dict[tuple[str, str], Path] = {}
+    # Not in pytest's own directory, which each new session closes to other users: root's PostgreSQL runs as one.
+    directory = Path(tempfile.mkdtemp(prefix="lens"))
 
     def make(python: str, requirement: str = "") -> Path:
         if (python, requirement) not in made:
-            environment = tmp_path_factory.mktemp("environment")
+            environment = directory / str(len(made))
+            environment.mkdir()
             run(python, "-m", "venv", environment, cwd=environment)
             pip = [environment / "bin/python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
             hashed = ["--require-hashes", "--only-binary", ":all:", "-r", ROOT / "requirements.txt"]
@@ -57,7 +61,8 @@ def install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[.
             made[python, requirement] = environment
         return made[python, requirement]
 
-    return make
+    yield make
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -141,6 +141,7 @@ def test_the_demo_needs_its_extra(environment: Path, tmp_path: Path) -> None:
     assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", words)
 
 
+@pytest.mark.long
 def test_a_stranger_installs_the_wheel_and_starts_the_demo(install: Callable[..., Path], wheel: Path) -> None:
     # Short, because the path of a Unix socket may have only 107 bytes.
     with tempfile.TemporaryDirectory(prefix="lens", dir="/tmp") as name:

@@ -10,7 +10,7 @@ from lens_perf.api.workload_gauges import FRESH_SECONDS, WorkloadGauges
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from lens_perf.errors import ClusterUnreachableError, CopyNotReadyError, LensError
 from lens_perf.performance.selection import Selection
-from lens_perf.performance.workload_list import ListQuestion
+from lens_perf.performance.workload_list import ListQuery
 from tests.conftest import Row, at, insert_rows, running_app
 from tests.databases import database
 from tests.instrumentation.exposition import read_samples, value_of
@@ -33,7 +33,7 @@ class World:
         self.delay = 0.0
         self.gauges = WorkloadGauges(self, self, 50, lambda: self.now)
 
-    def list_workloads(self, question: ListQuestion, *, must_answer: bool) -> dict[str, Any]:
+    def list_workloads(self, question: ListQuery, *, must_answer: bool) -> dict[str, Any]:
         assert (question.clusters, question.page_size, must_answer) == (self.names, 50, False)
         self.listed += 1
         time.sleep(self.delay)

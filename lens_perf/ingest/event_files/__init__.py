@@ -1,1 +1,1 @@
-"""The event files of TensorBoard: their framing, the messages within, and the scalars these hold."""
+"""TensorBoard event files: their framing, messages and scalars."""

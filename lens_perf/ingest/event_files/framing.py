@@ -16,9 +16,9 @@ HEADER = struct.Struct("<QI")
 CHECKSUM = struct.Struct("<I")
 FRAME_SIZE = HEADER.size + CHECKSUM.size
 MASK_DELTA = 0xA282EAD8
-# A record that claims more is damage: it would have to be held in memory as a whole.
+# A longer record counts as damage, because it would have to fit in memory.
 LONGEST_RECORD = 1 << 28
-# Any plausible length has an upper half of zeros; a run of zeros is no header.
+# The upper half of any plausible length is zero; a run of zeros is not a header.
 UPPER_HALF = b"\0\0\0\0"
 POSSIBLE_HEADER = re.compile(rb"(?!\0{12}).{4}\0{4}", re.DOTALL)
 NOT_ZERO = re.compile(rb"[^\0]")
@@ -27,12 +27,12 @@ MOST_KNOWN_HEADERS = 4096
 
 
 def mask(checksum: int) -> int:
-    """Return the masked form of a CRC32C that is stored beside what it is of."""
+    """Return the masked form of a CRC32C that is stored with the data it covers."""
     return ((checksum >> 15 | checksum << 17) + MASK_DELTA) & 0xFFFF_FFFF
 
 
 def looks_like_event_file(head: bytes) -> bool:
-    """Tell whether a file that begins with ``head`` is an event file: it opens with a record of its version."""
+    """Return whether ``head`` is the beginning of an event file, whose first record is its version."""
     length = read_length(head[: HEADER.size]) if len(head) >= HEADER.size else None
     return length is not None and FILE_VERSION in head[HEADER.size : HEADER.size + length]
 
@@ -44,7 +44,7 @@ def read_length(header: bytes) -> int | None:
 
 
 def _pass_over_zeros(buffer: bytes, position: int) -> int:
-    """Return a position from ``position`` on before which no header begins: a step ahead of the slower pattern."""
+    """Return a position from ``position`` on before which no header begins, faster than the pattern."""
     zeros = buffer.find(UPPER_HALF, position + len(UPPER_HALF))
     if zeros < 0:
         return len(buffer)
@@ -56,10 +56,10 @@ def _pass_over_zeros(buffer: bytes, position: int) -> int:
 
 
 class RecordSplitter:
-    """Takes the blocks of one file, in order, and gives out the data of its records.
+    """Takes the blocks of one file in order, and yields the data of its records.
 
-    Damage goes into ``summary``, with the byte where the record begins. Behind a record whose data are damaged the next
-    one is known; where a length is, the next place is looked for where the checksum of a length is right.
+    Damage is noted in ``summary``, with the offset of the record. After a record with damaged data the next one is
+    known; after a damaged length, the next position with a valid checksum of a length is searched.
     """
 
     def __init__(self, path: str, summary: ReadSummary) -> None:
@@ -68,7 +68,7 @@ class RecordSplitter:
         self._parts: list[bytes] = []
         self._size = 0
         self._needed = HEADER.size
-        # Where in the file the first of the parts begins, and where bytes began that belong to no record.
+        # The offset of the first of the parts, and of bytes that belong to no record.
         self._offset = 0
         self._loss: int | None = None
         # Lengths repeat, so most headers were verified before.
@@ -103,13 +103,13 @@ class RecordSplitter:
         self._offset += position
 
     def finish(self) -> None:
-        """Note what is left over at the end of the file."""
+        """Note incomplete data at the end of the file."""
         if self._loss is None and self._size:
             self._note(self._offset, "ends inside a record")
         self._end_loss(self._size)
 
     def _verify(self, header: bytes) -> int | None:
-        """Return the length that ``header`` tells, or None if its checksum is wrong."""
+        """Return the length in ``header``, or None if its checksum is wrong."""
         if header not in self._lengths:
             if len(self._lengths) == MOST_KNOWN_HEADERS:
                 self._lengths.clear()
@@ -117,7 +117,7 @@ class RecordSplitter:
         return self._lengths[header]
 
     def _pass_over(self, buffer: bytes, position: int) -> int:
-        """Return the next position behind ``position`` where a header may begin."""
+        """Return the next position after ``position`` where a header may begin."""
         if self._loss is None:
             self._loss = self._offset + position
         found = POSSIBLE_HEADER.search(buffer, _pass_over_zeros(buffer, position + 1))

@@ -22,12 +22,12 @@ from lens_perf.ingest.read_summary import ReadSummary
 
 DOUBLE, FLOAT = struct.Struct("<d"), struct.Struct("<f")
 
-# Nearly every event is one scalar of this form, whose lengths fit into a byte each: time, iteration unless it is 0,
-# summary, value, tag, number. Between iteration and number, all events of a tag are the same, so what stands there is
-# understood once: that takes a seventh of the time of the general way.
+# Nearly every event is one scalar of this form, with lengths of one byte each: time, iteration unless it is 0, summary,
+# value, tag, number. Between iteration and number, all events of a tag are equal, so these bytes are parsed once, which
+# takes a seventh of the time of general parsing.
 TIME_FIELD, STEP_FIELD = 0x09, 0x10
 PLAIN_FRAME = re.compile(rb"\x2a(.)\x0a(.)\x0a(.)(.*)\x15", re.DOTALL)
-# What surrounds the tag within its value and its summary.
+# The bytes around the tag in its value and summary.
 VALUE_OVERHEAD, SUMMARY_OVERHEAD = 7, 9
 SHORTEST_PLAIN_EVENT = 22
 NUMBER_SIZE = 4
@@ -40,20 +40,20 @@ SCALARS_PLUGIN = "scalars"
 
 
 Scalar = tuple[float, int, str, float | int]
-"""The time in seconds since 1970, the step, the tag and the number. No class of its own: making one takes longer."""
+"""Time in seconds since 1970, step, tag and number. Not a class, because creating one takes longer."""
 
 
 class EventParser:
-    """Takes the events of one file; counts in ``summary`` what is no scalar, by kind."""
+    """Parses the events of one file; counts other values than scalars in ``summary``, by kind."""
 
     def __init__(self, summary: ReadSummary) -> None:
         self._summary = summary
-        # The plugin that a tag belongs to is told with its first value alone.
+        # Only the first value of a tag has its plugin.
         self._plugins: dict[str, str] = {}
         self._tags: dict[bytes, str] = {}
 
     def parse(self, event: bytes) -> Sequence[Scalar]:
-        """Return the scalars of a serialised Event, in its order."""
+        """Return the scalars of a serialised Event, in order."""
         counts = self._summary.read
         counts["events"] += 1
         try:
@@ -96,7 +96,7 @@ class EventParser:
                 yield wall_time, step, *found
 
     def _try_value(self, content: bytes) -> tuple[str, float | int] | None:
-        """Return what a Summary.Value tells; one that is broken costs no other of its event."""
+        """Return the scalar of a Summary.Value; a damaged one does not affect others of its event."""
         try:
             return self._read_value(content)
         except (MessageError, struct.error):
@@ -104,7 +104,7 @@ class EventParser:
             return None
 
     def _read_value(self, content: bytes) -> tuple[str, float | int] | None:
-        """Return tag and number of a Summary.Value, or None if it is no scalar."""
+        """Return tag and number of a Summary.Value, or None if it is not a scalar."""
         fields = {number: value for number, _, value in read_fields(content)}
         tag = _decode(as_bytes(fields.get(TAG, b"")))
         if METADATA in fields:
@@ -117,7 +117,7 @@ class EventParser:
             if number is not None:
                 return tag, number
         kinds = [kind for number, kind in OTHER_VALUES.items() if number in fields]
-        # The plugin's name comes from the file, and only examples are made safe to show.
+        # The plugin's name comes from the file, and only examples are made safe to print.
         self._summary.skip(kinds[0] if kinds else "values of other plugins" if plugin else "tensors", plugin or tag)
         return None
 

@@ -1,4 +1,4 @@
-"""Reads event files into observations: each scalar one, whose metric is called as its tag."""
+"""Reads event files into observations: one for each scalar, with its tag as the metric."""
 
 import re
 import struct
@@ -24,9 +24,9 @@ NAME_TIME = re.compile(r"tfevents\.(\d{1,12})")
 
 
 class TagNames:
-    """Names the tags of several files as metrics: what goes ahead of a file's tags, then the tag.
+    """Maps the tags of several files to metric names: the prefix of a file, then the tag.
 
-    The tag ``train/loss`` and the tag ``loss`` below the directory ``train`` keep apart.
+    The tag ``train/loss`` and the tag ``loss`` in the directory ``train`` stay distinct.
     """
 
     def __init__(self, summary: ReadSummary) -> None:
@@ -47,9 +47,9 @@ class TagNames:
 def read_event_files(
     files: Iterable[tuple[str, str, Iterable[bytes | None]]], summary: ReadSummary, names: TagNames | None = None
 ) -> Iterator[Observation | Mark]:
-    """Yield every scalar of ``files``, each its path, what goes ahead of its tags, and its blocks.
+    """Yield every scalar of ``files``, which are triples of path, prefix and blocks.
 
-    Each file is a session of its own. Mark.PAUSE where a block is None. ``names`` are those of files read before.
+    Each file is a session. Yields Mark.PAUSE for a block that is None. ``names`` are those of files read before.
     """
     names = names or TagNames(summary)
     for path, prefix, blocks in files:
@@ -70,8 +70,8 @@ def read_event_files(
 class _Observer:
     """Turns the scalars of one file into observations, and the twins of Megatron-LM into consumed samples.
 
-    Megatron-LM writes each metric twice, the second time as ``... vs samples``, its step the consumed samples. The
-    twin follows at once, so its iteration and value are those of the metric's latest point.
+    Megatron-LM writes each metric twice, the second time as ``... vs samples``, with the consumed samples as step. The
+    second follows directly, so its iteration and value are those of the metric's latest point.
     """
 
     def __init__(self, prefix: str, summary: ReadSummary, names: TagNames) -> None:
@@ -84,13 +84,13 @@ class _Observer:
         self._twins_at: int | None = None
 
     def observe(self, scalar: Scalar) -> Observation | None:
-        """Return what the scalar tells, or None if another told it."""
+        """Return the observation of a scalar, or None if it repeats another one."""
         wall_time, step, tag, value = scalar
         name = self._names.get(tag)
         if name is None:
             if base := self._find_base(tag, value):
                 return self._observe_twin(base, step)
-            # A twin is looked at each time, for its value decides.
+            # A second metric is checked each time, because its value decides.
             name = self._tag_names.find(self._prefix, tag)
             if not tag.endswith(TWIN):
                 self._names[tag] = name
@@ -118,10 +118,10 @@ def _read_time(seconds: float) -> datetime | None:
 
 
 def order_event_files(roots: Mapping[Path, Path]) -> list[tuple[Path, str]]:
-    """Return files by the time of their first event, each with what goes ahead of its tags.
+    """Return files by the time of their first event, each with its prefix.
 
-    That is its directory below its root, as TensorBoard tells runs apart: frameworks write the same tags into ``train``
-    and ``validation``. Raises ImportInputError for a file that cannot be read.
+    The prefix is its directory below its root, by which TensorBoard separates runs: frameworks write the same tags into
+    ``train`` and ``validation``. Raises ImportInputError for a file that cannot be read.
     """
     ordered = sorted(roots, key=lambda path: (_find_start(path), str(path)))
     below = {path: path.parent.relative_to(roots[path]).as_posix() for path in ordered}
@@ -129,10 +129,10 @@ def order_event_files(roots: Mapping[Path, Path]) -> list[tuple[Path, str]]:
 
 
 def _find_start(path: Path) -> float:
-    """Return the time of a file's first event, or else of its name, in seconds."""
+    """Return the time of a file's first event, or else the time in its name, in seconds."""
     head = read_head(path, HEAD_SIZE)
     for event in RecordSplitter(str(path), ReadSummary()).feed(head):
-        # The time is the first field of an event, wherever it comes from.
+        # The time is always the first field of an event.
         if event[:1] == b"\x09" and len(event) >= TIME_END and isfinite(start := TIME.unpack_from(event, 1)[0]):
             return float(start)
     named = NAME_TIME.search(path.name)

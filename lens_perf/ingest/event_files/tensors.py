@@ -1,4 +1,4 @@
-"""Reads the tensors of event files that hold a single number.
+"""Reads the tensors of event files that contain a single number.
 
 Field numbers are those of tensor.proto, tensor_shape.proto and types.proto:
 https://github.com/tensorflow/tensorboard/tree/master/tensorboard/compat/proto
@@ -28,10 +28,10 @@ def _from_half(bits: int) -> float:
 
 @dataclass(frozen=True)
 class TensorType:
-    """How the numbers of a dtype are written.
+    """The representation of the numbers of a dtype.
 
-    ``code`` is that of ``struct`` in the raw content; ``field`` is where they are when there is none. ``convert`` makes
-    a number of what is stored there.
+    ``code`` is that of ``struct`` for raw content; ``field`` has the numbers without raw content. ``convert`` converts
+    the stored value to a number.
     """
 
     code: str
@@ -58,7 +58,7 @@ TENSOR_TYPES: Mapping[int, TensorType] = {
 
 
 def read_tensor(tensor: bytes) -> float | int | None:
-    """Return the number of a TensorProto that holds a single one; None for any other.
+    """Return the number of a TensorProto with a single number; None for any other.
 
     Raises MessageError and struct.error.
     """
@@ -71,7 +71,7 @@ def read_tensor(tensor: bytes) -> float | int | None:
     content = fields.get(4, [b""])[-1]
     if isinstance(content, bytes) and content:
         (number,) = struct.unpack(f"<{kind.code}", content)
-        # Raw content holds the number itself, but for those that struct does not know.
+        # Raw content has the number itself, except for types that struct does not support.
         return kind.convert(number) if kind.convert and kind.field == HALF_FIELD else number
     # A second one is enough to know that there are several.
     values = list(islice(_read_values(kind, fields.get(kind.field, [])), 2))
@@ -79,7 +79,7 @@ def read_tensor(tensor: bytes) -> float | int | None:
 
 
 def _is_single(shapes: list[int | bytes]) -> bool:
-    """Tell whether a tensor holds one number by its shape: it has no dimensions, or all of size 1."""
+    """Return whether a tensor has one number by its shape: no dimensions, or all of size 1."""
     return all(
         as_int(size) == 1
         for shape in shapes

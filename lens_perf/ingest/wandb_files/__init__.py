@@ -1,1 +1,1 @@
-"""Reads what Weights & Biases leaves: the files of a run, and the charts that its page exports."""
+"""Reads files of Weights & Biases: those of a run, and exported charts."""

@@ -1,4 +1,4 @@
-"""Chooses the metric that is a run's iteration: what the run itself says goes before what names mean."""
+"""Chooses the iteration metric of a run: by the run's own rules, else by well-known names."""
 
 import re
 from collections import Counter
@@ -11,8 +11,8 @@ from lens_perf.ingest.records import MetricValue
 from lens_perf.ingest.wandb_files.messages import MetricRule
 
 LOG_CALLS = "_step"
-# What the Trainer of Hugging Face, the logger of Lightning and others call it. Names that mean an iteration in one
-# program and something else in the next ("step", "iter", "epoch") are not among them.
+# Names in the Hugging Face Trainer, Lightning's logger and others. Names that are ambiguous between programs ("step",
+# "iter", "epoch") are not included.
 WELL_KNOWN = ("train/global_step", "trainer/global_step", "global_step")
 MOST_NAMES = 40
 # Far more than runs have.
@@ -22,7 +22,7 @@ Values = Mapping[str, MetricValue]
 
 
 class Axis(NamedTuple):
-    """The metric that is the iteration, and why."""
+    """The metric used as iteration, and why."""
 
     name: str
     reason: str
@@ -32,7 +32,7 @@ class Axis(NamedTuple):
 
 
 class MetricRules:
-    """What the run says with ``define_metric``."""
+    """The run's uses of ``define_metric``."""
 
     def __init__(self) -> None:
         self._all: list[MetricRule] = []
@@ -40,7 +40,7 @@ class MetricRules:
         self._globs: dict[str, re.Pattern[str]] = {}
 
     def add(self, rule: MetricRule) -> None:
-        """Take a use of ``define_metric``; a later one for the same metrics replaces an earlier. Few are enough."""
+        """Add a use of ``define_metric``; a later one for the same metrics replaces an earlier one."""
         if len(self._all) == MOST_RULES:
             return
         self._all.append(rule)
@@ -54,7 +54,7 @@ class MetricRules:
                 self._globs[rule.pattern] = re.compile(translate(rule.pattern))
 
     def find_axis(self, name: str) -> str | None:
-        """Return what a metric goes by: named itself, else the longest glob that matches."""
+        """Return the step metric of a metric: that of its own name, else of the longest matching glob."""
         if axis := self._axes.get((False, name)):
             return axis
         globs = [glob for glob, pattern in self._globs.items() if pattern.match(name)]
@@ -64,9 +64,9 @@ class MetricRules:
 def choose_axis(rows: Sequence[Values], rules: MetricRules, step_metric: str | None) -> Axis:
     """Return the iteration of a run that begins with ``rows``.
 
-    ``step_metric`` if given. Else every value counts for what it goes by: the step metric that ``define_metric`` names
-    for it if a row has that, otherwise the first well-known name that a row has, or ``_step``; most values decide.
-    Raises ImportInputError when no row has ``step_metric``.
+    ``step_metric`` if given. Otherwise every value votes for its step metric: the one that ``define_metric`` names for
+    it if a row has it, else the first well-known name that a row has, else ``_step``. The majority decides. Raises
+    ImportInputError if no row has ``step_metric``.
     """
     names = Counter(name for row in rows for name in row)
     if step_metric is not None:
@@ -95,12 +95,12 @@ def _check_step_metric(step_metric: str, names: Iterable[str], row_count: int) -
 
 
 def _count_votes(names: Counter[str], rules: MetricRules, default: str) -> Counter[str | None]:
-    """Return how many values go by each step metric that is logged; None is for those without one."""
+    """Return the number of values for each logged step metric; None is for values without one."""
     axes = {name: rules.find_axis(name) for name in names}
     used = {axis for axis in axes.values() if axis in names}
     votes: Counter[str | None] = Counter()
     for name, count in names.items():
-        # A step metric goes by itself, and W&B's own values by nothing.
+        # Step metrics and W&B's own values do not vote.
         if not name.startswith("_") and name not in used and name != default:
             axis = axes[name]
             votes[axis if axis in used else None] += count

@@ -14,12 +14,12 @@ STEP = "Step"
 TIME_AXES = ("Relative Time (Process)", "Relative Time (Wall)", "Wall Time")
 SEPARATOR = " - "
 SMALLEST, LARGEST = "__MIN", "__MAX"
-# What W&B keeps of its own: _runtime alone is a metric.
+# W&B's own columns; of these, only _runtime is a metric.
 NO_METRICS = ("_step", "_timestamp")
 
 
 def looks_like_chart_export(first_line: str) -> bool:
-    """Tell whether a file that begins with ``first_line`` is an exported chart."""
+    """Return whether a file that begins with ``first_line`` is an exported chart."""
     axis, *columns = _read_header(first_line)
     is_known = axis in (STEP, *TIME_AXES) or any(column.endswith((SMALLEST, LARGEST)) for column in columns)
     return bool(axis and columns) and is_known and all(SEPARATOR in column for column in columns)
@@ -28,8 +28,8 @@ def looks_like_chart_export(first_line: str) -> bool:
 def read_chart_export(lines: Iterable[str], summary: ReadSummary, path: str) -> Iterator[Observation]:
     """Yield an Observation for each row; the iteration is the first column.
 
-    Where all columns are of one run, metrics are named without the run's name. A row that is cut off is left out,
-    with a Damage in ``summary``. Raises ImportInputError when the x axis is a time or not of integers.
+    If all columns belong to one run, metrics are named without the run's name. A truncated row is left out, with a
+    Damage in ``summary``. Raises ImportInputError if the x axis is a time or has values other than integers.
     """
     counted = _CountedLines(lines)
     header = _read_header(next(counted, ""))
@@ -52,7 +52,7 @@ def read_chart_export(lines: Iterable[str], summary: ReadSummary, path: str) -> 
 
 
 class _CountedLines:
-    """Passes lines on, counting the bytes they were read from."""
+    """Yields lines and counts their bytes."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self._lines = iter(lines)
@@ -74,7 +74,7 @@ class _CountedLines:
         return line
 
     def is_cut(self) -> bool:
-        """Tell whether the file ends without the quote that every line before ended with, as W&B writes them."""
+        """Return whether the file ends without the quote that ends every line of W&B's exports."""
         return self._next is None and self._were_quoted and not self._last.endswith('"')
 
 
@@ -86,7 +86,7 @@ def _read_header(line: str) -> list[str]:
 
 
 def _name_metrics(columns: list[str], summary: ReadSummary) -> list[str | None]:
-    """Return the metric of each column; None for what is none."""
+    """Return the metric of each column; None for other columns."""
     runs = {column.rpartition(SEPARATOR)[0] for column in columns}
     metrics: list[str | None] = []
     apart = NamesApart()
@@ -103,7 +103,7 @@ def _name_metrics(columns: list[str], summary: ReadSummary) -> list[str | None]:
 
 
 def _read_rows(lines: _CountedLines, width: int, summary: ReadSummary, path: str) -> Iterator[list[str]]:
-    """Yield the rows that are whole."""
+    """Yield the complete rows."""
     rows = csv.reader(lines, strict=True)
     while True:
         start = lines.bytes

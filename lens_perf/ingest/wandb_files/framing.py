@@ -16,25 +16,25 @@ CHUNK_HEADER_SIZE = CHUNK_HEADER.size
 # The checksum is of a chunk's type, the last byte of its header, and its data.
 CHECKED_FROM = CHUNK_HEADER_SIZE - 1
 FULL, FIRST, MIDDLE, LAST = 1, 2, 3, 4
-# A record of more chunks is damage: it would have to be held in memory as a whole.
+# A record of more chunks counts as damage, because it would have to fit in memory.
 MOST_CHUNKS = (1 << 28) // BLOCK_SIZE
 
 
 def looks_like_wandb_file(head: bytes) -> bool:
-    """Tell whether a file that begins with ``head`` is a W&B transaction log."""
+    """Return whether ``head`` is the beginning of a W&B transaction log."""
     return head.startswith(FILE_HEADER)
 
 
 class RecordSplitter:
-    """Takes a file block by block and yields its records; what is damaged becomes a Damage in ``summary``.
+    """Takes a file block by block and yields its records; damage is noted in ``summary``.
 
-    A chunk that is not what was written costs its record and the rest of its 32 KiB block. One Damage is told until
-    a record is whole again, however much is bad.
+    A damaged chunk loses its record and the rest of its 32 KiB block. One Damage is noted until the next complete
+    record.
     """
 
     def __init__(self, path: str, summary: ReadSummary) -> None:
         self.record_start = 0
-        """Where in the file the record that was yielded last begins."""
+        """The offset of the record that was yielded last."""
         self._path = path
         self._summary = summary
         self._rest = b""
@@ -73,7 +73,7 @@ class RecordSplitter:
         self._rest, self._rest_start = buffer[position:], start + position
 
     def finish(self) -> None:
-        """Tell of a record that the end of the file cut off."""
+        """Note a record that is truncated at the end of the file."""
         if self._open_record:
             self._lose(self.record_start, "ends inside a record")
         elif self._rest_start == 0:
@@ -87,7 +87,7 @@ class RecordSplitter:
         return block[passed:]
 
     def _check_file_header(self, buffer: bytes) -> int:
-        """Return where the chunks begin. What has no file header may be damaged there only."""
+        """Return the offset of the first chunk. Without a file header, only the header may be damaged."""
         if len(buffer) < len(FILE_HEADER):
             return 0
         if not buffer.startswith(FILE_HEADER):
@@ -119,12 +119,12 @@ class RecordSplitter:
         return record
 
     def _lose(self, byte: int, finding: str) -> None:
-        """Tell of damage, unless it is told of already; an open record is lost with it."""
+        """Note damage, unless it has been noted; an open record is lost with it."""
         if not self._is_lost:
             self._summary.note_damage(Damage(self._path, byte, finding))
         self._is_lost, self._open_record = True, []
 
 
 def _measure_left(byte: int) -> int:
-    """Return how many bytes of a block come from ``byte`` on; where no chunk fits into them, they are padding."""
+    """Return the number of bytes of a block from ``byte`` on; if no chunk fits into them, they are padding."""
     return BLOCK_SIZE - byte % BLOCK_SIZE

@@ -1,6 +1,6 @@
-"""Reads the messages of a W&B file that tell of metrics: rows of the history, uses of ``define_metric``, the run's id.
+"""Reads the messages of a W&B file about metrics: rows of the history, uses of ``define_metric``, the run's id.
 
-Nothing else is looked at: a file holds the console's text, the configuration, names of hosts and people as well.
+Other messages are ignored: a file also has console output, the configuration, and names of hosts and people.
 The numbers are those of ``wandb_internal.proto``: https://github.com/wandb/wandb/tree/main/wandb/proto
 """
 
@@ -25,17 +25,17 @@ KEY, NESTED_KEY, INTEGER, NUMBER, TEXT, TYPED_JSON, VALUE_JSON = 1, 2, 5, 6, 7, 
 TYPED = {3, 4, INTEGER, NUMBER, TEXT, TYPED_JSON}  # 3 and 4 are none and boolean
 VALUE_JSON_TAG = b"\x82\x01"
 LONGEST_SHORT = 0x7F
-# Far more names than runs have, in case a run logs new ones all the time.
+# Far more names than runs have, in case a run logs new names all the time.
 MOST_NAMES = 10_000
 
-# What W&B keeps of its own among the values of a row.
+# W&B's own values in a row.
 OWN = "_wandb"
 NON_FINITE = {text: name for name in ("NaN", "Infinity", "-Infinity") for text in (name.encode(), f'"{name}"'.encode())}
-# What cannot become a number is not parsed: tables and media are long.
+# Values that cannot be numbers, such as tables and media, are long and not parsed.
 STARTS_OF_NUMBERS = {b"-", *(b"%d" % digit for digit in range(10))}
-# No float needs more characters than this to be written so that it reads back.
+# Maximum number of characters of the shortest decimal of a float.
 LONGEST_SHORTEST_FLOAT = 24
-# Beyond the integers of 64 bits a float may stand for an integer that was written in full.
+# Beyond 64-bit integers a float may represent an integer that was written in full.
 EXACT = float(1 << 63)
 DOUBLE = struct.Struct("<d")
 NO_NUMBERS = "history values that are not numbers"
@@ -43,7 +43,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class MetricRule(NamedTuple):
-    """A use of ``define_metric``: which metrics, by name or glob, go by which other as their x axis."""
+    """A use of ``define_metric``: metrics, by name or glob, and their step metric."""
 
     pattern: str
     is_glob: bool
@@ -52,7 +52,7 @@ class MetricRule(NamedTuple):
 
 
 class Run(NamedTuple):
-    """Which run a file is of, and when it was started."""
+    """The run of a file, and when it was started."""
 
     run_id: str
     start_time: datetime | None
@@ -82,10 +82,10 @@ def find_message(record: bytes) -> tuple[int, bytes]:
 
 
 class HistoryParser:
-    """Reads rows of the history, remembering how the names of metrics are written.
+    """Reads rows of the history, and caches the encoding of metric names.
 
-    Nearly all items are a name and a short JSON number, so these are taken apart in place; reading them field by
-    field takes five times as long. ``summary`` counts what is no number, by name alone: texts may be of people.
+    Nearly all items are a name and a short JSON number, so these are parsed in place; reading them field by field takes
+    five times as long. ``summary`` counts other values by name only, because texts may be personal.
     """
 
     def __init__(self, summary: ReadSummary) -> None:
@@ -94,7 +94,7 @@ class HistoryParser:
         self._names: dict[bytes, str] = {}
 
     def read(self, message: bytes) -> Row:
-        """Return the numbers of the row by name, W&B's own among them. Raises MessageError."""
+        """Return the numbers of the row by name, including W&B's own. Raises MessageError."""
         try:
             return self._read(message)
         except (IndexError, struct.error):
@@ -129,7 +129,7 @@ class HistoryParser:
         return row
 
     def _read_any(self, message: bytes, position: int, row: Row) -> int:
-        """Read the field at ``position``, whatever it is; return the position after it."""
+        """Read any field at ``position``; return the position after it."""
         tag, position = read_varint(message, position)
         if tag & 7 != LENGTH_DELIMITED:
             raise MessageError("a history row with a field of another kind")
@@ -148,9 +148,9 @@ class HistoryParser:
         keys: list[str] = []
         for field, _, content in read_fields(item):
             if field in (KEY, NESTED_KEY) and isinstance(content, bytes):
-                # What is no UTF-8 stays recognisable, so that two names stay two.
+                # Bytes that are not UTF-8 are escaped, so that different names stay different.
                 keys.append(content.decode("utf-8", "surrogateescape"))
-            # A typed value goes before its JSON.
+            # A typed value takes precedence over its JSON.
             elif field in TYPED or (field == VALUE_JSON and value[0] == VALUE_JSON):
                 value = field, content
         name = ".".join(keys)
@@ -168,7 +168,7 @@ class HistoryParser:
             self._names[item[: name_end + 2]] = name
 
     def _read_value(self, name: str, field: int, content: int | bytes) -> MetricValue:
-        """Return the number of a value: as JSON, or in a form that newer SDKs can write beside it or instead of it."""
+        """Return the number of a value: JSON, or a typed form that newer SDKs write in addition or instead."""
         if field == INTEGER and isinstance(content, int):
             return content >> 1 ^ -(content & 1)  # "zigzag", as sint64 is written
         if field == NUMBER and isinstance(content, bytes):
@@ -181,7 +181,7 @@ class HistoryParser:
         return number
 
     def _read_json(self, name: str, text: bytes) -> MetricValue:
-        """Return the number that a JSON text is, exactly, or one that is not finite as text; None for all else."""
+        """Return the exact number in a JSON text, or the text of a non-finite one; None for anything else."""
         if text in NON_FINITE:
             return NON_FINITE[text]
         if text == b"null":
@@ -213,7 +213,7 @@ def read_metric(message: bytes) -> MetricRule:
 
 
 def read_run(message: bytes) -> Run:
-    """Return which run a file is of. Raises MessageError."""
+    """Return the run of a file. Raises MessageError."""
     run_id, start_time = "", None
     for field, _, content in read_fields(message):
         if field == 1 and isinstance(content, bytes):

@@ -29,9 +29,9 @@ from lens_perf.ingest.wandb_files.messages import (
 SERIES = "history"
 TIMESTAMP = "_timestamp"
 RUNTIME = "_runtime"
-# What W&B's integration stores beside the metrics; it tells of a row, not of the iteration.
+# Fields that W&B's integration stores with the metrics; they describe a row, not the iteration.
 METADATA_FIELDS = frozenset({"step", "run_id", "source", "history", "created_at", "updated_at"})
-# How many rows the choice of the iteration may wait for.
+# Maximum number of rows read before the iteration is chosen.
 MOST_WAITING_ROWS = 200
 # The run is the second record of a file.
 MOST_RECORDS_BEFORE_RUN = 1000
@@ -42,11 +42,11 @@ DIRECTORY_NAME = re.compile(r"(?:offline-)?run-(?P<start>\d{8}_\d{6})-(?P<run_id
 def read_wandb_files(
     files: Iterable[tuple[str, Iterable[bytes | None]]], summary: ReadSummary, *, step_metric: str | None = None
 ) -> Iterator[Observation | Mark]:
-    """Yield an Observation for each history row of a run's files, given as path and blocks in order of their start.
+    """Yield an Observation for each history row of a run's files, pairs of path and blocks in order of their start.
 
-    Which metric is the iteration is chosen once, from up to 200 rows or those before the first pause: see
-    ``choose_axis``. A row that lacks it has the latest value before; a row before the first value has no iteration.
-    Raises ImportInputError when no row has ``step_metric``.
+    The iteration is chosen once, from up to 200 rows or those before the first pause: see ``choose_axis``. A row
+    without it has the previous value; a row before the first value has no iteration. Raises ImportInputError if no row
+    has ``step_metric``.
     """
     reader = _HistoryReader(summary, step_metric)
     for path, blocks in files:
@@ -68,7 +68,7 @@ class _HistoryReader:
         self._rows = IterationRows(varying=frozenset({RUNTIME}), counts_repeats=True)
 
     def read_file(self, path: str, blocks: Iterable[bytes | None]) -> Iterator[Observation | Mark]:
-        """Yield what a file tells, as soon as the iteration is chosen."""
+        """Yield the observations of a file, as soon as the iteration is chosen."""
         yield from self._start_session()
         splitter = RecordSplitter(path, self._summary)
         for block in blocks:
@@ -86,7 +86,7 @@ class _HistoryReader:
         splitter.finish()
 
     def finish(self) -> Iterator[Observation | Mark]:
-        """Yield what waits."""
+        """Yield the waiting observations."""
         if self._summary.read["history rows"] == 0:
             self._summary.note("the run logged no history")
         elif not self._axis:
@@ -100,7 +100,7 @@ class _HistoryReader:
             yield Mark.SESSION
 
     def _pause(self) -> Iterator[Observation | Mark]:
-        """Choose by what there is, since who follows a run waits to see it; but await a metric that was asked for."""
+        """Choose from the rows so far, since a follower waits for them, unless the requested metric is still missing."""
         rows = self._list_waiting_rows()
         if rows and (self._step_metric is None or any(self._step_metric in row for row in rows)):
             yield from self._choose()
@@ -127,7 +127,7 @@ class _HistoryReader:
                 yield observation
 
     def _read_record(self, record: bytes, splitter: RecordSplitter, path: str) -> Row | None:
-        """Return the history row that the record is, if it is one; keep what else it tells of metrics and run."""
+        """Return the history row of a record, or None; note the rules and the run in other records."""
         try:
             number, message = find_message(record)
             if number == HISTORY:
@@ -145,7 +145,7 @@ class _HistoryReader:
         return self._parser.read(message)
 
     def _observe(self, row: Row) -> Observation | None:
-        """Return what the row tells, or None if that is nothing."""
+        """Return the observation of a row, or None."""
         if not self._update_iteration(row):
             return None
         step, created_at = row.pop(LOG_CALLS, None), _read_time(row.pop(TIMESTAMP, None))
@@ -162,7 +162,7 @@ class _HistoryReader:
         return Observation(SERIES, self._iteration, created_at, performance)
 
     def _update_iteration(self, row: Row) -> bool:
-        """Go on to the row's iteration; tell whether it has one that can be."""
+        """Advance to the row's iteration; return whether it is valid."""
         value = row.get(self._axis)
         if value is None:
             return True
@@ -185,9 +185,9 @@ def _read_time(timestamp: MetricValue) -> datetime | None:
 
 
 def order_wandb_files(paths: Sequence[Path]) -> list[Path]:
-    """Return a run's files in the order they were started, as the files tell it, or else their directories' names.
+    """Return a run's files in the order of their start, from the files, or else from their directories' names.
 
-    Raises ImportInputError when they are of several runs, or when one cannot be read.
+    Raises ImportInputError if they belong to several runs, or one cannot be read.
     """
     runs = {path: _find_run(path) for path in paths}
     run_ids = sorted({run.run_id for run in runs.values() if run.run_id})
@@ -216,7 +216,7 @@ def _read_directory_time(text: str) -> datetime | None:
 
 
 def _read_runs(path: Path) -> Iterator[Run | None]:
-    """Yield for each record of a file the run it tells of, if it does."""
+    """Yield for each record of a file its run, or None."""
     summary = ReadSummary()
     splitter = RecordSplitter(str(path), summary)
     for block in islice(read_blocks(path, summary), MOST_BLOCKS_BEFORE_RUN):

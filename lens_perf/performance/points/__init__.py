@@ -1,1 +1,1 @@
-"""Data points: the query objects, the encodings and what writes them, in flat memory."""
+"""Data points: query objects, encodings and writers, in constant memory."""

@@ -1,4 +1,4 @@
-"""Answers a query for data points from a columnar copy, in the encoding asked for and in flat memory."""
+"""Answers a query for data points from a columnar copy, in the requested encoding and in constant memory."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -36,8 +36,8 @@ def answer_from_copy(
 ) -> PointBody:
     """Return the body of the answer to ``query``. Raises ResultTooLargeError.
 
-    ``extra`` are fields that it has, where there is a place for them. ``check`` is called often, and may raise. What
-    an earlier try has left in ``spool`` and ``count``, as with a part that proved damaged, is given up.
+    ``extra`` are fields of the response, if its encoding has a place for them. ``check`` is called often, and may
+    raise. The content of ``spool`` and ``count`` from an earlier attempt, which found a damaged part, is discarded.
     """
     spool.restart()
     count.restart()
@@ -66,7 +66,7 @@ def _write_all(copy: Copy, query: PointQuery, reading: Reading, writer: Writer) 
 
 
 def count_known(copy: Copy, query: PointQuery, fields: Sequence[str]) -> int:
-    """Return the number of data points where the copy knows it without reading: 0 where ranges or attempts choose."""
+    """Return the number of data points if the copy has it without reading; 0 with ranges or attempts."""
     selection = query.selection
     if selection.time_range is not None or selection.iteration_range is not None or query.serials:
         return 0
@@ -116,7 +116,7 @@ def _write_sampled(
 def _read_placed(
     copy: Copy, query: PointQuery, sampling: Sampling, reading: Reading, fields: Sequence[str]
 ) -> Iterable[Block]:
-    """Yield the records with their places on the axis."""
+    """Yield the records with their positions on the axis."""
     place = _choose_axis(query, sampling)
     axis = [place.name] if isinstance(place, AlongMetric) else []
     if query.kind == "iteration-times":

@@ -1,8 +1,7 @@
-"""Puts records, which come in order of time, in order of iterations, in flat memory.
+"""Sorts records, which are in order of time, by iteration, in constant memory.
 
-Where iterations rise, as they do while a workload trains, a record goes on as soon as none that comes later can be
-before it. What has to wait beyond a limit (after a restart from far back) goes to a temporary file in sorted runs,
-which are merged at the end.
+While iterations increase, a record is yielded as soon as no later record can precede it. Beyond a limit of waiting
+records (after a restart from far back), sorted runs are written to a temporary file and merged at the end.
 """
 
 import io
@@ -17,21 +16,20 @@ import polars as pl
 from lens_perf.performance.blocks import Reading, select_records
 from lens_perf.performance.copy_interface import Copy
 
-# Cells of a frame that may wait in memory: some 32 MB.
+# Maximum number of cells that wait in memory: about 32 MB.
 CELLS = 2**22
-# Pieces of a run, of which one each is in memory while runs are merged.
+# Rows of a piece of a run; one piece of each run is in memory while runs are merged.
 PIECES = 64
 
-# Leaves of records, which are in order of time, what counts of each iteration; applied to what it left, it changes
-# nothing, and it may be applied to parts first.
+# Reduces records in order of time to what counts of each iteration; idempotent, and may be applied to parts first.
 Reduce = Callable[[pl.DataFrame], pl.DataFrame]
 
 
 class LeastLater:
-    """The least iteration of all records that come later, for each number of records that have come.
+    """The least iteration of all later records, for each number of earlier ones.
 
-    ``records`` is the number of those that are asked for, ``has_null`` whether one of them has no iteration. It is
-    looked at for every so many ``rows``.
+    ``records`` is the number of selected records, ``has_null`` whether one of them has no iteration. The least
+    iteration is known for every ``rows`` records.
     """
 
     def __init__(self, copy: Copy, reading: Reading, rows: int = 2**16) -> None:
@@ -54,7 +52,7 @@ class LeastLater:
         self._least = list(accumulate(reversed(least), _choose_lesser))[::-1]
 
     def after(self, records: int) -> int | None:
-        """Return the least iteration of the records after so many; None where none has one."""
+        """Return the least iteration of the records after the first ``records``, or None."""
         block = bisect_right(self._ends, records)
         return self._least[block] if block < len(self._least) else None
 
@@ -66,9 +64,9 @@ def _choose_lesser(one: int | None, other: int | None) -> int | None:
 def order_by_iteration(
     frames: Iterable[tuple[int, pl.DataFrame]], later: LeastLater, reduce: Reduce
 ) -> Iterator[pl.DataFrame]:
-    """Yield the records of ``frames`` in order of iterations, those of an iteration in one frame, reduced.
+    """Yield the records of ``frames`` by iteration, those of one iteration in one frame, reduced.
 
-    Each frame comes with the number of records up to its end; all its records have an iteration.
+    Each frame is paired with the number of records up to its end; all its records have an iteration.
     """
     with _Runs() as runs:
         waiting: pl.DataFrame | None = None
@@ -121,7 +119,7 @@ class _Runs:
         self._runs.append(pieces)
 
     def merge(self) -> Iterator[pl.DataFrame]:
-        """Yield the records of all runs in order of iterations, those of earlier runs first."""
+        """Yield the records of all runs by iteration, those of earlier runs first."""
         heads = [self._read(pieces[0]) for pieces in self._runs]
         tails = [pieces[:0:-1] for pieces in self._runs]
         while heads:

@@ -1,4 +1,4 @@
-"""A few records, read from the table as they are: what a preview and the changes since a cursor are answered from."""
+"""A few records read from the table, for previews and for the changes since a cursor."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -17,7 +17,7 @@ from lens_perf.performance.statements import RowSink
 
 
 class FetchedRecords:
-    """Records in memory that can be read as a copy is; ``frame`` is in the order of created_at and id."""
+    """Records in memory with the interface of a copy; ``frame`` is in order of created_at and id."""
 
     def __init__(self, frame: pl.DataFrame, check: Callable[[], None]) -> None:
         self._frame = frame

@@ -1,4 +1,4 @@
-"""What a failing temporary file is reported as: no fault of the service, and over when there is room again."""
+"""Reports a failing temporary file as a temporary lack of space instead of an error of the service."""
 
 import errno
 import logging

@@ -1,4 +1,4 @@
-"""The records that tell when each iteration was reached: of each the earliest, in order of iterations."""
+"""The earliest record of each iteration, in order of iterations."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -24,8 +24,8 @@ def read_iteration_times(
 ) -> Iterator[Block]:
     """Yield, by iteration, the earliest record of each; its iteration and its target are the fields FIELDS.
 
-    Earliest is by time, then id. The ranges of ``reading`` choose among these records. ``place`` adds to all records of
-    the workload, which it gets in order of time and with ``fields``, what else they are to have.
+    Earliest is by time, then id. The ranges of ``reading`` select among these records. ``place`` adds columns to all
+    records of the workload, which it gets in order of time and with ``fields``.
     """
     of_source = replace(reading, selection=Selection(reading.selection.workload_uid, reading.selection.data_source))
     in_ranges = select_records(replace(reading.selection, data_source=None))

@@ -1,4 +1,4 @@
-"""Puts answers about single workloads together into one about several."""
+"""Joins the bodies for single workloads into one for several."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -19,13 +19,13 @@ PARQUET = frozenset({"parquet", "wide-parquet"})
 
 
 class JoinedBody:
-    """The body of an answer to ``queries``, which differ in the workload and its cursor, in ``spool``."""
+    """The body for ``queries``, which differ only in workload and cursor, in ``spool``."""
 
     def __init__(self, queries: Sequence[PointQuery], spool: Spool) -> None:
         query = queries[0]
         self._spool = spool
         self._query = query
-        # A workload that cannot be answered now keeps the cursor that it has.
+        # A workload that cannot be answered keeps its cursor.
         self._cursors = {tuple(each.origin.values()): each.after or "" for each in queries}
         self._changes: list[Mapping[str, Any]] = []
         self._encoding = query.encoding
@@ -36,7 +36,7 @@ class JoinedBody:
         spool.write(ARRAYS.get(query.encoding) or _write_header(query))
 
     def add(self, query: PointQuery, answer: PointAnswer) -> None:
-        """Take the answer to one of the queries."""
+        """Add the answer to one of the queries."""
         part = answer.body
         assert part is not None  # noqa: S101 - a query that knows no ETag has one
         self.points += answer.points
@@ -107,7 +107,7 @@ def _find_schema(query: PointQuery) -> Mapping[str, Any]:
 
 
 def _join_samplings(samplings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return how the points of all workloads were chosen: the strongest method, and the sums."""
+    """Return the sampling of all workloads: the strongest method, and the sums."""
     methods = {each["method"] for each in samplings}
     totals = [each["points_total"] for each in samplings]
     return {

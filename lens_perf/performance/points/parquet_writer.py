@@ -1,7 +1,7 @@
-"""Writes data points, or a wide table, as a Parquet file, in flat memory.
+"""Writes data points, or a wide table, as a Parquet file, in constant memory.
 
-Texts for NaN and infinity are NaN and infinity there. Times are int64 milliseconds, as in every other encoding: the
-whole range that PostgreSQL can hold, which not every reader's timestamp type can.
+Texts for NaN and infinity become NaN and infinity. Times are int64 milliseconds, as in all encodings, for the whole
+range of PostgreSQL, which the timestamp types of some readers lack.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ from lens_perf.performance.columns.times import to_milliseconds
 from lens_perf.performance.points.point_count import PointCount
 from lens_perf.performance.points.spool import PointBody, Spool
 
-# Rows of a frame on its way to the file.
+# Rows of one frame that is written to the file.
 ROWS = 2**15
 SCHEMA: Mapping[str, type[pl.DataType]] = {
     "metric_name": pl.String,
@@ -35,7 +35,7 @@ def find_schema(extra: Iterable[str], origin: Iterable[str]) -> Mapping[str, typ
 
 
 def sink_parquet(frames: Iterable[pl.DataFrame], schema: Mapping[str, Any], spool: Spool) -> None:
-    """Write ``frames``, all of ``schema``, as one Parquet file; what their iterator raises is raised here."""
+    """Write ``frames`` of ``schema`` as one Parquet file; exceptions of their iterator propagate."""
 
     def read(
         _columns: list[str] | None, _predicate: pl.Expr | None, _rows: int | None, _batch_size: int | None
@@ -76,7 +76,7 @@ class ParquetWriter:
         sink_parquet((self._shape(frame, names) for frame in points if frame.height), self._schema, self._spool)
 
     def finish(self, _extra: Mapping[str, Any]) -> PointBody:
-        """Return the file; it has no place for fields of the answer."""
+        """Return the file; Parquet has no place for fields of the response."""
         note_rows(self.count.value)
         return self._spool.finish()
 

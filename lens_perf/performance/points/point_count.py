@@ -1,17 +1,17 @@
-"""Counts the data points of an answer, and bounds them."""
+"""Counts the data points of a response, and limits them."""
 
 from collections.abc import Callable
 
 from lens_perf.errors import ResultTooLargeError
 
-# What takes longer than some ten milliseconds to write: from there on a read counts as heavy.
+# From this number on a read counts as heavy: writing takes more than about ten milliseconds.
 HEAVY_POINTS = 50_000
 
 
 class PointCount:
-    """The number of data points of an answer so far.
+    """The number of data points of a response so far.
 
-    Calls ``on_heavy`` once, when there are more than HEAVY_POINTS; what it raises ends the reading. Raises
+    Calls ``on_heavy`` once, when there are more than HEAVY_POINTS; its exceptions end the reading. Raises
     ResultTooLargeError as soon as there are more than ``max_points``, with the ``before`` points of other workloads in
     the same answer.
     """
@@ -23,7 +23,7 @@ class PointCount:
         self.value = 0
 
     def restart(self) -> None:
-        """Begin again, with no data point; a heavy read stays one."""
+        """Start again with no data points; a heavy read stays heavy."""
         self.value = 0
 
     def add(self, count: int) -> None:
@@ -32,7 +32,7 @@ class PointCount:
         self.expect(0)
 
     def expect(self, count: int) -> None:
-        """Judge now what ``count`` more data points would be, before anything is spent on them."""
+        """Check the limits for ``count`` more data points before they are read."""
         total = self.value + count
         if self._on_heavy is not None and total > HEAVY_POINTS:
             self._on_heavy()

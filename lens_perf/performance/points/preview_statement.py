@@ -1,7 +1,7 @@
 """The statement of the preview: the records of evenly spaced iterations, found in the index one by one.
 
-It takes milliseconds however many records there are, and promises nothing about those in between. Of several records of
-one iteration it takes the first in the index: sorting them could mean reading them all.
+It takes milliseconds, whatever the number of records, and ignores those in between. If an iteration has several
+records, it takes the first in the index, because sorting could mean reading all of them.
 """
 
 from lens_perf.performance.columns.statements import RECORD_COLUMNS

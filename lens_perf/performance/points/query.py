@@ -1,6 +1,6 @@
-"""The query objects of data points: which points are wanted, how many of them, and in which encoding.
+"""The query objects of data points: selection, sampling and encoding.
 
-They are plain values. Parsing a request into one is the work of ``api``; choosing how to answer it that of the plan.
+They are plain values: ``api`` parses requests into them, and the plan chooses how to answer them.
 """
 
 from collections.abc import Mapping
@@ -16,18 +16,18 @@ Encoding = Literal["json", "ndjson", "csv", "columns", "parquet", "wide-csv", "w
 Method = Literal["m4", "stride"]
 Split = Literal["serial"]
 Axis = Literal["iteration", "time", "relative_time", "metric"]
-# What the points of an answer about several workloads carry beside their own fields.
+# Additional fields of points in responses for several workloads.
 ORIGIN_FIELDS = ("cluster", "workload_uid")
-# Of the cursor of several workloads, which has theirs in the order asked.
+# Separates the cursors of the workloads in a cursor of several.
 CURSOR_SEPARATOR = "."
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How series are downsampled: each to ``max_points`` at most, by buckets along ``axis``.
+    """How series are downsampled: each to at most ``max_points``, by buckets along ``axis``.
 
-    ``axis_metric`` is the name of the metric that is the axis ``"metric"``. The method ``"stride"`` is the preview: the
-    points of evenly spaced iterations, and nothing is promised of what lies between.
+    ``axis_metric`` is the name of the metric if the axis is ``"metric"``. The method ``"stride"`` is the preview: the
+    points of evenly spaced iterations.
     """
 
     max_points: int
@@ -38,12 +38,12 @@ class Sampling:
 
 @dataclass(frozen=True)
 class PointQuery:
-    """Which data points are wanted, and how they are returned.
+    """Which data points are requested, and how they are returned.
 
-    ``metrics`` are the names in the order wanted, None for all; iteration times have none. ``serials`` are the
-    attempts wanted, empty for all. ``split`` makes each attempt a series of its own. ``after`` is a cursor, "" to get
-    one, None for neither. ``known`` are the ETags of the answers that the caller has. ``is_part`` makes the answer a
-    part of one about several workloads: points that carry their origin, without what encloses them.
+    ``metrics`` are the names in the requested order, None for all; iteration times have none. ``serials`` are the
+    requested attempts, empty for all. ``split`` makes each attempt a separate series. ``after`` is a cursor, "" to get
+    a first one, or None. ``known`` are the ETags that the client has. ``is_part`` makes the answer a part of one for
+    several workloads: points with their origin, without enclosing text.
     """
 
     cluster: str | None
@@ -62,17 +62,17 @@ class PointQuery:
 
     @property
     def origin(self) -> Mapping[str, str]:
-        """The ORIGIN_FIELDS that each point carries, if the answer is a part."""
+        """The ORIGIN_FIELDS of each point, if the answer is a part."""
         values = (str(self.cluster), self.selection.workload_uid)
         return dict(zip(ORIGIN_FIELDS, values, strict=True)) if self.is_part else {}
 
 
 @dataclass(frozen=True)
 class PointAnswer:
-    """The body, None if the caller has it already, and its ETag, or the cursor for the next answer if one is wanted.
+    """The body, None if the client's ETag is current, with its ETag, or with the next cursor if one is requested.
 
-    ``points`` is the number of data points that were read for it. ``changes`` is what a client that keeps a copy does:
-    the fields ``cursor``, ``reset`` and ``changed`` where ``after`` asks for them.
+    ``points`` is the number of data points read. ``changes`` are the fields ``cursor``, ``reset`` and ``changed`` of a
+    response to ``after``.
     """
 
     body: PointBody | None

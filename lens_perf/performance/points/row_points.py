@@ -1,7 +1,7 @@
-"""Takes rows of PostgreSQL that hold the pieces of data points, and gives the points to a writer.
+"""Builds data points from rows of PostgreSQL, and passes them to a writer.
 
 A row is a record: the JSON text of each metric's value, then the timestamp in milliseconds, the iteration, the data
-source as JSON text and, where it is asked for, the serial. They are the columns of a COPY, empty where they are NULL.
+source as JSON text and, if requested, the serial. They are the columns of a COPY, empty if NULL.
 """
 
 import json
@@ -20,7 +20,7 @@ from lens_perf.performance.points.writers import Writer
 
 NUMBER_STARTS = frozenset(b"-0123456789")
 CODES = {text.encode(): code for text, code in NON_FINITE_CODES.items()}
-# From here on, text is written by a vectorised writer, which takes a millisecond to begin.
+# From this number of rows on, a vectorised writer is used, which takes a millisecond to start.
 MANY_ROWS = 10_000
 # Rows that are put into a block.
 BLOCK_BYTES = 2**20
@@ -28,11 +28,11 @@ Rows = Sequence[Sequence[bytes]]
 
 
 class RowPoints:
-    """Gives ``writer`` the points of the metrics ``names``, one value in a row for each.
+    """Passes the points of the metrics ``names`` to ``writer``; each row has one value for each.
 
-    Text is written as the rows come: the first rows one by one, so that a small answer is done before a vectorised
-    writer has begun, the rest block by block. Other encodings take blocks, when ``finish`` is called; until then the
-    rows are in a temporary file of ``spool``.
+    Text is written as the rows arrive: the first rows one by one, so that a small response is complete before a
+    vectorised writer would have started, the rest block by block. Other encodings get blocks when ``finish`` is called;
+    until then the rows are in a temporary file of ``spool``.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class RowPoints:
             self._rows = spool.open_scratch()
 
     def take(self, block: bytes) -> None:
-        """Take a block of whole rows."""
+        """Add a block of complete rows."""
         if not isinstance(self._writer, TextWriter):
             self._rows.write(block)
         elif self._taken >= MANY_ROWS and block:
@@ -62,7 +62,7 @@ class RowPoints:
             self._write_text(self._writer, rows)
 
     def finish(self) -> None:
-        """Write what has not been written yet; there are no more rows."""
+        """Write the remaining rows."""
         if not isinstance(self._writer, TextWriter):
             self._rows.seek(0)
             blocks = (_split(b"".join(lines)) for lines in iter(lambda: self._rows.readlines(BLOCK_BYTES), []))
@@ -115,7 +115,7 @@ class RowPoints:
         return is_number | texts.is_in([each.decode() for each in CODES]) if self._non_finite else is_number
 
     def _write_tails(self, writer: TextWriter, rows: pl.DataFrame) -> pl.Expr:
-        """Return what follows the value of each point of a record, without a separator."""
+        """Return the text after the value of each point of a record, without a separator."""
         pieces: list[pl.Expr] = []
         for field in self._shared:
             text = pl.col(field).fill_null(writer.encoding.null)
@@ -127,7 +127,7 @@ class RowPoints:
         return pl.concat_str(*pieces, pl.lit(writer.encoding.write_tail(writer.origin)))
 
     def _learn_tail(self, writer: TextWriter, source: bytes) -> bytes:
-        """Return what follows the value of a point of a data source, with ``%b`` for what differs."""
+        """Return the text after the value of a point of a data source, with ``%b`` for the variable parts."""
         texts = dict.fromkeys(self._shared, "%b")
         texts["data_source"] = writer.encoding.write_source(json.loads(source)).replace("%", "%%")
         texts |= {name: text.replace("%", "%%") for name, text in writer.origin.items()}

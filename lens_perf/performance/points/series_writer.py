@@ -1,7 +1,6 @@
-"""Writes data points as arrays, a set for each series: the layout ``columns`` of JSON, in flat memory.
+"""Writes data points as arrays for each series: the layout ``columns`` of JSON, in constant memory.
 
-What the arrays hold beyond the limit goes to a temporary file, piece by piece; when all is there, the pieces of each
-array are put behind each other.
+Beyond a limit, arrays are written to a temporary file piece by piece; at the end, the pieces of each array are joined.
 """
 
 import json
@@ -21,31 +20,31 @@ from lens_perf.performance.points.spool import PointBody, Spool
 ARRAYS = {"iteration": "iterations", "timestamp": "timestamps", "value": "values"}
 EXTRA_ARRAYS = {"serial": "serials", "axis_value": "axis_values"}
 PIECE = 2**20
-# Of a block with more data sources, which only clusters that keep them as text can have, the points are listed.
+# With more data sources, which only clusters with a text column can have, the points are listed one by one.
 MOST_SOURCES = 64
-# What an object costs beside its text.
+# Memory of an object in addition to its text.
 OVERHEAD = 80
 
-# Metric, data source, and the attempt where each is a series of its own.
+# Metric, data source, and the attempt if each is a separate series.
 Key = tuple[str, str | None, int | None]
 
 
 @dataclass(slots=True)
 class Array:
-    """The values of one field of a series as texts: some in memory, the earlier ones in pieces of a file."""
+    """The values of one field of a series as texts: the latest in memory, earlier ones in pieces of a file."""
 
     texts: list[bytes] = field(default_factory=list)
     pieces: list[tuple[int, int]] = field(default_factory=list)
 
     def move_to(self, file: IO[bytes]) -> None:
-        """Move what is in memory to the end of ``file``."""
+        """Move the texts in memory to the end of ``file``."""
         if self.texts:
             self.pieces.append((file.tell(), file.write(b"," + b",".join(self.texts))))
             self.texts.clear()
 
     def write_to(self, write: Callable[[bytes], object], file: IO[bytes] | None) -> None:
-        """Write all values, with commas between them only."""
-        skipped = 1  # the comma ahead of the very first value
+        """Write all values, separated by commas."""
+        skipped = 1  # the comma before the first value
         for start, size in self.pieces:
             assert file is not None  # noqa: S101 - where there are pieces, there is their file
             file.seek(start + skipped)
@@ -56,10 +55,10 @@ class Array:
 
 
 class SeriesWriter:
-    """Writes series in the order in which they begin, within an object that begins with ``labels``.
+    """Writes series in the order of their first points, within an object that begins with ``labels``.
 
-    ``extra`` are the fields of a record that become arrays, too; with ``split``, each attempt is a series of its own.
-    Each series carries the fields ``origin``. Without ``labels``, the series are written alone.
+    ``extra`` are fields of a record that become additional arrays; with ``split``, each attempt is a separate series.
+    Each series has the fields ``origin``. Without ``labels``, only the series are written.
     """
 
     def __init__(
@@ -85,7 +84,7 @@ class SeriesWriter:
         self._series: dict[Key, dict[str, Array]] = {}
 
     def write_blocks(self, blocks: Iterable[Block], fields: Sequence[str]) -> None:
-        """Take the data points of ``fields``."""
+        """Add the data points of ``fields``."""
         places = number_fields(fields)
         for block in blocks:
             counts = block.count_points(places)
@@ -96,7 +95,7 @@ class SeriesWriter:
                 self._take_records(block, list(counts))
 
     def write_points(self, points: Iterable[pl.DataFrame], fields: Sequence[str]) -> None:
-        """Take the points of frames such as ``list_points`` returns."""
+        """Add the points of frames from ``list_points``."""
         for frame in points:
             self._take_list(frame, fields)
 

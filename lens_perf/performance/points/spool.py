@@ -1,6 +1,6 @@
-"""The body of an answer as it grows: in memory up to a limit, in an unnamed temporary file beyond.
+"""The body of a response while it is written: in memory up to a limit, then in an unnamed temporary file.
 
-It is finished before the first byte is sent: its length is exact, a failure is an honest status, and a slow client
+It is complete before the first byte is sent, so its length is exact, a failure has its own status, and a slow client
 holds no connection to the database.
 """
 
@@ -18,9 +18,9 @@ BLOCK_BYTES = 2**20
 
 @dataclass(frozen=True)
 class PointBody:
-    """A finished body of ``size`` bytes: in ``file``, at its start, or, if it was small, in ``content``.
+    """A complete body of ``size`` bytes: at the start of ``file``, or, if it is small, in ``content``.
 
-    ``sampling`` says how its data points were chosen, if not all are there.
+    ``sampling`` describes how its data points were sampled, if they were.
     """
 
     size: int
@@ -36,10 +36,10 @@ class PointBody:
 class Spool:
     """A file of bytes. Used as a context manager, it closes itself when the block fails.
 
-    A block that fails for want of room for a temporary file raises TemporarySpaceError.
+    A block that fails for lack of space for a temporary file raises TemporarySpaceError.
 
-    tempfile's SpooledTemporaryFile moves to a file only after a write went beyond its limit; here a writer of large
-    blocks says so beforehand, and gets the file itself, for libraries that write to a file descriptor.
+    tempfile's SpooledTemporaryFile moves to a file only after a write has exceeded its limit; here a writer of large
+    blocks reserves space beforehand, and gets the file itself, for libraries that write to a file descriptor.
     """
 
     def __init__(self, memory_bytes: int) -> None:
@@ -66,41 +66,41 @@ class Spool:
                 self.write(block)
 
     def reserve(self, size: int) -> IO[bytes]:
-        """Return the file to which about ``size`` bytes can be appended now; it is unbuffered, or in memory."""
+        """Return the file, unbuffered or in memory, to which about ``size`` bytes can be appended."""
         return self.move_to_file() if self._file.tell() + size > self._memory_bytes else self._file
 
     def move_to_file(self) -> IO[bytes]:
-        """Return the temporary file, to which all goes from now on."""
+        """Return the temporary file, which is used from now on."""
         if isinstance(self._file, io.BytesIO):
             held = self._file
             # Unbuffered files are raw, which the annotations of the standard library know as another type.
-            self._file = cast("IO[bytes]", TemporaryFile(buffering=0))  # noqa: SIM115 - outlives the method
+            self._file = cast("IO[bytes]", TemporaryFile(buffering=0))  # noqa: SIM115 - used after the method returns
             _write_all(self._file, held.getbuffer())
         return self._file
 
     def drop_last(self, size: int) -> None:
-        """Take the last ``size`` bytes back."""
+        """Remove the last ``size`` bytes."""
         self._file.seek(-size, io.SEEK_CUR)
         self._file.truncate()
 
     def restart(self) -> None:
-        """Begin again, in another file: a writer that has failed may go on writing to the one before."""
+        """Start again in another file, since a failed writer may still write to the previous one."""
         self.close()
         self._file = io.BytesIO()
 
     def open_scratch(self) -> IO[bytes]:
-        """Open a temporary file for what is not yet in order; it is closed with the body."""
+        """Open a temporary file for sorting; it is closed with the body."""
         scratch = TemporaryFile()  # noqa: SIM115 - closed by finish or close
         self._scratch.callback(_close, scratch)
         return scratch
 
     def close(self) -> None:
-        """Give the body up."""
+        """Discard the body."""
         self._scratch.close()
         _close(self._file)
 
     def finish(self) -> PointBody:
-        """Return the body, which is complete."""
+        """Return the complete body."""
         self._scratch.close()
         size = self._file.tell()
         if isinstance(self._file, io.BytesIO):
@@ -108,20 +108,20 @@ class Spool:
                 return PointBody(size, self._file.getvalue(), None)
         self._file.seek(0)
         if size <= self._memory_bytes:
-            # A library that needs a file wrote little to it.
+            # Small, but written by a library that needs a file.
             with self._file:
                 return PointBody(size, self._file.read(), None)
         return PointBody(size, None, self._file)
 
 
 def _close(file: IO[bytes]) -> None:
-    """Close a file for good, also one that still holds what there is no room to write."""
+    """Close a file, even if its buffer cannot be written."""
     with suppress(OSError):
         file.close()
 
 
 def _write_all(file: IO[bytes], content: bytes | memoryview) -> None:
-    """Write all of ``content``: an unbuffered file may take less at once."""
+    """Write all of ``content``: an unbuffered file may accept less at once."""
     rest = memoryview(content)
     while rest:
         rest = rest[file.write(rest) :]

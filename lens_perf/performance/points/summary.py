@@ -1,4 +1,4 @@
-"""What a workload has, from the statistics of its columnar copy: its data sources, its metrics, and their extremes."""
+"""Data sources, metrics and statistics of a workload, from the statistics of its columnar copy."""
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby

@@ -1,4 +1,4 @@
-"""Answers a query for named metrics, or for iteration times, from the table itself."""
+"""Answers a query for named metrics, or for iteration times, from the table."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,7 +25,7 @@ def write_table_points(
 ) -> PointBody:
     """Return the body of the answer to ``query``, which names its metrics or asks for iteration times.
 
-    ``extra`` are further fields of the answer. Raises ResultTooLargeError, and psycopg2.Error.
+    ``extra`` are additional fields of the response. Raises ResultTooLargeError, and psycopg2.Error.
     """
     writer = open_writer(query, spool, count, memory_bytes, extra)
     names = ITERATION_TIMES if query.kind == "iteration-times" else query.metrics or ()

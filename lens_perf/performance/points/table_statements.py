@@ -1,7 +1,7 @@
-"""The statements that read data points from the table itself, without a copy: named metrics, and iteration times.
+"""The statements that read data points from the table, without a copy: named metrics, and iteration times.
 
-PostgreSQL writes the pieces of a point, which the encodings put together: the JSON text of each value, then the
-timestamp in milliseconds, the iteration, the data source as JSON text and, where it is asked for, the serial.
+PostgreSQL returns the pieces of a point, which the encodings join: the JSON text of each value, then the timestamp in
+milliseconds, the iteration, the data source as JSON text and, if requested, the serial.
 """
 
 from collections.abc import Sequence
@@ -54,7 +54,7 @@ def copy_named_values(
     values = [f"({_select_value(index, name)})::text AS value_{index}" for index, name in enumerate(names)]
     statement = COPY_NAMED_VALUES.format(
         columns=_list_columns(len(names), with_serial=with_serial),
-        # Written below the sort, where PostgreSQL's parallel workers do it.
+        # Below the sort, so that PostgreSQL's parallel workers do it.
         values=", ".join(values),
         has_any=" OR ".join(f"performance ? %(name_{index})s" for index in range(len(names))),
     )
@@ -63,7 +63,7 @@ def copy_named_values(
 
 
 def _select_value(index: int, name: str) -> str:
-    """Return the SQL for the value of the metric bound as ``name_<index>``, as JSONB; NULL where it is hidden."""
+    """Return the SQL for the value of the metric bound as ``name_<index>``, as JSONB; NULL if it is hidden."""
     value = f"performance->%(name_{index})s"
     return f"CASE WHEN {IS_NOT_WANDB} THEN {value} END" if name in WANDB_METADATA_FIELDS else value
 
@@ -109,7 +109,7 @@ def copy_iteration_times(
 ) -> None:
     """Copy ``iteration`` and ``target_iteration`` of the earliest record of each iteration, by iteration.
 
-    The ranges choose among these records.
+    The ranges select among these records.
     """
     statement = COPY_ITERATION_TIMES.format(columns=_list_columns(2, with_serial=with_serial))
     transaction.copy_out(statement, {**selection.parameters(), **_bind_serials(serials)}, sink)

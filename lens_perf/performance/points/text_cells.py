@@ -1,8 +1,7 @@
-"""The points of a block of records as cells of CSV, for a vectorised writer of CSV to write.
+"""Formats the points of a block of records as cells of CSV, for a vectorised CSV writer.
 
-A record becomes one line. Its cells are parts of its points, and the comma between cells is the one that stands between
-these parts anyway: so the texts that all points of a record or all points of a metric share are written without being
-put together before.
+A record becomes one line. Its cells are parts of its points, and the commas between cells are those between the parts
+anyway: so texts shared by all points of a record or of a metric are written without being joined first.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,8 +38,8 @@ def _write_field(encoding: TextEncoding, field: str, frame: pl.DataFrame) -> pl.
 def write_cells(encoding: TextEncoding, block: Block, counts: Mapping[str, int]) -> list[pl.Expr]:
     """Return the cells of a line for each record of ``block``, whose column ``tail`` is the last cell of each point.
 
-    ``counts`` are the numbers of data points of each field. The points of a field that only some records have are whole
-    texts within the cell before them, or ahead of the first name.
+    ``counts`` are the numbers of data points of each field. The points of a field that only some records have are
+    complete texts within the previous cell, or before the first name.
     """
     separator = encoding.separator
     if max(counts.values()) < block.height:
@@ -66,6 +65,6 @@ def write_cells(encoding: TextEncoding, block: Block, counts: Mapping[str, int])
 
 
 def _write_point(encoding: TextEncoding, block: Block, field: str, ahead: str = "", behind: str = "") -> pl.Expr:
-    """Return the whole text of a point between two other texts; null where there is no point."""
+    """Return the complete text of a point between two other texts; null without a point."""
     head = pl.lit(ahead + encoding.write_head(field))
     return pl.concat_str(head, block.express_text(field), pl.lit(COMMA), "tail", pl.lit(behind))

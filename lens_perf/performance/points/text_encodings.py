@@ -1,7 +1,7 @@
-"""How a data point is written as text: JSON, NDJSON and CSV. The one place that knows how names and sources are quoted.
+"""The text encodings of a data point: JSON, NDJSON and CSV. The one place with the rules for quoting names.
 
-A point is a row of cells that commas join: its name, its value, and what all points of its record share. The columnar
-copy hands these cells to a vectorised writer; rows of PostgreSQL are put together here.
+A point is a row of cells joined by commas: its name, its value, and the fields that all points of its record share. The
+columnar copy passes these cells to a vectorised writer; rows of PostgreSQL are joined here.
 """
 
 import json
@@ -11,22 +11,21 @@ from dataclasses import dataclass
 
 from lens_perf.performance.metric_fields import encode_name
 
-# What all points of a record share, in this order.
+# The fields that all points of a record share, in this order.
 SHARED_FIELDS = ("timestamp", "iteration", "data_source")
-# What spreadsheets take for a formula: https://owasp.org/www-community/attacks/CSV_Injection
+# Beginnings of formulas in spreadsheets: https://owasp.org/www-community/attacks/CSV_Injection
 FORMULA = ("=", "+", "-", "@")
-# Written as JSON has it, or a line would end within a name.
+# Escaped as in JSON, since otherwise a line could end within a name.
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 QUOTED = re.compile("[\",' ]")
 
 
 @dataclass(frozen=True)
 class TextEncoding:
-    """One way to write a data point as text.
+    """A text encoding of data points.
 
-    ``separator`` is what stands between points: one byte. ``write_label`` writes what is ahead of a field's value,
-    ``write_text`` a name or a source; ``null`` stands for a time, an iteration or a source that is not there. ``begin``
-    and ``end`` enclose a point.
+    ``separator`` is the byte between points. ``write_label`` writes the text before a field's value, ``write_text`` a
+    name or a source; ``null`` represents a missing time, iteration or source. ``begin`` and ``end`` enclose a point.
     """
 
     separator: str
@@ -46,15 +45,15 @@ class TextEncoding:
         return self.begin + self.write_label("metric_name") + self.write_text(name)
 
     def write_head(self, name: str) -> str:
-        """Return what is ahead of the value of a point of the metric ``name``."""
+        """Return the text before the value of a point of the metric ``name``."""
         return f"{self.write_name(name)},{self.write_label('value')}"
 
     def write_tail(self, shared: Mapping[str, str]) -> str:
-        """Return what follows the value of each point of a record, given the texts of its fields."""
+        """Return the text after the value of each point of a record, given the texts of its fields."""
         return "".join(f",{self.write_label(field)}{text}" for field, text in shared.items()) + self.end
 
     def write_header(self, fields: Sequence[str]) -> str:
-        """Return the line ahead of all points, if there is one."""
+        """Return the header line, if there is one."""
         return ",".join(("metric_name", "value", *fields)) + "\n" if self.has_header else ""
 
 
@@ -67,7 +66,7 @@ def _write_no_label(_field: str) -> str:
 
 
 def write_csv_text(text: str) -> str:
-    """Return ``text`` as a field of CSV that no spreadsheet takes for a formula."""
+    """Return ``text`` as a field of CSV that no spreadsheet reads as a formula."""
     text = CONTROL.sub(lambda match: json.dumps(match.group())[1:-1], text)
     if text.startswith(FORMULA):
         text = "'" + text

@@ -1,6 +1,6 @@
 """Writes data points as text, in the encodings JSON, NDJSON and CSV.
 
-It takes blocks of a columnar copy (the points of a record at once), lists of points, and text that is finished.
+It accepts blocks of a columnar copy (the points of a record at once), lists of points, and complete text.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,18 +16,18 @@ from lens_perf.performance.points.spool import PointBody, Spool
 from lens_perf.performance.points.text_cells import write_cells, write_tail
 from lens_perf.performance.points.text_encodings import JSON, SHARED_FIELDS, TextEncoding
 
-# Bounds the texts that are in memory at once, to some 20 MB.
+# Limits the texts in memory to about 20 MB.
 CELLS = 2**18
-# A generous size of what follows a name.
+# A generous estimate of the size of the text after a name.
 POINT_BYTES = 100
 
 
 class TextWriter:
     """Writes points in ``encoding``: JSON within an object that begins with ``labels``, others by lines.
 
-    ``extra`` are the fields of a record that each point has beside SHARED_FIELDS: ``serial``, ``axis_value``.
-    ``origin`` are fields that are the same for all points, and last. ``first_line`` is ahead of all lines. Without
-    ``labels``, the points are written alone: JSON without the object, lines without a header.
+    ``extra`` are fields of a record that each point has in addition to SHARED_FIELDS: ``serial``, ``axis_value``.
+    ``origin`` are fields that are equal for all points, and last. ``first_line`` precedes all lines. Without
+    ``labels``, only the points are written: JSON without the object, lines without a header.
     """
 
     def __init__(
@@ -65,23 +65,23 @@ class TextWriter:
                     self._write_records(piece, list(counts))
 
     def write_points(self, points: Iterable[pl.DataFrame], fields: Sequence[str]) -> None:
-        """Write the points of frames such as ``list_points`` returns."""
+        """Write the points of frames from ``list_points``."""
         for frame in points:
             self._write_list(frame, fields)
 
     def write_text(self, points: bytes, count: int) -> None:
-        """Write ``count`` points that are text already, each with a separator behind it."""
+        """Write ``count`` points that are already text, each with a separator after it."""
         self.count.add(count)
         self._spool.write(points)
 
     def write_lines(self, lines: pl.DataFrame, count: int) -> None:
-        """Write ``count`` points, those of a record a line of the only column."""
+        """Write ``count`` points; the only column has one line for each record."""
         if not lines.is_empty():
             self.count.add(count)
             self._write_frame(lines, int(lines.to_series().str.len_bytes().sum()) + lines.height)
 
     def finish(self, extra: Mapping[str, Any]) -> PointBody:
-        """Complete the body, with the fields ``extra`` where it has a place for them, and return it."""
+        """Complete the body, with the fields ``extra`` if it has a place for them, and return it."""
         note_rows(self.count.value)
         if self._is_object and self.count.value:
             self._spool.drop_last(len(self.encoding.separator))

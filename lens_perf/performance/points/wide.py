@@ -1,4 +1,4 @@
-"""Wide tables: a row for each iteration of a data source, and a column for each metric."""
+"""Wide tables: one row for each iteration and data source, and one column for each metric."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from lens_perf.performance.points.spool import PointBody, Spool
 from lens_perf.performance.points.text_encodings import CSV
 
 COLUMNS = ("created_at", "iteration", "serial", "data_source")
-# Cells that are handled at once: some 10 MB of text.
+# Maximum number of cells processed at once: about 10 MB of text.
 CELLS = 2**18
 LEAST_ROWS = 64
 
@@ -27,9 +27,9 @@ LEAST_ROWS = 64
 class WideTable:
     """A table of the metrics ``fields``.
 
-    A row holds of each metric the latest data point of its iteration and data source, by (created_at, id), and the
-    latest time; with ``by_serial`` of its attempt, too. A record without an iteration is a row of its own, behind all
-    others. Each row begins with the fields ``origin``. As a part of a table, it has no header.
+    A row has for each metric the latest data point of its iteration and data source, by (created_at, id), and the
+    latest time; with ``by_serial``, those of its attempt. A record without an iteration is a separate row, after all
+    others. Each row begins with the fields ``origin``. A part of a table has no header.
     """
 
     copy: Copy
@@ -41,12 +41,12 @@ class WideTable:
 
     @property
     def rows(self) -> int:
-        """How many records are handled at once."""
+        """The number of records processed at once."""
         return max(LEAST_ROWS, CELLS // (len(self.fields) + 1))
 
     @property
     def keys(self) -> list[str]:
-        """The columns that tell rows apart."""
+        """The columns that identify a row."""
         return ["iteration", "data_source", *(["serial"] if self.by_serial else [])]
 
     @property
@@ -56,7 +56,7 @@ class WideTable:
 
 
 def list_titles(origin: Iterable[str], fields: Sequence[str], *, by_serial: bool) -> list[str]:
-    """Return the names of all columns, each once: a field that is named as one before gets underscores behind."""
+    """Return distinct names of all columns: a field with an earlier name gets underscores appended."""
     titles = dict.fromkeys([*origin, "iteration", "timestamp", "data_source", *(["serial"] if by_serial else [])])
     for name in fields:
         title = name
@@ -78,7 +78,7 @@ def list_types(origin: Iterable[str], types: Iterable[Any], *, by_serial: bool) 
 
 
 def write_wide_csv(table: WideTable, spool: Spool, count: PointCount) -> PointBody:
-    """Write ``table`` as CSV: numbers as they are stored, nothing where a row has no data point."""
+    """Write ``table`` as CSV: numbers as stored, and empty cells without a data point."""
     if not table.is_part:
         spool.write(write_wide_header(table.titles))
     origin = [pl.lit(CSV.write_text(value)).alias(name) for name, value in table.origin.items()]
@@ -94,7 +94,7 @@ def write_wide_csv(table: WideTable, spool: Spool, count: PointCount) -> PointBo
 
 
 def write_wide_parquet(table: WideTable, spool: Spool, count: PointCount) -> PointBody:
-    """Write ``table`` as Parquet: a metric is int64 where all of its data points are such integers, else float64."""
+    """Write ``table`` as Parquet: a metric is int64 if all of its data points are such integers, else float64."""
     types = _find_types(table)
     schema = list_types(table.origin, types.values(), by_serial=table.by_serial)
     named = dict(zip(table.titles, schema, strict=True))
@@ -107,7 +107,7 @@ def write_wide_parquet(table: WideTable, spool: Spool, count: PointCount) -> Poi
 
 
 def _find_types(table: WideTable) -> dict[str, Any]:
-    """Return the type of each field: Int64 where every part of the copy has it so."""
+    """Return the type of each field: Int64 if it is that in every part of the copy."""
     found: dict[str, set[Any]] = {field: set() for field in table.fields}
     known = {name for _source, name in table.copy.fields}
     for frame in table.copy.blocks([field for field in table.fields if field in known], columns=COLUMNS):
@@ -119,9 +119,9 @@ def _find_types(table: WideTable) -> dict[str, Any]:
 
 
 def _list_rows(table: WideTable, types: Mapping[str, Any], count: PointCount) -> Iterator[pl.DataFrame]:
-    """Yield the rows, their fields as columns ``0``, ``1`` and so on; count the cells, as if no two records met.
+    """Yield the rows, with fields as columns ``0``, ``1`` and so on; count the cells as if no records shared a row.
 
-    They are what a wide table costs, however many hold data points.
+    The cells are the cost of a wide table, whether or not they have data points.
     """
     later = LeastLater(table.copy, table.reading, table.rows)
     count.expect(later.records * len(table.fields))

@@ -1,4 +1,4 @@
-"""Chooses what writes the data points of an answer: one writer for each encoding of points."""
+"""Chooses the writer for the encoding of a response's data points."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
@@ -19,7 +19,7 @@ TEXT_ENCODINGS = {"json": JSON, "ndjson": NDJSON, "csv": CSV}
 
 
 class Writer(Protocol):
-    """Writes a body out of data points."""
+    """Writes data points to a body."""
 
     count: PointCount
 
@@ -36,10 +36,10 @@ class Writer(Protocol):
 def open_writer(
     query: PointQuery, spool: Spool, count: PointCount, memory_bytes: int, changes: Mapping[str, Any] | None = None
 ) -> Writer:
-    """Return what writes the points of ``query``, unless they are to be a wide table, in its encoding.
+    """Return the writer for the encoding of ``query``, except for wide tables.
 
-    ``changes`` are what a client that keeps a copy does first: lines begin with them, objects end with them, when they
-    are given to ``finish``, too.
+    ``changes`` are the fields of a response to ``after``: they are the first line of lines, and the end of objects, if
+    they are also passed to ``finish``.
     """
     selection, extra, origin = query.selection, list_extra(query), query.origin
     labels = None if query.is_part else {"workload_uid": selection.workload_uid}
@@ -56,7 +56,7 @@ def open_writer(
 
 
 def list_extra(query: PointQuery) -> list[str]:
-    """Return the fields of its record that a point has beside those that every point has."""
+    """Return the additional fields of a point from its record."""
     extra = ["serial"] if query.include_serial or query.split == "serial" else []
     if query.sampling is not None and query.sampling.axis in {"relative_time", "metric"}:
         extra.append("axis_value")

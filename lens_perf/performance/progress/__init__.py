@@ -1,1 +1,1 @@
-"""Progress of a workload: facts computed from its records, and the rules that judge them by the clock."""
+"""Progress of a workload: facts computed from its records, and rules that interpret them at the current time."""

@@ -1,4 +1,4 @@
-"""The attempts of a workload, gathered block by block; the latest of them are kept."""
+"""Collects the attempts of a workload block by block, and keeps the latest."""
 
 from collections import deque
 from dataclasses import replace
@@ -28,9 +28,9 @@ class AttemptList:
         self._count = 0
 
     def add(self, steps: Steps) -> None:
-        """Take in the records that ``steps`` lead to."""
+        """Add the records at the end of ``steps``."""
         records = steps.records
-        # Of all records the first has no step that leads to it.
+        # No step leads to the first record.
         starts = (np.flatnonzero(steps.is_restart) + (len(records.ids) - len(steps.is_restart))).tolist()
         if until := starts[0] if starts else len(records.ids):
             self._add(records.take(slice(until)), is_new=not self._attempts)
@@ -59,7 +59,7 @@ class AttemptList:
         )
 
     def list(self) -> tuple[Attempt, ...]:
-        """Return the attempts, each with the iteration from which a later one discarded it."""
+        """Return the attempts, each with the iteration from which its results were discarded."""
         found: list[Attempt] = []
         lowest: int | None = None
         for attempt in reversed(self._attempts):

@@ -1,4 +1,4 @@
-"""Computes the facts of a workload's progress from its records, in two passes: what is usual, then what is not."""
+"""Computes the facts of a workload's progress from its records, in two passes: usual values, then deviations."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -15,8 +15,8 @@ RECENT_INTERVALS = 100
 PAUSE_FACTOR = 5
 PAUSE_MICROSECONDS = 10_000_000
 MICROSECONDS = 1e6
-# To read a workload from its copy takes as long as to compute its facts: so many records, of 32 bytes, are kept for the
-# second pass.
+# Reading a workload from its copy takes as long as computing its facts, so this many records of 32 bytes are kept for
+# the second pass.
 MOST_KEPT = 2**20
 PACE_PERCENTILES = (10, 50, 90)
 
@@ -63,7 +63,7 @@ def compute_facts(
 
 
 class _OrderedRecords:
-    """The records in their order, as often as they are asked for. Up to MOST_KEPT are read only once."""
+    """The records in order, for repeated iteration. Up to MOST_KEPT are read only once."""
 
     def __init__(self, read_blocks: ReadBlocks) -> None:
         self._read_blocks = read_blocks
@@ -87,7 +87,7 @@ class _OrderedRecords:
 
 
 class _Survey:
-    """What is noted of the records as they come: how many, their first and last time, and the target."""
+    """Facts noted in the first pass: the number of records, the first and last time, and the target."""
 
     def __init__(self) -> None:
         self.records = 0
@@ -108,7 +108,7 @@ class _Survey:
 
 
 class _Recent:
-    """The latest RECENT_INTERVALS intervals that are no pauses."""
+    """The latest RECENT_INTERVALS intervals that are not pauses."""
 
     def __init__(self) -> None:
         self.previous = self.current = np.empty(0, np.int64)
@@ -138,7 +138,7 @@ class _Recent:
 
 
 class _Totals:
-    """Sums over the steps of a workload, whose usual pace is known. Spans in microseconds."""
+    """Sums over the steps of a workload with a known usual pace. Spans in microseconds."""
 
     def __init__(self, usual: Usual) -> None:
         self._usual = usual
@@ -164,24 +164,24 @@ class _Totals:
         self.waits = np.concatenate((self.waits, steps.microseconds[~steps.is_restart]))[-RECENT_INTERVALS:]
 
     def _find_pauses(self, steps: Steps) -> Floats:
-        """Return the time that each step took beyond its iterations' usual time, where that makes it a pause."""
+        """Return the time that each step took beyond the usual time of its iterations, if it is a pause."""
         if self._usual.pace is None:
             return np.zeros(len(steps.iterations))
-        # Times are whole microseconds; so exactly ten seconds more are a pause whatever the fractions of the median.
+        # Times are whole microseconds, so exactly ten seconds more are a pause whatever the fractions of the median.
         expected = np.rint(self._usual.pace * np.maximum(0, steps.iterations))
         beyond = steps.microseconds - expected
         is_pause = (beyond >= PAUSE_MICROSECONDS) & (steps.microseconds > PAUSE_FACTOR * expected)
         return np.where(is_pause & ~steps.is_restart, beyond, 0.0)
 
     def _count_repeated(self, steps: Steps) -> Integers:
-        """Return how many of each step's iterations had been trained before."""
+        """Return the number of redone iterations of each step."""
         spacing = 1 if self._usual.spacing is None else self._usual.spacing
         start = np.where(steps.is_restart, steps.current - spacing, steps.previous)
         repeated: Integers = np.maximum(0, np.minimum(steps.current, steps.reached) - start)
         return repeated
 
     def _find_lost(self, steps: Steps, paused: Floats, repeated: Integers) -> Floats:
-        """Return the time of each step that a restart cost: its own but for new iterations; that of repeated ones."""
+        """Return the time lost in each step: around a restart without its new iterations, and in redone iterations."""
         new = np.maximum(0, steps.current - steps.reached)
         at_restart = np.maximum(0.0, steps.microseconds - (self._usual.pace or 0.0) * new)
         share = repeated / np.maximum(1, steps.iterations)

@@ -1,4 +1,4 @@
-"""What the records of a workload say of its progress, without the clock; written as JSON beside the columnar copy."""
+"""Facts about a workload's progress that depend only on its records."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -7,9 +7,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt: what lies between two restarts. Times in milliseconds since 1970; ``number`` counts from 1.
+    """The records between two restarts. Times in milliseconds since 1970; ``number`` counts from 1.
 
-    ``discarded_from`` is the lowest iteration that a later attempt trained again, or None if none was.
+    ``discarded_from`` is the lowest iteration that a later attempt redid, or None.
     """
 
     number: int
@@ -34,11 +34,11 @@ class NonFiniteMetric:
 
 @dataclass(frozen=True)
 class ProgressFacts:
-    """What the records of one data source say. Times in milliseconds since 1970, spans in seconds.
+    """Facts from the records of one data source. Times in milliseconds since 1970, spans in seconds.
 
     ``pace`` is (10th percentile, median, 90th percentile) of the seconds per iteration of the latest intervals;
-    ``spacing_seconds`` the median of the time between their records, ``longest_wait`` the longest time between two of
-    the latest records, restarts aside. ``attempts`` holds the latest of them.
+    ``spacing_seconds`` is the median time between their records, ``longest_wait`` the longest time between two of the
+    latest records, without restarts. ``attempts`` are the latest ones.
     """
 
     source: str | None = None

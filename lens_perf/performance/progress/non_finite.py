@@ -1,4 +1,4 @@
-"""Which metrics of a workload are not finite any more, by the statistics of its columnar copy."""
+"""Finds the metrics whose latest values are NaN or infinite, in the statistics of the columnar copy."""
 
 from collections.abc import Iterator, Mapping
 
@@ -13,9 +13,9 @@ MOST_LISTED = 100
 def list_non_finite(
     fields: Mapping[tuple[str | None, str], FieldStats], data_source: str | None = None
 ) -> tuple[NonFiniteMetric, ...]:
-    """Return at most MOST_LISTED metrics of all data sources, or one, whose values are not finite any more.
+    """Return at most MOST_LISTED metrics of one data source, or all, whose latest values are NaN or infinite.
 
-    The earliest come first; those of which it is not known since when, last.
+    The earliest are first, those with an unknown beginning last.
     """
     found = sorted(_find(fields, data_source), key=_age)
     return tuple(found[:MOST_LISTED])

@@ -1,4 +1,4 @@
-"""The records that progress is computed from, as arrays, read from blocks of the columnar copy."""
+"""Reads the records for the computation of progress from blocks of the columnar copy, as arrays."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -16,7 +16,7 @@ Booleans = NDArray[np.bool_]
 TARGET = "target_iteration"
 COLUMNS = ("id", "created_at", "iteration", "serial")
 SOURCE = "data_source"
-# How a record without a serial is marked; any real serial is an int32.
+# Marks a record without a serial; real serials are int32.
 NO_SERIAL = -(2**40)
 WHOLE_NUMBER = r"^[0-9]+(\.0*)?$"
 LARGEST_FLOAT_TARGET = 2.0**63
@@ -53,7 +53,7 @@ def concatenate(parts: Iterable[Records]) -> Records:
 
 
 def rank_serials(serials: Integers) -> Integers:
-    """Return the serials as they compare: a record without one counts as an attempt 0."""
+    """Return the serials for comparison: a missing one counts as 0."""
     return np.where(serials == NO_SERIAL, 0, serials)
 
 
@@ -76,7 +76,7 @@ def read_record_blocks(frames: Iterable[pl.DataFrame], source: str | None) -> It
 
 
 def _select_counted(frame: pl.DataFrame, source: str | None) -> pl.DataFrame:
-    """Return the rows of a source that have an iteration and a finite time; nearly always all, which copies nothing."""
+    """Return the rows of a source with an iteration and a finite time; usually all, which copies nothing."""
     if source is not None:
         frame = frame.filter(frame[SOURCE] == source)
     times = frame["created_at"]
@@ -89,7 +89,7 @@ def _select_counted(frame: pl.DataFrame, source: str | None) -> pl.DataFrame:
 
 
 def _find_target(frame: pl.DataFrame) -> tuple[int | None, int | None]:
-    """Return the highest iteration whose record has a positive whole target that an int64 holds, and that target."""
+    """Return the highest iteration whose record has a positive whole target in the range of int64, and that target."""
     if f"v:{TARGET}" not in frame.columns:
         return None, None
     targets = _whole_targets(frame)
@@ -102,7 +102,7 @@ def _find_target(frame: pl.DataFrame) -> tuple[int | None, int | None]:
 
 
 def _whole_targets(frame: pl.DataFrame) -> Integers:
-    """Return the targets as int64, exactly as stored; 0 where one is not a whole number or too large."""
+    """Return the targets as int64, exactly as stored; 0 for one that is not a whole number or too large."""
     if f"t:{TARGET}" in frame.columns:
         text = frame[f"t:{TARGET}"]
         whole = text.set(~text.str.contains(WHOLE_NUMBER), None)
@@ -123,7 +123,7 @@ def _fill(numbers: pl.Series, instead: int) -> Integers:
 
 
 def count_by_source(frames: Iterable[pl.DataFrame]) -> dict[str, int]:
-    """Return how many records with an iteration each data source has; NULL is none."""
+    """Return the number of records with an iteration for each data source, without NULL."""
     counts: dict[str, int] = {}
     for frame in frames:
         kept = frame.filter(pl.col("iteration").is_not_null() & pl.col("data_source").is_not_null())
@@ -133,5 +133,5 @@ def count_by_source(frames: Iterable[pl.DataFrame]) -> dict[str, int]:
 
 
 def choose_source(counts: dict[str, int]) -> str | None:
-    """Return the data source with the most records; of equals the first by name; None where there is none."""
+    """Return the data source with the most records, the first by name among equals, or None."""
     return min(counts, key=lambda source: (-counts[source], source), default=None)

@@ -1,6 +1,6 @@
-"""The order of a workload's records: that of time, except where the ids show that the clock went back.
+"""Orders a workload's records: by time, except where the ids show that the clock went back.
 
-docs/progress.rst states the rule with examples. Everything here holds a bounded number of records.
+docs/progress.rst has the rule with examples. The number of records in memory is bounded.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,15 +11,15 @@ import numpy as np
 
 from lens_perf.performance.progress.record_blocks import Booleans, Integers, Records, concatenate, rank_serials
 
-# How far around a record in doubt the others are examined, and the most records held to do so.
+# Number of records examined before and after a record in doubt, and the maximum held at once.
 REACH = 2**16
 MOST_HELD = 2**18
-# Records written again amid an overlap are set aside if they are fewer than one in so many.
+# Corrected records within a group are ignored if they are fewer than one in this many.
 SET_ASIDE_SHARE = 10
 
 
-def find_falls(records: Records) -> Booleans:
-    """Return for each record but the first whether its serial falls, or its iteration within the same serial."""
+def find_drops(records: Records) -> Booleans:
+    """Return for each record but the first whether its serial is lower, or its iteration in the same serial."""
     serials, iterations = rank_serials(records.serials), records.iterations
     same = serials[1:] == serials[:-1]
     falls: Booleans = (serials[1:] < serials[:-1]) | (same & (iterations[1:] < iterations[:-1]))
@@ -27,25 +27,25 @@ def find_falls(records: Records) -> Booleans:
 
 
 def find_restarts(records: Records) -> Booleans:
-    """Return for each record but the first, in their order, whether an attempt begins with it."""
+    """Return for each record but the first, in order, whether an attempt begins with it."""
     serials, iterations = rank_serials(records.serials), records.iterations
     return (serials[1:] > serials[:-1]) | (iterations[1:] < iterations[:-1])
 
 
 def order_records(parts: Iterable[Records], *, reach: int = REACH, most_held: int = MOST_HELD) -> Iterator[Records]:
-    """Yield the records of ``parts``, which come by (time, id), in the order in which they were trained.
+    """Yield the records of ``parts``, which are in order of (time, id), in the order in which they were trained.
 
-    At most ``most_held`` records are held and set right at once: beyond that, the clock is believed.
+    At most ``most_held`` records are held and reordered at once; beyond that, times decide.
     """
     return _untangle(_sort_equal_times(parts, most_held), reach, most_held)
 
 
 def _sort_equal_times(parts: Iterable[Records], most_held: int) -> Iterator[Records]:
-    """Sort records of one time by serial, iteration and id: time says nothing of their order."""
+    """Sort records with the same time by serial, iteration and id."""
     held: Records | None = None
     for part in parts:
         joined = part if held is None else concatenate((held, part))
-        # The last time may go on in the next part.
+        # The last time may continue in the next part.
         cut = int(np.searchsorted(joined.times, joined.times[-1]))
         if len(joined.ids) - cut > most_held:
             cut = len(joined.ids)
@@ -57,14 +57,14 @@ def _sort_equal_times(parts: Iterable[Records], most_held: int) -> Iterator[Reco
 
 
 def _sort_within_times(records: Records) -> Records:
-    if not np.any(find_falls(records) & (records.times[1:] == records.times[:-1])):
+    if not np.any(find_drops(records) & (records.times[1:] == records.times[:-1])):
         return records
     keys = (records.ids, records.iterations, rank_serials(records.serials), records.times)
     return records.take(np.lexsort(keys))
 
 
 def _untangle(parts: Iterable[Records], reach: int, most_held: int) -> Iterator[Records]:
-    """Pass records on at a distance of ``reach``, so that those around one in doubt can still be set right."""
+    """Delay records by ``reach``, so that those around a record in doubt can still be reordered."""
     finder = _DoubtFinder()
     held: list[Records] = []
     doubts: list[int] = []
@@ -88,17 +88,17 @@ def _untangle(parts: Iterable[Records], reach: int, most_held: int) -> Iterator[
 
 
 class _DoubtFinder:
-    """Finds the records in doubt: those written before all records since the last fall, that fall included."""
+    """Finds the records in doubt: those written before all records since the last drop, and the drop itself."""
 
     def __init__(self) -> None:
         self._last: Records | None = None
-        # The lowest id since the last fall; below all ids where nothing has fallen yet.
+        # The lowest id since the last drop; lower than all ids before the first drop.
         self._lowest = -(2**63)
 
     def find(self, part: Records) -> list[int]:
-        """Return the places in ``part``, which follows what was given before, of the records in doubt."""
+        """Return the positions of the records in doubt in ``part``, which follows the previous parts."""
         joined = part if self._last is None else concatenate((self._last, part))
-        falls = np.flatnonzero(find_falls(joined)) + 1
+        falls = np.flatnonzero(find_drops(joined)) + 1
         inverted = np.flatnonzero(joined.ids[1:] < joined.ids[:-1]) + 1
         offset = len(joined.ids) - len(part.ids)
         doubts = [
@@ -113,7 +113,7 @@ class _DoubtFinder:
         return doubts
 
     def _find_in_stretch(self, ids: Integers, inverted: Integers, start: int, end: int) -> list[int]:
-        """Return the places from ``start``, where something falls, to before ``end``, the next, that are in doubt."""
+        """Return the positions in doubt from ``start``, a drop, to before ``end``, the next drop."""
         places = inverted[slice(*np.searchsorted(inverted, (start, end)))]
         if not len(places):
             return []
@@ -127,7 +127,7 @@ class _DoubtFinder:
 
 @dataclass
 class _Group:
-    """Records in doubt that belong together, from place ``first`` to ``last``, and the ids around them."""
+    """A group of records in doubt, from position ``first`` to ``last``, and the ids around them."""
 
     first: int
     last: int
@@ -136,9 +136,9 @@ class _Group:
 
 
 def _set_right(records: Records, settled: int, doubts: list[int], reach: int) -> tuple[Records, int]:
-    """Return the records, what is around each group of ``doubts`` by id where ids are believed, and how many are done.
+    """Return the records, with groups of ``doubts`` ordered by id where that fits better, and how many are final.
 
-    The first ``settled`` records have been set right before and stay where they are.
+    The first ``settled`` records are final and keep their positions.
     """
     pieces = [records.take(slice(settled))] if settled else []
     done = settled
@@ -158,7 +158,7 @@ def _set_right(records: Records, settled: int, doubts: list[int], reach: int) ->
 
 
 def _group_doubts(ids: Integers, doubts: list[int], reach: int) -> list[_Group]:
-    """Return the doubts, those together whose ids overlap: a later one was written before what precedes an earlier."""
+    """Return the groups of doubts whose ids overlap: a later one was written before a record before an earlier one."""
     groups: list[_Group] = []
     for place in doubts:
         group = _Group(place, place, int(ids[place]), int(ids[place - 1]))
@@ -171,11 +171,11 @@ def _group_doubts(ids: Integers, doubts: list[int], reach: int) -> list[_Group]:
 
 
 def _find_windows(group: _Group, ids: Integers, done: int, reach: int) -> Iterator[tuple[int, int, bool]]:
-    """Yield first and last place of what may have to be put in order, and whether something may fall in that order.
+    """Yield the first and last position of a window to be reordered, and whether drops are allowed in that order.
 
-    It begins with what precedes the group and was written after one of it, and ends with what follows and was written
-    before the last of it. A record that was written again much later may make that too much: then it ends with what
-    was written before the last but one. What reaches further than ``reach`` is left as it is.
+    It begins with the preceding records that were written after one of the group, and ends with the following records
+    that were written before its last one. If a much later correction makes this too large, it ends with the records
+    written before the last but one. Windows beyond ``reach`` are left unchanged.
     """
     ahead = ids[max(done, group.first - reach) : group.first][::-1] < group.lowest
     preceding = int(np.argmax(ahead)) if ahead.any() else len(ahead)
@@ -187,12 +187,12 @@ def _find_windows(group: _Group, ids: Integers, done: int, reach: int) -> Iterat
 
 
 def _order_by_id(records: Records, ahead: Records, first: int, last: int, *, may_fall: bool) -> Records | None:
-    """Return the records from ``first`` to ``last`` by id if that is the better evidence, else None: time is."""
+    """Return the records from ``first`` to ``last`` by id if the rule prefers that, else None."""
     in_time, behind = records.take(slice(first, last + 1)), records.take(slice(last + 1, last + 2))
     by_id = _set_rewritten_aside(in_time, behind)
     by_id = by_id.take(np.argsort(by_id.ids))
-    falls, distance = _measure_falls(concatenate((ahead, in_time, behind)))
-    falls_by_id, distance_by_id = _measure_falls(concatenate((ahead, by_id, behind)))
+    falls, distance = _measure_drops(concatenate((ahead, in_time, behind)))
+    falls_by_id, distance_by_id = _measure_drops(concatenate((ahead, by_id, behind)))
     if not falls_by_id:
         return by_id if falls else None
     is_better = may_fall and 2 * falls_by_id < falls and distance_by_id <= distance and _interleaves(by_id)
@@ -200,7 +200,7 @@ def _order_by_id(records: Records, ahead: Records, first: int, last: int, *, may
 
 
 def _set_rewritten_aside(records: Records, behind: Records) -> Records:
-    """Leave out the few records whose ids are beyond that of the record after all: they were written again later."""
+    """Remove the few records whose ids are higher than that of the record after the window: later corrections."""
     if not len(behind.ids):
         return records
     kept = records.ids < behind.ids[0]
@@ -208,15 +208,15 @@ def _set_rewritten_aside(records: Records, behind: Records) -> Records:
     return records.take(np.flatnonzero(kept)) if few else records
 
 
-def _measure_falls(records: Records) -> tuple[int, int]:
-    """Return how often something falls, and by how many iterations in all the iteration falls within a serial."""
+def _measure_drops(records: Records) -> tuple[int, int]:
+    """Return the number of drops, and the total number of iterations by which iterations drop within a serial."""
     serials = rank_serials(records.serials)
     distance = np.maximum(0, records.iterations[:-1] - records.iterations[1:])
-    return int(np.count_nonzero(find_falls(records))), int(distance[serials[1:] == serials[:-1]].sum())
+    return int(np.count_nonzero(find_drops(records))), int(distance[serials[1:] == serials[:-1]].sum())
 
 
 def _interleaves(by_id: Records) -> bool:
-    """Whether records written one after another, by a clock that went on, have others between them in time."""
+    """Return whether the times of records written before and after a step of the clock overlap."""
     runs = np.concatenate(([0], np.cumsum(by_id.times[1:] < by_id.times[:-1])))
     in_time = runs[np.lexsort((by_id.ids, by_id.times))]
     return int(np.count_nonzero(np.diff(in_time))) > int(runs[-1])

@@ -1,4 +1,4 @@
-"""Steps: the time and the iterations between two records that follow each other, block by block, as arrays."""
+"""Steps: the time and the iterations between consecutive records, block by block, as arrays."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -10,10 +10,10 @@ from lens_perf.performance.progress.record_order import find_restarts
 
 
 class Steps(NamedTuple):
-    """The steps that lead to ``records`` but for the first of all, which none leads to.
+    """The steps that lead to ``records``, except the first record of all.
 
-    ``previous`` and ``iterations`` are the iteration before each step and what it adds, ``reached`` the highest
-    iteration before it; ``microseconds`` are 0 where the clock went back, which ``is_interval`` leaves out.
+    ``previous`` is the iteration before each step, ``iterations`` the number it adds, ``reached`` the highest iteration
+    before it; ``microseconds`` is 0 where the clock went back, which ``is_interval`` excludes.
     """
 
     records: Records
@@ -27,7 +27,7 @@ class Steps(NamedTuple):
 
 
 def walk_steps(parts: Iterable[Records]) -> Iterator[Steps]:
-    """Yield the steps of the records of ``parts``, which come in their order."""
+    """Yield the steps of the records of ``parts``, which are in order."""
     last: Records | None = None
     reached = -(2**63)
     for part in parts:

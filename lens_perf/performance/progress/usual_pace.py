@@ -1,4 +1,4 @@
-"""The usual pace and spacing of a workload: medians over all of its intervals, in 8 to 12 bytes an interval."""
+"""The usual pace and spacing of a workload: medians over all intervals, with 8 to 12 bytes per interval."""
 
 from array import array
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ import numpy as np
 from lens_perf.performance.progress.record_blocks import Floats, Integers
 from lens_perf.performance.progress.steps import Steps
 
-# Spacings below this are counted in a table; there are hardly any others.
+# Spacings below this are counted in a table; others are rare.
 COUNTED_SPACINGS = 2**16
 
 
@@ -22,7 +22,7 @@ class Usual:
 
 
 def measure_usual(all_steps: Iterable[Steps]) -> Usual:
-    """Return what is usual for a workload."""
+    """Return the usual pace and spacing of a workload."""
     paces, counts, wide = array("d"), np.zeros(COUNTED_SPACINGS, np.int64), array("q")
     for steps in all_steps:
         iterations = steps.iterations[steps.is_interval]
@@ -36,7 +36,7 @@ def measure_usual(all_steps: Iterable[Steps]) -> Usual:
 
 
 def _find_median(values: Floats) -> float:
-    """Return the median; the values change their places."""
+    """Return the median; reorders the values."""
     middle = len(values) // 2
     values.partition([middle - 1, middle] if len(values) % 2 == 0 else middle)
     return float(values[middle - 1 : middle + 1].mean() if len(values) % 2 == 0 else values[middle])
