@@ -100,7 +100,7 @@ class _HistoryReader:
             yield Mark.SESSION
 
     def _pause(self) -> Iterator[Observation | Mark]:
-        """Choose from the rows so far, since a follower waits for them, unless the requested metric is still missing."""
+        """Choose from the rows so far, since followers wait for them, unless the requested metric is missing."""
         rows = self._list_waiting_rows()
         if rows and (self._step_metric is None or any(self._step_metric in row for row in rows)):
             yield from self._choose()
