@@ -17,25 +17,22 @@ from lens_perf.config import LimitSettings
 from lens_perf.errors import InvalidParameterError
 from lens_perf.instrumentation.timing import phase
 
-# The server checks every half second whether its client is still connected. jit is off because compilation costs more
-# than these short statements do. A created_at without time zone is UTC, whatever the server's time zone.
-TRANSACTION_LIMITS = """
-SET LOCAL transaction_read_only = on;
-SET LOCAL statement_timeout = {deadline_ms};
-SET LOCAL work_mem = '{work_mem_mib}MB';
-SET LOCAL client_connection_check_interval = 500;
-SET LOCAL jit = off;
-SET LOCAL timezone = 'UTC';
-"""
-
-
 UNSTORABLE = "A parameter contains a NUL character or an unpaired surrogate, which PostgreSQL cannot store"
 
 
 def format_limits(limits: LimitSettings) -> bytes:
     """Return the statements that precede every query in its message."""
     deadline_ms = max(1, round(limits.deadline_seconds * 1000))
-    return TRANSACTION_LIMITS.format(deadline_ms=deadline_ms, work_mem_mib=limits.work_mem_mib).encode()
+    # The server checks every half second whether its client is still connected. jit is off because compilation costs
+    # more than these short statements do. A created_at without time zone is UTC, whatever the server's time zone.
+    return f"""
+SET LOCAL transaction_read_only = on;
+SET LOCAL statement_timeout = {deadline_ms};
+SET LOCAL work_mem = '{limits.work_mem_mib}MB';
+SET LOCAL client_connection_check_interval = 500;
+SET LOCAL jit = off;
+SET LOCAL timezone = 'UTC';
+""".encode()
 
 
 OPEN = {TRANSACTION_STATUS_INTRANS, TRANSACTION_STATUS_INERROR}

@@ -32,12 +32,10 @@ RECOMMENDED_INDEXES = (
 )
 
 CREATE_TABLE = files(__package__).joinpath("schema.sql").read_text("utf-8")
-# CONCURRENTLY: the table may be in use, and a plain CREATE INDEX would hold up its writers.
-CREATE_INDEX = "CREATE INDEX CONCURRENTLY IF NOT EXISTS {index.name} ON training_performance ({index.columns})"
 
 
 def create_schema(connection: Connection) -> list[str]:
-    """Create the table and the recommended indexes where they are missing; return the names of what was made.
+    """Create the table and the recommended indexes if they are missing; return the names of those created.
 
     Needs a connection outside a transaction, which it sets to autocommit. Raises psycopg2.Error.
     """
@@ -46,9 +44,14 @@ def create_schema(connection: Connection) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(CREATE_TABLE)
         for index in find_missing_indexes(connection):
-            cursor.execute(CREATE_INDEX.format(index=index))
+            cursor.execute(_write_create_index(index))
             made.append(index.name)
     return made
+
+
+def _write_create_index(index: Index) -> str:
+    # CONCURRENTLY, because a plain CREATE INDEX would block the writers of a table in use.
+    return f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {index.name} ON training_performance ({index.columns})"
 
 
 SELECT_TABLE = """

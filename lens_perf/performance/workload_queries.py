@@ -1,15 +1,15 @@
-"""The statements that find workloads by stepping through the index, from one to the next, never through the records."""
+"""The statements that list workloads by index lookups from one uid to the next, without reading the records."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from lens_perf.performance.statements import TIMESTAMP, Transaction
 
-# Where no index tells when a workload was last written, the newest records of all tell of those at work: one that was
-# restarted trains below its highest iteration for a while.
+# Without an index by time, the newest records of the table give the activity of running workloads: a restarted one is
+# below its highest iteration for a while.
 NEWEST_RECORDS = 5000
 
-# Whether an index has a workload's records by time, as the recommended one.
+# Whether an index has the records of a workload by time, like the recommended one.
 HAS_TIME_INDEX = """
     SELECT EXISTS (
         SELECT
@@ -21,9 +21,9 @@ HAS_TIME_INDEX = """
         AND pg_get_indexdef(indexrelid, 2, true) = 'created_at'
     ) AS has_time_index"""
 
-# Subqueries that end with OFFSET 0 are computed once, where they stand, not wherever their columns are named.
+# OFFSET 0 makes PostgreSQL compute a subquery once, instead of at each use of its columns.
 
-# A step is one look into the index, whatever lies between.
+# Each step is one index lookup, however many records are in between.
 WORKLOADS = """
     (SELECT workload_uid FROM training_performance WHERE workload_uid IS NOT NULL ORDER BY workload_uid LIMIT 1)
     UNION ALL
@@ -37,8 +37,10 @@ WORKLOADS = """
         LIMIT 1
     ) AS next"""
 
-# The sources of a workload, likewise; those that are NULL come last.
-SOURCES = """
+
+def walk_sources(uid: str) -> str:
+    """Return the recursive query ``source`` of a workload's data sources, by the same steps; NULL is last."""
+    return f"""
     (
         SELECT data_source
         FROM training_performance
@@ -72,16 +74,16 @@ SOURCES = """
     ) AS next"""
 
 
-def _at_end(column: str, order: str, further: str = "") -> str:
+def _at_end(uid: str, column: str, order: str, extra: str = "") -> str:
     """Return the SQL for a column of the record at one end of the iterations of a source, also of NULL."""
 
     def select(of_source: str) -> str:
         return f"""(
                 SELECT {column}
                 FROM training_performance
-                WHERE training_performance.workload_uid = {{uid}}
+                WHERE training_performance.workload_uid = {uid}
                 AND training_performance.data_source {of_source}
-                AND iteration IS NOT NULL{further}
+                AND iteration IS NOT NULL{extra}
                 ORDER BY iteration {order}
                 LIMIT 1
             )"""
@@ -94,33 +96,36 @@ def _at_end(column: str, order: str, further: str = "") -> str:
 
 FINITE = """
                 AND isfinite(created_at)"""
-# Of a listing that goes on: its later pages show what was when the first was read.
+# Later pages of a list show the state at its first page.
 AS_OF = """
                 AND id <= %(as_of)s"""
 
 
-def _at_time(order: str, further: str = "") -> str:
+def _at_time(uid: str, order: str, extra: str = "") -> str:
+    """Return the SQL for the first or last time of a workload."""
     return f"""(
         SELECT created_at
         FROM training_performance
-        WHERE training_performance.workload_uid = {{uid}}
+        WHERE training_performance.workload_uid = {uid}
         AND created_at > '-infinity'
-        AND created_at < 'infinity'{further}
+        AND created_at < 'infinity'{extra}
         ORDER BY created_at {order}
         LIMIT 1
     )"""
 
 
-def _any_time(further: str = "") -> str:
+def _any_time(uid: str, extra: str = "") -> str:
     """Return the SQL for the time of any record, for a workload without iterations."""
     return f"""(
         SELECT created_at
         FROM training_performance
-        WHERE training_performance.workload_uid = {{uid}}
-        AND isfinite(created_at){further}
+        WHERE training_performance.workload_uid = {uid}
+        AND isfinite(created_at){extra}
         LIMIT 1
     )"""
 
+
+WORKLOAD_UID, ASKED_UID = "workload.workload_uid", "asked.workload_uid"
 
 SELECT_ACTIVITY = f"""
 /* lens_perf: select_activity */
@@ -141,14 +146,14 @@ newest AS (
 SELECT workload_uid, {TIMESTAMP} AS last_timestamp, (SELECT max(id) FROM training_performance) AS latest_id
 FROM (
     SELECT workload_uid, CASE
-        WHEN (SELECT has_time_index FROM probe) THEN {_at_time("DESC", AS_OF)}
+        WHEN (SELECT has_time_index FROM probe) THEN {_at_time(WORKLOAD_UID, "DESC", AS_OF)}
         ELSE coalesce(
             newest.created_at,
             (
-                WITH RECURSIVE source AS ({SOURCES})
-                SELECT max({_at_end("created_at", "DESC", FINITE + AS_OF)}) FROM source
+                WITH RECURSIVE source AS ({walk_sources(WORKLOAD_UID)})
+                SELECT max({_at_end(WORKLOAD_UID, "created_at", "DESC", FINITE + AS_OF)}) FROM source
             ),
-            {_any_time(AS_OF)}
+            {_any_time(WORKLOAD_UID, AS_OF)}
         )
     END AS created_at
     FROM workload
@@ -156,13 +161,13 @@ FROM (
     OFFSET 0
 ) AS activity
 ORDER BY last_timestamp DESC NULLS LAST, workload_uid COLLATE "C"
-""".format(uid="workload.workload_uid")
+"""
 
 
 def select_activity(transaction: Transaction, as_of: int) -> list[tuple[str, int | None, int]]:
-    """Return (uid, when it was last written in milliseconds, the table's latest id) of each workload, the latest first.
+    """Return (uid, last activity in milliseconds, the table's latest id) of each workload, the latest first.
 
-    Records with an id above ``as_of`` do not count as written. A workload that has no others comes last.
+    Records with an id above ``as_of`` are ignored. A workload with no others is last.
     """
     return transaction.fetch_all(SELECT_ACTIVITY, {"as_of": as_of})
 
@@ -177,21 +182,21 @@ FROM (
             SELECT count(*) FROM training_performance WHERE training_performance.workload_uid = asked.workload_uid
         ) AS records,
         CASE
-            WHEN (SELECT has_time_index FROM probe) THEN {_at_time("ASC")}
-            ELSE coalesce(found.created_at, {_any_time()})
+            WHEN (SELECT has_time_index FROM probe) THEN {_at_time(ASKED_UID, "ASC")}
+            ELSE coalesce(found.created_at, {_any_time(ASKED_UID)})
         END AS created_at
     FROM unnest(%(workload_uids)s::text[]) WITH ORDINALITY AS asked (workload_uid, place)
     CROSS JOIN LATERAL (
-        WITH RECURSIVE source AS ({SOURCES})
+        WITH RECURSIVE source AS ({walk_sources(ASKED_UID)})
         SELECT array_agg(data_source::text ORDER BY data_source) AS data_sources,
-            max({_at_end("iteration", "DESC")}) AS last_iteration,
-            min({_at_end("created_at", "ASC", FINITE)}) AS created_at
+            max({_at_end(ASKED_UID, "iteration", "DESC")}) AS last_iteration,
+            min({_at_end(ASKED_UID, "created_at", "ASC", FINITE)}) AS created_at
         FROM source
     ) AS found
     OFFSET 0
 ) AS detail
 ORDER BY place
-""".format(uid="asked.workload_uid")
+"""
 
 
 def select_details(transaction: Transaction, workload_uids: Sequence[str]) -> list[tuple[Any, ...]]:

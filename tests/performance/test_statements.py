@@ -1,12 +1,15 @@
 """Every statement is planned by every server the tests have, and with the indexes that clusters have."""
 
+import ast
 import re
 from contextlib import closing, suppress
+from pathlib import Path
 from typing import Any
 
 import psycopg2
 import pytest
 
+import lens_perf
 from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from lens_perf.performance import grouped_workload_queries, readiness, source_statement, workload_queries
@@ -190,3 +193,19 @@ def test_values_are_bound_never_spliced() -> None:
         lambda to: statements.select_ids(to, hostile, hostile, [(1, 2)], none=True),
     ):
         assert hostile not in record(ask).statement
+
+
+PACKAGE = Path(lens_perf.__file__).parent
+STATEMENT_MODULES = [
+    *sorted(PACKAGE.glob("**/*statement*.py")), *sorted(PACKAGE.glob("**/*queries.py")),
+    PACKAGE / "performance/schema.py", PACKAGE / "ingest/record_writer.py", PACKAGE / "clusters/transaction.py",
+]  # fmt: skip
+# The same statement runs on PostgreSQL and on a shard of Citus: the name of the table is chosen for each connection.
+CHOSEN_PER_CONNECTION = {PACKAGE / "performance/freshness/statements.py"}
+
+
+@pytest.mark.parametrize("module", STATEMENT_MODULES, ids=lambda module: str(module.relative_to(PACKAGE)))
+def test_what_is_read_is_what_runs(module: Path) -> None:
+    calls = [node.func for node in ast.walk(ast.parse(module.read_text("utf-8"))) if isinstance(node, ast.Call)]
+    used = {call.attr for call in calls if isinstance(call, ast.Attribute)} & {"format", "format_map", "replace"}
+    assert not used or module in CHOSEN_PER_CONNECTION

@@ -7,10 +7,12 @@ records, it takes the first in the index, because sorting could mean reading all
 from lens_perf.performance.columns.statements import RECORD_COLUMNS
 from lens_perf.performance.selection import Selection
 from lens_perf.performance.statements import COPY_FORMAT, RowSink, Transaction
-from lens_perf.performance.workload_queries import SOURCES
+from lens_perf.performance.workload_queries import walk_sources
 
-# One end of the iterations of a source, from the index alone.
-END = """
+
+def _at_end(order: str) -> str:
+    """Return the SQL for one end of the iterations of a source, from the index alone."""
+    return f"""
         SELECT iteration
         FROM training_performance
         WHERE workload_uid = %(workload_uid)s
@@ -20,15 +22,16 @@ END = """
         ORDER BY iteration {order}
         LIMIT 1"""
 
+
 COPY_PREVIEW = f"""
 /* lens_perf: copy_preview */
 COPY (
-    WITH RECURSIVE source AS ({SOURCES}),
+    WITH RECURSIVE source AS ({walk_sources("%(workload_uid)s")}),
     span AS MATERIALIZED (
         SELECT data_source, lowest.iteration AS first, highest.iteration::bigint - lowest.iteration AS width
         FROM source
-        CROSS JOIN LATERAL ({END.format(order="")}) AS lowest
-        CROSS JOIN LATERAL ({END.format(order="DESC")}) AS highest
+        CROSS JOIN LATERAL ({_at_end("")}) AS lowest
+        CROSS JOIN LATERAL ({_at_end("DESC")}) AS highest
         WHERE (%(data_source)s IS NULL OR data_source = %(data_source)s)
     ),
     probe AS (
@@ -56,7 +59,7 @@ COPY (
     WHERE workload_uid = %(workload_uid)s
     ORDER BY created_at, id
 ) TO STDOUT WITH {COPY_FORMAT}
-""".replace("{uid}", "%(workload_uid)s")
+"""
 
 
 def copy_preview(transaction: Transaction, selection: Selection, probes: int, sink: RowSink) -> None:

@@ -23,23 +23,6 @@ from lens_perf.performance.statements import (
 IS_NOT_WANDB = f"data_source::text IS DISTINCT FROM '{WANDB}'"
 IN_SERIALS = "(%(any_serial)s OR serial = ANY (%(serials)s::int[]))"
 
-COPY_NAMED_VALUES = f"""
-/* lens_perf: copy_named_values */
-COPY (
-    SELECT {{columns}}
-    FROM (
-        SELECT created_at, id, {{values}}, {TIMESTAMP} AS timestamp, iteration, {SOURCE_JSON} AS source_json, serial
-        {RECORDS}
-        AND {IN_RANGES}
-        AND {IN_IDS}
-        AND {IN_SERIALS}
-        AND ({{has_any}})
-        ORDER BY created_at, id
-    ) AS record
-    ORDER BY created_at, id
-) TO STDOUT WITH {COPY_FORMAT}
-"""
-
 
 def copy_named_values(
     transaction: Transaction,
@@ -51,15 +34,31 @@ def copy_named_values(
     with_serial: bool = False,
 ) -> None:
     """Copy the values of the metrics ``names`` of each record that has any, by time and id."""
-    values = [f"({_select_value(index, name)})::text AS value_{index}" for index, name in enumerate(names)]
-    statement = COPY_NAMED_VALUES.format(
-        columns=_list_columns(len(names), with_serial=with_serial),
-        # Below the sort, so that PostgreSQL's parallel workers do it.
-        values=", ".join(values),
-        has_any=" OR ".join(f"performance ? %(name_{index})s" for index in range(len(names))),
-    )
+    statement = _write_copy_named_values(names, with_serial=with_serial)
     bound = {f"name_{index}": name for index, name in enumerate(names)}
     transaction.copy_out(statement, {**selection.parameters(), **_bind_serials(serials), **bound}, sink)
+
+
+def _write_copy_named_values(names: Sequence[str], *, with_serial: bool) -> str:
+    values = ", ".join(f"({_select_value(index, name)})::text AS value_{index}" for index, name in enumerate(names))
+    has_any = " OR ".join(f"performance ? %(name_{index})s" for index in range(len(names)))
+    # The values are computed below the sort, so that PostgreSQL's parallel workers do it.
+    return f"""
+/* lens_perf: copy_named_values */
+COPY (
+    SELECT {_list_columns(len(names), with_serial=with_serial)}
+    FROM (
+        SELECT created_at, id, {values}, {TIMESTAMP} AS timestamp, iteration, {SOURCE_JSON} AS source_json, serial
+        {RECORDS}
+        AND {IN_RANGES}
+        AND {IN_IDS}
+        AND {IN_SERIALS}
+        AND ({has_any})
+        ORDER BY created_at, id
+    ) AS record
+    ORDER BY created_at, id
+) TO STDOUT WITH {COPY_FORMAT}
+"""
 
 
 def _select_value(index: int, name: str) -> str:
@@ -77,10 +76,27 @@ def _bind_serials(serials: Sequence[int]) -> dict[str, Any]:
     return {"any_serial": not serials, "serials": list(serials)}
 
 
-COPY_ITERATION_TIMES = f"""
+def copy_iteration_times(
+    transaction: Transaction,
+    selection: Selection,
+    sink: RowSink,
+    *,
+    serials: Sequence[int] = (),
+    with_serial: bool = False,
+) -> None:
+    """Copy ``iteration`` and ``target_iteration`` of the earliest record of each iteration, by iteration.
+
+    The ranges select among these records.
+    """
+    statement = _write_copy_iteration_times(with_serial=with_serial)
+    transaction.copy_out(statement, {**selection.parameters(), **_bind_serials(serials)}, sink)
+
+
+def _write_copy_iteration_times(*, with_serial: bool) -> str:
+    return f"""
 /* lens_perf: copy_iteration_times */
 COPY (
-    SELECT {{columns}}
+    SELECT {_list_columns(2, with_serial=with_serial)}
     FROM (
         SELECT iteration, iteration::text AS value_0, target::text AS value_1, {TIMESTAMP} AS timestamp,
             {SOURCE_JSON} AS source_json, serial
@@ -97,19 +113,3 @@ COPY (
     ORDER BY record.iteration
 ) TO STDOUT WITH {COPY_FORMAT}
 """
-
-
-def copy_iteration_times(
-    transaction: Transaction,
-    selection: Selection,
-    sink: RowSink,
-    *,
-    serials: Sequence[int] = (),
-    with_serial: bool = False,
-) -> None:
-    """Copy ``iteration`` and ``target_iteration`` of the earliest record of each iteration, by iteration.
-
-    The ranges select among these records.
-    """
-    statement = COPY_ITERATION_TIMES.format(columns=_list_columns(2, with_serial=with_serial))
-    transaction.copy_out(statement, {**selection.parameters(), **_bind_serials(serials)}, sink)
