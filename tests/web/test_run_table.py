@@ -77,7 +77,7 @@ def test_sorting_and_hiding(address: str, workloads: list[str]) -> None:
         wait_for_charts(page)
         names = page.locator("#runs tbody .name")
         expect(names).to_have_text([first, second])
-        heading = page.get_by_role("button", name="Iteration")
+        heading = page.locator("[data-key='sort iteration']")
         heading.click()
         heading.click()
         expect(names).to_have_text([second, first])

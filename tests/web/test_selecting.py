@@ -62,7 +62,7 @@ def test_searching_and_sorting(address: str, store: Store, uid: str) -> None:
         expect(page.locator("#workloads li")).to_have_count(3)
         page.get_by_role("button", name="Select all 3").click()
         expect(page.locator("#runs tbody tr")).to_have_count(3)
-        page.get_by_role("button", name="Clear").click()
+        page.get_by_role("button", name="Clear selection").click()
         expect(page.locator("#runs")).to_be_hidden()
 
 

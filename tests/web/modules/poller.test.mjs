@@ -45,6 +45,8 @@ test("a run is not asked about twice at once, and is due at once after hurry", a
   assert.deepEqual(schedule.due([run], 1000), []);
   schedule.hurry([run.key]);
   assert.deepEqual(schedule.due([run], 1000), [run]);
+  schedule.note([run], 1000);
+  assert.deepEqual(schedule.due([run], 2000), []);
 });
 
 test("each failure is followed by a longer pause, up to a minute", () => {

@@ -8,7 +8,7 @@ import { focusField, setUpKeys } from "./keys.js";
 import { MetricsPanel } from "./metrics_panel.js";
 import { Notifications } from "./notifications.js";
 import { setUpPanels } from "./panels.js";
-import { HIDDEN, LIST, METRICS, POINTS, PROGRESS, Retry, Schedule, repeat } from "./poller.js";
+import { HIDDEN, LIST, METRICS, POINTS, PROGRESS, Retry, SHORT_REST, Schedule, repeat } from "./poller.js";
 import { findEvents } from "./run_events.js";
 import { setUpRoving } from "./roving.js";
 import { RunStore } from "./run_store.js";
@@ -31,7 +31,7 @@ let grid = null;
 let reading = new AbortController();
 const series = new SeriesStore();
 const known = new RunStore(client);
-const points = new Schedule(POINTS);
+const points = new Schedule(POINTS, SHORT_REST);
 const progress = new Schedule(PROGRESS);
 const metrics = new Schedule(METRICS);
 const retry = new Retry();
@@ -109,10 +109,9 @@ async function loadCharts(runs, signal) {
   if (!runs.length) return;
   if (!view.metrics.length) await chooseMetrics(runs, signal);
   if (signal.aborted) return;
-  await points.ask(runs, () => series.load(runs, view, { signal, onPreview: () => signal.aborted || render() }));
+  await series.load(runs, view, { signal, onPreview: () => signal.aborted || render() });
   if (signal.aborted) return;
-  // What a poll costs does not depend on how long the first read took.
-  points.hurry(runs.map(({ key }) => key));
+  points.note(runs, Date.now());
   find("#charts").setAttribute("aria-busy", "false");
   render();
 }

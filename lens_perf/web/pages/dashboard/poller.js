@@ -1,7 +1,9 @@
 // When to ask about a run again: often while it runs, rarely once it has ended. No DOM.
 
-// A request that takes long is followed by a pause this many times as long: the database rests.
-const REST_FACTOR = 10;
+// A request that takes long is followed by a pause this many times as long: the database rests. What reads all of a
+// workload rests longer than what reads only what is new.
+const LONG_REST = 10;
+export const SHORT_REST = 3;
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 
@@ -15,8 +17,8 @@ export const HIDDEN = { running: MINUTE, stalled: MINUTE, ended: 10 * MINUTE, fi
 export const LIST = 30 * SECOND;
 
 export class Schedule {
-  constructor(pauses) {
-    this.pauses = pauses;
+  constructor(pauses, restFactor = LONG_REST) {
+    Object.assign(this, { pauses, restFactor });
     // By key of a run, when it was asked about and when that was answered.
     this.asked = new Map();
   }
@@ -28,7 +30,7 @@ export class Schedule {
       if (!last) return true;
       if (last.end === null) return false;
       const pause = last.isHurried ? 0 : pauses[state] ?? pauses.running;
-      return now >= last.end + Math.max(pause, REST_FACTOR * (last.end - last.begin));
+      return now >= last.end + Math.max(pause, this.restFactor * (last.end - last.begin));
     });
   }
 
@@ -49,6 +51,11 @@ export class Schedule {
         else this.asked.set(key, { begin, end: clock() });
       }
     }
+  }
+
+  /** Note that `runs` were read otherwise just now. */
+  note(runs, now) {
+    for (const { key } of runs) this.asked.set(key, { begin: now, end: now });
   }
 
   /** Make runs due as soon as the database has rested. */
