@@ -1,6 +1,6 @@
 """Reads training logs: finds out the dialect, and turns its lines into observations."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
@@ -21,6 +21,8 @@ TOO_LONG = f"lines of more than {LONGEST_MATCHED:,} characters, which are not re
 LEAST_REPORTS = 3
 # Lines that are read from one, as several processes may print without an end of line between.
 MOST_GLUED = 8
+# Lines that other processes may print between those of one report.
+MOST_BETWEEN = 3
 
 
 class DialectReader(Protocol):
@@ -136,9 +138,9 @@ class _LogReader:
     def take(self, chunk: bytes) -> Iterator[Observation]:
         """Yield what a chunk of whole lines reports."""
         starts, position = find_line_starts(chunk, self._markers), 0
-        read = 0
+        read, stops = 0, frozenset(starts)
         if self._open is not None:
-            position, read = self._read_following(self._open[0], chunk, 0)
+            position, read = self._read_following(self._open[0], chunk, 0, stops)
             yield from self._close(ended=position < len(chunk))
         for start in starts:
             if start < position:
@@ -148,7 +150,7 @@ class _LogReader:
             for before, text in split_overwritten(chunk[start:end]):
                 yield from self._take_text(text, before)
             if self._open is not None:
-                position, following = self._read_following(self._open[0], chunk, end + 1)
+                position, following = self._read_following(self._open[0], chunk, end + 1, stops)
                 read += following
                 yield from self._close(ended=position < len(chunk))
         _skip_noise(self._summary, chunk, starts, chunk.count(b"\n") - read)
@@ -190,16 +192,22 @@ class _LogReader:
         else:
             yield from self._reader.take(line, text)
 
-    def _read_following(self, line: Line, chunk: bytes, position: int) -> tuple[int, int]:
-        """Add the fields on the lines from ``position`` on to ``line``; return where they end, and how many."""
-        count = 0
-        while position < len(chunk):
-            end = chunk.find(b"\n", position)
-            fields = line.form.read_following(decode(chunk[position:end]), line.prefix)
+    def _read_following(self, line: Line, chunk: bytes, position: int, stops: Container[int]) -> tuple[int, int]:
+        """Add the fields on the lines from ``position`` on to ``line``; return where they end, and how many.
+
+        Other processes may print a few lines between them, but none that is among ``stops``.
+        """
+        count = between = 0
+        ahead = position
+        while ahead < len(chunk) and ahead not in stops and between <= MOST_BETWEEN:
+            end = chunk.find(b"\n", ahead)
+            fields = line.form.read_following(decode(chunk[ahead:end]), line.prefix)
+            ahead = end + 1
             if fields is None:
-                break
-            line.fields.extend(fields)
-            position, count = end + 1, count + 1
+                between += 1
+            else:
+                line.fields.extend(fields)
+                position, count, between = ahead, count + 1, 0
         return position, count
 
     def _close(self, *, ended: bool) -> Iterator[Observation]:

@@ -72,6 +72,8 @@ def test_lines_that_continue_a_report_are_labelled_as_it_is(label: str) -> None:
         lines += [
             f"2025-12-27 22:12:{step}.867\tnode-3:0\tolmo.train:990\tINFO\t[step={step}/10000,epoch=0]",
             f"    train/CrossEntropyLoss={step}.5   ",
+            "another process says something",
+            "  warnings.warn(",
             "    System/Peak GPU Memory (MB)=38,869",
             "2025-12-27 22:12:59.000\tnode-3:0\tolmo.train:991\tINFO\tset  a=1",
             "node-4 says    b=2",
