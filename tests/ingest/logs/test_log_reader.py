@@ -127,7 +127,7 @@ def test_what_cannot_be_understood_is_reported() -> None:
     }
     assert {reason: lost.count for reason, lost in summary.lost.items()} == {
         "iteration lines without fields, perhaps cut off": 1,
-        "pieces of the iteration line that are not fields": 1,
+        "parts of the iteration line that are not fields": 1,
     }
     assert any("lm loss: what?" in shown for shown in summary.format().splitlines())
 
