@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lens_perf.config import Settings
+from lens_perf.performance.memory import limit_memory
 from lens_perf.performance.patience import Patience
 from lens_perf.performance.payloads import (
     Available,
@@ -44,6 +45,7 @@ class PerformanceService:
     @cached_property
     def _readers(self) -> "CopyReaders":
         # Not before the first query: the engine's threads must not be started before a server forks.
+        limit_memory()
         from lens_perf.performance.copy_readers import CopyReaders  # noqa: PLC0415
 
         return CopyReaders(self._clusters, self._settings)

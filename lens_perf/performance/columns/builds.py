@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from lens_perf.errors import NO_THREAD, ClusterSaturatedError, CopyNotReadyError, DeadlineExceededError
 from lens_perf.performance.columns.manifest import CopyKey
+from lens_perf.performance.memory import release_memory
 
 # After a build that took too long, the next one is not begun for so long.
 PAUSE_SECONDS = 60.0
@@ -66,6 +67,7 @@ class Builds:
 
     def _end(self, key: CopyKey, build: Build, error: BaseException | None) -> None:
         build.error = error
+        release_memory()
         build.ended_at = time.monotonic()
         with self._lock:
             if self._builds.get(key) is build and not _must_pause(build):

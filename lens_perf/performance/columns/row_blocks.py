@@ -7,7 +7,7 @@ from typing import Self
 
 from lens_perf.errors import NO_THREAD, ClusterSaturatedError
 
-BLOCK_BYTES = 4 * 1024 * 1024
+BLOCK_BYTES = 2 * 1024 * 1024
 # A longer row is a block of its own.
 LONGEST_ROW = 1024 * 1024
 
