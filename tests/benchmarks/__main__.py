@@ -13,6 +13,7 @@ from lens_perf.demo.embedded_postgres import DEFAULT_VERSION, run_embedded_postg
 from tests.benchmarks import measurements
 from tests.benchmarks.answer_reader import WrongAnswerError
 from tests.benchmarks.building import BUILDING
+from tests.benchmarks.following import FOLLOWING
 from tests.benchmarks.gunicorn_process import run_gunicorn
 from tests.benchmarks.imports import IMPORTS
 from tests.benchmarks.measurements import Bench
@@ -21,7 +22,7 @@ from tests.benchmarks.polling import POLLING
 from tests.benchmarks.sampling import SAMPLING
 from tests.benchmarks.seed import Growth, seed
 
-MEASUREMENTS = {**measurements.MEASUREMENTS, **SAMPLING, **BUILDING, **POLLING, **IMPORTS}
+MEASUREMENTS = {**measurements.MEASUREMENTS, **SAMPLING, **BUILDING, **POLLING, **FOLLOWING, **IMPORTS}
 # A busy machine makes answers late, not wrong.
 DEADLINE_SECONDS = 600.0
 SETTINGS = """

@@ -67,7 +67,14 @@ def flip(path: Path, place: float) -> None:
     path.write_bytes(content)
 
 
+def date_back(path: Path) -> None:
+    """Make it a file of the layout before."""
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"2 polars", b"1 polars", 1).replace(b"LENSPRT2", b"LENSPRT1"))
+
+
 DAMAGES = {
+    "of another layout": date_back,
     "truncated": truncate,
     "empty": empty,
     "removed": Path.unlink,
