@@ -1,8 +1,9 @@
 """Remembers heavy queries, so that the next ones wait for a slot before they start."""
 
 import threading
-from collections import OrderedDict
 from collections.abc import Hashable
+
+from cachetools import LRUCache
 
 MOST_QUERIES = 512
 
@@ -12,15 +13,13 @@ class HeavyQueries:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._queries: OrderedDict[Hashable, None] = OrderedDict()
+        self._queries = LRUCache[Hashable, bool](MOST_QUERIES)
 
     def __contains__(self, query: Hashable) -> bool:
-        return query in self._queries
+        with self._lock:
+            return self._queries.get(query, False)
 
     def add(self, query: Hashable) -> None:
-        """Add a query, and remove the oldest if there are too many."""
+        """Add a query, and remove the one used least recently if there are too many."""
         with self._lock:
-            self._queries[query] = None
-            self._queries.move_to_end(query)
-            if len(self._queries) > MOST_QUERIES:
-                self._queries.popitem(last=False)
+            self._queries[query] = True

@@ -13,8 +13,6 @@ WANDB_METADATA_FIELDS = ("step", "run_id", "source", "history", "created_at", "u
 NON_FINITE = ("NaN", "Infinity", "-Infinity")
 NON_FINITE_TEXTS = frozenset(json.dumps(each).encode() for each in NON_FINITE)
 
-# The least number that float64 rounds to infinity: half a step above the largest finite one.
-FLOAT64_LIMIT = 2**1024 - 2**970
 # JSONB writes a number without exponent, so one of up to 308 characters is below 1e308.
 SURELY_FINITE_LENGTH = 308
 

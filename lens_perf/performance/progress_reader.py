@@ -2,11 +2,11 @@
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import replace
 
 import polars as pl
+from cachetools import LRUCache
 
 from lens_perf.performance.columns.workload_copy import WorkloadCopy
 from lens_perf.performance.patience import Patience
@@ -38,7 +38,7 @@ class ProgressReader:
     def __init__(self, copies: WorkloadCopies) -> None:
         self._copies = copies
         self._lock = threading.Lock()
-        self._facts: OrderedDict[Key, ProgressFacts] = OrderedDict()
+        self._facts = LRUCache[Key, ProgressFacts](MOST_KEPT)
 
     def read(
         self, cluster: str | None, selection: Selection, patience: Patience, now_seconds: float | None = None
@@ -66,8 +66,6 @@ class ProgressReader:
             known = _compute(copy, data_source, patience)
             with self._lock:
                 self._facts[key] = known
-                if len(self._facts) > MOST_KEPT:
-                    self._facts.popitem(last=False)
         return known
 
 

@@ -10,7 +10,6 @@ import google_crc32c
 import orjson
 import polars as pl
 
-from lens_perf.performance.columns.change_log import ChangeLog
 from lens_perf.performance.columns.field_stats import FieldStats
 from lens_perf.performance.columns.part_files import DamagedPartError
 
@@ -76,7 +75,6 @@ class Manifest:
     sources: Mapping[str | None, int] = field(default_factory=dict)
     fields: Mapping[tuple[Any, ...], FieldStats] = field(default_factory=dict)
     left_out: Sequence[str] = ()
-    changes: ChangeLog = field(default_factory=ChangeLog)
     written_at: float = 0.0
 
     @cached_property
@@ -101,7 +99,6 @@ class Manifest:
                 "sources": list(self.sources.items()),
                 "fields": write_fields(self.fields),
                 "left_out": list(self.left_out),
-                "changes": self.changes.write(),
                 "written_at": self.written_at,
             },
             default=tuple,  # named tuples
@@ -125,7 +122,6 @@ class Manifest:
             sources=dict(values["sources"]),
             fields=parse_fields(values["fields"]),
             left_out=values["left_out"],
-            changes=ChangeLog.parse(values["changes"]),
             written_at=values["written_at"],
         )
 

@@ -1,8 +1,9 @@
 """The manifests that this process has read lately, so that an unchanged one costs a stat."""
 
 import threading
-from collections import OrderedDict
 from pathlib import Path
+
+from cachetools import LRUCache
 
 from lens_perf.performance.columns.manifest import Manifest
 from lens_perf.performance.columns.part_files import DamagedPartError
@@ -19,7 +20,7 @@ class ManifestCache:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._manifests: OrderedDict[Path, tuple[Identity, Manifest]] = OrderedDict()
+        self._manifests = LRUCache[Path, tuple[Identity, Manifest]](MOST_FIELDS, _count_fields)
 
     def load(self, path: Path) -> Manifest | None:
         """Return the manifest in ``path``, None where there is none, or none that can be read."""
@@ -27,9 +28,8 @@ class ManifestCache:
             identity = _identify(path)
             with self._lock:
                 known = self._manifests.get(path)
-                if known is not None and known[0] == identity:
-                    self._manifests.move_to_end(path)
-                    return known[1]
+            if known is not None and known[0] == identity:
+                return known[1]
             manifest = Manifest.parse(path.read_bytes())
         except (OSError, DamagedPartError):
             return None
@@ -47,11 +47,11 @@ class ManifestCache:
     def _keep(self, path: Path, identity: Identity, manifest: Manifest) -> None:
         with self._lock:
             self._manifests[path] = identity, manifest
-            self._manifests.move_to_end(path)
-            fields = sum(len(each.fields) for _, each in self._manifests.values())
-            while fields > MOST_FIELDS and len(self._manifests) > 1:
-                _, (_, dropped) = self._manifests.popitem(last=False)
-                fields -= len(dropped.fields)
+
+
+def _count_fields(known: tuple[Identity, Manifest]) -> int:
+    """Return what a manifest counts; one of more fields than there is room for takes all of it."""
+    return min(MOST_FIELDS, 1 + len(known[1].fields))
 
 
 def _identify(path: Path) -> Identity:

@@ -79,12 +79,15 @@ class PartList:
         """Open a part. Raises DamagedPartError."""
         return self._store.open_part(part)
 
-    def remove(self, ids: Ids) -> None:
-        """Take the records with ``ids``, sorted, out."""
+    def remove(self, ids: Ids) -> bool:
+        """Remove the records with ``ids``, which are sorted; return whether there were any."""
+        has_any = False
         for part, found in self.find(ids):
+            has_any = True
             frame = self.open(part).read()
             kept = drop_empty_columns(frame.filter(~np.isin(frame["id"].to_numpy(), found)))
             self._replace(part, split(kept) if len(kept) else ())
+        return has_any
 
     def insert(self, frame: pl.DataFrame) -> None:
         """Put the records of ``frame`` in, which are in order and have ids that no part has."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from lens_perf.performance.columns.change_log import ChangeLog
 from lens_perf.performance.columns.changed_records import find_identical
 from lens_perf.performance.columns.manifest import MOST_NAMES_LEFT_OUT, CopyKey, Manifest
 from lens_perf.performance.columns.part_files import DamagedPartError
@@ -18,10 +17,6 @@ from lens_perf.performance.columns.record_reader import RecordReader
 from lens_perf.performance.columns.row_blocks import RowBlocks
 from lens_perf.performance.columns.source import Changes, SourceSnapshot
 from lens_perf.performance.columns.stores import Store
-from lens_perf.performance.freshness.pairs import Pair, Pairs
-
-# More pairs than this are not listed in the log of changes.
-MOST_PAIRS = 5_000
 
 
 @dataclass(frozen=True)
@@ -58,7 +53,7 @@ class Refresher:
 
 
 class _Work:
-    """One refresh: the parts as they change, and which pairs of data source and iteration changed."""
+    """One refresh: the parts as they change, and whether they do."""
 
     def __init__(self, refresher: Refresher, before: Manifest | None, records: int | None) -> None:
         self._refresher = refresher
@@ -69,7 +64,7 @@ class _Work:
         self._reader = RecordReader(refresher.check, refresher.most_fields, known)
         self._builder = PartBuilder()
         self._seen: list[Ids] = []
-        self._pairs: set[Pair] | None = set() if before else None
+        self._has_changed = before is None
         self._rows = 0
 
     def copy(self, snapshot: SourceSnapshot, ids: Sequence[int] | None) -> None:
@@ -95,8 +90,8 @@ class _Work:
             if len(identical):
                 frame = frame.filter(~np.isin(frame["id"].to_numpy(), identical))
             self._take_out(np.setdiff1d(ids, identical))
-            self._note(frame)
         if len(frame):
+            self._has_changed = True
             self.parts.insert(frame)
 
     def apply(self, snapshot: SourceSnapshot, changes: Changes) -> None:
@@ -114,27 +109,15 @@ class _Work:
                 raise DamagedPartError
 
     def _take_out(self, ids: Ids) -> None:
-        for part, found in self.parts.find(ids):
-            if self._pairs is not None:
-                rows = self.parts.open(part).read(["id", "data_source", "iteration"])
-                self._note(rows.filter(np.isin(rows["id"].to_numpy(), found)))
-        self.parts.remove(ids)
-
-    def _note(self, frame: pl.DataFrame) -> None:
-        if self._pairs is not None:
-            changed = frame.select("data_source", "iteration").unique().head(MOST_PAIRS + 1)
-            self._pairs |= set(changed.iter_rows())
-            if len(self._pairs) > MOST_PAIRS:
-                self._pairs = None
+        self._has_changed |= self.parts.remove(ids)
 
     def finish(self, known: Manifest | None, checkpoint: str) -> Manifest:
         """Return the manifest."""
         before = self._before
-        if before is not None and self._pairs is not None and not self._pairs:
+        if before is not None and not self._has_changed:
             return replace(before, checkpoint=checkpoint, written_at=time.time())
         generation = known.generation + 1 if known else 1
         statistics = self._merge()
-        changes = ChangeLog() if before is None else before.changes
         left_out = {*(before.left_out if before else ()), *self._reader.left_out}
         return Manifest(
             key=self._refresher.key,
@@ -145,7 +128,6 @@ class _Work:
             sources=statistics.sources,
             fields=statistics.fields,
             left_out=sorted(left_out)[:MOST_NAMES_LEFT_OUT],
-            changes=changes.add(generation, None if self._pairs is None else Pairs.of(self._pairs)),
             written_at=time.time(),
         )
 

@@ -14,7 +14,6 @@ from lens_perf.performance.columns.part_files import PartFile
 from lens_perf.performance.columns.part_samples import PartSamples
 from lens_perf.performance.columns.part_writer import read_statistics
 from lens_perf.performance.columns.rest import expand_rest
-from lens_perf.performance.freshness.pairs import Pairs
 
 
 class WorkloadCopy:
@@ -25,38 +24,14 @@ class WorkloadCopy:
     """
 
     def __init__(self, manifest: Manifest, files: Sequence[PartFile]) -> None:
-        self._manifest = manifest
         self._files = files
         self.parts = [CopyPart(*each) for each in zip(manifest.parts, files, strict=True)]
         self.history = manifest.history
         self.generation = manifest.generation
         self.records = manifest.records
-        self.size = manifest.size
         self.sources: Mapping[str | None, int] = manifest.sources
         self.fields = cast("Mapping[tuple[str | None, str], FieldStats]", manifest.fields)
         self.left_out = manifest.left_out
-
-    @property
-    def first_created_us(self) -> int | None:
-        """The time of the first record that has one."""
-        return next((part.first[1] for part in self._manifest.parts if not part.first[0]), None)
-
-    @property
-    def last_created_us(self) -> int | None:
-        """The time of the last record that has one."""
-        return next((part.last[1] for part in reversed(self._manifest.parts) if not part.last[0]), None)
-
-    @property
-    def iterations(self) -> tuple[int, int] | None:
-        """The least and the greatest iteration, None where no record has one."""
-        bounds = [part.iterations for part in self._manifest.parts if part.iterations]
-        return (min(each[0] for each in bounds), max(each[1] for each in bounds)) if bounds else None
-
-    def changes_since(self, generation: int, history: str) -> Pairs | None:
-        """Return the pairs (data source, iteration) that changed since an earlier state; None where that is unknown."""
-        if history != self.history:
-            return None
-        return self._manifest.changes.since(generation, self.generation)
 
     def read_attempts(self) -> Mapping[tuple[str | None, str, int | None], FieldStats]:
         """Return the statistics by (data source, field, serial), from what each part knows of its attempts."""

@@ -16,8 +16,6 @@ from lens_perf.performance.columns.times import to_milliseconds
 from lens_perf.performance.points.point_count import PointCount
 from lens_perf.performance.points.spool import PointBody, Spool
 
-# Rows of one frame that is written to the file.
-ROWS = 2**15
 SCHEMA: Mapping[str, type[pl.DataType]] = {
     "metric_name": pl.String,
     "value": pl.Float64,

@@ -1,8 +1,6 @@
 """Facts about a workload's progress that depend only on its records."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -60,18 +58,3 @@ class ProgressFacts:
     longest_wait: float | None = None
     attempts: tuple[Attempt, ...] = ()
     non_finite: tuple[NonFiniteMetric, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the facts as JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, written: Mapping[str, Any]) -> "ProgressFacts":
-        """Return the facts that ``to_json`` wrote. Raises TypeError or KeyError for anything else."""
-        pace = written["pace"]
-        return replace(
-            cls(**written),
-            pace=None if pace is None else tuple(pace),
-            attempts=tuple(Attempt(**each) for each in written["attempts"]),
-            non_finite=tuple(NonFiniteMetric(**each) for each in written["non_finite"]),
-        )

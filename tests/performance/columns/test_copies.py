@@ -36,10 +36,6 @@ def check(columns: Columns, source: FakeSource) -> None:
         for record in source.records.values():
             counts[record.data_source] = counts.get(record.data_source, 0) + 1
         assert copy.sources == counts
-        times = [record.created_us for record in source.records.values() if record.created_us is not None]
-        assert (copy.first_created_us, copy.last_created_us) == ((min(times), max(times)) if times else (None, None))
-        iterations = [record.iteration for record in source.records.values() if record.iteration is not None]
-        assert copy.iterations == ((min(iterations), max(iterations)) if iterations else None)
 
 
 def plain(stats: Any) -> list[Any]:
@@ -228,17 +224,3 @@ def test_ten_new_records_rewrite_no_large_part(columns: Columns) -> None:
         check(columns, source)
         assert before <= {path.name for path in columns.root.glob("*/*.part")}
     assert len(list(columns.root.glob("*/*.part"))) < 10
-
-
-def test_what_changed_since_a_generation(columns: Columns) -> None:
-    source = FakeSource(unsettled=[1, 2])
-    source.change([Record(1, 1, 1, 0, "log", {"a": "1"}), Record(2, 2, 2, 0, "wandb", {"a": "1"})])
-    with columns.open(KEY, source, time.monotonic() + DEADLINE) as first:
-        pass
-    source.change([Record(3, 2, 7, 0, "log", {"a": "1"})], [2])
-    with columns.open(KEY, source, time.monotonic() + DEADLINE) as second:
-        changed = second.changes_since(first.generation, first.history)
-        assert changed is not None
-        assert set(changed) == {("log", 7), ("wandb", 2)}
-        assert second.changes_since(0, first.history) is None
-        assert second.changes_since(first.generation, "another") is None
