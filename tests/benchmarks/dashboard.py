@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import psycopg2
-from playwright.sync_api import Browser, CDPSession, Page, expect, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, Response, expect, sync_playwright
 from playwright.sync_api import TimeoutError as LateError
 
 from lens_perf.demo.embedded_postgres import run_embedded_postgres
@@ -92,7 +92,7 @@ def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--long", type=int, default=2, help="how many runs are longer")
     parser.add_argument("--long-iterations", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=5, help="loads that the medians are of")
-    parser.add_argument("--polls", type=int, default=1200, help="of the hour, one every three seconds")
+    parser.add_argument("--minutes", type=int, default=60, help="that are followed, by a faster clock")
     return parser.parse_args(arguments)
 
 
@@ -188,35 +188,40 @@ def _read_pss(pid: int) -> float:
     return next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("Pss:"))
 
 
-def measure_following(browser: Browser, address: str, dsn: str, runs: Sequence[Run], polls: int) -> None:
-    """Print the heap while polls follow each other; before each, every run has three new records."""
+def measure_following(browser: Browser, address: str, dsn: str, runs: Sequence[Run], minutes: int) -> None:
+    """Print the memory while the page follows all runs: of each minute, 60 records of each run at once."""
     page = browser.new_page(viewport={"width": 1440, "height": 900}, bypass_csp=True)
     page.clock.install()
     page.add_init_script(WATCH)
     view = urlencode([*(("w", f"bench/{run.uid}") for run in runs), *(("m", name) for name in METRICS)])
     page.goto(f"{address}/lens/#{view}")
+    page.clock.run_for(1000)
     expect(page.locator("figure.chart").first).to_be_visible()
-    page.wait_for_function("document.querySelector('#charts').ariaBusy === 'false'", timeout=120_000, polling=100)
+    expect(page.locator("#charts")).to_have_attribute("aria-busy", "false", timeout=120_000)
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable")
     print(f"at the beginning: heap {read_heap(session):.1f} MB, process {read_renderer(browser):.0f} MB", flush=True)
-    began = time.monotonic()
-    missed = 0
+    late = 0
     with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
         connection.autocommit = True
-        for poll in range(1, polls + 1):
-            add_records(cursor, [(run.uid, run.iterations + 3 * poll - 2, run.iterations + 3 * poll) for run in runs])
+        for minute in range(1, minutes + 1):
+            add_records(
+                cursor, [(run.uid, run.iterations + 60 * minute - 59, run.iterations + 60 * minute) for run in runs]
+            )
             try:
-                with page.expect_response(lambda response: "/metrics/data" in response.url, timeout=10_000) as answered:
-                    page.clock.run_for(3000)
-                answered.value.finished()
+                with page.expect_response(_has_changes, timeout=15_000):
+                    page.clock.run_for(60_000)
             except LateError:
-                missed += 1
-            if poll % max(1, polls // 6) == 0:
+                late += 1
+            if minute % max(1, minutes // 4) == 0:
                 heap, process = read_heap(session), read_renderer(browser)
-                print(f"after {poll * 3 / 60:.1f} min: heap {heap:.1f} MB, process {process:.0f} MB", flush=True)
-    print(f"followed {polls} polls in {time.monotonic() - began:.0f} s, {missed} without an answer in time", flush=True)
+                print(f"after {minute} min: heap {heap:.1f} MB, process {process:.0f} MB", flush=True)
+    print(f"followed {minutes} min, {late} of them without changes in time", flush=True)
     page.close()
+
+
+def _has_changes(response: Response) -> bool:
+    return response.request.method == "POST" and response.url.endswith("/metrics/data")
 
 
 def main() -> int:
@@ -241,7 +246,7 @@ def main() -> int:
             open_runs(page, address, runs)
             measure_frames(browser, page, 10)
             page.close()
-            measure_following(browser, address, dsn, runs, options.polls)
+            measure_following(browser, address, dsn, runs, options.minutes)
             browser.close()
     return 0
 
