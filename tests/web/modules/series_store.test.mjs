@@ -186,6 +186,17 @@ test("the names of metrics come from a small preview", async () => {
   assert.deepEqual([...await store.listMetrics([], signal)], []);
 });
 
+test("a failed request is remembered until the next one is answered", async () => {
+  const store = new SeriesStore();
+  const { fetch } = globalThis;
+  globalThis.fetch = () => Promise.reject(new TypeError("refused"));
+  await assert.rejects(load(store));
+  assert.equal(store.isFailed, true);
+  globalThis.fetch = fetch;
+  await load(store);
+  assert.equal(store.isFailed, false);
+});
+
 test("runs that leave the view are forgotten", async () => {
   const store = new SeriesStore();
   await load(store);

@@ -102,7 +102,7 @@ export class Chart {
     const held = visible.flatMap((run) => this.names.flatMap((name) => this.store.seriesOf(run.key, name)));
     return explainEmpty(this.names, held, {
       ...this.view, hasRuns: this.runs.length > 0, isAnyVisible: visible.length > 0, isZoomed: this.view.xRange !== null,
-      warnings: this.store.warnings, isLoading: visible.some(({ key }) => !this.store.isRead(key, this.names)),
+      warnings: this.store.warnings, isFailed: this.store.isFailed, isLoading: visible.some(({ key }) => !this.store.isRead(key, this.names)),
     });
   }
 

@@ -36,14 +36,14 @@ export function paint(ctx, { lines, restarts, nonFinite }, frame, { highlighted 
   for (const line of [...lines].sort((one, other) => isFaint(other) - isFaint(one))) {
     const alpha = isFaint(line) ? 0.15 : 1;
     paintLine(ctx, line, line, frame, line.trend ? alpha * 0.28 : alpha, line.trend ? 1 : 1.6);
-    if (line.trend) paintLine(ctx, line.trend, line, frame, alpha, 2);
+    if (line.trend) paintLine(ctx, line.trend, line, frame, alpha, 2, true);
   }
   paintNonFinite(ctx, nonFinite, frame, bad);
   ctx.restore();
 }
 
 /** Paint the points of a line in the colour and dash of `style`: from `kept` on as discarded, across gaps dotted. */
-function paintLine(ctx, { x, y, gaps, kept }, style, frame, alpha, width) {
+function paintLine(ctx, { x, y, gaps, kept }, style, frame, alpha, width, isTrend = false) {
   const [first, after] = findWithin(x, frame.xRange);
   const [begin, end] = [Math.max(0, first - 1), Math.min(x.length, after + 1)];
   ctx.strokeStyle = ctx.fillStyle = style.colour;
@@ -56,7 +56,7 @@ function paintLine(ctx, { x, y, gaps, kept }, style, frame, alpha, width) {
     setDash(ctx, dash, frame);
     const lone = strokeSegments(ctx, x, y, from, to, breaks, frame);
     setDash(ctx, [], frame);
-    const marked = to - from <= FEW_POINTS ? range(from, to) : lone;
+    const marked = !isTrend && after - first <= FEW_POINTS ? range(from, to) : lone;
     for (const index of marked) paintMarker(ctx, frame.toX(x[index]), frame.toY(y[index]), width * 1.5 * frame.ratio);
   }
   ctx.globalAlpha = alpha * 0.6;

@@ -100,6 +100,7 @@ async function load() {
     if (error.name === "AbortError") return;
     retry.fail(Date.now());
     report("view", error, load);
+    render();
   } finally {
     if (!signal.aborted) find("#charts").setAttribute("aria-busy", "false");
   }

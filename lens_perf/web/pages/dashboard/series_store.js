@@ -34,6 +34,8 @@ export class SeriesStore {
     this.points = 800;
     this.scope = "";
     this.isStale = false;
+    // Whether the last request for full series was answered with an error.
+    this.isFailed = false;
     // What kept runs from being answered, such as a copy that is being built: `{cluster, workload_uid, message}`.
     this.warnings = [];
   }
@@ -62,7 +64,7 @@ export class SeriesStore {
     const most = this.choosePoints(runs, names.length, points);
     const scope = JSON.stringify([axisOf(view), AXES.includes(view.axis) && view.xRange, view.axis === "relative_time" && view.xRange !== null, most]);
     if (this.isStale || scope !== this.scope) for (const held of this.held.values()) held.names = new Set();
-    [this.scope, this.isStale, this.warnings] = [scope, false, []];
+    [this.scope, this.isStale, this.warnings, this.isFailed] = [scope, false, [], false];
     for (const page of divide(findPages(runs, names, this.held), view)) {
       const preview = this.loadPreview(page, view, signal, onPreview);
       await Promise.all([preview, this.loadPage(page, view, most, signal)]);
@@ -92,7 +94,10 @@ export class SeriesStore {
 
   async loadPage({ runs, names }, view, most, signal) {
     const query = [...describe(runs, names, { axis: axisOf(view) }), ...findRange(view, runs), ["max_points", most], ["after", ""]];
-    const answer = await request(query, signal);
+    const answer = await request(query, signal).catch((error) => {
+      this.isFailed = error.name !== "AbortError";
+      throw error;
+    });
     if (signal.aborted) return;
     this.warnings.push(...answer.warnings);
     for (const told of answer.workloads) {
