@@ -1,4 +1,4 @@
-"""Pages name files that exist, and explain messages that the package has."""
+"""Pages have one line length, name files that exist, and explain messages that the package has."""
 
 import re
 from pathlib import Path
@@ -8,6 +8,7 @@ import pytest
 from tests.documented.blocks import PAGES, ROOT
 from tests.wording.public_text import list_messages
 
+LINE_LENGTH = 120
 ALL_PAGES = (*PAGES, ROOT / "CHANGES.rst")
 TROUBLESHOOTING = ROOT / "docs/troubleshooting.rst"
 # Of the project: a path with a directory of its own, or a file beside README.rst.
@@ -15,6 +16,12 @@ REPOSITORY_PATH = re.compile(r"``((?:config|docs|tests|lens_perf)/[\w./@-]+|[A-Z
 # Of the reader's machine, or made by a command.
 OTHER_FILES = re.compile(r"docs/_build/|tokens\.toml|lens_perf\.toml$|dist/|pages/vendor|lens_perf/columns$")
 MESSAGE = re.compile(r"^(``.+)$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", ALL_PAGES, ids=lambda page: page.name)
+def test_one_line_length(page: Path) -> None:
+    lines = page.read_text("utf-8").splitlines()
+    assert [number for number, line in enumerate(lines, 1) if len(line) > LINE_LENGTH] == []
 
 
 @pytest.mark.parametrize("page", ALL_PAGES, ids=lambda page: page.name)
