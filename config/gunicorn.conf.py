@@ -14,39 +14,39 @@ from lens_perf.config import load_settings
 from lens_perf.errors import ConfigError
 from lens_perf.instrumentation import request_log, shared_memory, shared_values
 
-# Made by the master, inherited by its workers: whichever is asked for /metrics shows the numbers of all.
+# Allocated by the master and inherited by its workers: each worker's /metrics shows the sums.
 metrics_memory = shared_memory.open_shared_memory()
 
 # gunicorn's own status for a server that cannot start.
 REFUSED = 3
 
-# A request waits for a database far more than it computes: threads for the waiting, processes for computing. This is
-# gthread, but a request that is still arriving holds no thread, and probes have threads of their own.
+# Requests wait for databases more than they compute: threads for waiting, processes for computing. This is gthread, but
+# a request that is still arriving occupies no thread, and probes have their own threads.
 worker_class = "lens_perf.serving.worker.Worker"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = int(os.environ.get("LENS_PERF_HTTP_THREADS", "8"))
 
-# Loading before the fork shares memory; no connection is open by then, each worker opens its own.
+# Loading before the fork shares memory; connections are opened later, by each worker.
 preload_app = True
 
-# The longest request line gunicorn can allow: hundreds of metric names. More go into the body of a POST.
+# The longest request line that gunicorn allows: hundreds of metric names. Longer lists fit into the body of a POST.
 limit_request_line = 8190
 
-# Longer than nginx keeps its upstream connections, so that the side that closes first is never the one that answers.
+# Longer than nginx keeps upstream connections, so that gunicorn never closes one on which a request arrives.
 keepalive = 75
 
-# A worker told to stop finishes what it has begun: limits.deadline_seconds (30), and the waits before it.
+# A stopping worker finishes its requests: limits.deadline_seconds (30) plus waiting.
 graceful_timeout = 35
 
-# Nothing but requests is served: no control socket.
+# No control socket.
 control_socket_disable = True
 
-# Who stands in front is the service's own setting, http.trusted_proxies: no header is believed here, whoever sends it.
+# The service's own setting http.trusted_proxies decides which headers to trust: gunicorn trusts none.
 forwarded_allow_ips = ""
 secure_scheme_headers: dict[str, str] = {}
 forwarder_headers = ""
 
-# One JSON object a line: the service writes one for each request, on stdout; gunicorn's own words go to stderr.
+# One JSON object per line: the service logs requests to stdout; gunicorn's own messages go to stderr.
 accesslog = None
 
 
@@ -84,7 +84,7 @@ def on_starting(server: Arbiter) -> None:
     try:
         objection = find_objection(server.cfg.address, load_settings())
     except ConfigError:
-        return  # told when the application is loaded
+        return  # reported when the application is loaded
     if objection:
         sys.stderr.write(f"lens_perf: {objection}\n")
         sys.exit(REFUSED)

@@ -88,8 +88,10 @@ def test_the_example_shows_every_setting_with_its_default() -> None:
 
 def make_targets() -> Mapping[str, str]:
     """Return what ``make help`` says of each target."""
-    told = subprocess.run(["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return dict(line.split(None, 1) for line in told.splitlines())
+    listed = subprocess.run(
+        ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    return dict(line.split(None, 1) for line in listed.splitlines())
 
 
 def test_make_without_a_target_lists_the_targets() -> None:
@@ -165,7 +167,7 @@ def test_every_endpoint_parameter_and_status_is_documented(client: FlaskClient) 
 
 def test_no_file_names_the_machine_it_was_written_on() -> None:
     if not (ROOT / ".git").exists():
-        pytest.skip("not a checkout: git tells which files are the project's")
+        pytest.skip("not a checkout: git lists the project's files")
     # Written so that it does not find itself.
     private = re.compile(r"/(?:work|root|opt|home|Users)/|/tmp[/]v|index[-]url|find[-]links|p[y]pi")
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout

@@ -81,9 +81,9 @@ def test_the_published_schema(tmp_path: Path, name: str) -> None:
 def test_the_schema_refuses_what_is_misspelt(unasked: Dashboard, tmp_path: Path) -> None:
     unasked.model["panels"][1]["options"]["cellHeight"] = "tiny"
     unasked.model["refreshed"] = "10s"
-    told = check_schema(unasked.model, tmp_path)
-    assert "tiny" in told
-    assert "refreshed" in told
+    reported = check_schema(unasked.model, tmp_path)
+    assert "tiny" in reported
+    assert "refreshed" in reported
 
 
 def test_the_data_source_that_is_provisioned(unasked: Dashboard, tmp_path: Path) -> None:

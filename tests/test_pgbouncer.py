@@ -69,7 +69,7 @@ SHOWN = "transaction_read_only", "statement_timeout", "work_mem", "client_connec
 
 
 def show_limits(dsn: str) -> tuple[int, list[str]]:
-    """Return the backend that answers, and what holds there for whoever comes next."""
+    """Return the backend that answers, and its session state for the next client."""
     with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
         connection.autocommit = True
         cursor.execute("SELECT pg_backend_pid(), " + ", ".join(f"current_setting('{name}')" for name in SHOWN))

@@ -111,7 +111,7 @@ HEADERS = {
         head(b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"),
         [200, 200],
     ),
-    # Neither is believed, for gunicorn is told to believe nobody.
+    # Neither is trusted, because gunicorn's settings trust no proxy.
     "path of another": (head(b"PATH_INFO: /nowhere\r\nSCRIPT_NAME: /evil\r\n"), [200, 200]),
     "two schemes": (head(b"X-Forwarded-Proto: https\r\nX-Forwarded-Protocol: http\r\n"), [200, 200]),
     "range": (head(b"Range: bytes=0-1\r\n"), [200, 200]),

@@ -164,11 +164,11 @@ class _Assembler:
         self._without_iteration = 0
 
     def _merge(self, record: _OpenRecord, observation: Observation) -> None:
-        told, counts = record.performance, self._summary.metrics
+        reported, counts = record.performance, self._summary.metrics
         for name, value in observation.performance.items():
-            if name in told:
+            if name in reported:
                 continue
-            told[name] = value
+            reported[name] = value
             record.changed = True
             if name not in self._metadata:
                 # Not update(), which takes three times as long for few names.

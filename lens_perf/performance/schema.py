@@ -61,7 +61,7 @@ SELECT to_regclass('training_performance') IS NOT NULL
 
 
 def has_table(connection: Connection) -> bool:
-    """Tell whether the table is there."""
+    """Return whether the table exists."""
     with connection.cursor() as cursor:
         cursor.execute(SELECT_TABLE)
         (found,) = cursor.fetchone() or (False,)
@@ -75,7 +75,7 @@ SELECT has_table_privilege('training_performance', 'SELECT')
 
 
 def can_read_table(connection: Connection) -> bool:
-    """Tell whether the role may read the table, which must exist."""
+    """Return whether the role may read the table, which must exist."""
     with connection.cursor() as cursor:
         cursor.execute(SELECT_TABLE_READABLE)
         (readable,) = cursor.fetchone() or (False,)

@@ -117,8 +117,8 @@ def test_metric_and_log_say_that_the_file_is_bad(served: Served, path: Path) -> 
     # No request but the scrape is needed to notice.
     wait_until(lambda: value_of(served.get("/metrics").text, "lens_perf_token_file_unreadable") == 1)
     lines = [strict_json(line) for line in served.errors.read_text("ascii").splitlines()[already:]]
-    told = [(line["level"], line["message"]) for line in lines if line["logger"] == "lens_perf.access.current_tokens"]
+    logged = [(line["level"], line["message"]) for line in lines if line["logger"] == "lens_perf.access.current_tokens"]
     assert (
         "ERROR",
         f"{path}: is not valid TOML; its last valid content is used until it can be read",
-    ) in told
+    ) in logged

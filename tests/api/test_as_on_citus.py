@@ -104,7 +104,7 @@ def check(sent: list[str]) -> None:
 
 
 def without_time(response: Any) -> Any:
-    """Return the fields of an answer but for those that tell when it was given."""
+    """Return the fields of an answer except those that depend on the time."""
     answer = response.get_json(silent=True)
     if answer is None:
         return response.data

@@ -1,4 +1,4 @@
-"""One question, several forms: lines, CSV and columns tell the same data points as the contract's JSON."""
+"""One query in several encodings: NDJSON, CSV and columns return the same data points as the contract's JSON."""
 
 import csv
 import io

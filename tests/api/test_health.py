@@ -72,7 +72,7 @@ def black_hole() -> Iterator[int]:
 def test_a_black_hole_holds_up_nobody(
     postgres: EmbeddedPostgres, write_settings: WriteSettings, black_hole: int
 ) -> None:
-    # Its dial alone would take a minute: only the bound makes this test end soon.
+    # Connecting alone would take a minute: only the time limit makes this test end soon.
     hung = f'[clusters.hung]\ndsn = "host=127.0.0.1 port={black_hole} connect_timeout=60"'
     text = f'default_cluster = "a"\n[clusters.a]\ndsn = "{postgres.dsn("alpha", READER)}"\n{hung}'
     with running_app(write_settings(text)) as app:

@@ -277,11 +277,11 @@ def test_a_token_is_told_of_its_clusters_only(
         for address in (CLUSTERS, WORKLOADS):
             assert client.get(address).status_code == 401
         headers = {"Authorization": f"Bearer {secret}"}
-        told = (
+        reported = (
             client.get(CLUSTERS, headers=headers).text + client.get(f"{WORKLOADS}?search={uid}", headers=headers).text
         )
-        assert '"beta"' in told
+        assert '"beta"' in reported
         for name in ("alpha", "unreachable", "without"):
-            assert name not in told
+            assert name not in reported
         assert client.get(f"{WORKLOADS}?cluster=alpha", headers=headers).status_code == 403
         assert client.get(f"{WORKLOADS}?cluster=beta", headers=headers).status_code == 200

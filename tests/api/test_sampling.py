@@ -51,7 +51,7 @@ def is_number(point: dict[str, Any]) -> bool:
 
 
 def is_well_chosen(whole: list[dict[str, Any]], chosen: list[dict[str, Any]], axis: str) -> bool:
-    """Tell whether the first, last, least and greatest of a bucket are there, and few others."""
+    """Return whether the first, last, least and greatest of a bucket are there, and few others."""
     axes, chosen_axes = [point[axis] for point in whole], [point[axis] for point in chosen]
     numbers, chosen_numbers = ([point["value"] for point in each if is_number(point)] for each in (whole, chosen))
     others = sum(not is_number(point) for point in whole)
@@ -81,7 +81,7 @@ def check_sample(whole: Series, chosen: Series, axis: str, max_points: int, kind
 
 
 def has_all_buckets(whole: Series, chosen: Series, axis: str, max_points: int, shift: int | None) -> bool:
-    """Tell whether each series that was thinned out is so by buckets of this width."""
+    """Return whether each sampled series has buckets of this width."""
 
     def in_buckets(points: list[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
         found: dict[int, list[dict[str, Any]]] = defaultdict(list)

@@ -40,10 +40,10 @@ class Finding:
         if self.skipped:
             return COLUMNS.format(self.fault, "", "", "", "", "", "skip", self.skipped)
         recovered = "" if self.recovered is None else f"{self.recovered:.1f}"
-        told = "; ".join([*self.failures, *self.notes])
+        reported = "; ".join([*self.failures, *self.notes])
         mark = "good" if self.is_good else "BAD"
         return COLUMNS.format(
-            self.fault, self.tried, f"{self.worst:.2f}", self.wrong, self.slots, recovered, mark, told
+            self.fault, self.tried, f"{self.worst:.2f}", self.wrong, self.slots, recovered, mark, reported
         ).rstrip()
 
 

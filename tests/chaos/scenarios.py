@@ -1,4 +1,4 @@
-"""The faults, each a function that makes one for real, again and again, and tells what it did to the service."""
+"""The faults: each function causes one repeatedly and returns its effect on the service."""
 
 import os
 import signal
@@ -28,9 +28,9 @@ from tests.ingest.interrupting import Interrupter, write_log
 
 DEADLINE = 3.0
 USUAL_DEADLINE = 30.0
-# What a caller may wait beyond the deadline, and until a cluster that cannot be dialled is told so.
+# How long a caller may wait beyond the deadline, and for the error of a cluster that cannot be reached.
 LATE = DEADLINE + 0.3
-DIALLED = 3.0
+CONNECTING = 3.0
 OPEN_BREAKER = 0.05
 # Until callers, which are processes, have begun.
 STARTING = 4.0
@@ -55,7 +55,7 @@ def freeze_backends(world: World) -> Finding:
 
 
 def freeze_postmaster(world: World) -> Finding:
-    """Freeze the server's first process, so that nobody can dial."""
+    """Freeze the server's first process, so that no connection can be opened."""
     finding = Finding("frozen postmaster", LATE)
     for _ in range(2):
         for backend in world.backends():
@@ -70,7 +70,7 @@ def freeze_postmaster(world: World) -> Finding:
 
 
 def _be_unreachable(world: World, fault: str, mode: str) -> Finding:
-    finding = Finding(fault, DIALLED)
+    finding = Finding(fault, CONNECTING)
     for _ in range(2):
         _drop_pooled(world)
         world.gateway.mode = mode
@@ -105,7 +105,7 @@ def trickle(world: World) -> Finding:
 
 def drop_packets(world: World) -> Finding:
     """Drop all packets that come back from a cluster, first with connections there, then without."""
-    finding = Finding("dropped packets", DIALLED)
+    finding = Finding("dropped packets", CONNECTING)
     if world.cable is None:
         finding.skipped = find_obstacle()
         return finding
@@ -209,7 +209,7 @@ def send_ten_million(world: World) -> Finding:
 
 def isolate(world: World) -> Finding:
     """Let one of two clusters go silent under load, and see what the other's callers notice."""
-    finding = Finding("one of two clusters black-holed", DIALLED)
+    finding = Finding("one of two clusters black-holed", CONNECTING)
     alone = world.ask_for(5, 4, SMALL, "alpha")
     _drop_pooled(world)
     world.gateway.mode = SILENT

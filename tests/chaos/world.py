@@ -95,13 +95,13 @@ class World:
         answers: list[Answer] = []
         try:
             yield answers
-            told = [line.split() for process in processes for line in process.communicate()[0].splitlines()]
+            reported = [line.split() for process in processes for line in process.communicate()[0].splitlines()]
         finally:
             for process in processes:
                 process.kill()
-        right = max((int(size) for status, _, size in told if status == "200"), default=0)
+        right = max((int(size) for status, _, size in reported if status == "200"), default=0)
         answers += [
-            Answer(int(status), float(took), status != "200" or int(size) == right) for status, took, size in told
+            Answer(int(status), float(took), status != "200" or int(size) == right) for status, took, size in reported
         ]
 
     def ask_for(self, seconds: float, clients: int, path: str, cluster: str) -> list[Answer]:
@@ -149,7 +149,7 @@ class World:
             return [pid for (pid,) in cursor.fetchall()]
 
     def slots_in_use(self) -> int:
-        """Return how many connections of all pools are lent out, as the service itself tells."""
+        """Return the number of connections in use in all pools, from the service's own metrics."""
         text = requests.get(f"{self.address}/metrics", timeout=10).text
         return int(sum(map(float, re.findall(r'lens_perf_pool_connections\{.*state="in_use"\} (\S+)', text))))
 

@@ -1,4 +1,4 @@
-"""Guards that cannot be started, that die, or that fail at a look: each starts again, and the metrics show it."""
+"""Guards that fail to start, die, or fail in a check: each starts again, and the metrics show it."""
 
 import socket
 import threading

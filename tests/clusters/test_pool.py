@@ -18,7 +18,7 @@ PATIENT = PoolSettings(size=2, wait_seconds=0.1)
 
 
 @pytest.fixture
-def dial(cluster_dsn: str) -> Callable[[], Connection]:
+def connect(cluster_dsn: str) -> Callable[[], Connection]:
     def connect() -> Connection:
         connection = psycopg2.connect(cluster_dsn)
         connection.autocommit = True
@@ -27,8 +27,8 @@ def dial(cluster_dsn: str) -> Callable[[], Connection]:
     return connect
 
 
-def make_pool(dial: Callable[[], Connection], **settings: float) -> ConnectionPool:
-    return ConnectionPool("alpha", dial, replace(PATIENT, **settings), Watchdog())  # type: ignore[arg-type]
+def make_pool(connect: Callable[[], Connection], **settings: float) -> ConnectionPool:
+    return ConnectionPool("alpha", connect, replace(PATIENT, **settings), Watchdog())  # type: ignore[arg-type]
 
 
 def backend(pool: ConnectionPool) -> int:
@@ -36,15 +36,15 @@ def backend(pool: ConnectionPool) -> int:
         return connection.info.backend_pid
 
 
-def test_a_connection_is_used_again(dial: Callable[[], Connection]) -> None:
-    pool = make_pool(dial)
+def test_a_connection_is_used_again(connect: Callable[[], Connection]) -> None:
+    pool = make_pool(connect)
     assert backend(pool) == backend(pool)
     assert pool.in_use == 0
     pool.close()
 
 
-def test_never_more_than_its_size(dial: Callable[[], Connection]) -> None:
-    pool = make_pool(dial)
+def test_never_more_than_its_size(connect: Callable[[], Connection]) -> None:
+    pool = make_pool(connect)
     with pool.lend(), pool.lend():
         assert pool.in_use == 2
         with pytest.raises(ClusterSaturatedError), pool.lend():
@@ -53,8 +53,8 @@ def test_never_more_than_its_size(dial: Callable[[], Connection]) -> None:
     pool.close()
 
 
-def test_an_old_connection_is_replaced(dial: Callable[[], Connection]) -> None:
-    pool = make_pool(dial, lifetime_seconds=0.1)
+def test_an_old_connection_is_replaced(connect: Callable[[], Connection]) -> None:
+    pool = make_pool(connect, lifetime_seconds=0.1)
     first = backend(pool)
     time.sleep(0.12)
     assert backend(pool) != first
@@ -62,10 +62,10 @@ def test_an_old_connection_is_replaced(dial: Callable[[], Connection]) -> None:
 
 
 @pytest.mark.parametrize("idle_check_seconds", [0, 30])
-def test_a_dead_idle_connection_is_found_before_use(dial: Callable[[], Connection], idle_check_seconds: int) -> None:
-    pool = make_pool(dial, idle_check_seconds=idle_check_seconds)
+def test_a_dead_idle_connection_is_found_before_use(connect: Callable[[], Connection], idle_check_seconds: int) -> None:
+    pool = make_pool(connect, idle_check_seconds=idle_check_seconds)
     first = backend(pool)
-    with dial() as killer, killer.cursor() as cursor:
+    with connect() as killer, killer.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(%s, 5000)", (first,))
     killer.close()
     assert backend(pool) != first
@@ -84,8 +84,8 @@ def test_a_failed_dial_costs_no_slot() -> None:
     assert pool.in_use == 0
 
 
-def test_an_unfinished_use_gives_the_connection_up(dial: Callable[[], Connection]) -> None:
-    pool = make_pool(dial)
+def test_an_unfinished_use_gives_the_connection_up(connect: Callable[[], Connection]) -> None:
+    pool = make_pool(connect)
     with pool.lend() as (connection, _):
         first = connection.info.backend_pid
         connection.autocommit = False
@@ -94,8 +94,8 @@ def test_an_unfinished_use_gives_the_connection_up(dial: Callable[[], Connection
     pool.close()
 
 
-def test_what_nothing_needs_is_given_back(dial: Callable[[], Connection]) -> None:
-    pool = make_pool(dial)
+def test_what_nothing_needs_is_given_back(connect: Callable[[], Connection]) -> None:
+    pool = make_pool(connect)
     with pool.lend(), pool.lend():
         assert pool.give_back()
     assert pool.give_back()  # both were needed within this time
@@ -115,8 +115,8 @@ def test_what_nothing_needs_is_given_back(dial: Callable[[], Connection]) -> Non
     pool.close()
 
 
-def test_slots_after_many_threads(dial: Callable[[], Connection]) -> None:
-    pool = make_pool(dial, wait_seconds=10)
+def test_slots_after_many_threads(connect: Callable[[], Connection]) -> None:
+    pool = make_pool(connect, wait_seconds=10)
 
     def use() -> None:
         for _ in range(20):

@@ -133,11 +133,11 @@ def test_a_listener_that_does_not_answer(app: Flask, gateway: Gateway, mode: str
     gateway.mode = mode
     for _ in range(2):
         assert get(app, cluster="far") == (503, f"Cluster far {AWAY}")
-    dialled = gateway.connections
+    opened = gateway.connections
     for _ in range(20):
         assert get(app, cluster="far") == (503, f"Cluster far {AWAY}")
-    # Once open, requests dial no more: only the probe does, once a second.
-    assert gateway.connections < dialled + 20
+    # Once the breaker is open, only the probe connects, once a second.
+    assert gateway.connections < opened + 20
     assert get(app, cluster="near")[0] == 200
     gateway.mode = FORWARD
     wait_until(lambda: registry.breaker_state("far") == "closed")

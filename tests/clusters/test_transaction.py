@@ -75,7 +75,7 @@ def test_a_failing_sink_gives_the_connection_up(registry: ClusterRegistry) -> No
 def test_the_driver_is_never_quoted(
     postgres: EmbeddedPostgres, write_settings: Callable[[str], Path], caplog: pytest.LogCaptureFixture
 ) -> None:
-    # A registry of its own: once a cluster is known to be away, nobody dials and nothing is logged.
+    # A separate registry: with an open breaker, nothing connects and nothing is logged.
     settings = load_settings(write_settings(two_clusters(postgres)))
     with closing(ClusterRegistry(settings)) as own, pytest.raises(ClusterError), own.read("without_database"):
         pass

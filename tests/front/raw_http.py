@@ -37,7 +37,7 @@ def _read_all(connection: socket.socket) -> bytes:
 
 
 def _list_statuses(received: bytes) -> Iterator[int]:
-    """Yield the status of each answer; one that does not tell its length is the last."""
+    """Yield the status of each response; one without a length is the last."""
     while received:
         head, _, rest = received.partition(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")

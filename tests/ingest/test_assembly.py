@@ -124,7 +124,7 @@ def test_nothing_is_lost(points: list[tuple[str, int, int]]) -> None:
     items = [see(series, iteration, **{series: value}) for series, iteration, value in points]
     records, _ = put_together(*items, repetition=Repetition.ANOTHER_RECORD)
     for series in "ab":
-        told = sorted((iteration, value) for each, iteration, value in points if each == series)
+        reported = sorted((iteration, value) for each, iteration, value in points if each == series)
         kept = sorted((iteration, metrics[series]) for _, iteration, _, metrics in records if series in metrics)
-        assert kept == told
+        assert kept == reported
     assert len({record[:3] for record in records}) == len(records)

@@ -62,8 +62,8 @@ def test_event_files(importer: Importer, ask: Ask, app: Flask, name: str) -> Non
     assert ask("sources")["data_sources"] == [{"name": "tensorflow", "count": facts.records}]
     points = ask("data", data_source="tensorflow")["data"]
     for tag, expected in read_with_tensorboard(directory).items():
-        told = sorted((point["iteration"], point["value"]) for point in points if point["metric_name"] == tag)
-        assert told == expected, tag
+        reported = sorted((point["iteration"], point["value"]) for point in points if point["metric_name"] == tag)
+        assert reported == expected, tag
 
 
 RUNS = {
@@ -90,8 +90,8 @@ def test_wandb_runs(importer: Importer, ask: Ask, app: Flask, name: str) -> None
     names = {name for row in rows for name in row if not name.startswith("_")}
     assert {metric["name"] for metric in ask("available")["metrics"]} == names | {"_runtime"}
     for metric in names:
-        told = [point["value"] for point in points if point["metric_name"] == metric]
-        assert told == [row[metric] for row in rows if type(row.get(metric)) in (int, float)], metric
+        reported = [point["value"] for point in points if point["metric_name"] == metric]
+        assert reported == [row[metric] for row in rows if type(row.get(metric)) in (int, float)], metric
 
 
 def test_a_run_without_history(importer: Importer, ask: Ask, app: Flask) -> None:
@@ -109,5 +109,5 @@ def test_a_chart_export(importer: Importer, ask: Ask, app: Flask) -> None:
     assert (report["kind"], report["read"]["records"]) == ("wandb", len(rows))
     points = ask("data", data_source="wandb")["data"]
     for column in set(rows[0]) - {"Step"}:
-        told = [(point["iteration"], point["value"]) for point in points if point["metric_name"] == column]
-        assert told == [(int(row["Step"]), json.loads(row[column])) for row in rows if row[column]], column
+        reported = [(point["iteration"], point["value"]) for point in points if point["metric_name"] == column]
+        assert reported == [(int(row["Step"]), json.loads(row[column])) for row in rows if row[column]], column

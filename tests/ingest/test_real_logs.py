@@ -126,8 +126,8 @@ def test_printed_dictionaries(importer: Importer, ask: Ask, app: Flask) -> None:
     points = ask("data")["data"]
     assert {point["iteration"] for point in points} == {None}
     for metric in ("loss", "grad_norm", "learning_rate", "epoch"):
-        told = [point["value"] for point in points if point["metric_name"] == metric]
-        assert told == [entry[metric] for entry in expected]
+        reported = [point["value"] for point in points if point["metric_name"] == metric]
+        assert reported == [entry[metric] for entry in expected]
 
 
 def test_trainer_state(importer: Importer, ask: Ask, app: Flask) -> None:
@@ -139,7 +139,7 @@ def test_trainer_state(importer: Importer, ask: Ask, app: Flask) -> None:
     points = ask("data")["data"]
     for key in set(entries[0]) - {"step", "remaining_time"}:
         metric = {"lr": "learning_rate"}.get(key, key)
-        told = [(point["iteration"], point["value"]) for point in points if point["metric_name"] == metric]
-        assert told == [(entry["step"], entry[key]) for entry in entries], key
+        reported = [(point["iteration"], point["value"]) for point in points if point["metric_name"] == metric]
+        assert reported == [(entry["step"], entry[key]) for entry in entries], key
     targets = [point["value"] for point in points if point["metric_name"] == "target_iteration"]
     assert targets == [252780] * 2000

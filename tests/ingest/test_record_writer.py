@@ -120,7 +120,7 @@ def test_several_records_of_one_iteration(connection: Connection, uid: str, iter
     records = [Record(iteration, NOON, 0, {"loss": value}, ordinal) for ordinal, value in enumerate([5, 5, 3, 9])]
     assert write_records(connection, uid, "log", records) == WriteSummary(4, 0, 0)
     assert write_records(connection, uid, "log", records) == WriteSummary(0, 0, 4)
-    # The second is corrected: those behind it go along, so that the order of the ids tells them apart.
+    # The second is corrected: the later ones are replaced, too, so that the order of ids identifies them.
     corrected = Record(iteration, NOON, 0, {"loss": 4}, 1)
     assert write_records(connection, uid, "log", [corrected]) == WriteSummary(0, 1, 0)
     assert [row[3]["loss"] for row in stored(connection, uid)] == [5, 4, 3, 9]  # type: ignore[index]

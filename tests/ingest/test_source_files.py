@@ -29,9 +29,9 @@ def read(path: Path) -> tuple[bytes, ReadSummary]:
 def test_content_and_progress(tmp_path: Path, zipped: bool) -> None:
     path = tmp_path / "a.log"
     path.write_bytes(gzip.compress(CONTENT) if zipped else CONTENT)
-    told: list[int] = []
-    assert b"".join(read_blocks(path, ReadSummary(), told.append)) == CONTENT
-    assert sum(told) == path.stat().st_size
+    reported: list[int] = []
+    assert b"".join(read_blocks(path, ReadSummary(), reported.append)) == CONTENT
+    assert sum(reported) == path.stat().st_size
     assert read_head(path, 10) == CONTENT[:10]
 
 
@@ -124,7 +124,7 @@ def test_a_pipe_is_read_ahead_and_pauses() -> None:
         os.write(writer, b"one\n")
         assert next(blocks) == b"one\n"
         assert next(blocks) is None
-        # More than a pipe holds: whoever writes is not held up while nobody takes.
+        # More than a pipe holds: a writer does not wait while nobody reads.
         for _ in range(40):
             os.write(writer, b"x" * 65536)
         os.close(writer)

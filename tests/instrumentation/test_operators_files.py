@@ -28,7 +28,7 @@ GROUPING = re.compile(r"\b(?:by|ignoring|on) \(([^)]*)\)")
 
 @pytest.fixture(scope="module")
 def known() -> dict[str, set[str]]:
-    """The labels of each metric that /metrics tells of, as its samples are called."""
+    """The labels of each metric in /metrics, by the names of its samples."""
     metrics.declare_clusters(["operators-test"])
     metrics.count_request("e", "operators-test", 200, 1)
     metrics.count_sent("e", "operators-test", 1, 1)
@@ -116,11 +116,11 @@ def test_the_documentation_lists_every_metric_with_its_labels(
     known: dict[str, set[str]], known_of_workloads: dict[str, set[str]]
 ) -> None:
     rows = re.findall(r"^``(lens_perf_\w+)`` +((?:``\w+``(?:, )?)+|\\-)", MONITORING, re.MULTILINE)
-    told = {name: set(re.findall(r"``(\w+)``", labels)) for name, labels in rows}
+    reported = {name: set(re.findall(r"``(\w+)``", labels)) for name, labels in rows}
     plain = {
         name.removesuffix("_count"): each for name, each in known.items() if not name.endswith(("_bucket", "_sum"))
     }
-    assert told == plain | known_of_workloads
+    assert reported == plain | known_of_workloads
 
 
 def test_the_dashboard_lets_choose() -> None:

@@ -14,7 +14,7 @@ from lens_perf.performance.readiness import Readiness
 
 
 class Clusters:
-    """Clusters that fail or hang as they are told to."""
+    """Clusters that fail or hang on demand."""
 
     def __init__(self, *names: str) -> None:
         self.names: Sequence[str] = names

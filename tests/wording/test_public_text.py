@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -12,7 +13,15 @@ from lens_perf.cli import main
 from lens_perf.instrumentation.metrics import expose
 from tests.conftest import running_app
 from tests.wording.discouraged import DISCOURAGED, EXCEPTIONS, find_discouraged
-from tests.wording.public_text import PAGES, list_descriptions, list_help, list_messages, list_page_text, read_prose
+from tests.wording.public_text import (
+    PAGES,
+    ROOT,
+    list_descriptions,
+    list_help,
+    list_messages,
+    list_page_text,
+    read_prose,
+)
 
 SETTINGS = """
     [clusters.alpha]
@@ -55,6 +64,13 @@ def test_pages() -> None:
     texts = list(list_page_text())
     assert len(texts) > 20
     assert [f"{place}: {finding}" for place, text in texts for finding in find_discouraged(text)] == []
+
+
+def test_alerts() -> None:
+    groups = yaml.safe_load((ROOT / "config/prometheus-alerts.yml").read_text("utf-8"))["groups"]
+    texts = [text for group in groups for rule in group["rules"] for text in rule["annotations"].values()]
+    assert len(texts) > 30
+    assert [finding for text in texts for finding in find_discouraged(text)] == []
 
 
 def test_metrics_help() -> None:

@@ -57,7 +57,7 @@ def read_wandb_files(
 class _HistoryReader:
     def __init__(self, summary: ReadSummary, step_metric: str | None) -> None:
         self._summary = summary
-        self._summary.read["history rows"] += 0  # none is told, too
+        self._summary.read["history rows"] += 0  # a count of 0 is reported, too
         self._step_metric = step_metric
         self._parser = HistoryParser(summary)
         self._rules = MetricRules()
@@ -175,7 +175,7 @@ class _HistoryReader:
 
 
 def _read_time(timestamp: MetricValue) -> datetime | None:
-    """Return the time of a row; None for one that is not told or beyond all calendars."""
+    """Return the time of a row; None if it is missing or out of range."""
     if not isinstance(timestamp, int | float):
         return None
     try:

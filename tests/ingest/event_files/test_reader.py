@@ -91,7 +91,7 @@ def test_tensors_of_raw_content_and_bfloat16(value: float, raw: bool) -> None:
 def test_what_is_no_scalar_is_counted_by_kind() -> None:
     events = [
         tensor("text", 1, 5.0, plugin="text"),
-        tensor("text", 2, 5.0),  # the plugin is told with the first alone
+        tensor("text", 2, 5.0),  # only the first has the plugin
         tensor("row", 1, [1.0, 2.0]),
         Event(graph_def=b"graph"),
         Event(session_log=SessionLog(status=SessionLog.START)),

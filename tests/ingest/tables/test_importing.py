@@ -97,7 +97,7 @@ def test_tables_that_grow(importer: Importer, ask: Ask, app: Flask, tmp_path: Pa
                 file.write(rows[index])
             time.sleep(0.5)
             wait_for(expected)
-        # Programs that get to know new columns write their file anew.
+        # Programs rewrite their file to add columns.
         path.write_text("step,loss,lr\n1,0.5,1\n4,0.125,2\n5,1.5,3\n" if kind == "csv" else '{"step": 5, "loss": 1}\n')
     assert report["written"]["inserted"] >= 3  # type: ignore[index]
     assert len(report["read"]["damages"]) == 1  # type: ignore[index]

@@ -30,13 +30,13 @@ def test_metadata_neither_part_records_nor_count(repetition: Repetition) -> None
 
 
 def test_metrics_part_records_as_without_metadata() -> None:
-    told: tuple[dict[str, MetricValue], ...] = ({"loss": 1, "run_id": "a"}, {"loss": 2, "run_id": "a"})
-    assert [key[:2] for key in put_together(*told, repetition=Repetition.ANOTHER_RECORD)[0]] == [(0, 0), (0, 1)]
-    assert [key[:2] for key in put_together(*told, repetition=Repetition.RESTART)[0]] == [(0, 0), (1, 0)]
+    reported: tuple[dict[str, MetricValue], ...] = ({"loss": 1, "run_id": "a"}, {"loss": 2, "run_id": "a"})
+    assert [key[:2] for key in put_together(*reported, repetition=Repetition.ANOTHER_RECORD)[0]] == [(0, 0), (0, 1)]
+    assert [key[:2] for key in put_together(*reported, repetition=Repetition.RESTART)[0]] == [(0, 0), (1, 0)]
 
 
 def test_a_line_that_differs_in_metadata_only_is_printed_twice() -> None:
-    told: tuple[dict[str, MetricValue], ...] = ({"loss": 1}, {"loss": 1, "updated_at": "one"})
-    records, summary = put_together(*told, repetition=Repetition.RESTART)
+    reported: tuple[dict[str, MetricValue], ...] = ({"loss": 1}, {"loss": 1, "updated_at": "one"})
+    records, summary = put_together(*reported, repetition=Repetition.RESTART)
     assert records == [(0, 0, {"loss": 1})]
     assert summary.skipped["lines printed twice"].count == 1

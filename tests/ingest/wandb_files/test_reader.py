@@ -43,7 +43,7 @@ def test_every_value_as_it_was_logged(logged: list[dict[str, Any]], nested: bool
     expected = [{name: expect(value) for name, value in row.items()} for row in logged]
     kept = [{name: value for name, value in row.items() if value is not None} for row in expected]
     assert [repr(sorted(metrics(each).items())) for each in found[1:]] == [
-        # repr tells 1 from 1.0 and 0.0 from -0.0
+        # repr distinguishes 1 from 1.0 and 0.0 from -0.0
         repr(sorted({"_runtime": 1.5, **{name: row[name] for name in row if name not in METADATA_FIELDS}}.items()))
         for row in kept
     ]
@@ -59,8 +59,8 @@ def test_numbers_as_json_writes_them() -> None:
     names = [f"metric_{index}" for index in range(len(texts))]
     # The names being known, the second row is read the short way.
     records = [history(dict.fromkeys(names, 0)), _with_texts(names, texts)]
-    _, told = (each for each in observe(frame(records))[0] if isinstance(each, Observation))
-    assert repr([told.performance[name] for name in names]) == repr(
+    _, reported = (each for each in observe(frame(records))[0] if isinstance(each, Observation))
+    assert repr([reported.performance[name] for name in names]) == repr(
         [0, 0, -0.0, 100000.0, 1e-07, 123456789012345678901234567890, 18446744073709551616, 1.0,
          9007199254740993, 1768870615.7503219, 5e-324, "NaN", "-Infinity"]
     )  # fmt: skip
@@ -112,8 +112,8 @@ def test_a_null_is_no_value() -> None:
 def test_a_decimal_of_many_digits_is_counted_as_rounded() -> None:
     texts = ["0.1234567890123456789012345", "0.12345678901234568", "0.1000000000000000055511151231"]
     names = ["a", "b", "c"]
-    (_, _, told), summary = observe(frame([history(dict.fromkeys(names, 0)), _with_texts(names, texts)]))
-    assert metrics(told) == {"a": 0.12345678901234568, "b": 0.12345678901234568, "c": 0.1}
+    (_, _, reported), summary = observe(frame([history(dict.fromkeys(names, 0)), _with_texts(names, texts)]))
+    assert metrics(reported) == {"a": 0.12345678901234568, "b": 0.12345678901234568, "c": 0.1}
     assert summary.rounded == 2
 
 
@@ -126,8 +126,8 @@ def test_names_that_are_no_utf8_keep_apart() -> None:
     content = (
         message.SerializeToString().replace(b"XX", b"\xed\xa0").replace(b"YY", b"\xed\xa1").replace(b"ZZ", b"\0\0")
     )
-    (_, told), summary = observe(frame([content]))
-    (stored,) = keep_names_storable([told], summary)
+    (_, reported), summary = observe(frame([content]))
+    (stored,) = keep_names_storable([reported], summary)
     assert metrics(stored) == {r"a\xed\xa0": 1, r"a\xed\xa1": 1, r"b\x00\x00": 1}
     assert [note for note in summary.notes if "stored as" in note] == [
         r"the metric 'a\udced\udca0' is stored as a\xed\xa0",
@@ -145,8 +145,8 @@ def test_many_rows_of_one_iteration_take_linear_time() -> None:
 
 def test_time_and_metadata() -> None:
     values = {"_timestamp": 1768870615.7503219, "_step": 40, "_runtime": 3, "_wandb": {"x": 1}, "_wandb.y": 2, "a": 1}
-    (_, told), _ = observe(frame([run("xyz"), history(values)]))
-    assert told == Observation(
+    (_, reported), _ = observe(frame([run("xyz"), history(values)]))
+    assert reported == Observation(
         "history", 40, datetime(2026, 1, 20, 0, 56, 55, 750322, UTC),
         {"source": "wandb", "history": "history", "run_id": "xyz", "_runtime": 3, "a": 1, "step": 40,
          "created_at": "2026-01-20T00:56:55.750322+00:00", "updated_at": "2026-01-20T00:56:55.750322+00:00"},
@@ -154,9 +154,9 @@ def test_time_and_metadata() -> None:
 
 
 def test_a_metric_goes_before_metadata_of_its_name() -> None:
-    (_, told), _ = observe(frame([run("xyz"), history({"_step": 4, "step": 400, "source": 1.5, "a": 1})]))
-    assert isinstance(told, Observation)
-    assert told.performance == {"source": 1.5, "history": "history", "run_id": "xyz", "step": 400, "a": 1}
+    (_, reported), _ = observe(frame([run("xyz"), history({"_step": 4, "step": 400, "source": 1.5, "a": 1})]))
+    assert isinstance(reported, Observation)
+    assert reported.performance == {"source": 1.5, "history": "history", "run_id": "xyz", "step": 400, "a": 1}
 
 
 @pytest.mark.parametrize("timestamp", [1e300, -1e18, float("nan"), "yesterday", True, None])
@@ -214,10 +214,10 @@ def test_runs_without_history() -> None:
 
 
 def test_a_record_that_is_no_message() -> None:
-    (_, told), summary = observe(
+    (_, reported), summary = observe(
         frame([b"\x12\x05\x0a\x07\x0a", b"\x12\xff", b"\xff" * 20, b"\x12\x02\x0b\x00", *rows({"a": 1})])
     )
-    assert metrics(told) == {"a": 1}
+    assert metrics(reported) == {"a": 1}
     assert [damage.byte for damage in summary.damages] == [7, 19, 28, 55]
 
 
@@ -234,5 +234,5 @@ def test_nothing_else_of_a_file_is_told() -> None:
         [run("a"), other("secret words"), *rows({"a": 1, "mail": "somebody@example.org", "t": {"x": "secret"}})]
     )
     observations, summary = observe(content)
-    told = f"{observations}{summary.as_json()}{summary.format()}"
-    assert not [text for text in ("secret", "somebody", "host-of") if text in told]
+    reported = f"{observations}{summary.as_json()}{summary.format()}"
+    assert not [text for text in ("secret", "somebody", "host-of") if text in reported]

@@ -106,9 +106,9 @@ def test_nothing_of_people_and_machines(directory: Path) -> None:
     assert private
     records, summary = read(directory)
     known = {text for path in directory.rglob("*") for text in path.parts}  # the paths of damages
-    told = f"{[record.performance for record in records]}\n{summary.format()}\n{summary.as_json()}"
-    assert not [text for text in private - known if text in told]
-    assert "@" not in told
+    reported = f"{[record.performance for record in records]}\n{summary.format()}\n{summary.as_json()}"
+    assert not [text for text in private - known if text in reported]
+    assert "@" not in reported
 
 
 def test_an_exported_chart() -> None:

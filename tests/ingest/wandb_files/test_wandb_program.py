@@ -30,10 +30,10 @@ for i in range(300):
     ordered = order_wandb_files(paths[::-1])
     assert ordered[-1:] == typed
     files = [(str(path), read_blocks(path, summary)) for path in ordered]
-    told = assemble(
+    reported = assemble(
         read_wandb_files(files, summary), summary, repetition=Repetition.ANOTHER_RECORD, metadata=METADATA_FIELDS
     )
-    records = [record for record in told if record is not None]
+    records = [record for record in reported if record is not None]
     assert [(record.serial, record.iteration) for record in records] == [
         (serial, 10 * step) for serial in (0, 1) for step in range(300)
     ]

@@ -1,4 +1,4 @@
-"""What a workload has, told from statistics: sources, metrics, extremes."""
+"""Sources, metrics and extremes of a workload, from statistics."""
 
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
