@@ -59,6 +59,12 @@ def list_readable(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in names if token is None or token.may_read(name))
 
 
+def list_granted(names: Sequence[str]) -> tuple[str, ...]:
+    """Return those of the clusters ``names`` that the token of the request may read; none without a token."""
+    token: Token | None = request.environ.get(TOKEN_KEY)
+    return tuple(name for name in names if token is not None and token.may_read(name))
+
+
 def _authenticate(tokens: CurrentTokens, header: str) -> Token:
     scheme, _, secret = header.partition(" ")
     if scheme.lower() != SCHEME or not secret.strip():

@@ -8,7 +8,7 @@ from flask import Response, jsonify
 from flask_smorest import Api
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from lens_perf.api.access_check import list_readable
+from lens_perf.api.access_check import list_granted
 from lens_perf.errors import (
     ClientLeftError,
     ClusterError,
@@ -77,7 +77,7 @@ def find_status(error: LensError) -> HTTPStatus:
 def answer_lens_error(error: LensError) -> Response:
     """Return a response with the error's status and message."""
     if isinstance(error, UnknownClusterError):
-        error = error.listing(list_readable(error.known))
+        error = error.listing(list_granted(error.known))
     status = find_status(error)
     body: dict[str, Any] = {"code": status.value, "status": status.phrase, "message": error.message}
     if isinstance(error, InvalidParameterError) and error.errors:

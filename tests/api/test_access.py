@@ -45,8 +45,14 @@ def limited(tokens: Path) -> str:
 
 
 @pytest.fixture
+def stale(tokens: Path) -> str:
+    """A token for a cluster that the settings no longer have."""
+    return create_token(tokens, "stale", ["beta", "removed"])
+
+
+@pytest.fixture
 def settings(
-    postgres18: EmbeddedPostgres, write_settings: Callable[[str], Path], everything: str, limited: str
+    postgres18: EmbeddedPostgres, write_settings: Callable[[str], Path], everything: str, limited: str, stale: str
 ) -> Path:
     return write_settings(two_clusters(postgres18) + '\n[access]\ntoken_file = "tokens.toml"')
 
@@ -118,6 +124,12 @@ def test_a_limited_token_learns_nothing_of_other_clusters(client: FlaskClient, a
     assert ask(client, f"{SOURCES}?cluster=alpha&cluster=beta", limited) == words
     assert ask(client, f"{SOURCES}?cluster=beta&cluster=alpha", limited)[0] == 400
     assert app.extensions[REGISTRY]._clusters["alpha"].pool._pool.checkedin() == 0
+
+
+def test_an_unknown_cluster_lists_those_of_the_token(client: FlaskClient, everything: str, stale: str) -> None:
+    status, message = ask(client, f"{SOURCES}?cluster=removed", everything)
+    assert (status, message.startswith("Unknown cluster; expected one of alpha, beta, ")) == (400, True)
+    assert ask(client, f"{SOURCES}?cluster=removed", stale) == (400, "Unknown cluster; expected one of beta")
 
 
 def test_where_no_token_can_be_checked_all_are_refused(
