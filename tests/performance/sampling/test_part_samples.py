@@ -138,7 +138,7 @@ def test_samples_stand_for_the_records(
     workload: tuple[WorkloadCopy, MemoryCopy], monkeypatch: pytest.MonkeyPatch, axis: Any, metrics: tuple[str, ...]
 ) -> None:
     copy, memory = workload
-    query = sampled(metrics, 100, axis)
+    query = sampled(metrics, 60, axis)
     monkeypatch.setattr(CopyPart, "read", refuse)
     assert read_answer(copy, query) == read_answer(memory, query)
 
