@@ -16,8 +16,8 @@ from lens_perf.performance.points.spool import PointBody, Spool
 from lens_perf.performance.points.text_cells import write_cells, write_tail
 from lens_perf.performance.points.text_encodings import JSON, SHARED_FIELDS, TextEncoding
 
-# Limits the texts in memory to about 10 MB.
-CELLS = 2**17
+# Limits the texts in memory to about 20 MB.
+CELLS = 2**18
 # A generous estimate of the size of the text after a name.
 POINT_BYTES = 100
 
