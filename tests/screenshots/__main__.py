@@ -56,7 +56,7 @@ def take_states(photographer: Photographer) -> None:
     """Take pictures of the dashboard as it is when all is well."""
     page = photographer.page
     photographer.open()
-    expect(page.locator("#workloads .ended").first).to_be_visible()
+    expect(page.locator("#workloads .ended").first).to_be_visible(timeout=30_000)
     photographer.take("first-view", is_settled=False)
     for suffix, dark in (("", False), ("-dark", True)):
         photographer.open(*RUNS, dark=dark)
