@@ -1,5 +1,6 @@
 """Fills a database with workloads, opens the pages in Chromium and takes a picture of each of their states."""
 
+import os
 import tempfile
 from pathlib import Path
 from urllib.parse import urlencode
@@ -131,6 +132,7 @@ def main() -> None:
     PICTURES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="lens", dir="/tmp") as name:
         directory = Path(name)
+        os.environ["XDG_CACHE_HOME"] = str(directory / "cache")  # no copies of the workloads of an earlier run
         with run_embedded_postgres(directory) as postgres:
             store_workloads(postgres.dsn("postgres"))
             settings = directory / "lens_perf.toml"
