@@ -70,7 +70,7 @@ def test_a_dialect_that_is_wrong_is_named(own: tuple[Importer, Path]) -> None:
     outcome = importer.run("log", log)
     assert outcome.status == 2
     assert f"{path}: form report: lines: " in outcome.errors
-    assert "{goal}: is no placeholder" in outcome.errors
+    assert "{goal}: is not a placeholder" in outcome.errors
 
 
 def test_the_refusal_says_what_is_known_and_what_comes_nearest(importer: Importer, tmp_path: Path) -> None:
@@ -91,6 +91,6 @@ def test_what_is_lost_is_status_3(importer: Importer, tmp_path: Path) -> None:
     outcome = importer.run("log", path)
     assert outcome.status == 3
     assert outcome.report["read"]["lost"] == {
-        "pieces of the iteration line that are not fields": {"count": 1, "examples": ["what is this"]}
+        "parts of the iteration line that are not fields": {"count": 1, "examples": ["what is this"]}
     }
     assert outcome.report["written"]["inserted"] == 2

@@ -78,7 +78,7 @@ def test_damage_in_many_places_is_counted() -> None:
     records, summary = split(bytes(damaged))
     assert records == []
     assert len(summary.damages) == 20
-    assert summary.skipped["further places that are damaged"].count == 81
+    assert summary.skipped["more damaged places"].count == 81
 
 
 def test_recognition() -> None:
