@@ -64,7 +64,7 @@ def test_the_worked_example(app: Flask, store: Store, uid: str) -> None:
         "eta": {
             "timestamp": 1_180_000, "earliest": 1_180_000, "latest": 1_180_000, "seconds": 780,
             "basis": "80 iterations at the median pace of 22 intervals, iterations 1 to 20, "
-            "restarts and pauses left out",
+            "without restarts and pauses",
         },
         "restarts": 1,
         "attempts": [

@@ -103,7 +103,7 @@ def test_a_copy_that_is_not_ready_is_a_warning(
 def test_names_are_required(client: FlaskClient, query: Mapping[str, Any]) -> None:
     response = client.get(TABLE, query_string=query)
     assert response.status_code == 400
-    assert (response.json or {})["message"].startswith("name the metrics")
+    assert (response.json or {})["message"].startswith("metrics is required")
 
 
 def test_bad_parameters(client: FlaskClient) -> None:

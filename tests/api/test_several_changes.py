@@ -138,10 +138,10 @@ def test_a_workload_without_an_answer_keeps_its_cursor(ask: Ask, workloads: Work
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ({"after": "abc"}, "after must be the cursor of an earlier answer about these workloads"),
-        ({"after": "a.b.c.d"}, "after must be the cursor of an earlier answer about these workloads"),
-        ({"after": "a.b.c"}, "after must be the cursor of an earlier answer about this workload"),
-        ({"after": "a+b"}, "after must be the cursor of an earlier answer about these workloads"),
+        ({"after": "abc"}, "after must be the cursor of an earlier answer for these workloads"),
+        ({"after": "a.b.c.d"}, "after must be the cursor of an earlier answer for these workloads"),
+        ({"after": "a.b.c"}, "after must be the cursor of an earlier answer for this workload"),
+        ({"after": "a+b"}, "after must be the cursor of an earlier answer for these workloads"),
         ({"after": "a.b.c", "format": "ndjson"}, "after for several workloads requires format=json or layout=columns"),
         ({"after": "a.b.c", "format": "csv"}, "CSV and Parquet cannot say which points to drop"),
     ],
@@ -153,7 +153,7 @@ def test_bad_cursors(ask: Ask, query: Mapping[str, Any], message: str) -> None:
 def test_cursors_belong_to_their_workloads(ask: Ask, workloads: Workloads) -> None:
     cursor = ask(workloads[:2], after="")["cursor"]
     message = ask([workloads[1], workloads[0]], status=400, after=cursor)["message"]
-    assert message.startswith("after must be the cursor of an earlier answer about this workload")
+    assert message.startswith("after must be the cursor of an earlier answer for this workload")
 
 
 def test_encodings_without_a_place_for_changes_have_no_cursor(client: FlaskClient, workloads: Workloads) -> None:

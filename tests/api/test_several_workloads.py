@@ -306,10 +306,10 @@ def test_bad_parameters(client: FlaskClient, endpoint: str, query: Mapping[str, 
     ("query", "message"),
     [
         ({"cluster": "alpha"}, "Unknown parameter cluster"),
-        ({"after": "a.b"}, "after must be the cursor of an earlier answer about these workloads"),
-        ({"layout": "wide", "format": "csv"}, "layout=wide of several workloads needs metrics"),
+        ({"after": "a.b"}, "after must be the cursor of an earlier answer for these workloads"),
+        ({"layout": "wide", "format": "csv"}, "layout=wide for several workloads requires metrics"),
         ({"start": 1}, "start and end must be used together"),
-        ({"method": "stride"}, "method is for max_points"),
+        ({"method": "stride"}, "method requires max_points"),
     ],
 )
 def test_bad_parameters_of_data(client: FlaskClient, query: Mapping[str, Any], message: str) -> None:

@@ -293,4 +293,4 @@ def test_tls_is_left_to_the_proxy(settings: Path) -> None:
         capture_output=True, text=True, timeout=30, check=False,
     )  # fmt: skip
     assert ended.returncode == 3
-    assert "let a proxy in front terminate TLS" in ended.stderr
+    assert "terminate TLS in a proxy in front of it" in ended.stderr

@@ -97,7 +97,7 @@ def test_a_lost_cluster_is_waited_for(world: World, caplog: pytest.LogCaptureFix
     world.service.progress["run"] = progress_at(300)
     result = watcher.check(60, 300)
     assert ([event.workload_uid for event in result.events], result.read) == (["run"], True)
-    assert "alpha answers again" in caplog.text
+    assert "alpha can be read again" in caplog.text
 
 
 def test_alerts_are_sent_for_as_long_as_they_hold(world: World) -> None:
