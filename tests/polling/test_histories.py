@@ -210,6 +210,25 @@ def test_a_restart_is_no_other_history(stopped: PostgresServer, tmp_path: Path, 
         assert check_all(clients) == {0}
 
 
+def test_a_server_set_up_again_by_the_same_script(
+    template: PostgresServer, tmp_path: Path, uid: str, as_on_citus: bool
+) -> None:
+    """It has the same ids, transactions and newest records; only an earlier record of the workload differs."""
+    clients: list[PollingClient] = []
+    for value in (1, 2):
+        with open_server(template.bin_dir, template.directory.owner()) as server:
+            server.initialise()
+            with server.started(), serving(server, tmp_path / "a.toml", as_on_citus=as_on_citus) as app:
+                create_table(server)
+                insert(server, uid, 1, 1, value)
+                insert(server, uid, 2, 9, 3)
+                for client in clients:
+                    client.connect(app.test_client())
+                clients = clients or clients_of(app, uid)
+                resets = check_all(clients)
+    assert resets == {1}
+
+
 LOADS: dict[str, Callable[[PostgresServer], Any]] = {
     "truncated": lambda server: server.execute("TRUNCATE training_performance RESTART IDENTITY"),
     "created again": lambda server: (server.execute("DROP TABLE training_performance"), create_table(server)),

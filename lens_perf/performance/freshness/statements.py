@@ -67,8 +67,10 @@ def select_rewrites(transaction: Transaction, workload_uid: str) -> Rewrites:
     return Rewrites(*row)
 
 
+# The identifier of the data directory is in it, because a server that is set up again by the same script has the same
+# ids and transaction ids.
 WITNESS = f"""(
-        SELECT md5(string_agg(
+        SELECT md5((pg_control_system()).system_identifier || '/' || string_agg(
             concat_ws('/', id, xmin, workload_uid, extract(epoch FROM created_at), CASE
                 WHEN pg_column_size(performance) < {LONGEST_WITNESS} THEN md5(performance::text)
             END), ',' ORDER BY id
