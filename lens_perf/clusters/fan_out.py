@@ -65,7 +65,8 @@ class FanOut:
         """
         with self._lock:
             under_way = self._under_way.get((name, key))
-            if under_way is not None:
+            # A future wakes its waiters before it calls _forget: one that is done has the result of an earlier query.
+            if under_way is not None and not under_way.done():
                 return under_way
             lane = self._fast_lane if name in self._quick else self._slow_lane
             try:
@@ -73,7 +74,7 @@ class FanOut:
             except RuntimeError:
                 raise ClusterSaturatedError(NO_THREAD) from None
             self._under_way[name, key] = future
-        future.add_done_callback(lambda _future: self._forget(name, key))
+        future.add_done_callback(lambda done: self._forget(name, key, done))
         return future
 
     def close(self) -> None:
@@ -81,9 +82,10 @@ class FanOut:
         for lane in (self._fast_lane, self._slow_lane):
             lane.shutdown(wait=False, cancel_futures=True)
 
-    def _forget(self, name: str, key: Hashable) -> None:
+    def _forget(self, name: str, key: Hashable, done: Future[Any]) -> None:
         with self._lock:
-            self._under_way.pop((name, key), None)
+            if self._under_way.get((name, key)) is done:
+                del self._under_way[name, key]
 
     def _time(self, name: str, ask: Callable[[str], Found]) -> Found:
         started = time.monotonic()
