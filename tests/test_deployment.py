@@ -215,7 +215,7 @@ def test_the_limit_of_tasks_follows_from_the_settings(write_settings: Callable[[
     assert limit is not None
     needed = count_tasks(load_settings(write_settings('[clusters.a]\ndsn = "host=x"'), {}), 2)
     assert int(limit.group(1)) >= 2 * needed
-    assert f"is {needed} as shipped" in unit
+    assert f"is {needed} by default" in unit
 
 
 def test_stopping_takes_longer_than_a_request_may() -> None:

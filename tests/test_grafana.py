@@ -1,14 +1,18 @@
 """The dashboard and the alert rules for Grafana ask what the service answers, and select what fits the plugin."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
+from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from lens_perf.performance.workload_list import FRESH_SECONDS
-from tests.conftest import Row, Store, at, strict_json
+from tests.conftest import Row, Store, at, insert_rows, running_app, strict_json
+from tests.databases import database
 from tests.faults import wait_until
 from tests.grafana import Dashboard, Fetch, Infinity, list_rules
 from tests.test_serving import on_one_version
@@ -24,6 +28,29 @@ def fetch(client: FlaskClient) -> Fetch:
         return strict_json(response.text)
 
     return get
+
+
+@pytest.fixture
+def own_clusters(postgres: EmbeddedPostgres) -> Iterator[dict[str, str]]:
+    """Two clusters without workloads of other tests, which would fill the lists; by name, the DSN of each."""
+    with database(postgres, "grafana_alpha") as alpha, database(postgres, "grafana_beta") as beta:
+        yield {"alpha": alpha, "beta": beta}
+
+
+@pytest.fixture
+def app(own_clusters: dict[str, str], write_settings: Callable[[str], Path]) -> Iterator[Flask]:
+    clusters = "".join(f'[clusters.{name}]\ndsn = "{dsn}"\n' for name, dsn in own_clusters.items())
+    with running_app(write_settings(f'default_cluster = "alpha"\ncurrent_cluster = "beta"\n{clusters}')) as app:
+        yield app
+
+
+@pytest.fixture
+def store(own_clusters: dict[str, str], postgres: EmbeddedPostgres) -> Store:
+    def insert(uid: str, rows: Sequence[Row], cluster: str = "alpha") -> None:
+        assert cluster in own_clusters
+        insert_rows(postgres.dsn(f"grafana_{cluster}"), uid, rows)
+
+    return insert
 
 
 @pytest.fixture

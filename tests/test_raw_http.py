@@ -9,7 +9,7 @@ import psycopg2
 import pytest
 import requests
 
-from lens_perf import performance
+import lens_perf
 from lens_perf.clusters.transaction import BEGIN_SNAPSHOT, format_limits
 from lens_perf.config import load_settings
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
@@ -229,7 +229,7 @@ def test_no_statement_but_the_known_ones(
         said = read_statements()
     assert len(said) > len(ATTACKS) * len(QUESTIONS)
     limits = LITERAL.sub("?", format_limits(load_settings(settings, {}).limits).decode())
-    known = set(NAME.findall("".join(path.read_text() for path in Path(performance.__path__[0]).rglob("*.py"))))
+    known = set(NAME.findall("".join(path.read_text() for path in Path(lens_perf.__path__[0]).rglob("*.py"))))
     shapes = {" ".join(LITERAL.sub("?", statement).split()) for statement in said}
     begin = BEGIN_SNAPSHOT.decode()
     for shape in shapes - {"COMMIT", "ROLLBACK"}:

@@ -8,7 +8,7 @@ import psycopg2
 import pytest
 from flask import Flask
 
-from tests.conftest import INSERT, Row, running_app
+from tests.conftest import Row, insert_rows, running_app
 from tests.faults import frozen
 from tests.front.programs import needs
 from tests.front.tls_postgres import TlsPostgres, run_tls_postgres
@@ -22,11 +22,8 @@ PATH = "/lens/v1/workloads/w/metrics"
 @pytest.fixture(scope="module")
 def server() -> Iterator[TlsPostgres]:
     with run_tls_postgres() as server:
-        with closing(psycopg2.connect(server.local_dsn())) as connection, connection.cursor() as cursor:
-            for index in range(300):
-                row = Row({f"metric_{name}": index / 7 for name in range(100)}, index)
-                cursor.execute(INSERT.replace("%s", "(%s, %s, %s, %s, %s)"), row.values("w"))
-            connection.commit()
+        rows = [Row({f"metric_{name}": index / 7 for name in range(100)}, index) for index in range(300)]
+        insert_rows(server.local_dsn(), "w", rows)
         yield server
 
 
