@@ -76,7 +76,7 @@ def open_bench(data: Path, version: int, rounds: int) -> Iterator[Bench]:
 
 
 def measure(bench: Bench, names: Sequence[str]) -> list[Outcome]:
-    """Run the measurements ``names``, printing each as it comes."""
+    """Run the measurements ``names``, printing each when it is known."""
     print(HEADING, flush=True)
     outcomes = []
     for name in names:
@@ -86,7 +86,7 @@ def measure(bench: Bench, names: Sequence[str]) -> list[Outcome]:
 
 
 def main() -> int:
-    """Return the exit status: 0 when everything was measured, whatever the figures; 1 when an answer was wrong."""
+    """Return the exit status: 0 when everything was measured, with any figures; 1 when an answer was wrong."""
     options = read_options()
     # As with Ctrl-C, every process that was started is stopped on the way out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))

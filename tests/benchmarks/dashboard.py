@@ -225,7 +225,7 @@ def _has_changes(response: Response) -> bool:
 
 
 def main() -> int:
-    """Return the exit status: 0 whatever the figures are."""
+    """Return the exit status: 0 for any figures."""
     options = read_options()
     runs = list_runs(options.runs, options.iterations, options.long, options.long_iterations)
     with (

@@ -22,7 +22,7 @@ SHARE = re.compile(rb"([0-9]+)% done")
 
 
 def measure_following(bench: Bench, *, name: str) -> Outcome:
-    """Measure the slowest of the requests that follow each new record of the long workload, its copy at hand."""
+    """Measure the slowest of the requests that follow each new record of the long workload, from its copy."""
     slowest: dict[str, float] = {}
     with open_reader(bench.service.port) as reader:
         ask_sampled(seed.LARGE, bench.growth.count(seed.LARGE)).ask(reader)  # needs the copy

@@ -158,7 +158,7 @@ def ask_statistics(workload: Workload) -> Mapping[str, Question]:
 
 
 def measure_statistics(bench: Bench, *, name: str, question: str) -> Outcome:
-    """Measure a short answer about the long workload against that about the short one, copies at hand."""
+    """Measure a short answer about the long workload against that about the short one, from copies."""
     with open_reader(bench.service.port) as reader:
         for workload in (seed.LARGE, seed.SHORT):
             ask_statistics(workload)["available"].ask(reader)  # needs the copy

@@ -37,7 +37,7 @@ def ask_all_sampled(workload: Workload) -> Question:
 
 
 def measure_sampling(bench: Bench, *, name: str, question: Question, metrics: tuple[str, ...]) -> Outcome:
-    """Measure a sampled answer, copy at hand, against the aggregate."""
+    """Measure a sampled answer, from a copy, against the aggregate."""
     statement = SELECT_BUCKETS.format(
         width=question.workload.records // BUCKETS,
         aggregates=", ".join(map(AGGREGATES.format, metrics)),

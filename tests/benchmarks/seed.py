@@ -68,7 +68,7 @@ SMALL = Workload("bench-ten", 10, 1)
 WORKLOADS = (SMALL, SHORT, MIDDLE, LARGE)
 METRIC_COUNT = len(METRICS) + len(RARE_METRICS)
 
-# In order of time, so that the rows of all workloads lie between each other, page by page.
+# In order of time, so that each page has rows of all workloads.
 INSERT = """
 INSERT INTO training_performance (workload_uid, data_source, iteration, created_at, pod_uuid, performance)
 SELECT CASE WHEN turn = 0 THEN '{uid}' ELSE 'other-' || turn END,
