@@ -100,7 +100,7 @@ class Columns:
             yield CopyInfo(use.path, key, records, use.size, use.used_at)
 
     def drop(self, key: CopyKey) -> bool:
-        """Remove a copy; return whether there was one that nobody was writing to."""
+        """Remove a copy; return whether there was one that no process was writing to."""
         self._private.drop(key)
         return is_own_directory(self.root) and remove_copy(self.root / key.digest)
 

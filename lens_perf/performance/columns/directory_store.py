@@ -16,8 +16,8 @@ from lens_perf.performance.columns.part_files import DamagedPartError, PartFile
 
 MANIFEST = "manifest"
 LOCK = "lock"
-# Its size is that of the copy, which takes no space in it, and its time of change that of the last use: one call tells
-# both, however many parts there are.
+# Its size is that of the copy, which takes no space in it, and its time of change that of the last use: one call
+# returns both, however many parts there are.
 USED = "used"
 PART = ".part"
 
@@ -126,7 +126,7 @@ class DirectoryStore:
             return None
 
     def remove(self) -> None:
-        """Remove the copy: first the manifest, so that nobody begins to read what is half removed."""
+        """Remove the copy: first the manifest, so that no process starts to read what is half removed."""
         with suppress(OSError):
             (self.path / MANIFEST).unlink()
         shutil.rmtree(self.path, ignore_errors=True)
@@ -155,7 +155,7 @@ def write_all(descriptor: int, content: bytes) -> None:
 
 
 def is_own_directory(path: Path) -> bool:
-    """Return whether ``path`` is a directory of this user, to which nobody else could have written."""
+    """Return whether ``path`` is a directory of this user, to which no other user can write."""
     try:
         found = path.lstat()
     except OSError:

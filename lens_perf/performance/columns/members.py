@@ -1,4 +1,4 @@
-"""Reads the members of one JSONB object from its text, exactly, whatever it holds."""
+"""Reads the members of one JSONB object from its text, exactly."""
 
 import json
 import re

@@ -17,7 +17,7 @@ Numbers = TypeVar("Numbers", pl.Series, pl.Expr)
 def render(values: Numbers) -> Numbers:
     """Return the texts of ``values``, of type Int64 or Float64, as polars writes them: ``5``, ``0.25``, ``1e-7``.
 
-    A ``v:`` column stands for its texts only where this gives them back; the format of a copy names the version of
-    polars for that reason.
+    A ``v:`` column replaces its texts only where they can be restored from it; the format of a copy names the version
+    of polars for that reason.
     """
     return values.cast(pl.String)

@@ -94,7 +94,7 @@ def _encode_columns(frame: pl.DataFrame) -> bytes:
 class PartFile:
     """An open part, or a range of a file that holds several; stays readable when the file is removed.
 
-    Raises DamagedPartError for whatever is not as it was written.
+    Raises DamagedPartError for content that is not as it was written.
     """
 
     def __init__(self, descriptor: int, start: int, size: int, *, owned: bool = True) -> None:

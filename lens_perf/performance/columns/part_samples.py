@@ -1,7 +1,7 @@
 """The samples of a part: of each bucket of its records the points that M4 can choose.
 
 A bucket of a query that is at least as wide as those of a sample holds whole buckets of it, and M4 chooses among the
-points of several buckets only such as it chooses of one of them. So the sample stands for all records of the part.
+points of several buckets only such as it chooses of one of them. So the sample represents all records of the part.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -16,7 +16,7 @@ from lens_perf.performance.columns.part_files import DamagedPartError, PartFile
 
 @dataclass
 class PrivateStore:
-    """Keeps a copy in files without a name; ``reserve`` is told the bytes that are going to be written."""
+    """Keeps a copy in files without a name; ``reserve`` gets the number of bytes before they are written."""
 
     reserve: Callable[[int], None]
     used_at: float = field(default_factory=time.monotonic)

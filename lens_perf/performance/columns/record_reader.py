@@ -1,4 +1,4 @@
-"""From blocks of COPY rows to frames of records with a column for each field; exact whatever the records hold."""
+"""Reads blocks of COPY rows into frames of records with a column for each field, without changing any value."""
 
 from collections.abc import Callable, Iterable, Iterator
 from math import isqrt

@@ -33,7 +33,7 @@ class SourceSnapshot(Protocol):
     """One snapshot of the workload's records. Any LensError ends the refresh and reaches who waits for it."""
 
     def find_changes(self, checkpoint: str | None) -> Changes:
-        """Return what has changed since ``checkpoint``; None stands for no copy."""
+        """Return what has changed since ``checkpoint``; None means that there is no copy."""
 
     def copy_records(self, ids: Sequence[int] | None, sink: RowSink) -> None:
         r"""Copy the records with ``ids``, or all for None, in the order of created_at and id, NULL times last.

@@ -38,13 +38,13 @@ def list_uses(root: Path) -> Iterator[Use]:
 
 
 def remove_copy(path: Path) -> bool:
-    """Remove the copy in ``path``; return whether it was there and nobody was writing to it."""
+    """Remove the copy in ``path``; return whether it was there and no process was writing to it."""
     if not path.is_dir():
         return False
     with hold_lock(path / LOCK, 0.0) as lock:
         if lock is None:
             return False
-        # First, so that nobody begins to read what is half removed.
+        # First, so that no process starts to read what is half removed.
         (path / MANIFEST).unlink(missing_ok=True)
         shutil.rmtree(path, ignore_errors=True)
     return True

@@ -6,8 +6,8 @@ The rules:
    or above the oldest transaction that was running then. The list of running transactions in a snapshot is not used: it
    lacks subtransactions, and on a hot standby it is empty. So a record may be new twice, which changes nothing.
 2. An id is *settled* when the oldest running transaction is at or above the next transaction id of an earlier
-   checkpoint: whoever took the id by then has ended. ``UNSETTLED_IDS`` allows for ids taken before their transaction
-   had an id itself. New records are searched among the ids that are not settled.
+   checkpoint: the transaction that took the id has ended. ``UNSETTLED_IDS`` allows for ids taken before their
+   transaction had an id itself. New records are searched among the ids that are not settled.
 3. The history goes on if the server has not been restarted and the table still has the same file; else if the next
    transaction id has not gone back, and the newest records known to the checkpoint, of which there must be some, are
    still there, unchanged. If neither holds, everything is read again.

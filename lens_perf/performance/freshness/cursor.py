@@ -175,7 +175,7 @@ def find_delta(transaction: Transaction, selection: Selection, position: Positio
 
 
 def _find_changed(before: Cursor, found: Sequence[NewRecord]) -> Pairs | None:
-    """Return the pairs to send again; None where they cannot be told."""
+    """Return the pairs to send again; None where they are not known."""
     known = before.checkpoint
     if all(each.id > known.settled_id for each in found) and digest_records(found) == known.unsettled:
         return Pairs()
@@ -185,7 +185,7 @@ def _find_changed(before: Cursor, found: Sequence[NewRecord]) -> Pairs | None:
 
 
 def _find_replaced(transaction: Transaction, before: Cursor, ledger: Ledger, changed: Pairs) -> Pairs | None:
-    """Return the pairs to send again, those that have lost records included; None where these cannot be told.
+    """Return the pairs to send again, those that have lost records included; None where these are not known.
 
     ``ledger`` is what is left of the cursor's own.
     """

@@ -39,5 +39,5 @@ def is_token_value(value: object, kind: object) -> bool:
 
 
 def digest(*query: object) -> str:
-    """Return a short text that tells queries apart."""
+    """Return a short text that distinguishes queries."""
     return hashlib.blake2b(json.dumps(query, default=str).encode(), digest_size=9).hexdigest()

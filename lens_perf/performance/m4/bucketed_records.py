@@ -27,7 +27,7 @@ class BucketedRecords:
     def choose(self, values: NDArray[np.float64], mask: Mask | None, roles: int) -> Indices:
         """Return the records whose points are chosen, each once.
 
-        ``values`` are those of one field; ``mask`` says which records have a point, None stands for all.
+        ``values`` are those of one field; ``mask`` says which records have a point, None means all.
         """
         order, starts, ends = self._order, self._starts, self._ends
         if mask is not None:

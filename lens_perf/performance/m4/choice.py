@@ -1,6 +1,6 @@
 """M4: of the points of a bucket the first, last, least and greatest (U. Jugel et al., VLDB 2014), with numpy.
 
-Points are rows of arrays, grouped: those of a group (a bucket of a series) lie together, in order of (created_at, id).
+Points are rows of arrays, grouped: those of a group (a bucket of a series) are adjacent, in order of (created_at, id).
 Of equal ones the first in this order is chosen, so that a choice stays while a workload grows. What is chosen of the
 union of two sets is chosen of what was chosen of each: so points can be taken block by block.
 """

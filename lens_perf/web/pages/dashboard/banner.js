@@ -6,7 +6,7 @@ import { make } from "./words.js";
 const shown = new Map();
 
 /** Say what is wrong with a part, and offer `retry` if there is one; an empty text says that it is well. */
-export function tell(part, text = "", retry = null) {
+export function showTrouble(part, text = "", retry = null) {
   if ((shown.get(part)?.text ?? "") === text) return;
   if (text) shown.set(part, { text, retry });
   else shown.delete(part);
@@ -29,7 +29,7 @@ function makeLine(text) {
   if (!retries.length) return make("p", {}, text);
   const button = make("button", { type: "button" }, "Try again");
   button.addEventListener("click", () => {
-    for (const [part] of parts) tell(part);
+    for (const [part] of parts) showTrouble(part);
     for (const retry of retries) retry();
   });
   return make("p", {}, text, " ", button);

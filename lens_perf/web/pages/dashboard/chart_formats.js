@@ -1,4 +1,4 @@
-// Writes the numbers of charts: ticks with as many digits as tell them apart, values, and spans of time.
+// Writes the numbers of charts: ticks with as many digits as distinguish them, values, and spans of time.
 
 const UNITS = [["d", 86_400_000], ["h", 3_600_000], ["min", 60_000], ["s", 1000]];
 
@@ -26,7 +26,7 @@ function countDigits(step) {
   return isWhole(least) ? least : least + 1;
 }
 
-/** A very large or small number, with as many digits as tell it from one that is `step` away. */
+/** A very large or small number, with as many digits as distinguish it from one that is `step` away. */
 function shorten(tick, step) {
   const apart = step > 0 && step < Infinity ? Math.floor(Math.log10(Math.abs(tick))) - Math.floor(Math.log10(step)) : 3;
   const [mantissa, exponent] = tick.toExponential(Math.min(15, Math.max(0, apart))).split("e");

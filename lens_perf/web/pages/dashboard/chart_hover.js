@@ -22,7 +22,7 @@ export function findPoints(lines, x, [low, high]) {
 
 const rank = (value) => (Number.isNaN(value) ? -Infinity : Math.min(Number.MAX_VALUE, Math.max(-Number.MAX_VALUE, value)));
 
-/** The larger distance of a point to its neighbours, halved; at the ends, nothing lies beyond. */
+/** The larger distance of a point to its neighbours, halved; at the ends, there is one neighbour only. */
 function spacing(x, index) {
   const before = index > 0 ? x[index] - x[index - 1] : 0;
   const after = index < x.length - 1 ? x[index + 1] - x[index] : 0;

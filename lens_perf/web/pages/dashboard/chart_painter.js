@@ -24,7 +24,7 @@ export function makeFrame({ left, top, width, height }, xRange, yRange, { log, r
   };
 }
 
-/** Paint everything within the frame; `highlighted` is the key of a run that stands out, or null. */
+/** Paint everything within the frame; `highlighted` is the key of a run to emphasise, or null. */
 export function paint(ctx, { lines, restarts, nonFinite }, frame, { highlighted = null, bad }) {
   ctx.save();
   ctx.beginPath();

@@ -1,7 +1,7 @@
 // The ranges of the axes of a chart: of all points or of those within a range of x, with or without outliers.
 
 const PADDING = 0.05;
-// Between these quantiles lies what is no outlier.
+// Values outside these quantiles are outliers.
 const LOW = 0.02;
 const HIGH = 0.98;
 

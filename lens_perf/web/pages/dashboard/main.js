@@ -1,7 +1,7 @@
 // Wires the page together: what the address describes is read, shown and kept up to date.
 
 import * as client from "./api_client.js";
-import { isWell, tell } from "./banner.js";
+import { isWell, showTrouble } from "./banner.js";
 import { ChartControls } from "./chart_controls.js";
 import { chooseFirstMetrics } from "./metric_choice.js";
 import { focusField, setUpKeys } from "./keys.js";
@@ -43,8 +43,8 @@ const list = new WorkloadList({
   onSelect: select,
   onTrouble: (error, retry) => report("list", error, retry),
   onWarnings: (warnings) => {
-    tell("list");
-    tell("clusters", warnings.map(({ message }) => message).join(" "));
+    showTrouble("list");
+    showTrouble("clusters", warnings.map(({ message }) => message).join(" "));
   },
 });
 setUpRoving(find("#tools"))();
@@ -82,13 +82,13 @@ function render() {
   return runs;
 }
 
-/** Read all that the view needs, and show it as it comes. */
+/** Read all that the view needs, and show it as it arrives. */
 async function load() {
   reading.abort();
   const { signal } = (reading = new AbortController());
   const runs = render();
   find("#charts").setAttribute("aria-busy", String(runs.length > 0));
-  tell("view");
+  showTrouble("view");
   try {
     await Promise.all([loadCharts(runs, signal), loadProgress(progress.due(runs, Date.now()), signal)]);
     await known.loadSummaries(view.workloads, view.metrics.flat(), signal, { onlyNew: true });
@@ -185,7 +185,7 @@ async function followList() {
 function report(part, error, retry) {
   if (!(error instanceof client.ApiError)) throw error;
   if (error.status === 401) askForToken();
-  else tell(part, error.message, retry);
+  else showTrouble(part, error.message, retry);
 }
 
 /** The list and the view do not wait for each other; an embedded page has no list. */
@@ -198,7 +198,7 @@ async function loadList() {
   list.showLoading();
   try {
     await list.loadClusters();
-    tell("start");
+    showTrouble("start");
     await list.load();
   } catch (error) {
     list.stopLoading();
@@ -231,7 +231,7 @@ try {
   const { ChartGrid } = await import("./chart_grid.js");
   grid = new ChartGrid(find("#charts"), { change, store: series });
 } catch {
-  tell("charts", "The library that draws charts is missing: npm fetches it when the service is built (make run does so).");
+  showTrouble("charts", "The library that draws charts is missing: npm fetches it when the service is built (make run does so).");
 }
 if (grid) {
   new ResizeObserver(() => grid.resize()).observe(find("#charts"));

@@ -27,7 +27,7 @@ function findNonFinite(old, run) {
 
 const RANKS = ["trouble", "stalled", "running", "ended", "finished"];
 
-/** Return the state that stands for all runs: the gravest, else the liveliest; null without any. */
+/** Return the state shown for all runs: the worst, else the most active; null without any. */
 export function sumUp(runs) {
   const kinds = runs.filter(({ state }) => state).map((run) => (run.progress.non_finite.length ? "trouble" : run.state));
   return RANKS.find((rank) => kinds.includes(rank)) ?? null;

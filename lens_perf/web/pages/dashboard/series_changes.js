@@ -5,24 +5,24 @@ const NON_FINITE = { NaN: NaN, Infinity: Infinity, "-Infinity": -Infinity };
 const toNumber = (value) => (value === null || value === undefined ? NaN : typeof value === "number" ? value : NON_FINITE[value] ?? NaN);
 const toColumn = (values) => Float64Array.from(values, toNumber);
 
-/** What tells the series of a workload apart. */
+/** What distinguishes the series of a workload. */
 const keyOf = ({ metric, source, serial }) => JSON.stringify([metric, source, serial]);
 
 /**
- * Return a series of `layout=columns` as columns of float64: NaN stands for no iteration, no time, and for a value that is
+ * Return a series of `layout=columns` as columns of float64: NaN means no iteration, no time, or a value that is
  * NaN. `width` is that of the buckets it was sampled by, null if all its points are there.
  */
-export function holdSeries(told, width = null) {
+export function holdSeries(given, width = null) {
   return {
-    metric: told.metric_name, source: told.data_source, serial: told.serial ?? null, width,
-    iterations: toColumn(told.iterations), times: toColumn(told.timestamps), values: toColumn(told.values),
-    positions: told.axis_values ? toColumn(told.axis_values) : null,
+    metric: given.metric_name, source: given.data_source, serial: given.serial ?? null, width,
+    iterations: toColumn(given.iterations), times: toColumn(given.timestamps), values: toColumn(given.values),
+    positions: given.axis_values ? toColumn(given.axis_values) : null,
   };
 }
 
-/** Return `held` without the points of the pairs `changed`, and with those of `told`. */
-export function applyChanges(held, changed, told) {
-  const added = new Map(told.map((each) => holdSeries(each)).map((each) => [keyOf(each), each]));
+/** Return `held` without the points of the pairs `changed`, and with those of `given`. */
+export function applyChanges(held, changed, given) {
+  const added = new Map(given.map((each) => holdSeries(each)).map((each) => [keyOf(each), each]));
   const dropped = new Map();
   for (const { data_source: source, iteration } of changed) {
     if (!dropped.has(source)) dropped.set(source, new Set());

@@ -100,13 +100,13 @@ export class SeriesStore {
     });
     if (signal.aborted) return;
     this.warnings.push(...answer.warnings);
-    for (const told of answer.workloads) {
-      const run = runs.find((each) => isOf(told, each));
+    for (const given of answer.workloads) {
+      const run = runs.find((each) => isOf(given, each));
       const held = this.held.get(run.key) ?? this.add(run.key);
       // Of two cursors the earlier one: what it returns once more changes nothing.
-      if (held.cursor === null || held.names.size === 0) held.cursor = told.cursor;
+      if (held.cursor === null || held.names.size === 0) held.cursor = given.cursor;
       for (const name of names) {
-        held.byName.set(name, seriesOfRun(answer, run, name, told.sampling?.bucket_width ?? null));
+        held.byName.set(name, seriesOfRun(answer, run, name, given.sampling?.bucket_width ?? null));
         held.names.add(name);
       }
       held.most = most;
@@ -126,22 +126,22 @@ export class SeriesStore {
     const answer = await post("metrics/data", query, signal);
     if (signal.aborted) return { changedRuns: [], mustReload: false };
     this.warnings = answer.warnings;
-    const changed = answer.workloads.map((told) => this.update(due.find((run) => isOf(told, run)), names, told, answer)).filter(Boolean);
+    const changed = answer.workloads.map((given) => this.update(due.find((run) => isOf(given, run)), names, given, answer)).filter(Boolean);
     // Changes along a metric come without positions.
     if (changed.length && !["iteration", "time"].includes(axisOf(view))) this.isStale = true;
     return { changedRuns: changed, mustReload: this.isStale || isLacking };
   }
 
   /** Return the key of a run that has changed, else null. */
-  update(run, names, told, answer) {
+  update(run, names, given, answer) {
     const held = this.held.get(run.key);
-    held.cursor = told.cursor;
-    if (!told.reset && !told.changed.length) return null;
+    held.cursor = given.cursor;
+    if (!given.reset && !given.changed.length) return null;
     for (const name of names) {
       const series = answer.series.filter((each) => isOf(each, run) && each.metric_name === name);
-      held.byName.set(name, told.reset
-        ? series.map((each) => holdSeries(each, told.sampling?.bucket_width ?? null))
-        : applyChanges(this.seriesOf(run.key, name), told.changed, series));
+      held.byName.set(name, given.reset
+        ? series.map((each) => holdSeries(each, given.sampling?.bucket_width ?? null))
+        : applyChanges(this.seriesOf(run.key, name), given.changed, series));
       if (this.seriesOf(run.key, name).some(({ values }) => values.length > MOST_GROWTH * held.most)) this.isStale = true;
     }
     return run.key;
