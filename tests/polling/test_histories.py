@@ -85,8 +85,29 @@ def create_table(server: PostgresServer) -> None:
         create_schema(connection)
 
 
+@contextmanager
+def restoring(server: PostgresServer) -> Iterator[None]:
+    """Restore the data of a server that is not running, after the block, to what they were before it."""
+    backup = server.directory / "backup"
+    server.copy_data(server.data, backup)
+    yield
+    shutil.rmtree(server.data)
+    backup.rename(server.data)
+
+
+def use_transactions(server: PostgresServer) -> None:
+    """Use transaction ids without writing to the table."""
+    for _ in range(30):
+        server.execute("CREATE TEMPORARY TABLE other AS SELECT 1")
+
+
 def clients_of(app: Flask, uid: str) -> list[PollingClient]:
     return [PollingClient(app.test_client(), uid, query, load_rule()) for query in QUERIES]
+
+
+def connect_all(clients: list[PollingClient], app: Flask) -> None:
+    for client in clients:
+        client.connect(app.test_client())
 
 
 def poll_all(clients: list[PollingClient]) -> None:
@@ -109,17 +130,12 @@ def test_a_restored_backup(stopped: PostgresServer, tmp_path: Path, uid: str, mo
     server = stopped
     with server.started():
         insert(server, uid, 1, 40, 1)
-    backup = server.directory / "backup"
-    server.copy_data(server.data, backup)
-    with server.started(), serving(server, tmp_path / "a.toml", as_on_citus=as_on_citus) as app:
+    with restoring(server), server.started(), serving(server, tmp_path / "a.toml", as_on_citus=as_on_citus) as app:
         clients = clients_of(app, uid)
         insert(server, uid, 41, 3, 2)
         poll_all(clients)
-    shutil.rmtree(server.data)
-    backup.rename(server.data)
     with server.started(), serving(server, tmp_path / "a.toml", as_on_citus=as_on_citus) as app:
-        for client in clients:
-            client.connect(app.test_client())
+        connect_all(clients, app)
         insert(server, uid, 41, more, 3)
         assert check_all(clients) == {1}
 
@@ -131,18 +147,12 @@ def test_a_restored_backup_of_which_no_record_is_missing(
     server = stopped
     with server.started():
         insert(server, uid, 1, 40, 1)
-    backup = server.directory / "backup"
-    server.copy_data(server.data, backup)
-    with server.started(), serving(server, tmp_path / "a.toml", as_on_citus=as_on_citus) as app:
+    with restoring(server), server.started(), serving(server, tmp_path / "a.toml", as_on_citus=as_on_citus) as app:
         clients = clients_of(app, uid)
-        for _ in range(30):
-            server.execute("CREATE TEMPORARY TABLE other AS SELECT 1")
+        use_transactions(server)
         poll_all(clients)
-    shutil.rmtree(server.data)
-    backup.rename(server.data)
     with server.started(), serving(server, tmp_path / "a.toml", as_on_citus=as_on_citus) as app:
-        for client in clients:
-            client.connect(app.test_client())
+        connect_all(clients, app)
         insert(server, uid, 41, 10, 3)
         assert check_all(clients) == {1}
         check_copy(app, uid)
@@ -151,22 +161,15 @@ def test_a_restored_backup_of_which_no_record_is_missing(
 def test_a_table_that_was_empty(stopped: PostgresServer, tmp_path: Path, uid: str) -> None:
     """An empty table says nothing of its history, which may be another server's by the next poll."""
     server = stopped
-    backup = server.directory / "backup"
-    server.copy_data(server.data, backup)
-    with server.started(), serving(server, tmp_path / "a.toml") as app, large_workloads(3600):
+    with restoring(server), server.started(), serving(server, tmp_path / "a.toml") as app, large_workloads(3600):
         clients = clients_of(app, uid)
-        for _ in range(30):
-            server.execute("CREATE TEMPORARY TABLE other AS SELECT 1")
+        use_transactions(server)
         poll_all(clients)
-    shutil.rmtree(server.data)
-    backup.rename(server.data)
     with server.started(), serving(server, tmp_path / "a.toml") as app, large_workloads(3600):
-        for client in clients:
-            client.connect(app.test_client())
+        connect_all(clients, app)
         insert(server, uid, 1, 10, 3)
         # As many transactions again as before, and more.
-        for _ in range(30):
-            server.execute("CREATE TEMPORARY TABLE other AS SELECT 1")
+        use_transactions(server)
         assert check_all(clients) == {1}
         check_copy(app, uid)
 
@@ -176,14 +179,9 @@ def test_a_restored_backup_that_has_caught_up(stopped: PostgresServer, tmp_path:
     server = stopped
     with server.started():
         insert(server, uid, 1, 40, 1)
-    backup = server.directory / "backup"
-    server.copy_data(server.data, backup)
-    with server.started(), serving(server, tmp_path / "a.toml") as app:
-        for _ in range(30):
-            server.execute("CREATE TEMPORARY TABLE other AS SELECT 1")
+    with restoring(server), server.started(), serving(server, tmp_path / "a.toml") as app:
+        use_transactions(server)
         assert count_points_of(app, uid) == 40
-    shutil.rmtree(server.data)
-    backup.rename(server.data)
     with server.started(), serving(server, tmp_path / "a.toml") as app:
         insert(server, uid, 41, 60, 3)
         assert count_points_of(app, uid) == 100
@@ -204,8 +202,7 @@ def test_a_restart_is_no_other_history(stopped: PostgresServer, tmp_path: Path, 
         insert(server, uid, 1, 20, 1)
         poll_all(clients)
     with server.started(), serving(server, tmp_path / "a.toml", as_on_citus=as_on_citus) as app:
-        for client in clients:
-            client.connect(app.test_client())
+        connect_all(clients, app)
         insert(server, uid, 21, 2, 1)
         assert check_all(clients) == {0}
 
@@ -222,8 +219,7 @@ def test_a_server_set_up_again_by_the_same_script(
                 create_table(server)
                 insert(server, uid, 1, 1, value)
                 insert(server, uid, 2, 9, 3)
-                for client in clients:
-                    client.connect(app.test_client())
+                connect_all(clients, app)
                 clients = clients or clients_of(app, uid)
                 resets = check_all(clients)
     assert resets == {1}
