@@ -1,7 +1,6 @@
 """Seeds an embedded PostgreSQL, measures and prints a table. Timings are shown, never asserted."""
 
 import argparse
-import shutil
 import signal
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from tests.benchmarks.outcome import HEADING, Outcome, summarise, write_json
 from tests.benchmarks.polling import POLLING
 from tests.benchmarks.sampling import SAMPLING
 from tests.benchmarks.seed import Growth, seed
+from tests.front.programs import open_directory
 
 MEASUREMENTS = {**measurements.MEASUREMENTS, **SAMPLING, **BUILDING, **POLLING, **FOLLOWING, **IMPORTS}
 # A busy machine makes answers late, not wrong.
@@ -47,19 +47,9 @@ def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 @contextmanager
-def temporary_directory() -> Iterator[Path]:
-    """Make a directory for the length of the block; its path is short, as a Unix socket's must be."""
-    directory = Path(tempfile.mkdtemp(prefix="lens", dir="/tmp"))
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-@contextmanager
 def open_bench(data: Path, version: int, rounds: int) -> Iterator[Bench]:
     """Run PostgreSQL over ``data``, seeded, and the service over that, until the block ends."""
-    with temporary_directory() as scratch, run_embedded_postgres(data, version) as postgres:
+    with open_directory() as scratch, run_embedded_postgres(data, version) as postgres:
         dsn = postgres.dsn(seed(postgres))
 
         def write_settings() -> Mapping[str, str]:
@@ -90,7 +80,7 @@ def main() -> int:
     options = read_options()
     # As with Ctrl-C, every process that was started is stopped on the way out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    with temporary_directory() as fresh:
+    with open_directory() as fresh:
         try:
             with open_bench(options.directory or fresh, options.postgres, options.rounds) as bench:
                 chosen = [name for name in MEASUREMENTS if name in (options.only or MEASUREMENTS)]

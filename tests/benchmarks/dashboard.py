@@ -6,13 +6,11 @@
 import argparse
 import json
 import os
-import shutil
 import statistics
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -25,7 +23,7 @@ from playwright.sync_api import TimeoutError as LateError
 from lens_perf.demo.embedded_postgres import run_embedded_postgres
 from tests.benchmarks.dashboard_seed import METRICS, Run, add_records, list_runs, seed_runs
 from tests.benchmarks.gunicorn_process import run_gunicorn
-from tests.front.programs import find_program
+from tests.front.programs import find_program, open_directory
 from tests.web_browser import ARGUMENTS
 
 SETTINGS = """
@@ -94,16 +92,6 @@ def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="loads that the medians are of")
     parser.add_argument("--minutes", type=int, default=60, help="that are followed, by a faster clock")
     return parser.parse_args(arguments)
-
-
-@contextmanager
-def temporary_directory() -> Iterator[Path]:
-    """Make a directory for the length of the block; its path is short, as a Unix socket's must be."""
-    directory = Path(tempfile.mkdtemp(prefix="lens", dir="/tmp"))
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def build_copies(address: str, runs: Sequence[Run]) -> None:
@@ -229,7 +217,7 @@ def main() -> int:
     options = read_options()
     runs = list_runs(options.runs, options.iterations, options.long, options.long_iterations)
     with (
-        temporary_directory() as scratch,
+        open_directory() as scratch,
         run_embedded_postgres(options.directory or scratch / "postgres") as postgres,
     ):
         dsn = seed_runs(postgres, runs)
