@@ -48,7 +48,8 @@ class Sampler:
         self.max_points = max_points
         self.by_serial = by_serial
         self._roles = min(max_points, 5 if non_finite else 4)
-        self._most_buckets = max(1, min(max_points, MOST_CHOSEN) // self._roles)
+        # The most buckets that a series is cut into.
+        self.most_buckets = max(1, min(max_points, MOST_CHOSEN) // self._roles)
         self._groups = Groups([key for key, wanted in zip(KEYS, (by_source, by_serial), strict=True) if wanted])
         self._range: tuple[float, float] | None = None
         self._buckets = Buckets(0)
@@ -57,11 +58,6 @@ class Sampler:
         self._held = 0
         self._left = 0
         self._position = 0
-
-    @property
-    def most_buckets(self) -> int:
-        """The most buckets that a series is cut into."""
-        return self._most_buckets
 
     @property
     def exponent(self) -> int | None:
@@ -176,7 +172,7 @@ class Sampler:
             low, high = min(low, self._range[0]), max(high, self._range[1])
         if (low, high) != self._range:
             self._range = low, high
-            self._buckets = choose_buckets(low, high, self._most_buckets)
+            self._buckets = choose_buckets(low, high, self.most_buckets)
 
     def _gather(self, block: Block, index: PointIndex, groups: Indices) -> pl.DataFrame:
         """Return the points of ``index``, whose records are in ``groups``."""

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from lens_perf.performance.blocks import RECORD_COLUMNS, Block, Reading, number_fields, select_records
-from lens_perf.performance.columns.times import MILLISECONDS_TO_2000
+from lens_perf.performance.columns.times import floor_milliseconds
 from lens_perf.performance.copy_interface import CopyPart
 from lens_perf.performance.sampling.axes import AXES, AXIS
 
@@ -18,7 +18,7 @@ COPIED = ("row", "value", "text", "created_at", "iteration")
 # Where points of samples are on each axis; all of them have a place.
 PLACES: Mapping[str, Callable[[Mapping[str, pl.Series]], pl.Series]] = {
     "iteration": lambda columns: columns["iteration"].cast(pl.Int64),
-    "time": lambda columns: columns["created_at"] // 1000 + MILLISECONDS_TO_2000,
+    "time": lambda columns: floor_milliseconds(columns["created_at"]),
 }
 Bounds = tuple[int, int]
 
@@ -47,7 +47,7 @@ class SelectedPart:
         times = part.times
         self._bounds = {
             "iteration": part.iterations,
-            "time": times and (_to_milliseconds(times[0]), _to_milliseconds(times[1])),
+            "time": times and (floor_milliseconds(times[0]), floor_milliseconds(times[1])),
         }
         asked = {"iteration": reading.selection.iteration_range, "time": reading.selection.time_range}
         self._asked = {name: limits for name, limits in asked.items() if limits is not None}
@@ -150,8 +150,3 @@ class SelectedPart:
 def as_number(exponent: int | None) -> float:
     """Return the exponent of the width of buckets, infinite for the one bucket that holds all."""
     return inf if exponent is None else exponent
-
-
-def _to_milliseconds(created_us: int) -> int:
-    """Return a time as the milliseconds of answers; those of the infinities are far from all others."""
-    return created_us // 1000 + MILLISECONDS_TO_2000
