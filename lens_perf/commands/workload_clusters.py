@@ -1,4 +1,4 @@
-"""Finds the cluster of a workload for commands that are not told which it is."""
+"""Finds the cluster of a workload for commands without --cluster."""
 
 import sys
 from collections.abc import Sequence

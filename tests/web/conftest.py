@@ -1,4 +1,4 @@
-"""Workloads to look at, and a service that serves them."""
+"""Workloads to show, and a service that serves them."""
 
 import time
 from collections.abc import Iterator

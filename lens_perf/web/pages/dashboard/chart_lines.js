@@ -8,7 +8,7 @@ const GAP_FACTOR = 20;
 const TIMES = ["time", "relative_time"];
 
 /** When a run began: the zero of relative time. */
-export function findBegin(run, series) {
+function findBegin(run, series) {
   const times = series.flatMap(({ times }) => [...times.subarray(0, 1)]).filter(Number.isFinite);
   return run.progress?.first_timestamp ?? (times.length ? Math.min(...times) : 0);
 }
@@ -17,7 +17,7 @@ export function findBegin(run, series) {
  * The attempt of the points of `series`, as its place among `attempts`: by serial where that is unique, else by time. A number
  * if it is that of all points, else an array.
  */
-export function findAttempts(series, attempts) {
+function findAttempts(series, attempts) {
   if (attempts.length < 2) return 0;
   const same = attempts.flatMap(({ serial }, place) => (serial === series.serial ? [place] : []));
   if (same.length === 1) return same[0];

@@ -7,7 +7,7 @@ const MOST_ROWS = 30;
 const APART = 14;
 
 /** A swatch in the colour and dash of a line. */
-export function makeSwatch({ colour, dash = [] }) {
+function makeSwatch({ colour, dash = [] }) {
   const stroke = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const line = document.createElementNS("http://www.w3.org/2000/svg", "line");
   for (const [name, value] of Object.entries({ width: 22, height: 8, "aria-hidden": "true", class: "swatch" })) stroke.setAttribute(name, value);

@@ -1,7 +1,7 @@
 // Chooses among metrics: by search, by groups of their names, and those that are shown first.
 
-// What readers of training logs look at first, in this order; the names are those that `lens-perf import` writes and that
-// frameworks log themselves.
+// The metrics that matter most in a training run, in order of importance. Names are those that `lens-perf import` writes and
+// those that frameworks log.
 const FIRST = [
   { pattern: /^(?:train[\W_])?(?:lm[\W_])?loss$/i, otherwise: /loss|perplexity|(?:^|\W|_)ppl(?:$|\W|_)|nll/i },
   { pattern: /^(?:train[\W_])?(?:learning_rate|lr)$/i, otherwise: /learning.?rate|(?:^|[^a-z])lr(?:[^a-z]|$)/i },
@@ -17,7 +17,7 @@ const INTERNAL = "Internal";
 const UNGROUPED = "Other";
 
 /** Whether a metric is what a tracker keeps for itself, such as `_runtime`. */
-export const isInternal = (name) => name.startsWith("_");
+const isInternal = (name) => name.startsWith("_");
 
 /** The charts to show first, each a list of names, of `counts`: a Map of names to numbers of points, null if unknown. */
 export function chooseFirstMetrics(counts) {
@@ -68,7 +68,7 @@ export function makeFilter(search) {
 }
 
 /** The group of a name: what is before its first slash, else before its first dot. */
-export function groupOf(name) {
+function groupOf(name) {
   if (isInternal(name)) return INTERNAL;
   const cut = name.indexOf("/") > 0 ? name.indexOf("/") : name.indexOf(".");
   return cut > 0 ? name.slice(0, cut) : UNGROUPED;

@@ -5,7 +5,7 @@ let onSwitch = () => {};
 const system = matchMedia("(prefers-color-scheme: dark)");
 
 /** Return whether the page is dark now. */
-export const isDark = () => (document.documentElement.dataset.theme ?? (system.matches ? "dark" : "light")) === "dark";
+const isDark = () => (document.documentElement.dataset.theme ?? (system.matches ? "dark" : "light")) === "dark";
 
 /** Switch to the other theme. */
 export function switchTheme() {
