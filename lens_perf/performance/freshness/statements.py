@@ -138,8 +138,10 @@ def select_witness(transaction: Transaction, workload_uid: str, latest_id: int) 
     return str(witness)
 
 
-PAIR_HASH = """hashint8extended(coalesce(iteration::bigint, 4294967296),
-            hashtextextended(coalesce(data_source::text, E'\\x01'), 0))"""
+# Seeds mark what is NULL: hashint8extended maps every bigint to the hash of some integer, so that no value is left
+# for NULL.
+PAIR_HASH = """hashint8extended(coalesce(iteration, 0), hashtextextended(
+            coalesce(data_source::text, ''), 2 * (data_source IS NULL)::int + (iteration IS NULL)::int))"""
 
 # OFFSET 0: the limit must not tempt the planner to search the whole table in the order of ids.
 SELECT_NEW_RECORDS = f"""
