@@ -1,25 +1,27 @@
-"""Answers queries for the progress of a workload, and caches the facts of a copy while it does not change."""
+"""Answers queries for the progress of a workload, and keeps what was computed for when its copy has grown."""
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
-import polars as pl
 from cachetools import LRUCache
 
-from lens_perf.performance.columns.workload_copy import WorkloadCopy
+from lens_perf.performance.columns.workload_copy import CopyPart, WorkloadCopy
 from lens_perf.performance.patience import Patience
 from lens_perf.performance.payloads import Progress
-from lens_perf.performance.progress.compute import compute_facts
+from lens_perf.performance.progress.compute import Prefix, compute_facts
 from lens_perf.performance.progress.facts import ProgressFacts
 from lens_perf.performance.progress.non_finite import list_non_finite
 from lens_perf.performance.progress.record_blocks import (
     COLUMNS,
     SOURCE,
     TARGET,
+    RecordBlock,
     choose_source,
     count_by_source,
+    join_blocks,
     read_record_blocks,
 )
 from lens_perf.performance.progress.rules import judge_progress
@@ -27,9 +29,16 @@ from lens_perf.performance.selection import Selection
 from lens_perf.performance.workload_copies import WorkloadCopies
 
 MOST_KEPT = 512
+# Of long workloads; 40 KiB each.
+MOST_PREFIXES = 128
+MOST_COUNTED_PARTS = 4096
 
-# A state of a copy, and the requested data source.
-Key = tuple[str, int, str | None]
+
+class _KnownPrefix(NamedTuple):
+    """What is known of the parts with these names."""
+
+    parts: tuple[str, ...]
+    prefix: Prefix
 
 
 class ProgressReader:
@@ -38,7 +47,12 @@ class ProgressReader:
     def __init__(self, copies: WorkloadCopies) -> None:
         self._copies = copies
         self._lock = threading.Lock()
-        self._facts = LRUCache[Key, ProgressFacts](MOST_KEPT)
+        # By the state of a copy, and the requested data source.
+        self._facts = LRUCache[tuple[str, int, str | None], ProgressFacts](MOST_KEPT)
+        # By the copy, whatever its state, and the data source.
+        self._prefixes = LRUCache[tuple[str, str], _KnownPrefix](MOST_PREFIXES)
+        # By the copy and the part.
+        self._counts = LRUCache[tuple[str, str], dict[str, int]](MOST_COUNTED_PARTS)
 
     def read(
         self, cluster: str | None, selection: Selection, patience: Patience, now_seconds: float | None = None
@@ -63,31 +77,52 @@ class ProgressReader:
         with self._lock:
             known = self._facts.get(key)
         if known is None:
-            known = _compute(copy, data_source, patience)
+            source = data_source or self._choose_source(copy, patience)
+            known = ProgressFacts() if source is None else self._compute(copy, source, patience)
+            known = replace(known, non_finite=list_non_finite(copy.fields, data_source))
             with self._lock:
                 self._facts[key] = known
         return known
 
+    def _compute(self, copy: WorkloadCopy, source: str, patience: Patience) -> ProgressFacts:
+        """Compute the facts, from those of the parts that were there before if they are still there."""
+        key = copy.history, source
+        names = tuple(part.name for part in copy.parts)
+        with self._lock:
+            known = self._prefixes.get(key)
+        prefix = known.prefix if known and known.parts == names[: len(known.parts)] else None
+        # Reading and comparing sources takes as long as everything else, and most workloads have only one.
+        wanted = None if set(copy.sources) == {source} else source
 
-def _compute(copy: WorkloadCopy, data_source: str | None, patience: Patience) -> ProgressFacts:
-    non_finite = list_non_finite(copy.fields, data_source)
+        def read_blocks(start: int) -> Iterator[RecordBlock]:
+            for part in copy.parts[start:]:
+                patience.check()
+                yield _read_part(part, wanted)
 
-    def read_frames(*columns: str, fields: Iterable[str] = ()) -> Iterable[pl.DataFrame]:
-        for frame in copy.blocks(list(fields), columns=columns):
+        facts, prefix = compute_facts(read_blocks, source=source, prefix=prefix)
+        if prefix is not None:
+            with self._lock:
+                self._prefixes[key] = _KnownPrefix(names[: prefix.order.parts], prefix)
+        return facts
+
+    def _choose_source(self, copy: WorkloadCopy, patience: Patience) -> str | None:
+        """Return the data source with the most records that have an iteration."""
+        if len(copy.sources) == 1:
+            return next(iter(copy.sources))
+        return choose_source(self._count_part(copy, part, patience) for part in copy.parts)
+
+    def _count_part(self, copy: WorkloadCopy, part: CopyPart, patience: Patience) -> dict[str, int]:
+        key = copy.history, part.name
+        with self._lock:
+            counts = self._counts.get(key)
+        if counts is None:
             patience.check()
-            yield frame
-
-    source = data_source or _choose_source(copy, read_frames("iteration", "data_source"))
-    if source is None:
-        return ProgressFacts(non_finite=non_finite)
-    # Reading and comparing sources takes as long as everything else, and most workloads have only one.
-    is_only = set(copy.sources) == {source}
-    columns, wanted = (COLUMNS, None) if is_only else ((*COLUMNS, SOURCE), source)
-    facts = compute_facts(lambda: read_record_blocks(read_frames(*columns, fields=[TARGET]), wanted), source=source)
-    return replace(facts, non_finite=non_finite)
+            counts = count_by_source(part.blocks([], ("iteration", "data_source")))
+            with self._lock:
+                self._counts[key] = counts
+        return counts
 
 
-def _choose_source(copy: WorkloadCopy, frames: Iterable[pl.DataFrame]) -> str | None:
-    """Return the data source with the most records that have an iteration."""
-    sources = [source for source in copy.sources if source is not None]
-    return sources[0] if len(copy.sources) == 1 and sources else choose_source(count_by_source(frames))
+def _read_part(part: CopyPart, source: str | None) -> RecordBlock:
+    columns: Iterable[str] = COLUMNS if source is None else (*COLUMNS, SOURCE)
+    return join_blocks(read_record_blocks(part.blocks([TARGET], list(columns)), source))

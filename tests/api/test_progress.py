@@ -16,7 +16,11 @@ from hypothesis import strategies as st
 
 from lens_perf.api.metrics_views import SERVICE
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
+from lens_perf.performance import progress_reader
+from lens_perf.performance.columns.workload_copy import CopyPart
 from lens_perf.performance.patience import Patience
+from lens_perf.performance.progress.record_blocks import RecordBlock
+from lens_perf.performance.progress_reader import ProgressReader
 from lens_perf.performance.selection import Selection
 from tests.conftest import Row, Store, at, running_app
 from tests.ingest.importing import Importer
@@ -310,3 +314,39 @@ def test_a_real_log_with_restarts(
     first_wall = (first_run[-1]["timestamp"] - first_run[0]["timestamp"]) / 1000
     assert found["seconds_productive"] <= first_wall + 0.01
     assert found["seconds_lost_to_restarts"] + found["seconds_paused"] >= found["seconds_wall"] - first_wall - 0.01
+
+
+INSERT_LONG = """
+INSERT INTO training_performance (workload_uid, iteration, created_at, data_source, performance)
+SELECT %s, i, to_timestamp(2 * i), (CASE i %% 7 WHEN 0 THEN 'wandb' ELSE 'log' END)::training_data_source, '{}'
+FROM generate_series(0, 299999) i
+"""
+
+
+def test_a_long_workload_that_grows(
+    app: Flask, postgres: EmbeddedPostgres, store: Store, uid: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only its latest parts are read again, and the progress is that of reading all of them."""
+    with closing(psycopg2.connect(postgres.dsn("alpha"))) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(INSERT_LONG, (uid,))
+    readers = app.extensions[SERVICE]._readers
+    parts_read = []
+
+    def note_part(part: CopyPart, source: str | None) -> RecordBlock:
+        parts_read.append(part.records)
+        return read_part(part, source)
+
+    read_part = progress_reader._read_part
+    monkeypatch.setattr(progress_reader, "_read_part", note_part)
+    monkeypatch.setattr(readers, "progress", ProgressReader(readers.copies))
+    assert read(app, uid, 600_000)["current_iteration"] == 299_998
+    assert sum(parts_read) == 300_000
+    for run in ([(300_000, 600_100)], [(299_000, 600_200), (299_001, 600_210)]):
+        put(store, uid, run)
+        parts_read.clear()
+        found = read(app, uid, 600_300)
+        assert 65_536 < sum(parts_read) < 200_000
+        with monkeypatch.context() as patch:
+            patch.setattr(readers, "progress", ProgressReader(readers.copies))
+            assert read(app, uid, 600_300) == found
+    assert (found["restarts"], found["iterations_repeated"]) == (1, 2)

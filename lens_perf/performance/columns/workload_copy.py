@@ -53,8 +53,7 @@ class WorkloadCopy:
         memory at a time.
         """
         for part in self.parts:
-            frame = part.read(fields, columns)
-            yield from [frame] if keep_entries else expand_rest(frame, fields)
+            yield from part.blocks(fields, columns, keep_entries=keep_entries)
 
 
 @dataclass(frozen=True)
@@ -63,6 +62,11 @@ class CopyPart:
 
     _part: Part
     _file: PartFile
+
+    @property
+    def name(self) -> str:
+        """The name of the part: parts of one copy with the same name have the same records."""
+        return self._part.name
 
     @property
     def records(self) -> int:
@@ -91,6 +95,13 @@ class CopyPart:
     def read_sample(self, level: int) -> pl.DataFrame:
         """Return the points of the sample with this number. Raises DamagedPartError."""
         return self._file.read_sample(level)
+
+    def blocks(
+        self, fields: Sequence[str] | None, columns: Sequence[str], *, keep_entries: bool = False
+    ) -> Iterator[pl.DataFrame]:
+        """Yield the records as ``WorkloadCopy.blocks`` does. Raises DamagedPartError."""
+        frame = self.read(fields, columns)
+        yield from [frame] if keep_entries else expand_rest(frame, fields)
 
     def read(self, fields: Sequence[str] | None, columns: Sequence[str]) -> pl.DataFrame:
         """Return the records with ``columns`` and the columns of ``fields``, None for all.

@@ -1,14 +1,12 @@
 """Collects the attempts of a workload block by block, and keeps the latest."""
 
-from collections import deque
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
 from lens_perf.performance.progress.facts import Attempt
-from lens_perf.performance.progress.record_blocks import NO_SERIAL, Records
-from lens_perf.performance.progress.steps import Steps
+from lens_perf.performance.progress.record_blocks import NO_SERIAL, Booleans, Records
 
 MOST_ATTEMPTS = 100
 # 2000-01-01 UTC, in milliseconds since 1970.
@@ -20,50 +18,54 @@ def to_timestamp(microseconds: int) -> int:
     return int(microseconds) // 1000 + EPOCH
 
 
-class AttemptList:
-    """The latest MOST_ATTEMPTS attempts."""
+@dataclass(frozen=True)
+class Attempts:
+    """The latest MOST_ATTEMPTS attempts; ``count`` is the number of all."""
 
-    def __init__(self) -> None:
-        self._attempts: deque[Attempt] = deque(maxlen=MOST_ATTEMPTS)
-        self._count = 0
+    latest: tuple[Attempt, ...] = ()
+    count: int = 0
 
-    def add(self, steps: Steps) -> None:
-        """Add the records at the end of ``steps``."""
-        records = steps.records
-        # No step leads to the first record.
-        starts = (np.flatnonzero(steps.is_restart) + (len(records.ids) - len(steps.is_restart))).tolist()
-        if until := starts[0] if starts else len(records.ids):
-            self._add(records.take(slice(until)), is_new=not self._attempts)
+    def add(self, records: Records, is_restart: Booleans) -> "Attempts":
+        """Return the attempts with ``records`` added, each of which but the first of all has its ``is_restart``."""
+        starts = (np.flatnonzero(is_restart) + (len(records.ids) - len(is_restart))).tolist()
+        if not self.latest:
+            starts.insert(0, 0)
+        until = starts[0] if starts else len(records.ids)
+        latest = [*self.latest[:-1], _extend(self.latest[-1], records.take(slice(until)))] if until else [*self.latest]
         kept = starts[-MOST_ATTEMPTS:]
-        self._count += len(starts) - len(kept)
-        for start, end in pairwise([*kept, len(records.ids)]):
-            self._add(records.take(slice(start, end)), is_new=True)
-
-    def _add(self, records: Records, *, is_new: bool) -> None:
-        last = {"last_iteration": int(records.iterations[-1]), "last_timestamp": to_timestamp(records.times[-1])}
-        if not is_new:
-            known = self._attempts.pop()
-            self._attempts.append(replace(known, records=known.records + len(records.ids), **last))
-            return
-        self._count += 1
-        serial = int(records.serials[0])
-        self._attempts.append(
-            Attempt(
-                number=self._count,
-                serial=None if serial == NO_SERIAL else serial,
-                first_iteration=int(records.iterations[0]),
-                first_timestamp=to_timestamp(records.times[0]),
-                records=len(records.ids),
-                **last,
-            )
-        )
+        count = self.count + len(starts)
+        for number, (start, end) in enumerate(pairwise([*kept, len(records.ids)]), count - len(kept) + 1):
+            latest.append(_begin(number, records.take(slice(start, end))))
+        return Attempts(tuple(latest[-MOST_ATTEMPTS:]), count)
 
     def list(self) -> tuple[Attempt, ...]:
-        """Return the attempts, each with the iteration from which its results were discarded."""
+        """Return the latest attempts, each with the iteration from which its results were discarded."""
         found: list[Attempt] = []
         lowest: int | None = None
-        for attempt in reversed(self._attempts):
+        for attempt in reversed(self.latest):
             is_redone = lowest is not None and lowest <= attempt.last_iteration
             found.append(replace(attempt, discarded_from=lowest if is_redone else None))
             lowest = attempt.first_iteration if lowest is None else min(lowest, attempt.first_iteration)
         return tuple(reversed(found))
+
+
+def _begin(number: int, records: Records) -> Attempt:
+    serial = int(records.serials[0])
+    return Attempt(
+        number=number,
+        serial=None if serial == NO_SERIAL else serial,
+        first_iteration=int(records.iterations[0]),
+        last_iteration=int(records.iterations[-1]),
+        first_timestamp=to_timestamp(records.times[0]),
+        last_timestamp=to_timestamp(records.times[-1]),
+        records=len(records.ids),
+    )
+
+
+def _extend(attempt: Attempt, records: Records) -> Attempt:
+    return replace(
+        attempt,
+        last_iteration=int(records.iterations[-1]),
+        last_timestamp=to_timestamp(records.times[-1]),
+        records=attempt.records + len(records.ids),
+    )

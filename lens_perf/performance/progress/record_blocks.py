@@ -1,6 +1,7 @@
 """Reads the records for the computation of progress from blocks of the columnar copy, as arrays."""
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -38,6 +39,10 @@ class Records(NamedTuple):
         return Records(*(column[rows] for column in self))
 
 
+_NONE = np.empty(0, np.int64)
+NO_RECORDS = Records(_NONE, _NONE, _NONE, _NONE)
+
+
 class RecordBlock(NamedTuple):
     """Records in the order (time, id), and the target of the last of those with the highest iteration that have one."""
 
@@ -55,6 +60,20 @@ def concatenate(parts: Iterable[Records]) -> Records:
 def rank_serials(serials: Integers) -> Integers:
     """Return the serials for comparison: a missing one counts as 0."""
     return np.where(serials == NO_SERIAL, 0, serials)
+
+
+def find_drops(records: Records) -> Booleans:
+    """Return for each record but the first whether its serial is lower, or its iteration in the same serial."""
+    serials, iterations = rank_serials(records.serials), records.iterations
+    same = serials[1:] == serials[:-1]
+    falls: Booleans = (serials[1:] < serials[:-1]) | (same & (iterations[1:] < iterations[:-1]))
+    return falls
+
+
+def find_restarts(records: Records) -> Booleans:
+    """Return for each record but the first, in order, whether an attempt begins with it."""
+    serials, iterations = rank_serials(records.serials), records.iterations
+    return (serials[1:] > serials[:-1]) | (iterations[1:] < iterations[:-1])
 
 
 def read_record_blocks(frames: Iterable[pl.DataFrame], source: str | None) -> Iterator[RecordBlock]:
@@ -122,6 +141,17 @@ def _fill(numbers: pl.Series, instead: int) -> Integers:
     return numbers.to_numpy().astype(np.int64)
 
 
+def join_blocks(blocks: Iterable[RecordBlock]) -> RecordBlock:
+    """Return the records of consecutive blocks as one."""
+    parts: list[Records] = [NO_RECORDS]
+    target_at = target = None
+    for block in blocks:
+        parts.append(block.records)
+        if block.target_at is not None and (target_at is None or block.target_at >= target_at):
+            target_at, target = block.target_at, block.target
+    return RecordBlock(concatenate(parts[1:] or parts), target_at, target)
+
+
 def count_by_source(frames: Iterable[pl.DataFrame]) -> dict[str, int]:
     """Return the number of records with an iteration for each data source, without NULL."""
     counts: dict[str, int] = {}
@@ -132,6 +162,9 @@ def count_by_source(frames: Iterable[pl.DataFrame]) -> dict[str, int]:
     return counts
 
 
-def choose_source(counts: dict[str, int]) -> str | None:
-    """Return the data source with the most records, the first by name among equals, or None."""
-    return min(counts, key=lambda source: (-counts[source], source), default=None)
+def choose_source(counts: Iterable[Mapping[str, int]]) -> str | None:
+    """Return the data source with the most records in all ``counts``, the first by name among equals, or None."""
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return min(total, key=lambda source: (-total[source], source), default=None)

@@ -1,57 +1,63 @@
-"""Steps: the time and the iterations between consecutive records, block by block, as arrays."""
+"""Steps: the time and the iterations between consecutive records, as arrays."""
 
-from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from lens_perf.performance.progress.record_blocks import Booleans, Floats, Integers, Records, concatenate
-from lens_perf.performance.progress.record_order import find_restarts
+from lens_perf.performance.progress.record_blocks import Booleans, Floats, Integers, Records, concatenate, find_restarts
 
 
 class Steps(NamedTuple):
-    """The steps that lead to ``records``, except the first record of all.
+    """Steps between two records; all arrays have the same length.
 
-    ``previous`` is the iteration before each step, ``iterations`` the number it adds, ``reached`` the highest iteration
-    before it; ``microseconds`` is 0 where the clock went back, which ``is_interval`` excludes.
+    ``places`` are the positions of the second records among all, ``previous`` and ``current`` the iterations of both,
+    ``reached`` the highest iteration before the second; ``microseconds`` is 0 where the clock went back, which
+    ``is_interval`` excludes.
     """
 
-    records: Records
+    places: Integers
     previous: Integers
     current: Integers
-    iterations: Integers
     reached: Integers
     microseconds: Floats
     is_restart: Booleans
     is_interval: Booleans
 
+    @property
+    def iterations(self) -> Integers:
+        """The number of iterations that each step adds."""
+        return self.current - self.previous
 
-def walk_steps(parts: Iterable[Records]) -> Iterator[Steps]:
-    """Yield the steps of the records of ``parts``, which are in order."""
-    last: Records | None = None
-    reached = -(2**63)
-    for part in parts:
-        joined = part if last is None else concatenate((last, part))
-        steps = _measure(joined, part, reached)
-        reached = max(reached, int(part.iterations.max()), int(joined.iterations[0]))
-        last = part.take(slice(-1, None))
-        yield steps
+    def take(self, rows: Integers | Booleans) -> "Steps":
+        """Return a copy of the steps at ``rows``."""
+        return Steps._make(column[rows] for column in self)
+
+    def join(self, later: "Steps") -> "Steps":
+        """Return these steps and ``later`` ones."""
+        return Steps._make(map(np.concatenate, zip(self, later, strict=True)))
 
 
-def _measure(joined: Records, part: Records, reached: int) -> Steps:
+_NONE = np.empty(0, np.int64)
+NO_STEPS = Steps(_NONE, _NONE, _NONE, _NONE, _NONE.astype(float), _NONE.astype(bool), _NONE.astype(bool))
+
+
+def measure_steps(last: Records | None, records: Records, *, place: int, reached: int) -> Steps:
+    """Return the steps to ``records``, the first of which has the position ``place``.
+
+    ``last`` is the record before them, if there is one, and ``reached`` the highest iteration up to it.
+    """
+    joined = records if last is None else concatenate((last, records))
     previous, current = joined.iterations[:-1], joined.iterations[1:]
-    iterations = current - previous
     goes_on = joined.times[1:] >= joined.times[:-1]
     # The span from 4713 BC to 294276 AD exceeds an int64; modulo 2**64 the difference is right as unsigned.
     microseconds = np.diff(joined.times.view(np.uint64)).astype(np.float64)
     is_restart = find_restarts(joined)
     return Steps(
-        records=part,
+        places=np.arange(place + len(records.ids) - len(current), place + len(records.ids)),
         previous=previous,
         current=current,
-        iterations=iterations,
         reached=np.maximum(np.maximum.accumulate(previous), reached),
         microseconds=np.where(goes_on, microseconds, 0.0),
         is_restart=is_restart,
-        is_interval=goes_on & ~is_restart & (iterations > 0),
+        is_interval=goes_on & ~is_restart & (current > previous),
     )

@@ -1,8 +1,7 @@
-"""The usual pace and spacing of a workload: medians over all intervals, with 8 to 12 bytes per interval."""
+"""The usual pace and spacing of a workload: exact medians over all intervals, to which further ones can be added."""
 
-from array import array
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 
@@ -11,42 +10,135 @@ from lens_perf.performance.progress.steps import Steps
 
 # Spacings below this are counted in a table; others are rare.
 COUNTED_SPACINGS = 2**16
+# So many values are kept on either side of a median. Those of further intervals move it by half their number at most.
+SPREAD = 2**11
+# A sample of so many values gives bounds for those of a rank.
+SAMPLE = 2**13
 
 
 @dataclass(frozen=True)
 class Usual:
-    """The median of the microseconds per iteration of all intervals, and that of their iterations; None without any."""
+    """The median of the microseconds per iteration of all intervals, and that of their iterations."""
 
-    pace: float | None
-    spacing: int | None
+    pace: float | None = None
+    spacing: int | None = None
 
 
-def measure_usual(all_steps: Iterable[Steps]) -> Usual:
-    """Return the usual pace and spacing of a workload."""
-    paces, counts, wide = array("d"), np.zeros(COUNTED_SPACINGS, np.int64), array("q")
-    for steps in all_steps:
+@dataclass(frozen=True)
+class RankedValues:
+    """Numbers of which one can be found by its rank.
+
+    ``blocks`` hold those from ``low`` to ``high``; the others are only counted, as ``below`` and ``above``.
+    """
+
+    blocks: tuple[Floats, ...] = ()
+    below: int = 0
+    above: int = 0
+    low: float = -np.inf
+    high: float = np.inf
+
+    @property
+    def kept(self) -> int:
+        """How many are held."""
+        return sum(map(len, self.blocks))
+
+    @property
+    def count(self) -> int:
+        """How many have been added."""
+        return self.below + self.kept + self.above
+
+    def add(self, values: Floats) -> Self:
+        """Return these numbers and ``values``."""
+        is_below, is_above = values < self.low, values > self.high
+        return replace(
+            self,
+            blocks=(*self.blocks, values[~(is_below | is_above)]),
+            below=self.below + int(np.count_nonzero(is_below)),
+            above=self.above + int(np.count_nonzero(is_above)),
+        )
+
+    def find(self, first: int, last: int) -> Floats | None:
+        """Return the values with the ranks from ``first`` to ``last``, of which 0 is the least; None if not held."""
+        if not self.below <= first <= last < self.below + self.kept:
+            return None
+        values, below = self._bracket(first - self.below, last - self.below)
+        return values[first - self.below - below : last - self.below - below + 1]
+
+    def narrow(self, rank: int) -> Self:
+        """Return the numbers without the values of ranks further than SPREAD from ``rank``."""
+        middle = min(max(0, rank - self.below), self.kept - 1)
+        first, last = max(0, middle - SPREAD), min(self.kept - 1, middle + SPREAD)
+        if last - first + 1 == self.kept:
+            return replace(self, blocks=(np.concatenate(self.blocks),))
+        values, below = self._bracket(first, last)
+        values = values[first - below : last - below + 1].copy()
+        return replace(
+            self,
+            blocks=(values,),
+            below=self.below + first,
+            above=self.above + self.kept - last - 1,
+            low=values[0] if first else self.low,
+            high=values[-1] if last + 1 < self.kept else self.high,
+        )
+
+    def _bracket(self, first: int, last: int) -> tuple[Floats, int]:
+        """Return sorted values with those of the held ranks ``first`` to ``last``, and how many held ones are lower."""
+        kept = self.kept
+        stride = max(1, kept // SAMPLE)
+        sample = np.sort(np.concatenate([block[::stride] for block in self.blocks]))
+        margin = len(sample) // 64 + 1
+        while True:
+            least, greatest = first // stride - margin, last // stride + margin
+            low = sample[least] if least >= 0 else -np.inf
+            high = sample[greatest] if greatest < len(sample) else np.inf
+            inside = np.sort(np.concatenate([block[(block >= low) & (block <= high)] for block in self.blocks]))
+            below = sum(int(np.count_nonzero(block < low)) for block in self.blocks)
+            if below <= first and last < below + len(inside):
+                return inside, below
+            margin *= 4
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """The paces and spacings of intervals. ``counts`` are the numbers of narrow spacings, ``wide`` the others."""
+
+    paces: RankedValues = RankedValues()
+    counts: Integers = field(default_factory=lambda: np.zeros(1, np.int64))
+    wide: RankedValues = RankedValues()
+
+    def add(self, steps: Steps) -> "Intervals":
+        """Return these intervals and those of ``steps``."""
         iterations = steps.iterations[steps.is_interval]
-        paces.frombytes((steps.microseconds[steps.is_interval] / iterations).tobytes())
         narrow = iterations < COUNTED_SPACINGS
-        counts += np.bincount(iterations[narrow], minlength=COUNTED_SPACINGS)
-        wide.frombytes(iterations[~narrow].tobytes())
-    if not paces:
-        return Usual(None, None)
-    return Usual(_find_median(np.frombuffer(paces)), _find_spacing(counts, np.frombuffer(wide, np.int64), len(paces)))
+        counts = np.bincount(iterations[narrow], minlength=len(self.counts))
+        counts[: len(self.counts)] += self.counts
+        return Intervals(
+            self.paces.add(steps.microseconds[steps.is_interval] / iterations),
+            counts,
+            self.wide if narrow.all() else self.wide.add(iterations[~narrow].astype(np.float64)),
+        )
 
+    def find_usual(self) -> Usual | None:
+        """Return the usual pace and spacing; None if they are not among the values held."""
+        if not self.paces.count:
+            return Usual()
+        middle = self.paces.find((self.paces.count - 1) // 2, self.paces.count // 2)
+        spacing = self._find_spacing()
+        return None if middle is None or spacing is None else Usual(float(middle.mean()), spacing)
 
-def _find_median(values: Floats) -> float:
-    """Return the median; reorders the values."""
-    middle = len(values) // 2
-    values.partition([middle - 1, middle] if len(values) % 2 == 0 else middle)
-    return float(values[middle - 1 : middle + 1].mean() if len(values) % 2 == 0 else values[middle])
+    def _find_spacing(self) -> int | None:
+        """Return the lower median of the iterations of all intervals."""
+        rank = (self.paces.count - 1) // 2
+        reached = np.cumsum(self.counts)
+        if rank < reached[-1]:
+            return int(np.searchsorted(reached, rank, side="right"))
+        found = self.wide.find(rank - int(reached[-1]), rank - int(reached[-1]))
+        return None if found is None else int(found[0])
 
-
-def _find_spacing(counts: Integers, wide: Integers, intervals: int) -> int:
-    """Return the lower median of the iterations of all intervals."""
-    rank = (intervals - 1) // 2
-    reached = np.cumsum(counts)
-    if rank < reached[-1]:
-        return int(np.searchsorted(reached, rank, side="right"))
-    wide.partition(rank - int(reached[-1]))
-    return int(wide[rank - int(reached[-1])])
+    def narrow(self) -> "Intervals":
+        """Return the intervals without values far from the usual ones."""
+        if not self.paces.count:
+            return self
+        rank = (self.paces.count - 1) // 2
+        wide = self.wide.narrow(max(0, rank - int(self.counts.sum()))) if self.wide.count else self.wide
+        return Intervals(self.paces.narrow(rank), self.counts, wide)

@@ -6,7 +6,7 @@ import polars as pl
 
 from lens_perf.performance.progress.compute import compute_facts
 from lens_perf.performance.progress.facts import ProgressFacts
-from lens_perf.performance.progress.record_blocks import RecordBlock, read_record_blocks
+from lens_perf.performance.progress.record_blocks import RecordBlock, join_blocks, read_record_blocks
 from tests.performance.progress.naive_progress import Record
 
 SCHEMA = {"id": pl.Int64, "created_at": pl.Int64, "iteration": pl.Int32, "serial": pl.Int32, "data_source": pl.String}
@@ -29,9 +29,9 @@ def to_frames(records: Sequence[Record], block: int = 65_536) -> list[pl.DataFra
     return frames
 
 
-def reader(frames: Sequence[pl.DataFrame], source: str = "log") -> Callable[[], Iterator[RecordBlock]]:
-    return lambda: read_record_blocks(frames, source)
+def reader(frames: Sequence[pl.DataFrame], source: str = "log") -> Callable[[int], Iterator[RecordBlock]]:
+    return lambda start: (join_blocks(read_record_blocks([frame], source)) for frame in frames[start:])
 
 
 def facts_of(records: Sequence[Record], block: int = 65_536) -> ProgressFacts:
-    return compute_facts(reader(to_frames(records, block)), source="log")
+    return compute_facts(reader(to_frames(records, block)), source="log")[0]

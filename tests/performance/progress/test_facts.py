@@ -90,7 +90,7 @@ def test_the_target_of_a_record_without_a_finite_time_does_not_count() -> None:
 def test_a_target_is_exactly_the_number_stored(number: float, text: str, target: int | None) -> None:
     columns = {**SCHEMA, "v:target_iteration": pl.Float64, "t:target_iteration": pl.String}
     frame = pl.DataFrame([(1, 0, 1, None, "log", number, text)], schema=columns, orient="row")
-    assert compute_facts(reader([frame])).target_iteration == target
+    assert compute_facts(reader([frame]))[0].target_iteration == target
 
 
 @pytest.mark.parametrize(
@@ -139,8 +139,8 @@ def test_the_source_with_the_most_records_that_have_an_iteration() -> None:
     rows = [(1, 0, 1, None, "wandb"), (2, 0, 1, None, "log"), (3, 0, None, None, "wandb"), (4, 0, 2, None, None)]
     frame = pl.DataFrame(rows, schema=SCHEMA, orient="row")
     assert count_by_source([frame, frame]) == {"wandb": 2, "log": 2}
-    assert choose_source(count_by_source([frame])) == "log"
-    assert choose_source({}) is None
+    assert choose_source([count_by_source([frame])]) == "log"
+    assert choose_source([]) is None
 
 
 FACTS = facts_of(run((1, 0), (2, 10), (3, 20), target=100))

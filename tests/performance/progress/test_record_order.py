@@ -176,8 +176,8 @@ def test_a_bounded_reach_orders_as_documented(
         )
     )
     records = correct(written, [place for place in set(chosen) if place < len(written)])
-    blocks = [block.records for block in reader(to_frames(records, part))()]
-    ordered = [identifier for each in order_records(blocks, reach=reach) for identifier in each.ids.tolist()]
+    blocks = [block.records for block in reader(to_frames(records, part))(0)]
+    ordered = [identifier for each in order_records(blocks, reach=reach) for identifier in each.records.ids.tolist()]
     assert ordered == [each.id for each in put_in_order(records, reach)]
 
 
@@ -186,7 +186,7 @@ def test_few_records_are_held_whatever_the_doubts() -> None:
     count, held = 2_000, 300
     times = [(number // 2 + (number % 2) * 3_600) * SECOND for number in range(count)]
     records = [Record(count - number, time, count - number) for number, time in enumerate(times)]
-    blocks = [block.records for block in reader(to_frames(records, 50))()]
+    blocks = [block.records for block in reader(to_frames(records, 50))(0)]
     given_out, longest = 0, 0
 
     def count_held() -> Iterator[Records]:
@@ -196,7 +196,7 @@ def test_few_records_are_held_whatever_the_doubts() -> None:
             yield block
 
     for part in order_records(count_held(), reach=100, most_held=held):
-        given_out += len(part.ids)
+        given_out += len(part.records.ids)
     assert given_out == count
     assert longest <= held + 100 + 2 * 50
 
