@@ -14,6 +14,7 @@ from lens_perf.app import REGISTRY
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from lens_perf.performance import point_changes
 from lens_perf.performance.freshness import checkpoint
+from lens_perf.performance.freshness.tokens import read_token, write_token
 from tests.conftest import Ask, Row, Store, at
 
 INSERT = """
@@ -236,6 +237,17 @@ def test_an_aborted_writer_leaves_nothing(ask: Ask, store: Store, uid: str, post
         execute(INSERT, (uid, 1, 1, 1))
         _, cursor = follow(ask, "")
     assert follow(ask, cursor)[0] == []
+
+
+def test_a_cursor_with_a_data_source_that_the_enum_lacks(client: FlaskClient, store: Store, uid: str) -> None:
+    store(uid, [Row({"loss": 0}, 0)])
+    address = f"/lens/v1/workloads/{uid}/metrics/data?after="
+    fields = read_token(client.get(address).get_json()["cursor"])
+    pending = [[["no such source", [[1, 2]]]], []]
+    store(uid, [Row({"loss": 1}, 1)])
+    answer = client.get(address + write_token(*fields[:4], pending, pending))
+    assert answer.status_code == 200
+    assert answer.get_json()["total_count"] == 1
 
 
 def test_every_encoding_says_what_to_drop(client: FlaskClient, store: Store, uid: str) -> None:

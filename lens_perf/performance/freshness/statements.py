@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from lens_perf.performance.metric_fields import DATA_SOURCES
 from lens_perf.performance.selection import Selection
 from lens_perf.performance.statements import RECORDS, Transaction
 
@@ -275,5 +276,11 @@ def select_ids(
         "lasts": [last for _, last in ranges],
         "without_iteration": none,
     }
-    of_source = "data_source IS NULL" if source is None else "data_source = %(source)s"
-    return [row[0] for row in transaction.fetch_all(SELECT_IDS.format(of_source=of_source), parameters)]
+    return [row[0] for row in transaction.fetch_all(SELECT_IDS.format(of_source=_match(source)), parameters)]
+
+
+def _match(source: str | None) -> str:
+    if source is None:
+        return "data_source IS NULL"
+    # A cursor can be altered, and only the values of an enum can be compared with it. Texts stay fit for the index.
+    return "data_source = %(source)s" if source in DATA_SOURCES else "data_source::text = %(source)s"
