@@ -4,7 +4,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 POLL_SECONDS = 0.01
@@ -26,9 +26,13 @@ def hold_lock(path: Path, wait_until: float) -> Iterator[int | None]:
 
 def _acquire(path: Path, wait_until: float) -> int | None:
     while True:
-        # Who removes a copy removes the directory with the lock.
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        # Removing a copy removes the directory with the lock.
+        with suppress(FileExistsError):
+            path.parent.mkdir(mode=0o700)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except FileNotFoundError:
+            continue  # it was removed in between
         locked = False
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
