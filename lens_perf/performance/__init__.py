@@ -1,1 +1,1 @@
-"""Reads the table and computes responses."""
+"""Reads the table of a cluster and computes responses."""

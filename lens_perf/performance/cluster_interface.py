@@ -13,24 +13,25 @@ Found = TypeVar("Found")
 class Clusters(Protocol):
     """Connections to all clusters, by name.
 
-    ``asked`` is the requested name; an empty one is the default cluster, else the current one. Methods that take it
-    raise UnknownClusterError. Those that borrow a connection raise ClusterError if none is available.
+    ``requested`` is the name of a cluster; None or an empty name means the default cluster, else the current one.
+    Methods with this parameter raise UnknownClusterError. Those that borrow a connection raise ClusterError if none is
+    available.
     """
 
     @property
     def names(self) -> Sequence[str]:
         """The names of all clusters, in the order of the settings."""
 
-    def resolve(self, asked: str | None) -> str:
+    def resolve(self, requested: str | None) -> str:
         """Return the name of the cluster."""
 
-    def read(self, asked: str | None, within: float | None = None) -> AbstractContextManager[Transaction]:
+    def read(self, requested: str | None, within: float | None = None) -> AbstractContextManager[Transaction]:
         """Borrow a connection until the deadline of requests, or for ``within`` seconds if that is sooner."""
 
-    def read_in_background(self, asked: str | None, seconds: float) -> AbstractContextManager[Transaction]:
+    def read_in_background(self, requested: str | None, seconds: float) -> AbstractContextManager[Transaction]:
         """Borrow a connection for ``seconds``, regardless of the deadline of requests."""
 
-    def admit_heavy_read(self, asked: str | None) -> AbstractContextManager[None]:
+    def admit_heavy_read(self, requested: str | None) -> AbstractContextManager[None]:
         """Hold one of the slots for reads of many records. Raises ClusterSaturatedError if none is free."""
 
     def ask_all(

@@ -18,21 +18,21 @@ class CopyPart(Protocol):
 
     @property
     def iterations(self) -> tuple[int, int] | None:
-        """The least and the greatest iteration, None where no record has one."""
+        """The lowest and the highest iteration, None if no record has one."""
 
     @property
     def times(self) -> tuple[int, int] | None:
-        """The time of the first and of the last record in microseconds since 2000; None where no record has one."""
+        """The times of the first and the last record in microseconds since 2000, None if no record has a time."""
 
     @property
     def samples(self) -> PartSamples:
-        """What samples there are of the records."""
+        """The description of the samples of its records."""
 
     def has_entries(self, fields: Sequence[str]) -> bool:
-        """Return whether any of ``fields`` may have entries in REST, and so none in the samples."""
+        """Return whether any of ``fields`` may have entries in REST; such fields are not in the samples."""
 
     def read_sample(self, level: int) -> pl.DataFrame:
-        """Return the points of the sample with this number."""
+        """Return the points of a sample; ``level`` is its index in ``samples.levels``."""
 
     def read(self, fields: Sequence[str] | None, columns: Sequence[str]) -> pl.DataFrame:
         """Return the records with ``columns`` and the columns of ``fields``, None for all; see ``columns.rest``."""
@@ -63,7 +63,7 @@ class Copy(Protocol):
     def blocks(
         self, fields: Sequence[str] | None, *, columns: Sequence[str] = ..., keep_entries: bool = False
     ) -> Iterator[pl.DataFrame]:
-        """Yield the records, a block at a time, with ``columns`` and those of ``fields``, None for all.
+        """Yield the records block by block, with ``columns`` and the columns of ``fields``, None for all.
 
         With ``keep_entries``, fields that few records have may be in REST instead of columns.
         """

@@ -1,4 +1,4 @@
-"""The readers of the copies of workloads, created once in a worker, since they start the threads of polars."""
+"""The readers of copies. They import polars, which starts threads: create them in a worker, after the fork."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -19,7 +19,7 @@ from lens_perf.performance.workload_copies import WorkloadCopies
 
 
 class CopyReaders:
-    """The readers of data points, of progress and of statistics, over the same copies."""
+    """The readers of data points, progress and statistics, which share the same copies."""
 
     def __init__(self, clusters: Clusters, settings: Settings) -> None:
         self.copies = WorkloadCopies(clusters, settings)
@@ -47,7 +47,10 @@ class CopyReaders:
         by_attempt: bool,
         serials: Sequence[int],
     ) -> list[MetricSummary]:
-        """Return the statistics of metrics; with ``by_attempt`` those of each attempt, or of ``serials``."""
+        """Return the statistics of the metrics ``names``, None for all.
+
+        ``by_attempt`` separates attempts; ``serials`` selects some, empty means all.
+        """
         return self.copies.answer(
             cluster,
             selection.workload_uid,
@@ -58,9 +61,9 @@ class CopyReaders:
     def read_several(
         self, queries: Sequence[PointQuery], patience: Patience
     ) -> tuple[PointBody, Sequence[ClusterWarning]]:
-        """Return one body of the answers to ``queries``, which differ in workload and cursor, and the warnings.
+        """Return one body with the answers to ``queries``, which differ only in workload and cursor, and the warnings.
 
-        Raises ResultTooLargeError for all of them together.
+        Raises ResultTooLargeError if there are too many data points in total.
         """
         by_workload = {WorkloadKey(str(each.cluster), each.selection.workload_uid): each for each in queries}
         with Spool(self._memory_bytes) as spool:

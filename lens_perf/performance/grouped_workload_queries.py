@@ -1,6 +1,6 @@
-"""The statements of the listing for Citus: plain GROUP BYs over the distribution column, which every shard runs whole.
+"""The statements of the listing for Citus: a plain GROUP BY on the distribution column, executed by each shard alone.
 
-They read every record, or its entry in the recommended index by time. Citus has no way to step through an index.
+They read every record, or its entry in the recommended index by time: Citus refuses the recursive index lookups.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ ORDER BY workload_uid
 
 
 def select_grouped_activity(transaction: Transaction, as_of: int) -> list[tuple[str, int | None, int]]:
-    """Return what ``select_activity`` returns, by uid."""
+    """Return the same rows as ``select_activity``, ordered by uid."""
     rows = transaction.fetch_all(SELECT_GROUPED_ACTIVITY, {"as_of": as_of})
     latest_id = max((row[2] for row in rows), default=0)
     return [(uid, last_timestamp, latest_id) for uid, last_timestamp, _ in rows if uid is not None]
@@ -36,5 +36,5 @@ ORDER BY workload_uid
 
 
 def select_grouped_details(transaction: Transaction, workload_uids: Sequence[str]) -> list[tuple[Any, ...]]:
-    """Return what ``select_details`` returns, by uid; a workload without records is left out."""
+    """Return the same rows as ``select_details``, ordered by uid, without workloads that have no records."""
     return transaction.fetch_all(SELECT_GROUPED_DETAILS, {"workload_uids": list(workload_uids)})

@@ -1,4 +1,4 @@
-"""Remembers heavy queries, so that the next ones wait for a slot before they start."""
+"""Remembers heavy queries, so that they wait for a heavy-read slot before they start the next time."""
 
 import threading
 from collections.abc import Hashable

@@ -5,23 +5,23 @@ from math import isfinite
 
 DATA_SOURCES = ("log", "wandb", "tensorflow")
 
-# Metadata that W&B's integration stores beside the metrics (contract, "Filtered Metadata Fields").
+# Metadata that W&B's integration stores in addition to the metrics (contract, "Filtered Metadata Fields").
 WANDB = "wandb"
 WANDB_METADATA_FIELDS = ("step", "run_id", "source", "history", "created_at", "updated_at")
 
-# How JSON says what it has no number for: as importers store it, and as the text of a JSON document.
+# The strings that represent non-finite numbers, which JSON lacks: as importers store them, and as JSON texts.
 NON_FINITE = ("NaN", "Infinity", "-Infinity")
 NON_FINITE_TEXTS = frozenset(json.dumps(each).encode() for each in NON_FINITE)
 
-# JSONB writes a number without exponent, so one of up to 308 characters is below 1e308.
+# JSONB writes numbers without an exponent, so a number with up to 308 characters is below 1e308.
 SURELY_FINITE_LENGTH = 308
 
 
 def is_finite_number(text: bytes) -> bool:
-    """Return whether ``text``, a number as JSONB writes it, is in the range of float64, as IS_DATA_POINT does."""
+    """Return whether ``text``, a number as JSONB writes it, is in the range of float64."""
     return len(text) <= SURELY_FINITE_LENGTH or isfinite(float(text))
 
 
 def encode_name(name: str) -> str:
-    """Return ``name`` as a JSON text, escaped just as JSONB escapes it."""
+    """Return ``name`` as a JSON text with the same escapes as JSONB."""
     return json.dumps(name, ensure_ascii=False)

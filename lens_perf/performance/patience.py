@@ -7,16 +7,16 @@ from lens_perf.errors import ClientLeftError, DeadlineExceededError
 
 # Seconds between two checks of the client's socket.
 POLL_SECONDS = 0.2
-# Building the copy of a small workload takes less.
+# The minimum share of the time for one of several workloads. Building the copy of a small one takes less.
 LEAST_SHARE_SECONDS = 1.0
 PAST_DEADLINE = "The query ran past its deadline; ask for less with metrics, data_source, start and end, or max_points"
 LEFT = "The client left before the answer was ready"
 
 
 class Patience:
-    """The time limits of a request, created in its thread. ``deadline`` is a time of ``time.monotonic``.
+    """The time limits of a request, as times of ``time.monotonic``. It must be created in the request's thread.
 
-    ``copy_deadline`` is how long the request waits for a copy of a workload that is not up to date.
+    ``copy_deadline`` is the time until which the request waits for a copy that has to be brought up to date.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -30,12 +30,12 @@ class Patience:
         return max(0.0, self.deadline - time.monotonic())
 
     def share(self, workloads: int) -> None:
-        """Divide the remaining time between workloads: wait for the next copy only for its share."""
+        """Divide the remaining time between ``workloads``: set ``copy_deadline`` to the share of the next one."""
         share = max(LEAST_SHARE_SECONDS, self.seconds_left / workloads)
         self.copy_deadline = min(self.deadline, time.monotonic() + share)
 
     def check(self) -> None:
-        """Raise DeadlineExceededError past the deadline, ClientLeftError if the client has disconnected."""
+        """Raise DeadlineExceededError after the deadline, and ClientLeftError if the client has disconnected."""
         now = time.monotonic()
         if now > self.deadline:
             raise DeadlineExceededError(PAST_DEADLINE)

@@ -1,4 +1,4 @@
-"""The payloads of the service: each field with its meaning and unit.
+"""The types of response payloads, with the meaning and unit of each field.
 
 Timestamps are milliseconds since 1970, rounded down; None means that no record has the value.
 """

@@ -1,4 +1,4 @@
-"""The ETag of a response, or its cursor and the changes to be dropped."""
+"""Finds the changes since a cursor, and makes the ETag or the cursor of a response."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -35,12 +35,12 @@ def find_changes(
 ) -> Changes | None:
     """Return the changes since ``before``, or None if everything has to be read again."""
     if query.kind == "iteration-times" and before.ledger is None:
-        return None  # without a ledger, nor are all data sources known, among which to find the earliest
+        return None  # without a ledger, the data sources are unknown that can have the earliest record of an iteration
     delta = find_delta(transaction, query.selection, position, before)
     if delta is None:
         return None
     pairs = _widen(delta.pairs, delta.cursor) if query.kind == "iteration-times" else delta.pairs
-    # The query's ranges select among the points of the pairs, not among the pairs.
+    # The query's ranges are applied later, to data points. The pairs must include all records that were removed.
     ids = tuple(_list_ids(transaction, query.selection, pairs))
     selection = Selection(query.selection.workload_uid, query.selection.data_source, ids=ids)
     records = fetch_records(lambda sink: copy_records(transaction, selection, sink), most_fields, check)
@@ -48,7 +48,7 @@ def find_changes(
 
 
 def _widen(pairs: Pairs, cursor: Cursor) -> Pairs:
-    """Return the pairs of the same iterations in all data sources, among which iteration times show the earliest."""
+    """Return the pairs of the same iterations in all data sources, since the earliest record can be in any of them."""
     iterations = dict.fromkeys(iteration for _, iteration in pairs if iteration is not None)
     sources = dict.fromkeys([*(cursor.last_iterations or ()), *pairs.sources])
     return Pairs.of((source, iteration) for source in sources for iteration in iterations)
@@ -61,13 +61,13 @@ def _list_ids(transaction: Transaction, selection: Selection, pairs: Pairs) -> I
 
 
 def describe_changes(cursor: str, pairs: Pairs, *, reset: bool) -> dict[str, Any]:
-    """Return the fields with the pairs to drop and the next cursor."""
+    """Return the fields ``cursor``, ``reset`` and ``changed`` of a response to ``after``."""
     changed = [{"data_source": source, "iteration": iteration} for source, iteration in pairs]
     return {"cursor": cursor, "reset": reset, "changed": changed}
 
 
 class Observation:
-    """Facts from the snapshot of a response, for its ETag or, with ``after``, its first cursor."""
+    """The state of the table in the snapshot of a response, for its ETag or, with ``after``, for its first cursor."""
 
     def __init__(self, query: PointQuery, subject: str, tag: str) -> None:
         self._query = query
@@ -78,14 +78,14 @@ class Observation:
         self._cursor: Cursor | None = None
 
     def note(self, transaction: Transaction, position: Position) -> None:
-        """Note the facts of the snapshot; the last call counts."""
+        """Read the state of the table in the snapshot. If it is called several times, the last call counts."""
         selection = self._query.selection
         self._position = position
         if self._query.after is None:
             self._unsettled = read_unsettled(transaction, selection, position)
         elif self._is_sampled and position.rewrites.rewritten is not None and _is_large(transaction, selection):
-            # Reading every record for the ledger would take longer than a sampled answer. Where the server does not
-            # count what it rewrites, a cursor without one would be of no use after a few seconds.
+            # Computing the ledger reads every record, which would take longer than a sampled answer. If the server does
+            # not count rewrites, however, a cursor without a ledger would lead to a reset after a few seconds.
             self._cursor = begin_without_ledger(transaction, selection, position, self._subject)
         else:
             self._cursor = begin(transaction, selection, position, self._subject)
@@ -95,13 +95,13 @@ class Observation:
         return self._query.kind == "data" and self._query.sampling is not None
 
     def make_etag(self, records: Callable[[], int]) -> str | None:
-        """Return the ETag, given what counts the records of the query's data source; None with ``after``."""
+        """Return the ETag, None with ``after``; ``records`` counts the records of the query's data source."""
         if self._position is None or self._query.after is not None:
             return None
         return EntityTag(self._tag, self._position.begin(self._unsettled), records()).encode()
 
     def describe(self) -> tuple[str | None, Mapping[str, Any]]:
-        """Return the first cursor, None without ``after``, and the fields that go with it."""
+        """Return the first cursor and the fields of the response for it; None and no fields without ``after``."""
         if self._cursor is None:
             return None, {}
         cursor = self._cursor.encode()

@@ -33,7 +33,7 @@ NOT_A_CURSOR = "after must be the cursor of an earlier answer for this workload;
 
 @dataclass(frozen=True)
 class _Work:
-    """The context of a plan: the query, its time limits, the spool, and the facts noted in its snapshot."""
+    """The context of a plan: the query, its time limits, the spool, and the state of the table in its snapshot."""
 
     query: PointQuery
     patience: Patience
@@ -59,7 +59,7 @@ class PointReader:
         }
 
     def read(self, query: PointQuery, patience: Patience | None = None, *, points_before: int = 0) -> PointAnswer:
-        """Return the answer; ``points_before`` of other workloads are in the same one.
+        """Return the answer. ``points_before`` is the number of data points of other workloads in the same response.
 
         Raises InvalidParameterError for a cursor of another query, ResultTooLargeError, DeadlineExceededError,
         ClientLeftError, CopyNotReadyError, and the ClusterErrors of the query's cluster.
@@ -126,16 +126,16 @@ class PointReader:
                 yield transaction, read_position(transaction, query.selection.workload_uid, rewrites)
 
     def _answer_changes(self, work: _Work) -> PointAnswer:
-        assert work.changes is not None  # noqa: S101 - the plan is chosen where there are changes
+        assert work.changes is not None  # noqa: S101 - this plan is chosen only if there are changes
         cursor, pairs, records = work.changes
         extra = describe_changes(cursor, pairs, reset=False)
-        # A sample would leave out some of the points that the pairs have now.
+        # The client dropped all points of the pairs, so it needs all current ones, not a sample.
         query = replace(work.query, sampling=None)
         return PointAnswer(self._write(work, records, query, extra), None, cursor, changes=extra)
 
     def _answer_preview(self, work: _Work) -> PointAnswer:
         query, sampling = work.query, work.query.sampling
-        assert sampling is not None  # noqa: S101 - a preview is a way of sampling
+        assert sampling is not None  # noqa: S101 - a preview is a sampling method
         with self._clusters.read(query.cluster, work.patience.seconds_left) as transaction:
             records = fetch_records(
                 lambda sink: copy_preview(transaction, query.selection, sampling.max_points, sink),
@@ -183,22 +183,22 @@ class PointReader:
 
     @contextmanager
     def _admit(self, query: PointQuery, points_before: int) -> Iterator[PointCount]:
-        """Count the points; a read that becomes heavy, or was heavy the last time, needs a slot."""
-        asked = replace(query, known=())
+        """Count the points. A query that becomes heavy, or was heavy the last time, needs a heavy-read slot."""
+        heavy_query = replace(query, known=())
         with ExitStack() as held:
 
             def admit() -> None:
-                self._heavy_queries.add(asked)
+                self._heavy_queries.add(heavy_query)
                 held.enter_context(self._clusters.admit_heavy_read(query.cluster))
 
-            known = asked in self._heavy_queries
+            known = heavy_query in self._heavy_queries
             if known:
                 admit()
             yield PointCount(self._limits.max_points, None if known else admit, before=points_before)
 
 
 def _subject(query: PointQuery) -> tuple[str, str | None]:
-    """Return the subject of a cursor, which does not depend on ranges."""
+    """Return the subject of a cursor: the workload and the data source. Ranges may change between requests."""
     return query.selection.workload_uid, query.selection.data_source
 
 
@@ -212,7 +212,7 @@ def _parse_cursor(query: PointQuery, subject: str) -> Cursor | None:
 
 
 def _parse_etags(texts: Sequence[str], tag: str) -> list[EntityTag]:
-    """Return the ETags of this query; others belong to other queries."""
+    """Return the ETags that belong to this query."""
     found = []
     for text in texts:
         with suppress(NotATokenError):

@@ -1,4 +1,4 @@
-"""Checks whether each cluster can answer: all in parallel, with a time limit, and at most once a second."""
+"""Checks whether each cluster can answer queries: all in parallel, with a time limit, and at most once a second."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ from lens_perf.performance.cluster_interface import Clusters
 BOUND_SECONDS = 2.5
 CACHE_SECONDS = 1.0
 
-# Checks the table and the role's privileges, but reads no row.
+# Checks that the table exists and that the role may read it; reads no row.
 CHECK_READINESS = """
 /* lens_perf: check_readiness */
 SELECT 1
@@ -24,7 +24,7 @@ LIMIT 0
 
 @dataclass(frozen=True)
 class ClusterState:
-    """The result of the last query to a cluster; ``last_error`` is the name of an error class."""
+    """The result of the last check of a cluster; ``last_error`` names an error class, None without an error."""
 
     name: str
     ready: bool

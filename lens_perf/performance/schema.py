@@ -1,4 +1,4 @@
-"""The table and its indexes in one cluster: what is there, what is missing, and making it."""
+"""Finds and creates the table and the recommended indexes in one cluster."""
 
 from dataclasses import dataclass
 from importlib.resources import files
@@ -10,7 +10,7 @@ TABLE = "training_performance"
 
 @dataclass(frozen=True)
 class Index:
-    """A recommended index; ``columns`` is written as PostgreSQL writes an index's definition."""
+    """A recommended index; ``columns`` has the format of PostgreSQL's ``pg_get_indexdef``."""
 
     name: str
     columns: str
@@ -40,17 +40,17 @@ def create_schema(connection: Connection) -> list[str]:
     Needs a connection outside a transaction, which it sets to autocommit. Raises psycopg2.Error.
     """
     connection.autocommit = True
-    made = [] if has_table(connection) else [TABLE]
+    created = [] if has_table(connection) else [TABLE]
     with connection.cursor() as cursor:
         cursor.execute(CREATE_TABLE)
         for index in find_missing_indexes(connection):
             cursor.execute(_write_create_index(index))
-            made.append(index.name)
-    return made
+            created.append(index.name)
+    return created
 
 
 def _write_create_index(index: Index) -> str:
-    # CONCURRENTLY, because a plain CREATE INDEX would block the writers of a table in use.
+    # A plain CREATE INDEX would block writers of the table.
     return f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {index.name} ON training_performance ({index.columns})"
 
 
@@ -61,7 +61,7 @@ SELECT to_regclass('training_performance') IS NOT NULL
 
 
 def has_table(connection: Connection) -> bool:
-    """Return whether the table exists."""
+    """Return whether the table exists. Raises psycopg2.Error."""
     with connection.cursor() as cursor:
         cursor.execute(SELECT_TABLE)
         (found,) = cursor.fetchone() or (False,)
@@ -75,7 +75,7 @@ SELECT has_table_privilege('training_performance', 'SELECT')
 
 
 def can_read_table(connection: Connection) -> bool:
-    """Return whether the role may read the table, which must exist."""
+    """Return whether the role may read the table, which must exist. Raises psycopg2.Error."""
     with connection.cursor() as cursor:
         cursor.execute(SELECT_TABLE_READABLE)
         (readable,) = cursor.fetchone() or (False,)
@@ -93,7 +93,7 @@ ORDER BY indexrelid
 
 
 def find_missing_indexes(connection: Connection) -> list[Index]:
-    """Return the recommended indexes for which the table has no index on the same columns, whatever its name."""
+    """Return the recommended indexes for which no index on the same columns exists. Raises psycopg2.Error."""
     with connection.cursor() as cursor:
         cursor.execute(SELECT_INDEXED_COLUMNS)
         present = {columns for (columns,) in cursor.fetchall()}

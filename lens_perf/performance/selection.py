@@ -4,17 +4,17 @@ from dataclasses import dataclass
 from typing import Any
 
 MILLISECONDS_PER_DAY = 86_400_000
-# What PostgreSQL's timestamps can hold, in days from 1970-01-01: 4714-11-24 BC to 294276-12-31, both whole.
+# The range of PostgreSQL's timestamps: the whole days from 4714-11-24 BC to 294276-12-31.
 FIRST_MILLISECOND = -2_440_588 * MILLISECONDS_PER_DAY
 LAST_MILLISECOND = 106_762_940 * MILLISECONDS_PER_DAY - 1
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Selects records.
+    """Selects records of a workload.
 
-    ``time_range`` is inclusive, in milliseconds since 1970, and int64; records without a finite time are in none.
-    ``iteration_range`` is inclusive, too, and records without an iteration are in none. ``ids`` leaves out all others.
+    ``time_range`` is inclusive, in int64 milliseconds since 1970, and excludes records without a finite time.
+    ``iteration_range`` is inclusive and excludes records without an iteration. ``ids`` excludes all other records.
     """
 
     workload_uid: str
@@ -24,7 +24,7 @@ class Selection:
     ids: tuple[int, ...] | None = None
 
     def parameters(self) -> dict[str, Any]:
-        """Return the values that RECORDS, IN_RANGES and IN_IDS of the statements bind."""
+        """Return the parameters of the conditions RECORDS, IN_RANGES and IN_IDS."""
         start, end = _clamp(self.time_range or (0, 0))
         start_days, start_ms = divmod(start, MILLISECONDS_PER_DAY)
         end_days, end_ms = divmod(end, MILLISECONDS_PER_DAY)
@@ -41,13 +41,13 @@ class Selection:
             "start_days": start_days,
             "start_seconds": start_ms / 1000,
             "end_days": end_days,
-            # The last microsecond whose floored millisecond is the end's.
+            # The last microsecond of the end's millisecond.
             "end_seconds": end_ms / 1000 + 0.000999,
         }
 
 
 def _clamp(time_range: tuple[int, int]) -> tuple[int, int]:
-    """Return the part of ``time_range`` that timestamps can hold, or an empty range that they can."""
+    """Return ``time_range`` limited to the range of timestamps; an empty range if it lies outside."""
     start, end = time_range
     if start > LAST_MILLISECOND or end < FIRST_MILLISECOND:
         return LAST_MILLISECOND, FIRST_MILLISECOND

@@ -1,4 +1,4 @@
-"""The queries of the API, one method each."""
+"""The service behind the API: one method for each query."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 class PerformanceService:
     """Answers queries about workloads.
 
-    Every method raises the ClusterErrors of the cluster, DeadlineExceededError and ClientLeftError; those that read
-    whole workloads raise CopyNotReadyError, too.
+    All methods raise UnknownClusterError, ClusterError, DeadlineExceededError and ClientLeftError. Those that read a
+    copy also raise CopyNotReadyError.
     """
 
     def __init__(self, clusters: "Clusters", settings: Settings) -> None:
@@ -44,7 +44,7 @@ class PerformanceService:
 
     @cached_property
     def _readers(self) -> "CopyReaders":
-        # Not before the first query: the engine's threads must not be started before a server forks.
+        # Imported at the first query, because polars starts threads, which must not exist when gunicorn forks.
         limit_memory()
         from lens_perf.performance.copy_readers import CopyReaders  # noqa: PLC0415
 
@@ -92,14 +92,14 @@ class PerformanceService:
         return {"workload_uid": selection.workload_uid, **counted}  # type: ignore[typeddict-item]  # it is not required
 
     def read_points(self, query: "PointQuery") -> "PointAnswer":
-        """Return the data points that are asked for, by time; those of iteration times by iteration.
+        """Return the requested data points, by time; iteration times are ordered by iteration.
 
         Raises InvalidParameterError for a cursor of another query, and ResultTooLargeError.
         """
         return self._readers.points.read(query)
 
     def find_etag(self, query: "PointQuery") -> str | None:
-        """Return the ETag of the data points that are asked for, without reading them."""
+        """Return the ETag of the requested data points without reading them; None if the response has no ETag."""
         return self._readers.points.find_etag(query)
 
     def read_progress(self, cluster: str | None, selection: Selection) -> Progress:
@@ -107,7 +107,10 @@ class PerformanceService:
         return self._readers.progress.read(cluster, selection, self._patience())
 
     def read_points_of_several(self, queries: Sequence["PointQuery"]) -> tuple["PointBody", Sequence[ClusterWarning]]:
-        """Return one body for ``queries``, which differ in the workload alone, and warnings of those without answer."""
+        """Return one body with the answers to ``queries``, which differ only in workload and cursor, and warnings.
+
+        There is a warning for each workload without an answer. Raises ResultTooLargeError.
+        """
         self._check_clusters([str(query.cluster) for query in queries])
         return self._readers.read_several(queries, self._patience())
 
@@ -120,7 +123,7 @@ class PerformanceService:
         by_attempt: bool = False,
         serials: Sequence[int] = (),
     ) -> Several:
-        """Return the statistics of each metric of each workload, and warnings of those without answer."""
+        """Return the statistics of each metric of each workload, and a warning for each workload without an answer."""
         self._check_clusters([workload.cluster for workload in workloads])
         patience = self._patience()
 
@@ -134,7 +137,7 @@ class PerformanceService:
         return collect_answers(workloads, patience, summarize).describe()
 
     def summarize_page(self, page: Mapping[str, Any], names: Sequence[str]) -> Mapping[str, Any]:
-        """Return a page of workloads, each with its ``metrics`` (MetricSummary), or None if a warning explains why."""
+        """Return the page with a list ``metrics`` of MetricSummary for each workload, None if there is a warning."""
         workloads = [WorkloadKey(each["cluster"], each["workload_uid"]) for each in page["workloads"]]
         summaries = self.summarize_several(workloads, None, names)
         metrics = {(each["cluster"], each["workload_uid"]): each["metrics"] for each in summaries["workloads"]}
@@ -148,7 +151,7 @@ class PerformanceService:
         }
 
     def read_progress_of_several(self, workloads: Sequence[WorkloadKey], data_source: str | None) -> Several:
-        """Return the progress of each workload, and warnings of those without answer."""
+        """Return the progress of each workload, and a warning for each workload without an answer."""
         self._check_clusters([workload.cluster for workload in workloads])
         patience = self._patience()
 
@@ -158,7 +161,7 @@ class PerformanceService:
         return collect_answers(workloads, patience, read).describe()
 
     def _check_clusters(self, names: Sequence[str]) -> None:
-        """Raise InvalidParameterError if one is unknown, before any other is asked."""
+        """Raise UnknownClusterError before any query is sent, if one of the clusters is unknown."""
         for name in names:
             self._clusters.resolve(name)
 

@@ -1,4 +1,4 @@
-"""Queries several workloads one by one: a cluster that fails is queried once, and the others are answered."""
+"""Queries several workloads one by one. A cluster that fails is not queried again, and does not affect the others."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -22,7 +22,7 @@ class WorkloadKey(NamedTuple):
 
 
 class WorkloadAnswers(NamedTuple):
-    """The results of workloads in the order of the request, and a warning for each that has none."""
+    """The results of workloads in the order of the request, and a warning for each workload without a result."""
 
     answers: list[dict[str, Any]]
     warnings: list[ClusterWarning]
@@ -35,9 +35,10 @@ class WorkloadAnswers(NamedTuple):
 def ask_each(
     workloads: Sequence[WorkloadKey], patience: Patience, ask: Callable[[WorkloadKey], Answer]
 ) -> tuple[list[tuple[WorkloadKey, Answer]], list[ClusterWarning]]:
-    """Return the result of ``ask`` for each workload, and a warning for each whose cluster does not answer.
+    """Return the result of ``ask`` for each workload, and a warning for each workload without a result.
 
-    A cluster that raised a ClusterError is not queried again. Raises ClientLeftError, and what else ``ask`` raises.
+    There is no result if ``ask`` raises ClusterError, CopyNotReadyError or DeadlineExceededError. Raises
+    ClientLeftError and all other exceptions of ``ask``.
     """
     found: list[tuple[WorkloadKey, Answer]] = []
     failures: dict[WorkloadKey, LensError] = {}

@@ -1,4 +1,4 @@
-"""What about a cluster keeps the service from working fully, although the table can be read: for check-config."""
+"""Finds conditions of a cluster that limit the service although the table can be read, for ``check-config``."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,7 +38,11 @@ NO_LIMIT = -1
 
 @dataclass(frozen=True)
 class Conditions:
-    """Of the table, the database and the role."""
+    """Properties of the table, the database and the role.
+
+    ``kind`` is a ``relkind`` of PostgreSQL, ``time_type`` the type of ``created_at``, None if the column is missing.
+    The limits are numbers of connections; for roles and databases, -1 means no limit.
+    """
 
     kind: str
     time_type: str | None
@@ -49,7 +53,7 @@ class Conditions:
 
 
 def find_conditions(connection: Connection) -> Conditions:
-    """Return what the service finds; the table must exist. Raises psycopg2.Error."""
+    """Return the properties of the cluster, whose table must exist. Raises psycopg2.Error."""
     with connection.cursor() as cursor:
         cursor.execute(SELECT_CONDITIONS)
         (row,) = cursor.fetchall()
@@ -57,7 +61,7 @@ def find_conditions(connection: Connection) -> Conditions:
 
 
 def find_obstacle(conditions: Conditions) -> str | None:
-    """Return what keeps most of the API from working, and what to change, if anything does."""
+    """Return the reason why most of the API cannot work, and what to change; None if there is none."""
     if conditions.kind not in TABLE_KINDS:
         return (
             "training_performance is a view or a foreign table: data, iteration-times, available and progress need the "
@@ -67,7 +71,7 @@ def find_obstacle(conditions: Conditions) -> str | None:
 
 
 def list_warnings(conditions: Conditions, connections: int) -> Iterator[str]:
-    """Yield what works otherwise than one may expect, where the service may open ``connections`` connections."""
+    """Yield a warning for each limitation. ``connections`` is the maximum number that all workers may open."""
     if conditions.time_type not in {TIME_ZONED, None}:
         yield f"created_at is of the type {conditions.time_type}: the service takes its times for UTC"
     if conditions.encoding != UTF8:

@@ -1,4 +1,4 @@
-"""The records of one workload as a source for its copy: snapshots of the table, with what is new since a checkpoint."""
+"""The table as the source of a copy: reads snapshots of one workload's records, and the changes since a checkpoint."""
 
 import time
 from array import array
@@ -30,15 +30,16 @@ from lens_perf.performance.freshness.tokens import NotATokenError, read_token, w
 from lens_perf.performance.selection import Selection
 from lens_perf.performance.statements import RowSink, Transaction
 
-# What a request reads in the snapshot that its copy is exact at.
+# Called by a request to read more in the snapshot whose state its copy has.
 Observe = Callable[[Transaction, Position], None]
 
 
 @dataclass(frozen=True)
 class TableSource:
-    """The workload ``workload_uid`` of a cluster. Every method raises ClusterError and DeadlineExceededError.
+    """The records of ``workload_uid`` in a cluster. All methods raise ClusterError and DeadlineExceededError.
 
-    ``observe`` is called in each snapshot; the last call is in the one whose state the copy has when it is opened.
+    ``observe`` is called in each snapshot except those of builds. The last call is in the snapshot whose state the copy
+    has when it is opened.
     """
 
     clusters: Clusters
@@ -66,21 +67,21 @@ class TableSource:
             yield TableSnapshot(transaction, selection, position)
 
     def _is_large(self, seconds: float) -> bool:
-        """Return whether reading all records is worth a place among the heavy reads."""
+        """Return whether reading all records needs a heavy-read slot."""
         with self.clusters.read_in_background(self.cluster, seconds) as transaction:
             return select_count(transaction, Selection(self.workload_uid), SMALL_WORKLOAD + 1) > SMALL_WORKLOAD
 
 
 @dataclass(frozen=True)
 class TableSnapshot:
-    """One snapshot of the workload's records."""
+    """One snapshot of the workload's records. All methods raise ClusterError and DeadlineExceededError."""
 
     transaction: Transaction
     selection: Selection
     position: Position
 
     def find_changes(self, checkpoint: str | None) -> Changes:
-        """Return what has changed since ``checkpoint``, the text of an earlier one; None stands for no copy."""
+        """Return the changes since ``checkpoint``, the text from earlier changes; None if there is no copy yet."""
         known = None if checkpoint is None else _State.parse(checkpoint)
         if known is None or not self._continues(known.checkpoint):
             return self._begin()
@@ -112,7 +113,7 @@ class TableSnapshot:
                 gone.discard(block)
             if new and digest_records(new) != known.blocks.get(block):
                 found += new
-            # Copied already, but perhaps updated afterwards.
+            # Records since the last comparison: they were copied already, but may have been updated afterwards.
             found += [each for each in records if each.xid < before.oldest_xid]
             unsettled = checkpoint.choose_unsettled(records)
             if unsettled:
@@ -127,7 +128,7 @@ class TableSnapshot:
             _State(checkpoint, present if compare else known.records + len(found), digests).write(),
             ids=[*self._list_ids_of(pairs), *(each.id for each in found)],
             pairs=pairs,
-            # Records without an iteration may be corrections of any other such record.
+            # A record without an iteration may replace any other such record.
             must_compare_ids=compare or bool(pairs.without_iteration),
         )
 
@@ -142,7 +143,7 @@ class TableSnapshot:
         return select_count(self.transaction, self.selection)
 
     def copy_records(self, ids: Sequence[int] | None, sink: RowSink) -> None:
-        """Copy the records with ``ids``, or all for None, to ``sink``; see ``columns.statements.copy_records``."""
+        """Copy the records with ``ids``, or all for None, to ``sink``, as ``columns.statements.copy_records`` does."""
         selection = self.selection if ids is None else replace(self.selection, ids=tuple(ids))
         copy_records(self.transaction, selection, sink)
 
@@ -154,7 +155,7 @@ class TableSnapshot:
 
 
 class _IdSink:
-    """Takes the ids of a COPY, one a row."""
+    """Collects the ids of a COPY."""
 
     def __init__(self) -> None:
         self.packed = array("q")
@@ -165,7 +166,7 @@ class _IdSink:
 
 @dataclass(frozen=True)
 class _State:
-    """What a copy has: its checkpoint, the number of its records, and what of them was not settled."""
+    """The state of a copy: its checkpoint, the number of its records, and the digests of unsettled records."""
 
     checkpoint: Checkpoint
     records: int
@@ -173,7 +174,7 @@ class _State:
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Return the state that ``write`` wrote; None for what another version wrote."""
+        """Return the state from the result of ``write``; None if it has another format."""
         try:
             checkpoint, records, blocks = read_token(text, longest=None)
             return cls(Checkpoint.parse(checkpoint), int(records), {int(block): str(each) for block, each in blocks})

@@ -1,4 +1,4 @@
-"""Opens the copies of workloads, with the clusters as their sources."""
+"""Opens the copies of workloads, whose sources are the tables of the clusters."""
 
 import threading
 import time
@@ -28,14 +28,14 @@ class WorkloadCopies:
 
     @property
     def columns(self) -> Columns:
-        """The copies of this process, which has not been forked since."""
+        """The copies of this process, created at the first use, after the process was forked."""
         with self._lock:
             self._columns = self._columns or Columns(self._settings)
             return self._columns
 
     @property
     def most_fields(self) -> int:
-        """The most fields that are read of a workload."""
+        """The maximum number of fields that are read of a workload."""
         return self._settings.max_fields
 
     def exists(self, cluster: str | None, workload_uid: str) -> bool:
@@ -50,17 +50,21 @@ class WorkloadCopies:
         read: Callable[[WorkloadCopy], Answer],
         observe: Observe | None = None,
     ) -> Answer:
-        """Return ``read`` of the copy, with everything that was committed before this call.
+        """Return the result of ``read`` for the copy, which has everything that was committed before this call.
 
-        ``observe`` is called in the snapshot that the copy is exact at, before ``read``. Raises CopyNotReadyError while
-        the copy is built for longer than the request may take, and the LensErrors of the cluster and of ``read``.
+        ``observe`` is called before ``read``, in the snapshot whose state the copy has. Raises UnknownClusterError,
+        ClusterError, DeadlineExceededError, CopyNotReadyError if the copy is not ready at ``patience.copy_deadline``,
+        and the exceptions of ``read``.
         """
         name = self._clusters.resolve(cluster)
         source = TableSource(self._clusters, name, workload_uid, observe)
         return self.columns.answer(CopyKey(name, workload_uid), source, patience.copy_deadline, read)
 
     def verify(self, cluster: str, workload_uid: str) -> Comparison | None:
-        """Compare a copy with the table; None if there is no copy. Raises ClusterError."""
+        """Compare a copy with the table; return None if there is no copy.
+
+        Raises UnknownClusterError, ClusterError, DeadlineExceededError, CopyNotReadyError, OSError, DamagedPartError.
+        """
         key = CopyKey(self._clusters.resolve(cluster), workload_uid)
         source = TableSource(self._clusters, key.cluster, workload_uid)
         return self.columns.verify(key, source, time.monotonic() + self._settings.build_seconds)

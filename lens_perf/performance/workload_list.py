@@ -1,4 +1,4 @@
-"""Lists workloads of all clusters, the most recently active first, page by page, without those that do not answer."""
+"""Lists the workloads of several clusters page by page, the most recently active first, with warnings for failures."""
 
 import hashlib
 import json
@@ -15,21 +15,21 @@ from lens_perf.performance.payloads import ListedWorkload, WorkloadPage
 from lens_perf.performance.source_names import name_source
 from lens_perf.performance.workload_queries import select_activity, select_details
 
-# For all clusters together, so that one that hangs does not delay a page further.
+# The time limit for all clusters together. A cluster that does not respond delays a page no longer than this.
 BOUND_SECONDS = 2.5
-# Looking up thousands of workloads takes some ten milliseconds: concurrent callers share one result.
+# Listing thousands of workloads takes about ten milliseconds, so requests within this time share the result.
 FRESH_SECONDS = 1.0
 NOT_A_TOKEN = "page_token must be the next_page_token of an earlier answer to the same request"  # noqa: S105 - none
 
 Key = tuple[int, str, str]
-# A later page shows the current workloads of a cluster that did not answer for the first page.
+# The id that selects all records: for first pages, and for clusters that did not answer for the first page.
 LATEST = 2**63 - 1
 Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
 class ListQuery:
-    """Selects workloads of ``clusters`` with ``search`` in the uid: a page of them, after that of a token."""
+    """Selects a page of the workloads of ``clusters`` whose uid contains ``search``; ``page_token`` continues one."""
 
     clusters: tuple[str, ...]
     search: str
@@ -50,14 +50,17 @@ class Activity:
     last_timestamp: int | None
 
     def key(self) -> Key:
-        """Return the sort key: the latest first, those without a time last."""
+        """Return the sort key: the most recent first, workloads without a time last."""
         newest_first = 2**63 if self.last_timestamp is None else -self.last_timestamp
         return newest_first, self.cluster, self.workload_uid
 
 
 @dataclass(frozen=True)
 class Position:
-    """The beginning of a page: after ``key``, in the workloads up to an id of each cluster."""
+    """The start of a page: after ``key``, None for the first page.
+
+    ``as_of`` is the newest record id of each cluster when the list was begun.
+    """
 
     key: Key | None
     as_of: Mapping[str, int]
@@ -65,14 +68,14 @@ class Position:
 
 @dataclass(frozen=True)
 class ClusterActivity:
-    """The workloads of a cluster up to the record ``as_of``, read at ``read_at`` of the monotonic clock."""
+    """The workloads of a cluster as of the record ``as_of``, read at ``read_at``, a time of ``time.monotonic``."""
 
     read_at: float
     as_of: int
     workloads: Sequence[Activity]
 
     def serves(self, as_of: int) -> bool:
-        """Return whether this is recent enough, and has the state ``as_of``."""
+        """Return whether this was read recently, and has the state ``as_of``."""
         return as_of in (self.as_of, LATEST) and time.monotonic() <= self.read_at + FRESH_SECONDS
 
 
@@ -86,9 +89,9 @@ class WorkloadLister:
     def list(self, query: ListQuery, *, must_answer: bool) -> WorkloadPage:
         """Return one page, the number of workloads on all pages, and warnings for clusters that did not answer.
 
-        All pages have the order of the first, so that writes between requests do not move workloads between pages. With
-        ``must_answer``, the ClusterError or DeadlineExceededError of a cluster is raised instead of a warning. Raises
-        InvalidParameterError for an invalid token.
+        All pages have the order of the first one, so that writes between requests do not move workloads between pages.
+        With ``must_answer``, the ClusterError or DeadlineExceededError of a cluster is raised instead of a warning.
+        Raises InvalidParameterError for an invalid token.
         """
         start = _parse_token(query)
         activities, failures = self._ask_all(
@@ -103,13 +106,13 @@ class WorkloadLister:
             for each in activity.workloads
             if wanted in each.workload_uid.lower()
         ]
-        left = sorted((each for each in found if start.key is None or each.key() > start.key), key=Activity.key)
-        page, rest = left[: query.page_size], left[query.page_size :]
-        asked = {name: [each.workload_uid for each in page if each.cluster == name] for name in activities}
-        busy = [name for name in asked if asked[name]]
-        key = "details", tuple((name, *asked[name]) for name in busy)
-        details, later = self._ask_all(key, busy, lambda name: self._describe(name, asked[name]))
-        failures |= later
+        following = sorted((each for each in found if start.key is None or each.key() > start.key), key=Activity.key)
+        page, rest = following[: query.page_size], following[query.page_size :]
+        uids = {name: [each.workload_uid for each in page if each.cluster == name] for name in activities}
+        listed = [name for name in uids if uids[name]]
+        key = "details", tuple((name, *uids[name]) for name in listed)
+        details, detail_failures = self._ask_all(key, listed, lambda name: self._describe(name, uids[name]))
+        failures |= detail_failures
         if must_answer and failures:
             raise next(iter(failures.values()))
         return {
@@ -144,7 +147,7 @@ class WorkloadLister:
     def _ask_all(
         self, key: Hashable, names: Sequence[str], ask: Callable[[str], Found]
     ) -> tuple[Mapping[str, Found], dict[str, LensError]]:
-        """Return the result of each cluster, and the errors of the others in the order of ``names``."""
+        """Return the results of clusters by name, and the errors of the others in the order of ``names``."""
         found, failures = self._clusters.ask_all(key, names, ask, BOUND_SECONDS)
         return found, {name: failures[name] for name in names if name in failures}
 
@@ -168,7 +171,7 @@ def _write_token(query: ListQuery, last: Activity, activities: Mapping[str, Clus
 
 
 def _parse_token(query: ListQuery) -> Position:
-    """Return where the page begins. Raises InvalidParameterError."""
+    """Return the start of the page. Raises InvalidParameterError."""
     if query.page_token is None:
         return Position(None, {})
     try:

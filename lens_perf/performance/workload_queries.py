@@ -1,15 +1,15 @@
-"""The statements that list workloads by index lookups from one uid to the next, without reading the records."""
+"""The statements of the listing: they find each workload by an index lookup, without reading its records."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from lens_perf.performance.statements import TIMESTAMP, Transaction
 
-# Without an index by time, the newest records of the table give the activity of running workloads: a restarted one is
-# below its highest iteration for a while.
+# Without an index by time, the newest records of the table show the activity of running workloads. The record with the
+# highest iteration would not do: after a restart, iterations are below it for a while.
 NEWEST_RECORDS = 5000
 
-# Whether an index has the records of a workload by time, like the recommended one.
+# Whether there is an index by workload and time, like the recommended one.
 HAS_TIME_INDEX = """
     SELECT EXISTS (
         SELECT
@@ -23,7 +23,7 @@ HAS_TIME_INDEX = """
 
 # OFFSET 0 makes PostgreSQL compute a subquery once, instead of at each use of its columns.
 
-# Each step is one index lookup, however many records are in between.
+# Each step is one index lookup, regardless of the number of records.
 WORKLOADS = """
     (SELECT workload_uid FROM training_performance WHERE workload_uid IS NOT NULL ORDER BY workload_uid LIMIT 1)
     UNION ALL
@@ -39,7 +39,7 @@ WORKLOADS = """
 
 
 def walk_sources(uid: str) -> str:
-    """Return the recursive query ``source`` of a workload's data sources, by the same steps; NULL is last."""
+    """Return the recursive query ``source`` of a workload's data sources, by index lookups as well; NULL is last."""
     return f"""
     (
         SELECT data_source
@@ -75,7 +75,7 @@ def walk_sources(uid: str) -> str:
 
 
 def _at_end(uid: str, column: str, order: str, extra: str = "") -> str:
-    """Return the SQL for a column of the record at one end of the iterations of a source, also of NULL."""
+    """Return the SQL for a column of the record with the first or last iteration of a data source, also of NULL."""
 
     def select(of_source: str) -> str:
         return f"""(
@@ -96,7 +96,7 @@ def _at_end(uid: str, column: str, order: str, extra: str = "") -> str:
 
 FINITE = """
                 AND isfinite(created_at)"""
-# Later pages of a list show the state at its first page.
+# Later pages of a list show the state as of its first page.
 AS_OF = """
                 AND id <= %(as_of)s"""
 
@@ -125,7 +125,7 @@ def _any_time(uid: str, extra: str = "") -> str:
     )"""
 
 
-WORKLOAD_UID, ASKED_UID = "workload.workload_uid", "asked.workload_uid"
+WORKLOAD_UID, LISTED_UID = "workload.workload_uid", "listed.workload_uid"
 
 SELECT_ACTIVITY = f"""
 /* lens_perf: select_activity */
@@ -165,9 +165,9 @@ ORDER BY last_timestamp DESC NULLS LAST, workload_uid COLLATE "C"
 
 
 def select_activity(transaction: Transaction, as_of: int) -> list[tuple[str, int | None, int]]:
-    """Return (uid, last activity in milliseconds, the table's latest id) of each workload, the latest first.
+    """Return (uid, last activity in milliseconds, the table's latest id) of each workload, the most recent first.
 
-    Records with an id above ``as_of`` are ignored. A workload with no others is last.
+    Records with an id above ``as_of`` are ignored. Workloads without other records are last.
     """
     return transaction.fetch_all(SELECT_ACTIVITY, {"as_of": as_of})
 
@@ -177,20 +177,20 @@ SELECT_DETAILS = f"""
 WITH probe AS ({HAS_TIME_INDEX})
 SELECT workload_uid, data_sources, records, {TIMESTAMP} AS first_timestamp, last_iteration
 FROM (
-    SELECT asked.workload_uid, asked.place, found.data_sources, found.last_iteration,
+    SELECT listed.workload_uid, listed.place, found.data_sources, found.last_iteration,
         (
-            SELECT count(*) FROM training_performance WHERE training_performance.workload_uid = asked.workload_uid
+            SELECT count(*) FROM training_performance WHERE training_performance.workload_uid = listed.workload_uid
         ) AS records,
         CASE
-            WHEN (SELECT has_time_index FROM probe) THEN {_at_time(ASKED_UID, "ASC")}
-            ELSE coalesce(found.created_at, {_any_time(ASKED_UID)})
+            WHEN (SELECT has_time_index FROM probe) THEN {_at_time(LISTED_UID, "ASC")}
+            ELSE coalesce(found.created_at, {_any_time(LISTED_UID)})
         END AS created_at
-    FROM unnest(%(workload_uids)s::text[]) WITH ORDINALITY AS asked (workload_uid, place)
+    FROM unnest(%(workload_uids)s::text[]) WITH ORDINALITY AS listed (workload_uid, place)
     CROSS JOIN LATERAL (
-        WITH RECURSIVE source AS ({walk_sources(ASKED_UID)})
+        WITH RECURSIVE source AS ({walk_sources(LISTED_UID)})
         SELECT array_agg(data_source::text ORDER BY data_source) AS data_sources,
-            max({_at_end(ASKED_UID, "iteration", "DESC")}) AS last_iteration,
-            min({_at_end(ASKED_UID, "created_at", "ASC", FINITE)}) AS created_at
+            max({_at_end(LISTED_UID, "iteration", "DESC")}) AS last_iteration,
+            min({_at_end(LISTED_UID, "created_at", "ASC", FINITE)}) AS created_at
         FROM source
     ) AS found
     OFFSET 0

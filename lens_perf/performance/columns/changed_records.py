@@ -1,4 +1,4 @@
-"""Which records of a frame a copy has already, exactly as they are."""
+"""Finds the records of a frame that a copy already has, with the same values."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,12 +11,15 @@ from lens_perf.performance.columns.number_text import render
 from lens_perf.performance.columns.part_list import Ids, PartList
 from lens_perf.performance.columns.rest import read_rest
 
-# Of more records that might be the same, all are taken for changed, which costs only time.
+# If a part shares more ids than this with a frame, all of those records are written again. This costs only time.
 MOST_COMPARED = 2_000
 
 
 def find_identical(parts: PartList, frame: pl.DataFrame, ids: Ids) -> Ids:
-    """Return those of ``ids``, the sorted ids of ``frame``, whose records are the same in ``parts``."""
+    """Return the ids of the records that are equal in ``frame`` and ``parts``. ``ids`` are those of ``frame``, sorted.
+
+    Raises DamagedPartError.
+    """
     identical = [ids[:0]]
     for part, found in parts.find(ids):
         if len(found) > MOST_COMPARED:
@@ -30,7 +33,7 @@ def find_identical(parts: PartList, frame: pl.DataFrame, ids: Ids) -> Ids:
 
 
 def _describe(frame: pl.DataFrame) -> Mapping[int, Any]:
-    """Return the records of ``frame`` by id, in values that do not depend on how the columns keep them."""
+    """Return the records of ``frame`` by id, as values that are independent of the layout of the columns."""
     records: dict[int, tuple[Any, set[Any]]] = {row[0]: (row, set()) for row in frame.select(*FIXED).iter_rows()}
     fields = list(records.values())
     columns = {series.name: series for series in frame.iter_columns()}

@@ -1,4 +1,4 @@
-"""The copies of all workloads: opened up to date, listed, verified, dropped."""
+"""Opens the copies of all workloads and brings them up to date; lists, verifies and drops them."""
 
 import logging
 import os
@@ -12,13 +12,13 @@ from typing import NamedTuple, TypeVar
 from lens_perf.config import ColumnSettings
 from lens_perf.performance.columns.builds import Builds, make_not_ready
 from lens_perf.performance.columns.directory_store import MANIFEST, DirectoryStore, is_own_directory
-from lens_perf.performance.columns.freshening import Freshener
 from lens_perf.performance.columns.manifest import CopyKey, Manifest
 from lens_perf.performance.columns.manifest_cache import ManifestCache
 from lens_perf.performance.columns.part_files import DamagedPartError
 from lens_perf.performance.columns.private_copies import PrivateCopies
 from lens_perf.performance.columns.source import Source
 from lens_perf.performance.columns.stores import Store
+from lens_perf.performance.columns.updating import CopyUpdater
 from lens_perf.performance.columns.usage import Evictor, list_uses, remove_copy
 from lens_perf.performance.columns.verification import Comparison, compare
 from lens_perf.performance.columns.workload_copy import WorkloadCopy
@@ -26,16 +26,19 @@ from lens_perf.performance.columns.workload_copy import WorkloadCopy
 logger = logging.getLogger(__name__)
 
 GIBIBYTE = 1024**3
-# A directory that could not be used is tried again after so many seconds.
+# Seconds until a directory that could not be used is tried again.
 PAUSE_SECONDS = 10.0
 TRIES = 3
-# Under the directory of the settings, or the user's cache.
+# The path of the copies in a cache directory.
 OWN_NAME = "lens_perf/columns"
 Answer = TypeVar("Answer")
 
 
 class CopyInfo(NamedTuple):
-    """A copy in the directory; ``records`` is None where the copy is damaged or of another version."""
+    """A copy in the directory: its size in bytes, and when it was last used, in seconds since 1970.
+
+    ``key`` and ``records`` are None if the copy is damaged or in another version's format.
+    """
 
     directory: Path
     key: CopyKey | None
@@ -45,22 +48,22 @@ class CopyInfo(NamedTuple):
 
 
 class Columns:
-    """The columnar copies of the workloads. One for a process, made in the process that uses it."""
+    """The columnar copies of all workloads. Each process creates one, after it was forked."""
 
     def __init__(self, settings: ColumnSettings) -> None:
         self._settings = settings
         self.root = find_directory(settings.directory)
         self._cache = ManifestCache()
         self._private = PrivateCopies(settings.private_mib)
-        self._freshener = Freshener(Builds(), settings.max_fields, settings.build_seconds)
+        self._updater = CopyUpdater(Builds(), settings.max_fields, settings.build_seconds)
         self._evictor = Evictor(self.root, int(settings.max_gib * GIBIBYTE))
         self._unusable_until = float("-inf") if settings.enabled else float("inf")
 
     def answer(self, key: CopyKey, source: Source, deadline: float, read: Callable[[WorkloadCopy], Answer]) -> Answer:
-        """Return ``read`` of the copy, up to date; a copy that proves damaged is built again, once.
+        """Bring the copy up to date, and return the result of ``read``. A damaged copy is rebuilt and read again.
 
-        ``deadline`` is a time of ``time.monotonic``. Raises CopyNotReadyError where the copy is not built by then, and
-        what ``source`` and ``read`` raise.
+        ``deadline`` is a time of ``time.monotonic``. Raises CopyNotReadyError if the copy is not ready by then,
+        DamagedPartError if the rebuilt copy is damaged too, and the exceptions of ``source`` and ``read``.
         """
         with self.open(key, source, deadline) as copy:
             try:
@@ -72,9 +75,9 @@ class Columns:
 
     @contextmanager
     def open(self, key: CopyKey, source: Source, deadline: float, *, build: bool = True) -> Iterator[WorkloadCopy]:
-        """Open the copy, with everything that was committed before this call.
+        """Open the copy, with everything that was committed before this call. Raises as ``answer`` does.
 
-        With ``build`` false, CopyNotReadyError is raised at once where all records would have to be read.
+        With ``build`` false, CopyNotReadyError is raised at once if all records would have to be read.
         """
         yield self._open(key, source, deadline, build=build)
 
@@ -83,7 +86,7 @@ class Columns:
         return self._choose_store(key).load() is not None
 
     def peek(self, key: CopyKey) -> WorkloadCopy | None:
-        """Return the copy as it is, without asking the cluster for news; None if there is none."""
+        """Return the copy as it was last refreshed, without a query to the cluster; None if there is no copy."""
         store = self._choose_store(key)
         manifest = store.load()
         with suppress(DamagedPartError, OSError):
@@ -100,14 +103,15 @@ class Columns:
             yield CopyInfo(use.path, key, records, use.size, use.used_at)
 
     def drop(self, key: CopyKey) -> bool:
-        """Remove a copy; return whether there was one that no process was writing to."""
+        """Remove a copy from the directory; return False if there is none, or if a process is writing to it."""
         self._private.drop(key)
         return is_own_directory(self.root) and remove_copy(self.root / key.digest)
 
     def verify(self, key: CopyKey, source: Source, deadline: float) -> Comparison | None:
-        """Compare a copy with the table, after bringing it up to date; None if there is none.
+        """Bring a copy up to date and compare it with the table; return None if there is no copy.
 
-        Raises OSError, DamagedPartError and what ``source`` raises; CopyNotReadyError while others write to it.
+        Raises OSError, DamagedPartError, the exceptions of ``source``, and CopyNotReadyError if another process writes
+        to the copy until ``deadline``.
         """
         store = DirectoryStore(self.root, key, self._cache, self._evictor.reserve)
         if store.load() is None:
@@ -118,7 +122,7 @@ class Columns:
                 raise make_not_ready(store.read_progress())
             if manifest is None:
                 return None
-            refresher = self._freshener.make_refresher(store, key, deadline)
+            refresher = self._updater.make_refresher(store, key, deadline)
             with source.open_snapshot(deadline, heavy=True) as snapshot:
                 changes = snapshot.find_changes(manifest.checkpoint)
                 if not changes.unchanged:
@@ -130,10 +134,10 @@ class Columns:
             store = self._choose_store(key)
             manifest = store.load()
             try:
-                manifest = self._freshener.bring_up_to_date(store, key, source, deadline, build=build)
+                manifest = self._updater.bring_up_to_date(store, key, source, deadline, build=build)
                 return self._open_parts(store, manifest)
             except DamagedPartError:
-                # Also a part that a newer state has replaced: then that is opened.
+                # The part may be missing because a newer manifest has replaced it; the next try opens that manifest.
                 if manifest is not None:
                     self._drop_damaged(store, key, (manifest.history, manifest.generation))
             except OSError as error:
@@ -156,7 +160,7 @@ class Columns:
         return WorkloadCopy(manifest, files)
 
     def _drop_damaged(self, store: Store, key: CopyKey, state: tuple[str, int]) -> None:
-        """Remove the copy unless it has been replaced meanwhile."""
+        """Remove the copy, unless another process has replaced it meanwhile."""
         with store.hold(time.monotonic() + 1.0) as held:
             manifest = store.load()
             if held and manifest is not None and (manifest.history, manifest.generation) == state:
@@ -164,7 +168,7 @@ class Columns:
                 store.remove()
 
     def _report_unusable(self, error: OSError) -> None:
-        """Do without the directory for a while; the message has no text but the system's."""
+        """Stop using the directory for PAUSE_SECONDS, and log the reason."""
         if self._unusable_until < time.monotonic() + PAUSE_SECONDS:
             self._unusable_until = time.monotonic() + PAUSE_SECONDS
             logger.warning(
@@ -177,10 +181,10 @@ def find_directory(configured: str | None, environment: Mapping[str, str] = os.e
     """Return the directory of the copies: the configured one, else in systemd's or the user's cache, else in TMPDIR."""
     if configured is not None:
         return Path(configured)
-    # systemd names the directories of CacheDirectory=, with colons between them.
-    given = environment.get("CACHE_DIRECTORY", "").partition(":")[0] or environment.get("XDG_CACHE_HOME")
-    if given:
-        return Path(given) / OWN_NAME
+    # For several directories in CacheDirectory=, systemd separates their paths by colons.
+    cache = environment.get("CACHE_DIRECTORY", "").partition(":")[0] or environment.get("XDG_CACHE_HOME")
+    if cache:
+        return Path(cache) / OWN_NAME
     home = environment.get("HOME")
     if home and os.access(home, os.W_OK):
         return Path(home) / ".cache" / OWN_NAME

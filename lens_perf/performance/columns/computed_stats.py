@@ -15,7 +15,10 @@ from lens_perf.performance.columns.rest_stats import compute_rest
 def compute_fields(
     frame: pl.DataFrame, check: Callable[[], None], *, by_serial: bool = False
 ) -> dict[tuple[Any, ...], FieldStats]:
-    """Return the statistics of the records of ``frame``, which are in order; with ``by_serial`` for each attempt."""
+    """Return statistics by (data source, field), or with ``by_serial`` by (data source, field, serial).
+
+    The records of ``frame`` are in the order of (created_at, id). ``check`` is called for each field.
+    """
     groups = list(_group(frame, by_serial=by_serial))
     places = frame["iteration"], frame["created_at"]
     found: dict[tuple[Any, ...], FieldStats] = {}
@@ -31,7 +34,10 @@ def compute_fields(
 
 
 def _group(frame: pl.DataFrame, *, by_serial: bool) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    """Yield each data source, and serial, with the numbers of its records; None for all records."""
+    """Yield each data source, with ``by_serial`` each (data source, serial), and the row numbers of its records.
+
+    If there is only one group, the row numbers are None, which means all records.
+    """
     keys = ["data_source", "serial"] if by_serial else ["data_source"]
     groups = frame.select(keys).with_row_index("row").group_by(keys, maintain_order=True).agg("row")
     for *key, rows in groups.iter_rows():
@@ -47,13 +53,13 @@ class _Field:
         self._values = pl.repeat(None, height, dtype=pl.Int64, eager=True) if values is None else values
         self._texts = columns.get(TEXT + name)
         self._floats = self._values.cast(pl.Float64).to_numpy()
-        # A null is NaN there, and no data point is.
+        # Nulls become NaN. Data points are finite.
         self._is_point = None if values is None else ~np.isnan(self._floats)
         self._non_finite = None if non_finite is None else non_finite.is_not_null().to_numpy()
         self._others = None if others is None else others.fill_null(value=False).to_numpy()
 
     def compute(self, rows: Any, iterations: pl.Series, times: pl.Series) -> FieldStats | None:
-        """Return the statistics of the records ``rows``, or None where none of them has the field."""
+        """Return the statistics of the records ``rows``, None for all; None if no record has the field."""
         non_finite = _find(self._non_finite, rows)
         others = len(_find(self._others, rows))
         points = _find(self._is_point, rows)
@@ -81,7 +87,7 @@ class _Field:
 
 
 def _find(mask: Any, rows: Any) -> Any:
-    """Return the numbers of those of ``rows`` where ``mask`` is true, in order."""
+    """Return those of ``rows`` for which ``mask`` is true, in ascending order; ``rows`` None means all."""
     if mask is None:
         return np.empty(0, dtype=np.int64)
     return np.flatnonzero(mask) if rows is None else rows[mask[rows]]

@@ -1,4 +1,4 @@
-"""Statistics of each (data source, field), and those of parts that follow one another."""
+"""The statistics of a field in one data source, and how those of consecutive parts are merged."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from typing import Any, NamedTuple, Self
 
 
 class Where(NamedTuple):
-    """The place of a record: its iteration, and its time in microseconds since 2000-01-01 UTC; None for NULL."""
+    """The iteration of a record, and its time in microseconds since 2000-01-01 UTC; None if NULL."""
 
     iteration: int | None
     created_us: int | None
 
 
 class Point(NamedTuple):
-    """A data point: the stored text of its value, and its place."""
+    """A data point: the JSON text of its value as stored, and the iteration and time of its record."""
 
     text: str
     iteration: int | None
@@ -24,10 +24,10 @@ class Point(NamedTuple):
 class FieldStats:
     """Statistics of one data source and field.
 
-    ``count`` is the number of data points, ``non_finite`` that of the texts NaN, Infinity and -Infinity, ``others``
-    that of all other values. ``first`` and ``last`` are data points in the order of (created_at, id), ``least`` and
-    ``greatest`` by value as a float64, of equal ones the first. ``non_finite_since`` is the first record of the
-    trailing run of non-finite values, None if the last value is finite.
+    ``count`` is the number of data points, ``non_finite`` the number of texts NaN, Infinity and -Infinity, ``others``
+    the number of all other values. ``first`` and ``last`` are data points in the order of (created_at, id). ``least``
+    and ``greatest`` compare values as float64; among equal values, the first counts. ``non_finite_since`` is the record
+    from which on all values are non-finite, None if the last value is finite.
     """
 
     count: int = 0
@@ -40,7 +40,7 @@ class FieldStats:
     non_finite_since: Where | None = None
 
     def followed_by(self, later: "FieldStats") -> "FieldStats":
-        """Return the statistics of these records and of later ones together."""
+        """Return the statistics of these records together with the ``later`` ones."""
         since = later.non_finite_since
         if later.count == 0:
             since = self.non_finite_since or since
@@ -62,7 +62,7 @@ class FieldStats:
 
     @classmethod
     def parse(cls, values: Sequence[Any]) -> Self:
-        """Return what ``write`` wrote."""
+        """Return the statistics from the result of ``write``."""
         count, non_finite, others, *points, since = values
         first, last, least, greatest = (each and Point(*each) for each in points)
         return cls(count, non_finite, others, first, last, least, greatest, since and Where(*since))
@@ -74,12 +74,12 @@ def _choose(earlier: Point | None, later: Point | None, sign: int) -> Point | No
     return later if sign * float(later.text) > sign * float(earlier.text) else earlier
 
 
-# (data source, field), or (data source, field, serial).
+# By (data source, field), or by (data source, field, serial).
 Fields = Mapping[tuple[Any, ...], FieldStats]
 
 
 def merge_fields(parts: Sequence[Fields]) -> dict[tuple[Any, ...], FieldStats]:
-    """Return the statistics of parts that follow one another."""
+    """Return the statistics of all records of consecutive ``parts``."""
     merged: dict[tuple[Any, ...], FieldStats] = {}
     for part in parts:
         for key, stats in part.items():

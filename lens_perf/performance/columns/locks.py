@@ -1,4 +1,4 @@
-"""A lock file that one thread of all processes of the host holds at a time, and in which it shows its progress."""
+"""A lock file that one thread on the host holds at a time, and to which its holder writes the progress of a build."""
 
 import fcntl
 import os
@@ -12,9 +12,10 @@ POLL_SECONDS = 0.01
 
 @contextmanager
 def hold_lock(path: Path, wait_until: float) -> Iterator[int | None]:
-    """Hold the lock file ``path``, made where it is missing; yields its descriptor, None if others held it too long.
+    """Hold the lock file ``path`` and yield its descriptor; None if another thread holds it until ``wait_until``.
 
-    The lock goes with the process. Raises OSError where the file cannot be made.
+    ``wait_until`` is a time of ``time.monotonic``. The file is created if it is missing. The system releases the lock
+    when the process ends. Raises OSError if the file cannot be created.
     """
     descriptor = _acquire(path, wait_until)
     try:
@@ -26,7 +27,7 @@ def hold_lock(path: Path, wait_until: float) -> Iterator[int | None]:
 
 def _acquire(path: Path, wait_until: float) -> int | None:
     while True:
-        # Removing a copy removes the directory with the lock.
+        # Removing a copy also removes its directory and the lock file.
         with suppress(FileExistsError):
             path.parent.mkdir(mode=0o700)
         try:
@@ -36,7 +37,7 @@ def _acquire(path: Path, wait_until: float) -> int | None:
         locked = False
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Who waited for a file that was then removed holds nothing.
+            # The file may have been removed meanwhile: then this lock protects nothing.
             locked = _is_at(path, descriptor)
             if locked:
                 return descriptor

@@ -1,4 +1,4 @@
-"""The manifest: one consistent state of a copy, and its text on disk, versioned and checksummed."""
+"""The manifest: one consistent state of a copy, and its text on disk with version and checksum."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -13,34 +13,37 @@ import polars as pl
 from lens_perf.performance.columns.field_stats import FieldStats
 from lens_perf.performance.columns.part_files import DamagedPartError
 
-# Of this code's files; polars renders the numbers that no text is kept for.
+# The version of polars is included because polars renders the numbers that are stored without their texts.
 FORMAT = f"2 polars {pl.__version__}"
 MOST_NAMES_LEFT_OUT = 100
 
 
 class CopyKey(NamedTuple):
-    """Which copy: of the workload of a cluster."""
+    """The workload of a copy."""
 
     cluster: str
     workload_uid: str
 
     @property
     def digest(self) -> str:
-        """A name for its directory."""
+        """The name of its directory."""
         return hashlib.blake2b(orjson.dumps(list(self)), digest_size=16).hexdigest()
 
 
-# Where a record is in the order (created_at, id), NULL times last.
+# The sort key of a record in the order (created_at, id), NULL times last.
 Place = tuple[bool, int, int]
 
 
 def place(created_us: int | None, id: int) -> Place:  # noqa: A002 - the column's name
-    """Return the place of a record in the order of all records."""
+    """Return the sort key of a record; ``created_us`` is in microseconds since 2000-01-01 UTC."""
     return created_us is None, created_us or 0, id
 
 
 class Part(NamedTuple):
-    """A part: its file, and the bounds of its records. No two parts overlap; none mixes timed and untimed records."""
+    """A part: its file, with its size in bytes, and the bounds of its records.
+
+    Parts do not overlap. A part has either only records with a time or only records without one.
+    """
 
     name: str
     size: int
@@ -54,7 +57,7 @@ class Part(NamedTuple):
 
     @classmethod
     def parse(cls, values: Sequence[Any]) -> "Part":
-        """Return the part of a manifest's JSON."""
+        """Return the part from its JSON values in a manifest."""
         name, size, records, fields, first, last, least_id, greatest_id, iterations = values
         bounds = iterations and (iterations[0], iterations[1])
         return cls(name, size, records, fields, tuple(first), tuple(last), least_id, greatest_id, bounds)
@@ -62,9 +65,11 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Manifest:
-    """One state of a copy. ``parts`` are in order; ``left_out`` names fields beyond the limit, or some of them.
+    """One state of a copy.
 
-    ``written_at`` is in seconds since 1970.
+    ``history`` is chosen when a copy is built, and ``generation`` numbers its states since then. ``parts`` are in the
+    order of their records. ``sources`` are the numbers of records, ``fields`` the statistics by (data source, field).
+    ``left_out`` names up to MOST_NAMES_LEFT_OUT fields beyond the limit. ``written_at`` is in seconds since 1970.
     """
 
     key: CopyKey
@@ -84,11 +89,11 @@ class Manifest:
 
     @cached_property
     def size(self) -> int:
-        """The bytes of all parts."""
+        """The size of all parts in bytes."""
         return sum(part.size for part in self.parts)
 
     def encode(self) -> bytes:
-        """Return the bytes that ``parse`` reads."""
+        """Return the content of the file, for ``parse``."""
         body = orjson.dumps(
             {
                 "key": self.key,
@@ -107,7 +112,7 @@ class Manifest:
 
     @classmethod
     def parse(cls, content: bytes) -> "Manifest":
-        """Return the manifest in ``content``. Raises DamagedPartError for one of another format, or damaged."""
+        """Return the manifest in ``content``. Raises DamagedPartError if it is damaged or in another format."""
         format_line, _, rest = content.partition(b"\n")
         checksum, _, body = rest.partition(b"\n")
         if format_line != FORMAT.encode() or checksum != b"%d" % google_crc32c.value(body):
@@ -132,5 +137,5 @@ def write_fields(fields: Mapping[tuple[Any, ...], FieldStats]) -> list[Any]:
 
 
 def parse_fields(values: Sequence[Any]) -> dict[tuple[Any, ...], FieldStats]:
-    """Return what ``write_fields`` wrote."""
+    """Return the statistics from the result of ``write_fields``."""
     return {tuple(key): FieldStats.parse(each) for key, each in values}

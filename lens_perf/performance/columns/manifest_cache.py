@@ -1,4 +1,4 @@
-"""The manifests that this process has read lately, so that an unchanged one costs a stat."""
+"""Caches the manifests that this process has used recently, so that loading an unchanged one takes one stat call."""
 
 import threading
 from pathlib import Path
@@ -8,22 +8,22 @@ from cachetools import LRUCache
 from lens_perf.performance.columns.manifest import Manifest
 from lens_perf.performance.columns.part_files import DamagedPartError
 
-# Of statistics in all manifests kept; one takes about a kilobyte.
+# Maximum number of FieldStats in all cached manifests. Each takes about a kilobyte.
 MOST_FIELDS = 20_000
 
-# By what a file is recognised: inode, time of change, size.
+# Inode, time of the last status change in nanoseconds, size in bytes: if they are the same, so is the content.
 Identity = tuple[int, int, int]
 
 
 class ManifestCache:
-    """Manifests by file; those used last are kept."""
+    """Manifests by file; the least recently used ones are removed. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._manifests = LRUCache[Path, tuple[Identity, Manifest]](MOST_FIELDS, _count_fields)
 
     def load(self, path: Path) -> Manifest | None:
-        """Return the manifest in ``path``, None where there is none, or none that can be read."""
+        """Return the manifest in ``path``; None if the file is missing, damaged or in another format."""
         try:
             identity = _identify(path)
             with self._lock:
@@ -37,7 +37,7 @@ class ManifestCache:
         return manifest
 
     def store(self, path: Path, manifest: Manifest) -> None:
-        """Keep a manifest that has just been written to ``path``."""
+        """Add a manifest that has just been written to ``path``."""
         try:
             identity = _identify(path)
         except OSError:
@@ -50,7 +50,7 @@ class ManifestCache:
 
 
 def _count_fields(known: tuple[Identity, Manifest]) -> int:
-    """Return what a manifest counts; one of more fields than there is room for takes all of it."""
+    """Return the number of fields of a manifest, at most MOST_FIELDS, so that the cache accepts every manifest."""
     return min(MOST_FIELDS, 1 + len(known[1].fields))
 
 

@@ -7,21 +7,22 @@ from collections.abc import Callable, Iterator
 from lens_perf.performance.metric_fields import NON_FINITE
 
 SCALAR = re.compile(r"[^,}\]\[{\"]++")
-# Of so many escapes at most, since a match holds the interpreter's lock.
+# The number of escapes is limited because a match holds the interpreter's lock.
 STRING_PIECE = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+){0,10000}+')
 BRACKET = re.compile(r'["\[\]{}]')
-# Stands for the value of a member that is neither a number nor one of the texts for NaN and the infinities.
+# Replaces values that are neither numbers nor texts for NaN and the infinities.
 OTHER = "null"
 LONGEST_KEPT = len('"-Infinity"')
 MEMBERS_PER_CHECK = 1_000
-# Characters that take some ten milliseconds to decode.
+# The standard library decodes a text of so many characters in about ten milliseconds, holding the interpreter's lock.
 LONGEST_DECODED = 2**20
 
 
 def read_members(text: str, check: Callable[[], None]) -> Iterator[tuple[str, str]]:
     """Yield the name and the value of each member of ``text``, an object as JSONB writes it.
 
-    A value is the text of a number or of a short string; any other is ``OTHER``. ``check`` is called now and then.
+    A value is the JSON text of a number or of a short string; all other values become ``OTHER``. ``check`` is called
+    regularly, also within long values; its exceptions propagate.
     """
     check()
     members = _decode(text) if len(text) <= LONGEST_DECODED else None
@@ -51,9 +52,9 @@ _DECODER = json.JSONDecoder(parse_int=_Number, parse_float=_Number)
 
 
 def _decode(text: str) -> list[tuple[str, str]] | None:
-    """Return the members as the standard library's decoder finds them, which is faster; None where it is not up to it.
+    """Return the members from the standard library's decoder, which is faster; None if ``text`` is unsuitable for it.
 
-    It holds the interpreter's lock, and recurses into what is nested.
+    The decoder holds the interpreter's lock, and it recurses into nested values.
     """
     try:
         members = _DECODER.decode(text)
@@ -64,7 +65,7 @@ def _decode(text: str) -> list[tuple[str, str]] | None:
 
 def _describe(value: object) -> str:
     if isinstance(value, _Number):
-        # Not the subclass, which would be slower in all that follows.
+        # Later operations on the subclass would be slower.
         return str(value)
     return f'"{value}"' if isinstance(value, str) and value in NON_FINITE else OTHER
 
@@ -77,7 +78,7 @@ def _keep(text: str, start: int, end: int) -> str:
 
 
 def _find_end(text: str, start: int, check: Callable[[], None]) -> int:
-    """Return where the value that begins at ``start`` ends."""
+    """Return the end of the value that begins at ``start``."""
     first = text[start]
     if first == '"':
         return _find_string_end(text, start, check)
@@ -106,7 +107,7 @@ def _search(pattern: re.Pattern[str], text: str, start: int) -> re.Match[str]:
 
 
 def _find_string_end(text: str, start: int, check: Callable[[], None]) -> int:
-    """Return where the string ends whose opening quote is at ``start``."""
+    """Return the end of the string whose opening quote is at ``start``."""
     position = start + 1
     while True:
         position = _search(STRING_PIECE, text, position).end()

@@ -1,4 +1,4 @@
-"""The copies of this process alone: few, within a limit of bytes, for as long as there is no directory for them."""
+"""Keeps copies of this process alone, within a limit of bytes, while the directory of copies cannot be used."""
 
 import threading
 import time
@@ -8,12 +8,12 @@ from lens_perf.performance.columns.manifest import CopyKey
 from lens_perf.performance.columns.private_store import PrivateStore
 
 MEBIBYTE = 1024 * 1024
-# One that has not been used for so long goes: most likely there is a directory again.
+# A copy unused for so long is removed: the directory can probably be used again.
 IDLE_SECONDS = 300.0
 
 
 class PrivateCopies:
-    """Private stores by key, of at most ``limit_mib`` together."""
+    """Private stores by key, together at most ``limit_mib`` mebibytes. Safe to use from several threads."""
 
     def __init__(self, limit_mib: int) -> None:
         self._limit = limit_mib * MEBIBYTE
@@ -22,7 +22,7 @@ class PrivateCopies:
         self._stores: dict[CopyKey, PrivateStore] = {}
 
     def get(self, key: CopyKey) -> PrivateStore:
-        """Return the store of ``key``."""
+        """Return the store of ``key``, which is created if it is missing."""
         with self._lock:
             self._remove_idle()
             if key not in self._stores:
@@ -42,7 +42,10 @@ class PrivateCopies:
                 self._stores.pop(key).remove()
 
     def _reserve(self, key: CopyKey, size: int) -> None:
-        """See to it that ``size`` more bytes fit, if need be without the copies used least recently."""
+        """Reserve ``size`` bytes for ``key``; remove the least recently used copies if necessary.
+
+        Raises ResultTooLargeError if there is not enough space even then.
+        """
         with self._lock:
             others = sorted((each for each in self._stores if each != key), key=lambda each: self._stores[each].used_at)
             while others and self._total() + size > self._limit:

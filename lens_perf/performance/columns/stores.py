@@ -1,4 +1,4 @@
-"""What keeps the files of one copy: a directory, or unnamed temporary files of this process."""
+"""The interface of the storage of one copy: a directory, or unnamed temporary files of this process."""
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
@@ -9,31 +9,34 @@ from lens_perf.performance.columns.part_files import PartFile
 
 
 class Store(Protocol):
-    """Keeps one copy; only who holds it writes to it. What cannot be written raises OSError."""
+    """Stores one copy. Only the holder of its lock writes to it. Methods that write raise OSError."""
 
     def hold(self, wait_until: float) -> AbstractContextManager[bool]:
-        """Keep all others from writing; yields False where one of them still does at ``wait_until``."""
+        """Hold the lock for writing. Yield False if another holder has it until ``wait_until``.
+
+        ``wait_until`` is a time of ``time.monotonic``.
+        """
 
     def load(self) -> Manifest | None:
-        """Return the newest manifest, None where there is none that can be read."""
+        """Return the newest manifest, or None if there is none, or none that can be read."""
 
     def open_part(self, part: Part) -> PartFile:
         """Open a part. Raises DamagedPartError."""
 
     def write_part(self, chunks: Iterable[bytes]) -> tuple[str, int]:
-        """Write a part, and return its name and size."""
+        """Write a part; return its name and its size in bytes. Raises ResultTooLargeError if a limit is exceeded."""
 
     def publish(self, manifest: Manifest) -> None:
         """Replace the manifest, and remove the parts that it does not name."""
 
     def discard(self, parts: Iterable[str]) -> None:
-        """Remove parts that no manifest names."""
+        """Remove parts that are not in a manifest."""
 
     def write_progress(self, share: float) -> None:
-        """Show others which share of a build is done, between 0 and 1."""
+        """Store the share of the build that is done, from 0 to 1, for other threads and processes."""
 
     def read_progress(self) -> float | None:
-        """Return the share of the build under way that is done, if it is known."""
+        """Return the share of the current build that is done, from 0 to 1; None if there is no build."""
 
     def remove(self) -> None:
         """Remove the copy."""

@@ -1,4 +1,4 @@
-"""How much all copies of a directory take, and which of them go when that is too much: those used least recently."""
+"""Measures the size of all copies in a directory, and removes the least recently used ones beyond a limit."""
 
 import os
 import shutil
@@ -13,12 +13,12 @@ from lens_perf.instrumentation import metrics
 from lens_perf.performance.columns.directory_store import LOCK, MANIFEST, USED, prepare_directory
 from lens_perf.performance.columns.locks import hold_lock
 
-# A process adds what it writes itself, and counts the copies of all at least every so many seconds.
+# A process adds up the sizes of the parts that it writes, and measures all copies at least every so many seconds.
 COUNT_SECONDS = 10.0
 
 
 class Use(NamedTuple):
-    """A copy's directory, its bytes, and when it was last used, in seconds since 1970."""
+    """The directory of a copy, its size in bytes, and when it was last used, in seconds since 1970."""
 
     path: Path
     size: int
@@ -26,7 +26,7 @@ class Use(NamedTuple):
 
 
 def list_uses(root: Path) -> Iterator[Use]:
-    """Yield the copies under ``root``: two calls to the system for each. Raises OSError."""
+    """Yield the copies under ``root``, with one stat call for each. Raises OSError."""
     with os.scandir(root) as entries:
         for entry in entries:
             path = Path(entry.path)
@@ -38,13 +38,13 @@ def list_uses(root: Path) -> Iterator[Use]:
 
 
 def remove_copy(path: Path) -> bool:
-    """Remove the copy in ``path``; return whether it was there and no process was writing to it."""
+    """Remove the copy in ``path``; return False if there is none, or if a process is writing to it."""
     if not path.is_dir():
         return False
     with hold_lock(path / LOCK, 0.0) as lock:
         if lock is None:
             return False
-        # First, so that no process starts to read what is half removed.
+        # The manifest is first, so that no process opens a copy that is partly removed.
         (path / MANIFEST).unlink(missing_ok=True)
         shutil.rmtree(path, ignore_errors=True)
     return True
@@ -62,9 +62,9 @@ class Evictor:
         self._counted_at = float("-inf")
 
     def reserve(self, size: int, written: int) -> None:
-        """Take note of ``size`` bytes written, and remove other copies where the limit is passed.
+        """Add ``size`` bytes to the total, and remove other copies if it exceeds the limit.
 
-        Raises ResultTooLargeError where the ``written`` bytes of one copy alone pass it.
+        Raises ResultTooLargeError if the ``written`` bytes of one copy alone exceed the limit.
         """
         if written > self._limit:
             raise ResultTooLargeError(
@@ -74,7 +74,7 @@ class Evictor:
         with self._lock:
             self._written += size
             due = time.monotonic() - self._counted_at > COUNT_SECONDS
-            # Other processes write, too: near the limit each one counts more often.
+            # Other processes write too, so near the limit all copies are measured more often.
             if due or self._total + 4 * self._written > self._limit:
                 self._evict()
 

@@ -18,7 +18,7 @@ from lens_perf.performance.columns.stores import Store
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a copy and the table have: their numbers of records, and how many of these are not the same.
+    """Numbers of records: in the copy, in the table, missing from the copy, only in the copy, and with other values.
 
     ``statistics_agree`` says whether the statistics in the manifest are those of the records in the table.
     """
@@ -32,14 +32,14 @@ class Comparison:
 
     @property
     def is_good(self) -> bool:
-        """Return whether the copy says what the table does."""
+        """Whether the copy is equal to the table."""
         return self.statistics_agree and not self.missing + self.surplus + self.different
 
 
 def compare(refresher: Refresher, snapshot: SourceSnapshot, manifest: Manifest, changes: Changes) -> Comparison:
-    """Compare the copy of ``manifest``, brought up to ``snapshot``, with one built from nothing in temporary files.
+    """Compare the copy of ``manifest``, which has the state of ``snapshot``, with a new one built in temporary files.
 
-    Raises OSError, DamagedPartError, and what the source raises.
+    Raises OSError, DamagedPartError, and the exceptions of the source.
     """
     fresh = replace(refresher, store=PrivateStore(lambda _: None))
     try:
@@ -59,7 +59,7 @@ def compare(refresher: Refresher, snapshot: SourceSnapshot, manifest: Manifest, 
 
 
 def _digest(store: Store, manifest: Manifest) -> pl.DataFrame:
-    """Return the ids of all records and a digest of each, which does not depend on how the columns keep it."""
+    """Return the ids of all records and a digest of each, which is independent of the layout of the columns."""
     frames = (store.open_part(part).read() for part in manifest.parts)
     parts = [pl.DataFrame({"id": frame["id"], "digest": _digest_records(frame)}) for frame in frames]
     return pl.concat([pl.DataFrame(schema={"id": pl.Int64, "digest": pl.UInt64}), *parts])
@@ -82,11 +82,11 @@ def _digest_records(frame: pl.DataFrame) -> npt.NDArray[np.uint64]:
     return total
 
 
-# As the columns OTHER have it.
+# The text of the values of an OTHER column, for entries.
 _IS_OTHER = pl.when(pl.col("text").is_null() & pl.col("code").is_null()).then(pl.lit("true")).alias("other")
 
 
 def _hash(label: str, texts: pl.Series) -> npt.NDArray[np.uint64]:
-    """Return a hash of the label and each text, 0 where there is none."""
+    """Return a hash of the label and each text, 0 for nulls and for the text "false"."""
     labelled = pl.select(pl.concat_str(pl.lit(label + "\0"), texts)).to_series()
     return labelled.hash().set(texts.is_null() | (texts == "false"), 0).to_numpy()

@@ -1,4 +1,4 @@
-"""An opened copy: one state of a workload's records, read block by block, and their statistics."""
+"""An open copy: one state of a workload's records, which are read block by block, and their statistics."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,10 +17,11 @@ from lens_perf.performance.columns.rest import expand_rest
 
 
 class WorkloadCopy:
-    """One consistent state of a copy; its parts stay readable for as long as it is there.
+    """One consistent state of a copy. Its parts remain readable while this object exists.
 
-    ``history`` names the copy since it was built, ``generation`` counts its states. Times are in microseconds since
-    2000-01-01 UTC. What reads parts may raise DamagedPartError: ``Columns.answer`` builds the copy again then.
+    ``history`` is chosen when a copy is built, and ``generation`` numbers its states since then. Times are in
+    microseconds since 2000-01-01 UTC. Methods that read parts raise DamagedPartError; ``Columns.answer`` then builds
+    the copy again.
     """
 
     def __init__(self, manifest: Manifest, files: Sequence[PartFile]) -> None:
@@ -34,7 +35,7 @@ class WorkloadCopy:
         self.left_out = manifest.left_out
 
     def read_attempts(self) -> Mapping[tuple[str | None, str, int | None], FieldStats]:
-        """Return the statistics by (data source, field, serial), from what each part knows of its attempts."""
+        """Return the statistics by (data source, field, serial), merged from those of the parts."""
         parts = []
         for file in self._files:
             attempts = read_statistics(file).attempts
@@ -48,8 +49,8 @@ class WorkloadCopy:
     ) -> Iterator[pl.DataFrame]:
         """Yield the records in the order of created_at and id, NULL times last, at most 65,536 in a block.
 
-        A block has the fixed ``columns`` asked for, and of each of ``fields`` (None: all) those of ``v:``, ``t:`` and
-        ``n:`` that it has values for; with ``keep_entries``, fields that few records have are in REST. One block is in
+        A block has the fixed ``columns``, and for each of ``fields``, None for all, those of the columns ``v:``, ``t:``
+        and ``n:`` that have values. With ``keep_entries``, fields that few records have are in REST. One block is in
         memory at a time.
         """
         for part in self.parts:
@@ -58,7 +59,7 @@ class WorkloadCopy:
 
 @dataclass(frozen=True)
 class CopyPart:
-    """Some consecutive records of a copy, which are read when they are asked for."""
+    """Consecutive records of a copy, read on demand."""
 
     _part: Part
     _file: PartFile
@@ -75,17 +76,17 @@ class CopyPart:
 
     @property
     def iterations(self) -> tuple[int, int] | None:
-        """The least and the greatest iteration, None where no record has one."""
+        """The lowest and the highest iteration, None if no record has one."""
         return self._part.iterations
 
     @property
     def times(self) -> tuple[int, int] | None:
-        """The time of the first and of the last record in microseconds since 2000; None where no record has one."""
+        """The times of the first and the last record in microseconds since 2000, None if no record has a time."""
         return None if self._part.first[0] else (self._part.first[1], self._part.last[1])
 
     @property
     def samples(self) -> PartSamples:
-        """What samples there are of the records."""
+        """The description of the samples of its records."""
         return self._file.samples
 
     def has_entries(self, fields: Sequence[str]) -> bool:
@@ -93,7 +94,7 @@ class CopyPart:
         return REST in self._file.columns and not set(fields) <= self._file.fields
 
     def read_sample(self, level: int) -> pl.DataFrame:
-        """Return the points of the sample with this number. Raises DamagedPartError."""
+        """Return the points of a sample; ``level`` is its index in ``samples.levels``. Raises DamagedPartError."""
         return self._file.read_sample(level)
 
     def blocks(
@@ -106,7 +107,7 @@ class CopyPart:
     def read(self, fields: Sequence[str] | None, columns: Sequence[str]) -> pl.DataFrame:
         """Return the records with ``columns`` and the columns of ``fields``, None for all.
 
-        Fields without columns are in REST, which is there if it can have any of ``fields``. Raises DamagedPartError.
+        REST is included if any of ``fields`` may have entries instead of columns. Raises DamagedPartError.
         """
         if fields is None:
             chosen = [name for name in self._file.columns if name not in FIXED and not name.startswith(OTHER)]

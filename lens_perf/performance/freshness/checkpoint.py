@@ -1,4 +1,4 @@
-"""A checkpoint: up to where a reader has read a table, and whether its history still continues there."""
+"""A checkpoint: the state of the table up to which a reader has read a workload, and the tests for later changes."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -16,32 +16,38 @@ from lens_perf.performance.freshness.tokens import NotATokenError, digest, is_to
 from lens_perf.performance.selection import Selection
 from lens_perf.performance.statements import Transaction
 
-# Ids that a writer may take before its transaction has an id: COPY buffers 1,000 records, ORMs fetch blocks of ids.
+# Ids that a writer may take before its transaction has an id: COPY buffers 1,000 rows, and ORMs fetch blocks of ids.
 UNSETTLED_IDS = 10_000
-# On Citus, the coordinator takes the ids, and the server of the shard the transaction id. In between, a COPY of many
-# workloads keeps up to 4 MB of rows of each shard.
+# On Citus, the coordinator assigns the ids, and later the server of the shard assigns the transaction id. In between, a
+# COPY buffers up to 4 MB of rows for each shard.
 UNSETTLED_IDS_OF_CITUS = 100_000
-# Comparing so few records with a checkpoint takes a few milliseconds.
+# Comparing up to this number of records with a checkpoint takes a few milliseconds.
 SMALL_WORKLOAD = 10_000
-# Updates and removals in larger ones are noticed within so many seconds, and one more for each so many records.
+# The interval between comparisons if there may have been updates or deletions: so many seconds, and one more for every
+# RECORDS_PER_COMPARE_SECOND records.
 COMPARE_SECONDS = 5
 RECORDS_PER_COMPARE_SECOND = 50_000
-# They are compared as often as this, and a second later for each so many records, even if the server has counted none:
-# counters can be off or be reset, and a record can have an id that was taken long ago, or is of the writer's choice.
+# The interval between comparisons if the server has counted no update and no deletion, also with one second more for
+# every so many records. The counters can be inaccurate or reset, and a record can have an id that was taken long ago or
+# chosen by the writer.
 COMPARE_ANYWAY_SECONDS = 600
 RECORDS_PER_UNPROMPTED_SECOND = 10_000
-# Of the fields of a checkpoint, in their order.
+# The types of the fields of a checkpoint, in order.
 FIELD_TYPES = (int, int, int, int, str, str, int | None, int, int, str)
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The state of a server when a reader read a workload, and the records that were not settled then.
+    """The state of a server when a reader read a workload, and a digest of the unsettled records at that time.
 
-    ``unsettled`` is a digest of the visible records above ``settled_id`` whose transaction is at or above
-    ``oldest_xid``: while it is the same, none was added. ``rewrites`` is None where the server does not count them.
-    Updates and removals were last searched for at ``compared_at``, in seconds since 1970, when ``compared_xid`` was the
-    oldest running transaction.
+    - ``oldest_xid``, ``next_xid``: the ids of the oldest running and of the next transaction.
+    - ``latest_id``, ``settled_id``: the newest id, and the id up to which all ids are settled.
+    - ``server``, ``witness``: digests that identify the server process and the table's file, and the newest records.
+    - ``rewrites``: the number of updates and deletions, None if the server does not count them.
+    - ``compared_at``, ``compared_xid``: when updates and deletions were last searched for, in seconds since 1970, and
+      the oldest running transaction at that time.
+    - ``unsettled``: a digest of the visible records above ``settled_id`` whose transaction is at or above
+      ``oldest_xid``. While it is the same, no record was added.
     """
 
     oldest_xid: int
@@ -57,7 +63,7 @@ class Checkpoint:
 
     @classmethod
     def parse(cls, values: Any) -> Self:
-        """Return the checkpoint that ``write`` wrote. Raises NotATokenError."""
+        """Return the checkpoint from the result of ``write``. Raises NotATokenError."""
         if type(values) is not list or len(values) != len(FIELD_TYPES):
             raise NotATokenError
         if not all(is_token_value(value, kind) for value, kind in zip(values, FIELD_TYPES, strict=True)):
@@ -65,26 +71,26 @@ class Checkpoint:
         return cls(*values)
 
     def write(self) -> list[Any]:
-        """Return the fields for a token."""
+        """Return the fields as JSON values for a token."""
         return list(vars(self).values())
 
     def is_quiet(self, snapshot: Snapshot) -> bool:
-        """Return whether the server has written nothing at all since: nothing was running, and nothing has begun."""
+        """Return whether nothing was written since: no transaction was running then, and none has begun."""
         return self.server == snapshot.server and self.next_xid == self.oldest_xid == snapshot.oldest_xid == (
             snapshot.next_xid
         )
 
     def continues(self, transaction: Transaction, workload_uid: str, snapshot: Snapshot) -> bool:
-        """Return whether the table has the history of the checkpoint, and not one restored or loaded since."""
+        """Return whether the table still has the history of the checkpoint: it was not restored or loaded again."""
         if self.server == snapshot.server:
             return True
-        # An empty table has no witness, and a server that uses transaction ids again has been restored.
+        # An empty table has no witness. If transaction ids have decreased, the server has been restored.
         if not self.witness or snapshot.next_xid < self.next_xid:
             return False
         return select_witness(transaction, workload_uid, self.latest_id) == self.witness
 
     def must_compare(self, records: int, rewrites: Rewrites, snapshot: Snapshot) -> bool:
-        """Return whether a workload of ``records`` records has to be searched for updates and removals."""
+        """Return whether updates and deletions have to be searched for now in a workload of ``records`` records."""
         if records <= SMALL_WORKLOAD:
             return True
         if self.has_same(rewrites):
@@ -94,22 +100,23 @@ class Checkpoint:
         return not 0 <= snapshot.seconds - self.compared_at < interval
 
     def choose_range(self, *, compare: bool) -> tuple[int, int]:
-        """Return after which id and from which transaction on records are searched.
+        """Return the id after which, and the transaction from which on, records are searched for.
 
-        An update in place leaves its id, and may have been too old to be new by the time that it is searched for.
+        With ``compare``, the search includes settled ids, because an update in place keeps the id, and all transactions
+        since the last comparison, because an update may not be new to this checkpoint any more.
         """
         return (0, min(self.compared_xid, self.oldest_xid)) if compare else (self.settled_id, self.oldest_xid)
 
     def has_same(self, rewrites: Rewrites) -> bool:
-        """Return whether the server has counted no update and no removal since; False where it does not count them."""
+        """Return whether the server has counted no update and no deletion since; False if it does not count them."""
         return self.rewrites is not None and self.rewrites == rewrites.rewritten and self.server == rewrites.server
 
     def choose_unsettled(self, records: Iterable[NewRecord]) -> list[NewRecord]:
-        """Return those of ``records``, which were visible then, that may be new again."""
+        """Return those of ``records``, which were visible at the checkpoint, that a later search finds again."""
         return [each for each in records if each.xid >= self.oldest_xid and each.id > self.settled_id]
 
     def settle(self, snapshot: Snapshot, unsettled_ids: int) -> int:
-        """Return the settled id as of ``snapshot``, where the last ``unsettled_ids`` never are."""
+        """Return the settled id as of ``snapshot``. The last ``unsettled_ids`` ids are never settled."""
         if snapshot.oldest_xid < self.next_xid:
             return self.settled_id
         return max(self.settled_id, self.latest_id - unsettled_ids)
@@ -117,9 +124,9 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Position:
-    """Where a reader reads: the count of rewrites before its snapshot, and the snapshot.
+    """The state of a server in the snapshot of a reader, and the count of rewrites before the snapshot.
 
-    ``unsettled_ids`` is how many of the last ids a writer may have taken before its transaction had an id.
+    ``unsettled_ids`` is the number of the last ids that are never settled.
     """
 
     rewrites: Rewrites
@@ -127,21 +134,21 @@ class Position:
     unsettled_ids: int
 
     def begin(self, unsettled: Iterable[NewRecord]) -> Checkpoint:
-        """Return the checkpoint of a reader that has read everything; ``unsettled`` are the records to list."""
+        """Return the first checkpoint of a reader, which reads everything; ``unsettled`` are the unsettled records."""
         return self._make(self.snapshot.oldest_xid, self.settled_id, unsettled, None)
 
     @property
     def settled_id(self) -> int:
-        """The settled id of a first checkpoint: known only where no transaction was running."""
+        """The settled id of a first checkpoint, 0 if a transaction was running."""
         quiet = self.snapshot.oldest_xid == self.snapshot.next_xid
         return max(0, self.snapshot.latest_id - self.unsettled_ids) if quiet else 0
 
     def advance(self, before: Checkpoint, found: Sequence[NewRecord], *, compared: bool) -> Checkpoint:
         """Return the next checkpoint of a reader that has read ``found``, the new records since ``before``.
 
-        ``compared`` says whether updates and removals were searched for; if not, they still are to be.
+        ``compared`` says whether updates and deletions were searched for, too.
         """
-        # On a standby that lags, a reader knows more than the snapshot.
+        # If this is a lagging standby, the reader may already have read a newer state elsewhere.
         oldest_xid = max(before.oldest_xid, self.snapshot.oldest_xid)
         settled_id = before.settle(self.snapshot, self.unsettled_ids)
         checkpoint = self._make(oldest_xid, settled_id, (), None if compared else before)
@@ -151,7 +158,7 @@ class Position:
         self, oldest_xid: int, settled_id: int, unsettled: Iterable[NewRecord], before: Checkpoint | None
     ) -> Checkpoint:
         snapshot = self.snapshot
-        # Behind a balancer, the count may be another server's.
+        # Behind a load balancer, the rewrites may have been counted by another server.
         rewrites = self.rewrites.rewritten if self.rewrites.server == snapshot.server else None
         return Checkpoint(
             oldest_xid=oldest_xid,
@@ -174,7 +181,7 @@ def read_position(transaction: Transaction, workload_uid: str, rewrites: Rewrite
 
 
 def read_unsettled(transaction: Transaction, selection: Selection, position: Position) -> list[NewRecord]:
-    """Return the records that the first checkpoint of a reader has to list, since they may be new to it again."""
+    """Return the unsettled records for the first checkpoint of a reader: later searches may find them again."""
     snapshot = position.snapshot
     if snapshot.oldest_xid == snapshot.next_xid:
         return []
@@ -182,5 +189,5 @@ def read_unsettled(transaction: Transaction, selection: Selection, position: Pos
 
 
 def digest_records(records: Iterable[NewRecord]) -> str:
-    """Return a text that is the same for the same records, each as written by the same transaction."""
+    """Return a digest of the ids and the transaction ids of ``records``, in any order."""
     return digest(sorted((each.id, each.xid) for each in records))

@@ -1,4 +1,4 @@
-"""Cursors: what a client that keeps a copy of a workload's points has to remove from it and to add to it."""
+"""Cursors: find the data points that a client with a copy of a workload's points has to drop and to read again."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,20 +34,23 @@ from lens_perf.performance.statements import Transaction
 
 @dataclass(frozen=True)
 class Ledger:
-    """The records of transactions before a checkpoint's oldest: their number and the XOR of their pairs' hashes."""
+    """A checksum of the records from before a checkpoint's ``oldest_xid``: their number, and the XOR of ``pair_hash``.
+
+    The difference of two ledgers shows how many records were removed, and which pairs they belonged to.
+    """
 
     count: int
     pair_hashes: int
 
     @classmethod
     def parse(cls, count: int, pair_hashes: str) -> Self:
-        """Return the ledger that ``write`` wrote. Raises NotATokenError, TypeError, ValueError."""
+        """Return the ledger from the result of ``write``. Raises NotATokenError, TypeError, ValueError."""
         if not is_token_value(count, int):
             raise NotATokenError
         return cls(count, int(pair_hashes, 16))
 
     def write(self) -> list[Any]:
-        """Return the ledger for a token."""
+        """Return the ledger as JSON values for a token."""
         return [self.count, f"{self.pair_hashes & (2**64 - 1):x}"]
 
     def add(self, records: Sequence[NewRecord] | Sequence[OldRecords]) -> "Ledger":
@@ -64,11 +67,17 @@ EMPTY = Ledger(0, 0)
 
 @dataclass(frozen=True)
 class Cursor:
-    """What a client has been sent of ``subject``, a digest of whose records they are.
+    """The state of a client's copy.
 
-    ``last_iterations`` are the highest iterations by data source, ``unsettled`` the pairs of the checkpoint's unsettled
-    records, ``pending`` the pairs that were sent again since updates and removals were last searched for: they may
-    account for records that are gone. Those that are too many to list are None; any change then resets the client.
+    - ``subject``: a digest of the workload and the data source.
+    - ``checkpoint``: the state of the table up to which the client has read.
+    - ``ledger``: the checksum of the records before the checkpoint, None if it was not computed.
+    - ``last_iterations``: the highest iteration of each data source.
+    - ``unsettled``: the pairs (data source, iteration) of the unsettled records of the checkpoint.
+    - ``pending``: the pairs that were sent again since updates and deletions were last searched for. Records that were
+      deleted meanwhile may have belonged to them.
+
+    The last three are None if they were too many for a token. A change that depends on them then resets the client.
     """
 
     subject: str
@@ -80,7 +89,7 @@ class Cursor:
 
     @classmethod
     def parse(cls, text: str, subject: str) -> Self:
-        """Return the cursor in ``text``. Raises NotATokenError, also for one of another subject."""
+        """Return the cursor in ``text``. Raises NotATokenError, also if it has another subject."""
         try:
             own_subject, checkpoint, ledger, last_iterations, unsettled, pending = read_token(text)
             cursor = cls(
@@ -102,7 +111,7 @@ class Cursor:
         return cursor
 
     def encode(self) -> str:
-        """Return the text for ``parse``, without what would make it too long; the client is then reset more often."""
+        """Return the text for ``parse``. Lists that would make it too long are left out, which causes more resets."""
         for cursor in (self, replace(self, pending=None)):
             is_listed = all(each is None or each.size <= MOST_PAIRS for each in (cursor.unsettled, cursor.pending))
             text = cursor._write() if is_listed else ""
@@ -123,14 +132,14 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Delta:
-    """The pairs whose points a client has to drop and to read again, and the cursor that it has then."""
+    """The pairs whose data points a client has to drop and to read again, and its next cursor."""
 
     cursor: Cursor
     pairs: Pairs
 
 
 def begin(transaction: Transaction, selection: Selection, position: Position, subject: str) -> Cursor:
-    """Return the cursor of a client that reads everything. Reads the heap."""
+    """Return the first cursor of a client, which reads everything. Reads all records, not only an index."""
     unsettled = read_unsettled(transaction, selection, position)
     checkpoint = position.begin(unsettled)
     old = select_old_records(transaction, selection, checkpoint.oldest_xid)
@@ -140,14 +149,14 @@ def begin(transaction: Transaction, selection: Selection, position: Position, su
 
 
 def begin_without_ledger(transaction: Transaction, selection: Selection, position: Position, subject: str) -> Cursor:
-    """Return a cursor whose client has to read everything when updates and removals have to be searched for."""
+    """Return a first cursor at little cost; its client is reset whenever there may have been updates or deletions."""
     unsettled = read_unsettled(transaction, selection, position)
     pairs = Pairs.of(map(_pair, unsettled)) if len(unsettled) <= MOST_NEW_RECORDS else None
     return Cursor(subject, position.begin(unsettled), None, {}, pairs, None)
 
 
 def find_delta(transaction: Transaction, selection: Selection, position: Position, before: Cursor) -> Delta | None:
-    """Return what has changed since ``before``; None where everything has to be read again."""
+    """Return the changes since ``before``; None if everything has to be read again."""
     known = before.checkpoint
     if not known.continues(transaction, selection.workload_uid, position.snapshot):
         return None
@@ -169,13 +178,13 @@ def find_delta(transaction: Transaction, selection: Selection, position: Positio
         pairs = _find_replaced(transaction, before, ledger, pairs)
     if pairs is None:
         return None
-    # Since updates were last searched for: sent already, but perhaps updated afterwards.
+    # Records since the last comparison: they were sent already, but may have been updated afterwards.
     pairs |= Pairs.of(_pair(each) for each in listed if each.xid < known.oldest_xid)
     return Delta(_advance(before, position, found, ledger, pairs, compared=compare), pairs)
 
 
 def _find_changed(before: Cursor, found: Sequence[NewRecord]) -> Pairs | None:
-    """Return the pairs to send again; None where they are not known."""
+    """Return the pairs of new records, which have to be sent again; None if they are not known."""
     known = before.checkpoint
     if all(each.id > known.settled_id for each in found) and digest_records(found) == known.unsettled:
         return Pairs()
@@ -185,9 +194,9 @@ def _find_changed(before: Cursor, found: Sequence[NewRecord]) -> Pairs | None:
 
 
 def _find_replaced(transaction: Transaction, before: Cursor, ledger: Ledger, changed: Pairs) -> Pairs | None:
-    """Return the pairs to send again, those that have lost records included; None where these are not known.
+    """Return ``changed`` and the pairs that have lost records; None if those cannot be determined.
 
-    ``ledger`` is what is left of the cursor's own.
+    ``ledger`` is that of the same records as the cursor's, as far as they still exist.
     """
     known = before.ledger or EMPTY
     removed, difference = known.count - ledger.count, known.pair_hashes ^ ledger.pair_hashes
@@ -212,7 +221,7 @@ def _advance(
     *,
     compared: bool,
 ) -> Cursor:
-    """Return the cursor after ``found`` was sent; ``ledger`` is that of the checkpoint before."""
+    """Return the cursor after ``found`` was sent; ``ledger`` is that of the records before the previous checkpoint."""
     checkpoint = position.advance(before.checkpoint, found, compared=compared)
     if ledger is not None:
         ledger = ledger.add([each for each in found if each.xid < checkpoint.oldest_xid])
@@ -221,7 +230,7 @@ def _advance(
         return replace(before, checkpoint=checkpoint, ledger=ledger)
     pending = Pairs() if compared else before.pending
     if pending is not None:
-        # A pair above the highest iteration that was known cannot have replaced a record.
+        # A record above the highest known iteration cannot have replaced another.
         pending = pending | Pairs.of(pair for pair in pairs if _may_replace(pair, last))
     unsettled = Pairs.of(_pair(each) for each in found if each.xid >= checkpoint.oldest_xid)
     return Cursor(before.subject, checkpoint, ledger, _raise(last, found), unsettled, pending)

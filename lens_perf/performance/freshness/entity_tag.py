@@ -1,4 +1,4 @@
-"""ETags: whether the answer that a client has would be given again."""
+"""ETags: find whether the response that a client has is still current."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -12,7 +12,7 @@ from lens_perf.performance.statements import Transaction
 
 @dataclass(frozen=True)
 class EntityTag:
-    """What was read for the answer to ``query``, a digest: up to where, and how many records there were."""
+    """The ETag of a response: a digest of the query, the checkpoint of the read, and the number of records."""
 
     query: str
     checkpoint: Checkpoint
@@ -20,7 +20,7 @@ class EntityTag:
 
     @classmethod
     def parse(cls, text: str, query: str) -> Self:
-        """Return the tag in ``text``. Raises NotATokenError, also for a tag of another query."""
+        """Return the tag in ``text``. Raises NotATokenError, also if it belongs to another query."""
         values = read_token(text)
         if len(values) != 3 or values[0] != query or not is_token_value(values[2], int):  # noqa: PLR2004 - its fields
             raise NotATokenError
@@ -31,7 +31,7 @@ class EntityTag:
         return write_token(self.query, self.checkpoint.write(), self.records)
 
     def is_current(self, transaction: Transaction, selection: Selection, position: Position) -> bool:
-        """Return whether the workload has the same records as when the answer was read."""
+        """Return whether the workload still has the same records as when the response was read."""
         checkpoint = self.checkpoint
         if not checkpoint.continues(transaction, selection.workload_uid, position.snapshot):
             return False

@@ -1,4 +1,4 @@
-"""New records by blocks of ids: of very many that are not settled, only the blocks that have changed are read again."""
+"""Lists new records in blocks of ids, so that among many unsettled records, only the changed blocks are read again."""
 
 from collections.abc import Iterator, Mapping
 from itertools import groupby
@@ -7,17 +7,17 @@ from lens_perf.performance.freshness.statements import MOST_NEW_RECORDS, NewReco
 from lens_perf.performance.selection import Selection
 from lens_perf.performance.statements import Transaction
 
-# Ids of one block.
+# The number of ids in a block.
 BLOCK = 1_024
 
-# The digest of the records of each block that has any.
+# The digest of the records in each block, by the number of the block; blocks without records are left out.
 BlockDigests = Mapping[int, str]
 
 
 def list_new_blocks(
     transaction: Transaction, selection: Selection, *, settled_id: int, oldest_xid: int
 ) -> Iterator[tuple[int, list[NewRecord]]]:
-    """Yield each block that has new records, by id, with all of them, in flat memory however many there are."""
+    """Yield the number of each block with new records, and all of these records by id, in constant memory."""
     waiting: list[NewRecord] = []
     while True:
         page = select_new_records(transaction, selection, settled_id=settled_id, oldest_xid=oldest_xid)
@@ -25,7 +25,7 @@ def list_new_blocks(
         blocks = [
             (block, list(records)) for block, records in groupby([*waiting, *page], lambda each: each.id // BLOCK)
         ]
-        # What the next page begins with may belong to the last block.
+        # The next page may begin with records of the last block.
         waiting = [] if is_last else blocks.pop()[1]
         yield from blocks
         if is_last:

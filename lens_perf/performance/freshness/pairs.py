@@ -1,4 +1,4 @@
-"""Sets of (data source, iteration) pairs, kept as ranges of iterations, which is short for what training writes."""
+"""Sets of pairs (data source, iteration), stored as ranges of iterations, because those of training are consecutive."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,15 +9,15 @@ from lens_perf.performance.freshness.tokens import NotATokenError
 Pair = tuple[str | None, int | None]
 Range = tuple[int, int]
 INT32 = range(-(2**31), 2**31)
-# No token has more: a forged one would otherwise stand for billions of pairs.
+# Maximum number of pairs in a token. A forged token could otherwise represent billions of pairs.
 MOST_PAIRS = 100_000
-# The numbers of a run in a token: first and last iteration, and the step unless it is 1.
+# The lengths of a run in a token: first and last iteration, and the step unless it is 1.
 PLAIN, EVEN = 2, 3
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """A set of pairs: disjoint ranges of iterations by data source, and the data sources of records without one."""
+    """A set of pairs: disjoint inclusive ranges of iterations by data source, and data sources without an iteration."""
 
     ranges: Mapping[str | None, tuple[Range, ...]] = field(default_factory=dict)
     without_iteration: frozenset[str | None] = frozenset()
@@ -36,7 +36,7 @@ class Pairs:
 
     @classmethod
     def parse(cls, values: Any) -> Self | None:
-        """Return the set that ``write`` wrote, or None for None. Raises NotATokenError."""
+        """Return the set from the result of ``write``, or None for None. Raises NotATokenError."""
         if values is None:
             return None
         try:
@@ -51,7 +51,7 @@ class Pairs:
         return pairs
 
     def write(self) -> list[Any]:
-        """Return the set for a token."""
+        """Return the set as JSON values for a token."""
         runs = [[source, _write_runs(ranges)] for source, ranges in self.ranges.items()]
         return [runs, sorted(self.without_iteration, key=str)]
 
@@ -71,7 +71,7 @@ class Pairs:
 
     @property
     def sources(self) -> list[str | None]:
-        """The data sources that occur, each once."""
+        """The distinct data sources."""
         return list(dict.fromkeys([*self.ranges, *self.without_iteration]))
 
     @property
@@ -92,7 +92,7 @@ def _merge(ranges: Iterable[Range]) -> tuple[Range, ...]:
 
 
 def _write_runs(ranges: Sequence[Range]) -> list[list[int]]:
-    """Return ``ranges`` for a token; single iterations that are evenly spaced become one run, with its step."""
+    """Return ``ranges`` as runs for a token. Evenly spaced single iterations become one run with a step."""
     runs: list[list[int]] = []
     for first, last in ranges:
         run = runs[-1] if runs else []
@@ -106,7 +106,7 @@ def _write_runs(ranges: Sequence[Range]) -> list[list[int]]:
 
 
 def _parse_runs(runs: Sequence[Sequence[int]]) -> tuple[Range, ...]:
-    """Return the ranges of ``_write_runs``. Raises NotATokenError, TypeError, ValueError."""
+    """Return the ranges from the result of ``_write_runs``. Raises NotATokenError, TypeError, ValueError."""
     ranges: list[Range] = []
     for first, last, *steps in runs:
         if not all(type(each) is int for each in (first, last, *steps)):

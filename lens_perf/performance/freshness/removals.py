@@ -1,17 +1,17 @@
-"""Which pairs account for the records that a workload has lost since a checkpoint."""
+"""Finds the pairs to which deleted records belonged, from the difference of two ledgers."""
 
 from collections.abc import Sequence
 
-# With more candidates, a set of them that fits by chance is no longer out of the question: 64 bits are compared.
+# With more candidates, the 64-bit hashes of a wrong set could match by chance.
 MOST_CANDIDATES = 32
 MASK = 2**64 - 1
 
 
 def find_replaced(removed: int, difference: int, hashes: Sequence[int]) -> list[int] | None:
-    """Return the indexes of the ``hashes`` of pairs that lost one record each; None if no set of them fits.
+    """Return the indexes of those ``hashes`` whose pairs have lost one record each; None if no set of them matches.
 
-    ``removed`` is the number of records that are gone, ``difference`` the XOR of their pairs' hashes. The hashes of so
-    few pairs are linearly independent over GF(2), so at most one set has the difference; Gaussian elimination finds it.
+    ``removed`` is the number of deleted records, ``difference`` the XOR of the hashes of their pairs. The hashes of so
+    few pairs are linearly independent over GF(2), so at most one set has this XOR; Gaussian elimination finds it.
     """
     if len(hashes) > MOST_CANDIDATES:
         return None

@@ -1,4 +1,4 @@
-"""The statements that find what is new, updated or removed in a workload, without reading its metrics."""
+"""The statements that find new, updated and deleted records of a workload without reading its metrics."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -7,17 +7,17 @@ from lens_perf.performance.metric_fields import DATA_SOURCES
 from lens_perf.performance.selection import Selection
 from lens_perf.performance.statements import RECORDS, Transaction
 
-# More new records than this are no change but another workload: everything is read again.
+# With more new records than this, everything is read again.
 MOST_NEW_RECORDS = 50_000
-# As many of the newest records identify a history.
+# The number of newest records that identify a history.
 WITNESSES = 8
-# Longer values are left out of the witness, which is read for every checkpoint.
+# Longer values are left out of the witness, because every checkpoint reads it.
 LONGEST_WITNESS = 100_000
 
-# What a statement about the state of the server reads: the table, all of its records.
+# The parts of statements about the state of the server: normally, they read the table and all of its records.
 TABLE = {"relation": "'training_performance'::regclass::oid", "scope": "true"}
-# On Citus, the workload's shard, whose server has statistics and transaction ids of its own. A SELECT that names the
-# same workload at each reference to the table is sent there whole, and no function in it is evaluated before.
+# On Citus, they read the workload's shard, whose server has its own statistics and transaction ids. A SELECT that names
+# the same workload at each reference to the table is executed entirely on that server, including all of its functions.
 SHARD = {
     "relation": """(
         SELECT tableoid
@@ -35,7 +35,8 @@ def _read_where(transaction: Transaction, statement: str) -> str:
     return statement.format(**(SHARD if transaction.is_citus else TABLE))
 
 
-# Of the server's process, the database and the table's file: while it is the same, no history was restored or loaded.
+# A digest of the start of the server process, the table, and its file in its database. While it is the same, the table
+# was not restored or loaded again.
 SERVER = """md5(concat_ws('/',
         extract(epoch FROM pg_postmaster_start_time()), relation, pg_relation_filepath(relation)
     ))"""
@@ -52,7 +53,7 @@ ORDER BY server
 
 
 class Rewrites(NamedTuple):
-    """How many records of the table were updated or deleted, as counted by ``server``; None on a standby."""
+    """The number of updates and deletions in the table as counted by ``server``; None on a standby."""
 
     server: str
     rewritten: int | None
@@ -61,15 +62,15 @@ class Rewrites(NamedTuple):
 def select_rewrites(transaction: Transaction, workload_uid: str) -> Rewrites:
     """Return the count of updates and deletions.
 
-    To be run in a transaction that ends before the snapshot of a checkpoint begins: what is counted by then is visible
-    in the snapshot.
+    Call it in a transaction that ends before the snapshot of a checkpoint begins, so that the snapshot shows all of the
+    counted changes.
     """
     (row,) = transaction.fetch_all(_read_where(transaction, SELECT_REWRITES), {"workload_uid": workload_uid})
     return Rewrites(*row)
 
 
-# The identifier of the data directory is in it, because a server that is set up again by the same script has the same
-# ids and transaction ids.
+# A digest of the newest records. It includes the identifier of the data directory, because a server that is set up
+# again by the same script has the same ids and transaction ids.
 WITNESS = f"""(
         SELECT md5((pg_control_system()).system_identifier || '/' || string_agg(
             concat_ws('/', id, xmin, workload_uid, extract(epoch FROM created_at), CASE
@@ -86,7 +87,7 @@ WITNESS = f"""(
         ) AS newest
     )"""
 
-# Of the 64 bits of a transaction id, age() and xmin show 32; the others are those of the snapshot's upper bound.
+# age() and xmin have only the lower 32 of the 64 bits of a transaction id; the snapshot's upper bound has the others.
 UPPER_XID = "pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
 NEXT_XID = f"{UPPER_XID} + (age('3'::xid)::bigint + 3 - {UPPER_XID} & 4294967295)"
 RECORD_XID = f"({UPPER_XID} - ({UPPER_XID} - xmin::text::bigint & 4294967295))"
@@ -106,9 +107,13 @@ ORDER BY latest_id
 
 
 class Snapshot(NamedTuple):
-    """The state of a server: the oldest running transaction, the next one, the newest id, and the server's clock.
+    """The state of a server in a snapshot.
 
-    The newest id and the witness are those of the table; on Citus, those of the workload.
+    - ``oldest_xid``, ``next_xid``: the ids of the oldest running and of the next transaction.
+    - ``latest_id``, ``witness``: the newest id and a digest of the newest records, of the table or, on Citus, of the
+      workload.
+    - ``server``: a digest that identifies the server process and the table's file.
+    - ``seconds``: the time of the server's clock in seconds since 1970.
     """
 
     oldest_xid: int
@@ -139,12 +144,11 @@ def select_witness(transaction: Transaction, workload_uid: str, latest_id: int) 
     return str(witness)
 
 
-# Seeds mark what is NULL: hashint8extended maps every bigint to the hash of some integer, so that no value is left
-# for NULL.
+# A seed distinguishes NULL from values: hashint8extended accepts every bigint as a value, so none is left for NULL.
 PAIR_HASH = """hashint8extended(coalesce(iteration, 0), hashtextextended(
             coalesce(data_source::text, ''), 2 * (data_source IS NULL)::int + (iteration IS NULL)::int))"""
 
-# OFFSET 0: the limit must not tempt the planner to search the whole table in the order of ids.
+# OFFSET 0 keeps the planner from scanning the whole table in the order of ids because of the limit.
 SELECT_NEW_RECORDS = f"""
 /* lens_perf: select_new_records */
 SELECT id, xid, data_source, iteration, pair_hash
@@ -161,7 +165,7 @@ LIMIT {MOST_NEW_RECORDS + 1}
 
 
 class NewRecord(NamedTuple):
-    """A record that may be new to a reader; ``pair_hash`` is that of its data source and iteration."""
+    """A record that may be new to a reader; ``pair_hash`` is the hash of its data source and iteration."""
 
     id: int
     xid: int
@@ -173,9 +177,9 @@ class NewRecord(NamedTuple):
 def select_new_records(
     transaction: Transaction, selection: Selection, *, settled_id: int, oldest_xid: int
 ) -> list[NewRecord]:
-    """Return the records of the selection's workload and data source from ``oldest_xid`` on, by id.
+    """Return the records above ``settled_id`` and from ``oldest_xid`` on of the workload and data source, by id.
 
-    There are at most ``MOST_NEW_RECORDS + 1``, of which the last says that there are more.
+    Returns at most ``MOST_NEW_RECORDS + 1`` records; if it returns that many, there are too many.
     """
     parameters = {**selection.parameters(), "settled_id": settled_id, "oldest_xid": oldest_xid}
     return [NewRecord(*row) for row in transaction.fetch_all(SELECT_NEW_RECORDS, parameters)]
@@ -193,7 +197,7 @@ ORDER BY data_source::text
 
 
 class OldRecords(NamedTuple):
-    """The records of one data source that are older than a transaction: their number and the XOR of their pairs."""
+    """The records of one data source from before a transaction: their number and the XOR of their pair hashes."""
 
     data_source: str | None
     records: int
@@ -202,7 +206,7 @@ class OldRecords(NamedTuple):
 
 
 def select_old_records(transaction: Transaction, selection: Selection, oldest_xid: int) -> list[OldRecords]:
-    """Return what there is before ``oldest_xid`` of the selection's workload and data source. Reads the heap."""
+    """Return the records before ``oldest_xid`` by data source. Reads all records, not only an index."""
     rows = transaction.fetch_all(SELECT_OLD_RECORDS, {**selection.parameters(), "oldest_xid": oldest_xid})
     return [OldRecords(*row) for row in rows]
 
@@ -216,12 +220,12 @@ ORDER BY place
 
 
 def select_pair_hashes(transaction: Transaction, pairs: Sequence[tuple[str | None, int | None]]) -> list[int]:
-    """Return the hashes of pairs of data source and iteration, in their order."""
+    """Return the hash of each pair of data source and iteration, in the order of ``pairs``."""
     parameters = {"sources": [source for source, _ in pairs], "iterations": [iteration for _, iteration in pairs]}
     return [row[0] for row in transaction.fetch_all(SELECT_PAIR_HASHES, parameters)]
 
 
-# Answered by the index (workload_uid, data_source, iteration).
+# An index-only scan of (workload_uid, data_source, iteration) answers it.
 SELECT_COUNT = f"""
 /* lens_perf: select_count */
 SELECT count(*) AS count
@@ -235,23 +239,23 @@ ORDER BY count
 
 
 def select_count(transaction: Transaction, selection: Selection, most: int | None = None) -> int:
-    """Return the number of records of the selection's workload and data source, or ``most`` if there are more."""
+    """Return the number of records of the selection's workload and data source, at most ``most``."""
     ((count,),) = transaction.fetch_all(SELECT_COUNT, {**selection.parameters(), "most": most})
     return int(count)
 
 
-# The planner expects thousands of records of a range. OFFSET 0 keeps it from reading the table once for all ranges,
-# rather than looking each range up in the index.
+# The planner expects thousands of records in each range. OFFSET 0 makes it search the index for each range instead of
+# scanning the table once for all of them.
 SELECT_IDS = """
 /* lens_perf: select_ids */
 SELECT id
-FROM unnest(%(firsts)s::int[], %(lasts)s::int[]) AS asked (first, last)
+FROM unnest(%(firsts)s::int[], %(lasts)s::int[]) AS requested (first, last)
 CROSS JOIN LATERAL (
     SELECT id
     FROM training_performance
     WHERE workload_uid = %(workload_uid)s
     AND {of_source}
-    AND iteration BETWEEN asked.first AND asked.last
+    AND iteration BETWEEN requested.first AND requested.last
     OFFSET 0
 ) AS record
 UNION ALL
@@ -268,7 +272,7 @@ ORDER BY id
 def select_ids(
     transaction: Transaction, workload_uid: str, source: str | None, ranges: Sequence[tuple[int, int]], *, none: bool
 ) -> list[int]:
-    """Return the ids of a data source's records with an iteration in ``ranges``, and with ``none`` of those without."""
+    """Return the ids of a data source's records with an iteration in ``ranges``, or with ``none`` also without one."""
     parameters: dict[str, Any] = {
         "workload_uid": workload_uid,
         "source": source,

@@ -1,11 +1,11 @@
-"""Opaque texts that clients keep and send back: JSON arrays in URL-safe base64."""
+"""Opaque texts that clients store and send back: JSON arrays in URL-safe base64."""
 
 import hashlib
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
-# A cursor has its place in a request line, which gunicorn bounds at 8,190 bytes.
+# A cursor has to fit into a request line, which gunicorn limits to 8,190 bytes.
 LONGEST_TOKEN = 4_000
 
 
@@ -14,12 +14,12 @@ class NotATokenError(ValueError):
 
 
 def write_token(*values: Any) -> str:
-    """Return a text for ``read_token``, of characters that need no escaping in a URL or an ETag."""
+    """Return a text for ``read_token`` whose characters need no escaping in a URL or an ETag."""
     return urlsafe_b64encode(json.dumps(values, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
 def read_token(text: str, longest: int | None = LONGEST_TOKEN) -> list[Any]:
-    """Return the values in ``text``, which may be anything, of up to ``longest`` characters. Raises NotATokenError."""
+    """Return the values in ``text``. Raises NotATokenError, also if it has more than ``longest`` characters."""
     try:
         if (longest is not None and len(text) > longest) or not text.isascii():
             raise NotATokenError
@@ -32,12 +32,12 @@ def read_token(text: str, longest: int | None = LONGEST_TOKEN) -> list[Any]:
 
 
 def is_token_value(value: object, kind: object) -> bool:
-    """Return whether ``value`` is of ``kind``; a whole number also has to fit a bigint and not be negative."""
+    """Return whether ``value`` has the type ``kind``; an integer must also be a bigint that is not negative."""
     if type(value) is int:
         return kind in (int, int | None) and 0 <= value < 2**63
     return (value is None and kind == int | None) or (type(value) is str and kind is str)
 
 
 def digest(*query: object) -> str:
-    """Return a short text that distinguishes queries."""
+    """Return a digest of ``query``: 18 hexadecimal digits."""
     return hashlib.blake2b(json.dumps(query, default=str).encode(), digest_size=9).hexdigest()

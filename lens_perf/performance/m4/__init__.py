@@ -1,1 +1,1 @@
-"""M4 with numpy: buckets along an axis, and the points that are chosen of each."""
+"""M4 downsampling with numpy: buckets along an axis, and the choice of points in each bucket."""

@@ -1,4 +1,4 @@
-"""Records sorted by group and bucket once, so that M4 chooses among the points of each of their fields."""
+"""Sorts records by group and bucket once, so that M4 can then be applied to each of their fields."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ Mask = NDArray[np.bool_]
 
 
 class BucketedRecords:
-    """Records at the places ``axis``; ``groups`` are the numbers, from 0, of what they belong to."""
+    """Records with the values ``axis`` on an axis; ``groups`` has the number, from 0, of each record's group."""
 
     def __init__(self, axis: Axis, groups: Indices, buckets: Buckets) -> None:
         numbers = buckets.index(axis)
@@ -25,9 +25,10 @@ class BucketedRecords:
         self._ends = find_ends(axis[self._order], self._starts)
 
     def choose(self, values: NDArray[np.float64], mask: Mask | None, roles: int) -> Indices:
-        """Return the records whose points are chosen, each once.
+        """Return the indices of the records whose points are chosen, each once.
 
-        ``values`` are those of one field; ``mask`` says which records have a point, None means all.
+        ``values`` are those of one field, and ``mask`` says which records have a point, None for all. ``roles`` is the
+        maximum number of points for each bucket, see ``choice.choose``.
         """
         order, starts, ends = self._order, self._starts, self._ends
         if mask is not None:

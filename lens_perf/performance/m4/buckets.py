@@ -1,7 +1,7 @@
-"""The buckets into which series are cut along an axis: as wide as needed, and always where they were.
+"""Divides an axis into buckets whose limits do not move while a workload grows.
 
-A bucket is a power of two wide and begins at a multiple of it. All series of an answer have the same. While the axis
-grows, buckets become too many only by doubling their width, so that each holds two whole ones of before.
+The width of a bucket is a power of two, and a bucket begins at a multiple of its width. All series of an answer have
+the same buckets. When there would be too many, the width is doubled, so that each new bucket consists of two old ones.
 """
 
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 Axis = NDArray[np.int64] | NDArray[np.float64]
-# Powers of two that a float64 can be.
+# The exponents of the lowest power of two that a float64 can represent, and of the first one that it cannot.
 LEAST_EXPONENT, GREATEST_EXPONENT = -1074, 1024
 
 
 @dataclass(frozen=True)
 class Buckets:
-    """Buckets of a width of 2**exponent; None is a single bucket for all."""
+    """Buckets of the width 2**exponent; None means a single bucket."""
 
     exponent: int | None
 
     @property
     def width(self) -> float:
-        """The width on the axis, infinite where it is beyond what a float64 can be."""
+        """The width on the axis, infinite if it exceeds float64 or if there is a single bucket."""
         return inf if self.exponent is None or self.exponent >= GREATEST_EXPONENT else ldexp(1, self.exponent)
 
     def index(self, axis: Axis) -> Axis:
@@ -34,16 +34,16 @@ class Buckets:
             return np.right_shift(axis.astype(np.int64), self.exponent)
         with np.errstate(over="ignore", under="ignore"):
             scaled = np.floor(np.ldexp(axis, -self.exponent))
-        # A number so small that scaling took it to zero keeps its sign.
+        # Scaling may round a negative number to zero; it still belongs to bucket -1.
         scaled[(scaled == 0) & (axis < 0)] = -1
         return scaled
 
 
 def choose_buckets(first: float, last: float, most: int) -> Buckets:
-    """Return the narrowest buckets of which values from ``first`` to ``last`` need no more than ``most``.
+    """Return the narrowest buckets of which at most ``most`` cover the values from ``first`` to ``last``.
 
-    Integers are cut into buckets at least 1 wide. Numbers of both signs share a bucket only if ``most`` is 1, which is
-    the single bucket for all.
+    For integers, the width is at least 1. Because buckets begin at multiples of their width, values of both signs never
+    share a bucket unless ``most`` is 1: then there is a single bucket.
     """
     if isinstance(first, int):
         exponents = range(64)

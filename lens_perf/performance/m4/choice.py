@@ -1,8 +1,9 @@
-"""M4: of the points of a bucket the first, last, least and greatest (U. Jugel et al., VLDB 2014), with numpy.
+"""M4: the first, last, lowest and highest point of each bucket (U. Jugel et al., VLDB 2014), with numpy.
 
-Points are rows of arrays, grouped: those of a group (a bucket of a series) are adjacent, in order of (created_at, id).
-Of equal ones the first in this order is chosen, so that a choice stays while a workload grows. What is chosen of the
-union of two sets is chosen of what was chosen of each: so points can be taken block by block.
+Points are rows of arrays. Those of a group (a bucket of a series) are adjacent, in the order of (created_at, id). Among
+equal points, the first in this order is chosen, so that choices remain the same while a workload grows. Choosing among
+the points chosen from two sets gives the same result as choosing from their union, so points can be processed block by
+block.
 """
 
 from collections.abc import Callable
@@ -14,25 +15,25 @@ from numpy.typing import NDArray
 Numbers = NDArray[np.int64] | NDArray[np.float64] | NDArray[np.bool_]
 Indices = NDArray[np.int64]
 Starts = NDArray[np.int64]
-# Groups of so many points on average are searched one by one, which looks at each point once.
+# Groups with more points than this on average are searched one by one, which reads each point only once.
 LARGE_GROUP = 256
-# The order in which roles are filled where not all of them have room.
+# The roles of points, the most important ones first. If fewer points are allowed, the last roles are left out.
 ROLES = ("last", "greatest", "least", "first", "non_finite")
 
 
 def find_starts(*keys: Numbers) -> Starts:
-    """Return where the groups of equal ``keys`` begin; the arrays are sorted by them."""
+    """Return the indices at which groups of equal ``keys`` begin. The arrays are sorted, so equal keys are adjacent."""
     changes = np.logical_or.reduce([key[1:] != key[:-1] for key in keys])
     return np.concatenate(([0], np.flatnonzero(changes) + 1))
 
 
 def find_least(values: Numbers, starts: Starts) -> Indices:
-    """Return the index of the first least of ``values`` in each group."""
+    """Return the index of the lowest of ``values`` in each group, the first among equal ones."""
     return _find_extremes(values, starts, np.minimum, np.ndarray.argmin)
 
 
 def find_greatest(values: Numbers, starts: Starts) -> Indices:
-    """Return the index of the first greatest of ``values`` in each group."""
+    """Return the index of the highest of ``values`` in each group, the first among equal ones."""
     return _find_extremes(values, starts, np.maximum, np.ndarray.argmax)
 
 
@@ -47,15 +48,15 @@ def _find_extremes(
 
 
 def find_ends(axis: Numbers, starts: Starts) -> tuple[Indices, Indices]:
-    """Return the index of the last and of the first point along ``axis`` of each group."""
+    """Return the indices of the last and of the first point along ``axis`` in each group."""
     return find_greatest(axis, starts), find_least(axis, starts)
 
 
 def choose(ends: tuple[Indices, Indices], values: NDArray[np.float64], starts: Starts, roles: int) -> Indices:
-    """Return the indices of the points chosen of each group, sorted, each once.
+    """Return the indices of the points chosen in each group, sorted, each once.
 
-    ``ends`` are the last and the first point of each group. ``values`` that are not finite have no other role than
-    these and ``non_finite``. ``roles`` is how many of ROLES there is room for.
+    ``ends`` are the indices of the last and the first point of each group. Points whose ``values`` are not finite can
+    only have these two roles and ``non_finite``. ``roles`` is the number of ROLES to use.
     """
     last, first = ends
     others = ~np.isfinite(values)
@@ -65,13 +66,13 @@ def choose(ends: tuple[Indices, Indices], values: NDArray[np.float64], starts: S
         greatest = find_greatest(np.where(others, -np.inf, values), starts)
         least = find_least(np.where(others, np.inf, values), starts)
         other = find_greatest(others, starts)
-        # Where a group has no number, or nothing else, these are of no such kind.
+        # In a group without finite values or without others, the index found has a value of the wrong kind.
         chosen = [last, greatest[~others[greatest]], least[~others[least]], first, other[others[other]]]
     return _sort_distinct(np.concatenate(chosen[:roles]))
 
 
 def _sort_distinct(indices: Indices) -> Indices:
-    """Return ``indices`` sorted, each once; ``np.unique`` hashes them first, which takes several times as long."""
+    """Return ``indices`` sorted, each once. ``np.unique`` takes several times as long, because it hashes them first."""
     ordered = np.sort(indices)
     is_first = np.ones(len(ordered), np.bool_)
     np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])

@@ -1,4 +1,4 @@
-"""Brings a copy up to date when a request needs it: a little in its own thread, much in the background."""
+"""Brings a copy up to date when a request needs it: a few changes in the request's thread, many in the background."""
 
 import time
 from dataclasses import dataclass, replace
@@ -11,15 +11,15 @@ from lens_perf.performance.columns.refresh import Refresher
 from lens_perf.performance.columns.source import Changes, Source, SourceSnapshot
 from lens_perf.performance.columns.stores import Store
 
-# More new records than this are read in the background, as a first build is.
+# More new records than this are read in a background thread, like a first build.
 MOST_INLINE = 5_000
-# A checkpoint without changes is written so often at most.
+# Minimum number of seconds between two writes of a checkpoint if no records have changed.
 CHECKPOINT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
-class Freshener:
-    """Finds out what is new, and has it read; builds take at most ``build_seconds``."""
+class CopyUpdater:
+    """Finds what has changed since a copy's checkpoint, and has it read. A build takes at most ``build_seconds``."""
 
     builds: Builds
     max_fields: int
@@ -28,8 +28,8 @@ class Freshener:
     def bring_up_to_date(self, store: Store, key: CopyKey, source: Source, deadline: float, *, build: bool) -> Manifest:
         """Return a manifest with everything that was committed before this call.
 
-        Raises CopyNotReadyError where that takes longer than until ``deadline`` (or, without ``build``, where all
-        records would have to be read), OSError, DamagedPartError, and what ``source`` raises.
+        Raises CopyNotReadyError if the copy is not ready at ``deadline`` or, with ``build`` false, if it would have to
+        be built. Also raises OSError, DamagedPartError, and the exceptions of ``source``.
         """
         while True:
             known = store.load()
@@ -54,13 +54,13 @@ class Freshener:
                 raise make_not_ready(None)
 
     def make_refresher(self, store: Store, key: CopyKey, deadline: float) -> Refresher:
-        """Return a refresher that ends with DeadlineExceededError at ``deadline``."""
+        """Return a refresher that raises DeadlineExceededError at ``deadline``."""
         return Refresher(store, key, self.max_fields, lambda: check_deadline(deadline))
 
     def _refresh(
         self, refresher: Refresher, snapshot: SourceSnapshot, known: Manifest, changes: Changes
     ) -> Manifest | None:
-        """Apply a few changes; return None where somebody else does so."""
+        """Apply a few changes; return None if another thread or process is applying them or has applied them."""
         with refresher.store.hold(0.0) as held:
             current = refresher.store.load() if held else None
             if current is None or (current.history, current.generation) != (known.history, known.generation):
@@ -71,7 +71,7 @@ class Freshener:
             return manifest
 
     def _keep_checkpoint(self, store: Store, known: Manifest, changes: Changes) -> Manifest:
-        """Write the newer checkpoint now and then: so the search for changes does not begin ever farther back."""
+        """Write the newer checkpoint from time to time, so that the next search for changes covers less."""
         if changes.checkpoint == known.checkpoint or time.time() - known.written_at < CHECKPOINT_SECONDS:
             return known
         with store.hold(0.0) as held:
@@ -88,17 +88,17 @@ class Freshener:
 
 @dataclass(frozen=True)
 class _Build:
-    """Reads everything, or much, in a background thread."""
+    """Reads all records, or many new ones, in a background thread."""
 
-    freshener: Freshener
+    updater: CopyUpdater
     store: Store
     key: CopyKey
     source: Source
 
     def run(self) -> None:
-        """Build the copy, unless another process has done so meanwhile."""
+        """Build the copy, unless another process has built it meanwhile. Raises as ``bring_up_to_date`` does."""
         started = time.monotonic()
-        deadline = started + self.freshener.build_seconds
+        deadline = started + self.updater.build_seconds
         is_good = False
         try:
             with self.store.hold(deadline) as held:
@@ -114,16 +114,16 @@ class _Build:
             if known is None:
                 changes = replace(changes, reset=True, unchanged=False)
             if not (changes.unchanged or is_small(changes)):
-                self.freshener.make_refresher(self.store, self.key, deadline).refresh(snapshot, known, changes)
+                self.updater.make_refresher(self.store, self.key, deadline).refresh(snapshot, known, changes)
         return True
 
 
 def is_small(changes: Changes) -> bool:
-    """Return whether a request applies ``changes`` itself."""
+    """Return whether ``changes`` are few enough to be applied in the request's thread."""
     return not changes.reset and len(changes.ids) <= MOST_INLINE
 
 
 def check_deadline(deadline: float) -> None:
-    """Raise DeadlineExceededError at ``deadline``, a time of ``time.monotonic``."""
+    """Raise DeadlineExceededError from ``deadline`` on, a time of ``time.monotonic``."""
     if time.monotonic() >= deadline:
         raise DeadlineExceededError("Reading the workload took longer than it may: raise columns.build_seconds")
