@@ -126,8 +126,10 @@ class PartFile:
         by_section: dict[int, list[str]] = {}
         for name in wanted:
             by_section.setdefault(self._columns[name], []).append(name)
-        frames = [self._read_columns(self._sections[number], names) for number, names in by_section.items()]
-        return pl.concat(frames, how="horizontal").select(wanted) if frames else pl.DataFrame(height=self.records)
+        found: dict[str, pl.Series] = {}
+        for number, names in by_section.items():
+            found |= {series.name: series for series in self._read_columns(self._sections[number], names)}
+        return pl.DataFrame([found[name] for name in wanted]) if wanted else pl.DataFrame(height=self.records)
 
     def read_statistics(self) -> bytes:
         """Return the statistics that the part was written with."""

@@ -6,6 +6,7 @@ It accepts blocks of a columnar copy (the points of a record at once), lists of 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import orjson
 import polars as pl
 
@@ -113,10 +114,11 @@ class TextWriter:
         if points.is_empty():
             return
         self.count.add(points.height)
-        heads = pl.Series([self.encoding.write_head(field) for field in fields], dtype=pl.String)
-        names = heads.gather(points["field"])
-        text = pl.concat_str(names, "text", pl.lit(","), write_tail(self.encoding, self.fields, self.origin, points))
-        self._write_frame(points.select(text), points.height * POINT_BYTES + int(names.str.len_bytes().sum()))
+        heads = [self.encoding.write_head(field) for field in fields]
+        name = pl.lit(pl.Series(heads, dtype=pl.String)).gather(pl.col("field"))
+        text = pl.concat_str(name, "text", pl.lit(","), write_tail(self.encoding, self.fields, self.origin, points))
+        sizes = np.array([len(head.encode()) for head in heads])[points["field"].to_numpy()]
+        self._write_frame(points.select(text), points.height * POINT_BYTES + int(sizes.sum()))
 
     def _write_frame(self, frame: pl.DataFrame, size: int) -> None:
         frame.write_csv(

@@ -25,12 +25,12 @@ class Groups:
 
     def number(self, frame: pl.DataFrame) -> Indices:
         """Return the number of each record's group."""
-        if len(self._keys) == 1 and len(self._numbers) <= FEW:
-            found = self._find_known(frame[self._keys[0]])
-            if found is not None:
-                return found
         if not self._keys:
             return np.zeros(frame.height, np.int64)
+        if len(self._keys) == 1:
+            found = self._find_few(frame[self._keys[0]])
+            if found is not None:
+                return found
         keys = frame.select(self._keys)
         distinct = keys.unique(maintain_order=True)
         numbers = [self._numbers.setdefault(key, len(self._numbers)) for key in distinct.rows()]
@@ -38,15 +38,20 @@ class Groups:
         joined = keys.join(numbered, on=self._keys, how="left", nulls_equal=True, maintain_order="left")
         return joined["group"].to_numpy()
 
-    def _find_known(self, column: pl.Series) -> Indices | None:
-        """Return the groups of a column whose values are known already, which is the usual case; None for others."""
+    def _find_few(self, column: pl.Series) -> Indices | None:
+        """Return the groups of a column, looked for one after the other; None where there are more than FEW."""
         groups = np.full(len(column), -1)
         rest = len(column)
-        for (value,), number in self._numbers.items():
-            mask = column.is_null() if value is None else column == value
+        known = iter(list(self._numbers.items()))
+        while rest:
+            key, number = next(known, None) or self._add(column[int(groups.argmin())])
+            if number >= FEW:
+                return None
+            mask = column.is_null() if key[0] is None else column == key[0]
             mask = mask.fill_null(value=False) if mask.has_nulls() else mask
             rest -= int(mask.sum())
             groups[mask.to_numpy()] = number
-            if not rest:
-                return groups
-        return None
+        return groups
+
+    def _add(self, *key: object) -> tuple[tuple[object, ...], int]:
+        return key, self._numbers.setdefault(key, len(self._numbers))

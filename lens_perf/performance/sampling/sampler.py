@@ -184,8 +184,9 @@ class Sampler:
             "value": index.gather(lambda field, records: block.read_values(fields[field], records)),
             "text": index.gather(lambda field, records: block.read_texts(fields[field], records)),
         }
-        kept = {name: block.columns[name].gather(index.records) for name in KEPT if name in block.columns}
-        return pl.DataFrame(columns | kept)
+        # By index, which takes the engine one step for all columns.
+        kept = block.frame.select([name for name in KEPT if name in block.columns])[index.records]
+        return pl.DataFrame(columns).hstack(kept)
 
     def _keep(self, points: pl.DataFrame) -> None:
         """Keep ``points``, and choose among all that are kept when they have become many."""

@@ -1,25 +1,18 @@
 """A part of a copy as a query selects its records, and which of its samples stands for these."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from math import inf
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from lens_perf.performance.blocks import RECORD_COLUMNS, Block, Reading, number_fields, select_records
+from lens_perf.performance.blocks import RECORD_COLUMNS, Reading, number_fields
 from lens_perf.performance.columns.times import floor_milliseconds
 from lens_perf.performance.copy_interface import CopyPart
-from lens_perf.performance.sampling.axes import AXES, AXIS
 
-COUNTS = {"data_source": pl.String(), "serial": pl.Int32(), "field": pl.UInt32(), "points": pl.Int64()}
-COPIED = ("row", "value", "text", "created_at", "iteration")
-# Where points of samples are on each axis; all of them have a place.
-PLACES: Mapping[str, Callable[[Mapping[str, pl.Series]], pl.Series]] = {
-    "iteration": lambda columns: columns["iteration"].cast(pl.Int64),
-    "time": lambda columns: floor_milliseconds(columns["created_at"]),
-}
 Bounds = tuple[int, int]
 
 
@@ -34,6 +27,14 @@ class SeriesCount(NamedTuple):
     field: int
     points: int
     stored: int
+
+
+class Group(NamedTuple):
+    """The data source and the attempt of some records, and whether the query selects them."""
+
+    data_source: str | None
+    serial: int | None
+    is_selected: bool
 
 
 class SelectedPart:
@@ -75,7 +76,7 @@ class SelectedPart:
         """Return whether the ranges select all of its records, all have a place on the axis, and there are samples."""
         # A part has samples along an axis only if all records have a place on it.
         sampled = {level.axis for level in self._part.samples.levels}
-        if self._part.has_entries(self._fields):
+        if self.has_entries:
             return False
         return sampled >= {self._axis, *self._asked} and all(
             bounds is not None and first <= bounds[0] and bounds[1] <= last
@@ -111,40 +112,48 @@ class SelectedPart:
                     return number, exponent
         return None
 
-    def read_sample(self, number: int) -> pl.DataFrame:
-        """Return the points of a sample as ``Sampler.take_sample`` takes them."""
-        samples, sample = self._part.samples, self._part.read_sample(number)
+    def read_sample(self, number: int) -> "Sample":
+        """Return a sample, from the points of the first to those of the last of the fields."""
+        sample = self._part.read_sample(number)
+        wanted = np.flatnonzero(self.field_places >= 0)
+        if not len(wanted):
+            return Sample(self, sample.clear())
+        first, last = wanted[0], wanted[-1]
+        fields = sample["field"].to_numpy()
+        start, end = np.searchsorted(fields, first), np.searchsorted(fields, last, side="right")
+        return Sample(self, sample.slice(int(start), int(end - start)))
+
+    @cached_property
+    def field_places(self) -> NDArray[np.int64]:
+        """The place among the query's fields of each field of the samples, -1 for others."""
         places = number_fields(self._fields)
-        fields = np.array([places.get(name, -1) for name in samples.counts])[sample["field"].to_numpy()]
-        groups = np.array([self._selects(*group) for group in samples.groups])[sample["group"].to_numpy()]
-        wanted = (fields >= 0) & groups
-        if not self._reading.non_finite:
-            wanted &= np.isfinite(sample["value"].to_numpy())
-        rows = np.flatnonzero(wanted)
-        # By index: an expression would cost more than so few rows do.
-        columns = {name: sample[name][rows] for name in COPIED}
-        group = sample["group"].to_numpy()[rows]
-        sources, serials = (list(each) for each in zip(*samples.groups, strict=True))
-        return pl.DataFrame(
-            {
-                **columns,
-                "field": pl.Series(fields[rows], dtype=pl.UInt32),
-                "data_source": pl.Series(sources, dtype=pl.String)[group],
-                "serial": pl.Series(serials, dtype=pl.Int32)[group],
-                AXIS: PLACES[self._axis](columns),
-            }
-        )
+        return np.array([places.get(name, -1) for name in self._part.samples.counts], np.int64)
 
-    def read_counts(self) -> pl.DataFrame:
-        """Return ``counts`` as ``Sampler.take_sample`` takes them."""
-        return pl.DataFrame([each[: len(COUNTS)] for each in self.counts], schema=COUNTS, orient="row")
+    @cached_property
+    def groups(self) -> Sequence[Group]:
+        """The groups of the samples, in their order."""
+        return [Group(*each, self._selects(*each)) for each in self._part.samples.groups]
 
-    def read_records(self) -> Block | None:
-        """Return the records, with their places on the axis; None where there are none after all."""
-        condition = select_records(self._reading.selection, self._reading.serials)
-        placed = AXES[self._axis](self._part.read(self._fields, RECORD_COLUMNS))
-        kept = placed if condition is None else placed.filter(condition)
-        return Block(kept, non_finite=self._reading.non_finite) if kept.height else None
+    @property
+    def width(self) -> int:
+        """The number of fields that are read."""
+        return len(self._fields)
+
+    @property
+    def has_entries(self) -> bool:
+        """Return whether any of the fields may have entries instead of columns."""
+        return self._part.has_entries(self._fields)
+
+    def read(self) -> pl.DataFrame:
+        """Return its records, selected or not."""
+        return self._part.read(self._fields, RECORD_COLUMNS)
+
+
+class Sample(NamedTuple):
+    """The ``points`` of a sample of ``part``: a frame of CHOSEN."""
+
+    part: SelectedPart
+    points: pl.DataFrame
 
 
 def as_number(exponent: int | None) -> float:

@@ -1,0 +1,70 @@
+"""Reads several parts at once: what is done to the points of each costs as much for those of all."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from lens_perf.performance.blocks import Block, Reading, select_records
+from lens_perf.performance.columns.field_columns import join
+from lens_perf.performance.columns.times import floor_milliseconds
+from lens_perf.performance.sampling.axes import AXES, AXIS
+from lens_perf.performance.sampling.selected_part import Sample, SelectedPart
+
+COPIED = ("value", "text", "created_at", "iteration")
+GROUP = {"data_source": pl.String(), "serial": pl.Int32()}
+COUNTS = {**GROUP, "field": pl.UInt32(), "points": pl.Int64()}
+# Where points of samples are on each axis; all of them have a place.
+PLACES: Mapping[str, Callable[[pl.DataFrame], pl.Series]] = {
+    "iteration": lambda points: points["iteration"].cast(pl.Int64),
+    "time": lambda points: floor_milliseconds(points["created_at"]),
+}
+
+
+def join_samples(samples: Sequence[Sample], reading: Reading, axis: str) -> pl.DataFrame:
+    """Return the points that ``reading`` selects of the samples of consecutive parts, as ``Sampler`` takes them."""
+    parts = [each.part for each in samples]
+    points = pl.concat([each.points for each in samples], rechunk=True)
+    of_part = np.repeat(np.arange(len(samples)), [each.points.height for each in samples])
+    groups = [group for part in parts for group in part.groups]
+    group = points["group"].to_numpy() + _number_firsts([len(part.groups) for part in parts])[of_part]
+    field = points["field"].to_numpy() + _number_firsts([len(part.field_places) for part in parts])[of_part]
+    row = points["row"].to_numpy() + _number_firsts([part.records for part in parts])[of_part]
+    places = np.concatenate([part.field_places for part in parts])[field]
+    wanted = (places >= 0) & np.array([each.is_selected for each in groups], np.bool_)[group]
+    if not reading.non_finite:
+        wanted &= np.isfinite(points["value"].to_numpy())
+    rows = np.flatnonzero(wanted)
+    # By index, which takes the engine one step for all columns: an expression costs more than so few rows do.
+    chosen = points.select(COPIED)[rows]
+    sources, serials = zip(*((each.data_source, each.serial) for each in groups), strict=True)
+    of_group = pl.DataFrame({"data_source": sources, "serial": serials}, schema=GROUP)[group[rows]]
+    own = pl.Series("row", row[rows]), pl.Series("field", places[rows].astype(np.uint32))
+    return pl.DataFrame([*chosen, *of_group, *own, PLACES[axis](chosen).alias(AXIS)])
+
+
+def _number_firsts(lengths: Sequence[int]) -> NDArray[np.int64]:
+    """Return where each of several lists begins when they are put one behind the other."""
+    return np.cumsum([0, *lengths[:-1]], dtype=np.int64)
+
+
+def join_counts(parts: Sequence[SelectedPart]) -> pl.DataFrame:
+    """Return the ``counts`` of all parts together, as ``Sampler`` takes them."""
+    points = Counter[tuple[str | None, int | None, int]]()
+    for part in parts:
+        for each in part.counts:
+            points[each.data_source, each.serial, each.field] += each.points
+    return pl.DataFrame([(*key, count) for key, count in points.items()], schema=COUNTS, orient="row")
+
+
+def join_records(parts: Sequence[SelectedPart], reading: Reading, axis: str) -> Block | None:
+    """Return the records that ``reading`` selects, with their places on the axis; None where there are none after all.
+
+    Of several parts, none may have entries instead of columns.
+    """
+    condition = select_records(reading.selection, reading.serials)
+    placed = AXES[axis](join([part.read() for part in parts]))
+    kept = placed if condition is None else placed.filter(condition)
+    return Block(kept, non_finite=reading.non_finite) if kept.height else None
