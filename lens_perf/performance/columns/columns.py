@@ -15,6 +15,7 @@ from lens_perf.performance.columns.directory_store import MANIFEST, DirectorySto
 from lens_perf.performance.columns.manifest import CopyKey, Manifest
 from lens_perf.performance.columns.manifest_cache import ManifestCache
 from lens_perf.performance.columns.part_files import DamagedPartError
+from lens_perf.performance.columns.part_index import PartIndexes
 from lens_perf.performance.columns.private_copies import PrivateCopies
 from lens_perf.performance.columns.source import Source
 from lens_perf.performance.columns.stores import Store
@@ -54,6 +55,7 @@ class Columns:
         self._settings = settings
         self.root = find_directory(settings.directory)
         self._cache = ManifestCache()
+        self._indexes = PartIndexes()
         self._private = PrivateCopies(settings.private_mib)
         self._updater = CopyUpdater(Builds(), settings.max_fields, settings.build_seconds)
         self._evictor = Evictor(self.root, int(settings.max_gib * GIBIBYTE))
@@ -113,7 +115,7 @@ class Columns:
         Raises OSError, DamagedPartError, the exceptions of ``source``, and CopyNotReadyError if another process writes
         to the copy until ``deadline``.
         """
-        store = DirectoryStore(self.root, key, self._cache, self._evictor.reserve)
+        store = DirectoryStore(self.root, key, self._cache, self._indexes, self._evictor.reserve)
         if store.load() is None:
             return None
         with store.hold(deadline) as held:
@@ -149,7 +151,7 @@ class Columns:
     def _choose_store(self, key: CopyKey) -> Store:
         if time.monotonic() >= self._unusable_until:
             if not self.root.exists() or is_own_directory(self.root):
-                return DirectoryStore(self.root, key, self._cache, self._evictor.reserve)
+                return DirectoryStore(self.root, key, self._cache, self._indexes, self._evictor.reserve)
             self._report_unusable(PermissionError(0, "it is not a directory of this user"))
         return self._private.get(key)
 

@@ -13,6 +13,7 @@ from lens_perf.performance.columns.locks import hold_lock
 from lens_perf.performance.columns.manifest import CopyKey, Manifest, Part
 from lens_perf.performance.columns.manifest_cache import ManifestCache
 from lens_perf.performance.columns.part_files import DamagedPartError, PartFile
+from lens_perf.performance.columns.part_index import PartIndexes
 
 MANIFEST = "manifest"
 LOCK = "lock"
@@ -25,14 +26,23 @@ PART = ".part"
 class DirectoryStore:
     """The directory of the copy ``key`` under ``root``.
 
-    ``reserve`` is called with the bytes of each part, and of all parts written since the copy was held.
+    ``cache`` and ``indexes`` are shared by the stores of a process. ``reserve`` is called with the bytes of each part,
+    and of all parts written since the copy was held.
     """
 
-    def __init__(self, root: Path, key: CopyKey, cache: ManifestCache, reserve: Callable[[int, int], None]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        key: CopyKey,
+        cache: ManifestCache,
+        indexes: PartIndexes,
+        reserve: Callable[[int, int], None],
+    ) -> None:
         self.key = key
         self._root = root
         self.path = root / key.digest
         self._cache = cache
+        self._indexes = indexes
         self._reserve = reserve
         self._lock: int | None = None
         self._written = 0
@@ -70,7 +80,7 @@ class DirectoryStore:
             descriptor = os.open(self.path / part.name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except FileNotFoundError:
             raise DamagedPartError from None
-        return PartFile(descriptor, 0, part.size)
+        return PartFile(descriptor, part.size, self._indexes)
 
     def write_part(self, chunks: Iterable[bytes]) -> tuple[str, int]:
         """Write a part, and return its name and size. What is not named in the manifest later is removed."""

@@ -20,6 +20,8 @@ MOST_COLUMNS = 1_024
 # With so many tries that explain fewer than so many objects each, the objects of a block have no common shapes.
 FUTILE_TRIES = 8
 FUTILE_OBJECTS = 16
+# So few objects are read member by member, which is done before the engine has started on the columns of a shape.
+FEW_OBJECTS = 64
 
 RARE = {"row": pl.Int64(), "name": pl.String(), "text": pl.String()}
 
@@ -119,6 +121,13 @@ class ObjectReader:
         rows = rows.filter(pl.col("text").str.starts_with('{"'))
         work = rows.with_columns(separators=pl.col("text").str.count_matches(SEPARATOR, literal=True)).collect()
         found = Objects(len(texts), [], {})
+        if len(work) > FEW_OBJECTS:
+            work = self._read_shapes(work, found, learn=learn)
+        self._read_members(work, found)
+        return found
+
+    def _read_shapes(self, work: pl.DataFrame, found: Objects, *, learn: bool) -> pl.DataFrame:
+        """Read the objects that have common shapes, and return the others."""
         for shape in self._shapes:
             work = self._apply(shape, work, found)
         tries = 0 if learn else FUTILE_TRIES
@@ -126,8 +135,7 @@ class ObjectReader:
             before = len(work)
             work = self._learn(work, found)
             tries += before - len(work) < FUTILE_OBJECTS
-        self._read_members(work, found)
-        return found
+        return work
 
     def _learn(self, work: pl.DataFrame, found: Objects) -> pl.DataFrame:
         """Read all objects with the shape of the first one, and return the others; remember a common shape."""

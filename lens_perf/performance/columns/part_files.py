@@ -8,15 +8,15 @@ import io
 import os
 import struct
 import weakref
-from collections.abc import Collection, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterator, Sequence, Set
 from functools import cached_property
-from typing import Any, NamedTuple
 
 import google_crc32c
 import orjson
 import polars as pl
 
 from lens_perf.performance.columns.field_columns import list_fields
+from lens_perf.performance.columns.part_index import PartIndex, PartIndexes, Section
 from lens_perf.performance.columns.part_samples import PartSamples
 
 # At the end of a part: the size and the checksum of the index, and the mark of the format.
@@ -28,14 +28,6 @@ SECTION_BYTES = 256 * 1024
 
 class DamagedPartError(Exception):
     """A file of a copy is not as it was written, or is gone; the copy has to be built again."""
-
-
-class Section(NamedTuple):
-    """Where in a part some columns, its statistics or a sample are."""
-
-    offset: int
-    size: int
-    checksum: int
 
 
 def encode_part(
@@ -92,56 +84,61 @@ def _encode_columns(frame: pl.DataFrame) -> bytes:
 
 
 class PartFile:
-    """An open part, or a range of a file that holds several; stays readable when the file is removed.
+    """An open part; stays readable when the file is removed. ``indexes`` may know its index already.
 
     Raises DamagedPartError for content that is not as it was written.
     """
 
-    def __init__(self, descriptor: int, start: int, size: int, *, owned: bool = True) -> None:
+    def __init__(self, descriptor: int, size: int, indexes: PartIndexes | None = None) -> None:
         self._descriptor = descriptor
-        self._start = start
         self._size = size
-        if owned:
-            weakref.finalize(self, os.close, descriptor)
-        records, sections, columns, samples, described = self._read_index()
-        self.records: int = records
-        self.samples = PartSamples.parse(described)
-        self._columns: Mapping[str, int] = dict(columns)
-        *self._sections, self._statistics = (Section(*each) for each in sections[: len(sections) - samples])
-        self._samples = [Section(*each) for each in sections[len(sections) - samples :]]
+        self._indexes = indexes
+        weakref.finalize(self, os.close, descriptor)
+
+    @cached_property
+    def _index(self) -> PartIndex:
+        if self._indexes is None:
+            return self._read_index()
+        return self._indexes.find(self._descriptor, self._read_index)
+
+    @property
+    def samples(self) -> PartSamples:
+        """What samples there are of its records."""
+        return self._index.samples
 
     @property
     def columns(self) -> Collection[str]:
         """The names of its columns, in their order."""
-        return self._columns.keys()
+        return self._index.columns.keys()
 
     @cached_property
     def fields(self) -> Set[str]:
         """The fields that have columns."""
-        return set(list_fields(self._columns))
+        return set(list_fields(self.columns))
 
     def read(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Return its records with those of ``columns`` that it has; None wants all."""
-        wanted = [name for name in (self._columns if columns is None else columns) if name in self._columns]
+        index = self._index
+        wanted = [name for name in (index.columns if columns is None else columns) if name in index.columns]
         by_section: dict[int, list[str]] = {}
         for name in wanted:
-            by_section.setdefault(self._columns[name], []).append(name)
+            by_section.setdefault(index.columns[name], []).append(name)
         found: dict[str, pl.Series] = {}
         for number, names in by_section.items():
-            found |= {series.name: series for series in self._read_columns(self._sections[number], names)}
-        return pl.DataFrame([found[name] for name in wanted]) if wanted else pl.DataFrame(height=self.records)
+            found |= {series.name: series for series in self._read_columns(index.sections[number], names)}
+        return pl.DataFrame([found[name] for name in wanted]) if wanted else pl.DataFrame(height=index.records)
 
     def read_statistics(self) -> bytes:
         """Return the statistics that the part was written with."""
-        return self._read_section(self._statistics)
+        return self._read_section(self._index.statistics)
 
     def read_sample(self, level: int) -> pl.DataFrame:
         """Return the points of a sample, whose number is that of its level in ``samples``."""
-        return self._decode(self._samples[level], None)
+        return self._decode(self._index.sample_sections[level], None)
 
     def _read_columns(self, section: Section, names: Sequence[str]) -> pl.DataFrame:
         frame = self._decode(section, list(names))
-        if len(frame) != self.records:
+        if len(frame) != self._index.records:
             raise DamagedPartError
         return frame
 
@@ -158,21 +155,21 @@ class PartFile:
             raise DamagedPartError
         return content
 
-    def _read_index(self) -> Any:
+    def _read_index(self) -> PartIndex:
         size, checksum, mark = TRAILER.unpack(self._read(self._size - TRAILER.size, TRAILER.size))
         if mark != MARK:
             raise DamagedPartError
         index = self._read(self._size - TRAILER.size - size, size)
         if google_crc32c.value(index) != checksum:
             raise DamagedPartError
-        return orjson.loads(index)
+        return PartIndex.parse(orjson.loads(index))
 
     def _read(self, offset: int, size: int) -> bytes:
         """Return bytes of the part; the offset counts from its beginning."""
         if offset < 0 or size < 0 or offset + size > self._size:
             raise DamagedPartError
         pieces = []
-        position = self._start + offset
+        position = offset
         while size:
             try:
                 piece = os.pread(self._descriptor, size, position)

@@ -98,6 +98,8 @@ class PartList:
 
     def _insert(self, frame: pl.DataFrame, is_untimed: bool) -> None:
         for part in [part for part in self.parts if part.last[0] == is_untimed]:
+            if not len(frame) or part.last < get_place(frame, 0):
+                continue
             earlier, frame = cut(frame, part.last)
             if len(earlier):
                 self._check()

@@ -53,7 +53,7 @@ class PrivateStore:
             if part.name not in self._parts:
                 raise DamagedPartError
             descriptor = os.dup(self._parts[part.name][0])
-        return PartFile(descriptor, 0, part.size)
+        return PartFile(descriptor, part.size)
 
     def write_part(self, chunks: Iterable[bytes]) -> tuple[str, int]:
         """Write a part, and return its name and size."""

@@ -97,10 +97,11 @@ class _Work:
     def apply(self, snapshot: SourceSnapshot, changes: Changes) -> None:
         """Put in what is new, and take out what is gone."""
         ids = np.unique(np.asarray(changes.ids, dtype=np.int64))
+        # Before the records of these pairs that are new, which would be read again.
+        self._take_out(np.setdiff1d(self.parts.list_of_pairs(changes.pairs), ids))
         if len(ids):
             self.copy(snapshot, ids.tolist())
         self._take_out(np.setdiff1d(ids, np.concatenate([*self._seen, ids[:0]])))
-        self._take_out(np.setdiff1d(self.parts.list_of_pairs(changes.pairs), ids))
         if changes.must_compare_ids:
             present = np.sort(np.frombuffer(snapshot.list_ids(), dtype=np.int64))
             self._take_out(self.parts.list_missing(present))

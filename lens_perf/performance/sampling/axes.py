@@ -13,7 +13,7 @@ Place = Callable[[pl.DataFrame], pl.DataFrame]
 
 def along_iterations(frame: pl.DataFrame) -> pl.DataFrame:
     """Add each record's iteration as its axis."""
-    return frame.with_columns(pl.col("iteration").cast(pl.Int64).alias(AXIS))
+    return frame.hstack([frame["iteration"].cast(pl.Int64).alias(AXIS)])
 
 
 def along_time(frame: pl.DataFrame) -> pl.DataFrame:

@@ -13,7 +13,7 @@ from lens_perf.performance.columns.times import floor_milliseconds
 from lens_perf.performance.sampling.axes import AXES, AXIS
 from lens_perf.performance.sampling.selected_part import Sample, SelectedPart
 
-COPIED = ("value", "text", "created_at", "iteration")
+COPIED = ["value", "text", "created_at", "iteration"]
 GROUP = {"data_source": pl.String(), "serial": pl.Int32()}
 COUNTS = {**GROUP, "field": pl.UInt32(), "points": pl.Int64()}
 # Where points of samples are on each axis; all of them have a place.
@@ -38,7 +38,7 @@ def join_samples(samples: Sequence[Sample], reading: Reading, axis: str) -> pl.D
         wanted &= np.isfinite(points["value"].to_numpy())
     rows = np.flatnonzero(wanted)
     # By index, which takes the engine one step for all columns: an expression costs more than so few rows do.
-    chosen = points.select(COPIED)[rows]
+    chosen = points[COPIED][rows]
     sources, serials = zip(*((each.data_source, each.serial) for each in groups), strict=True)
     of_group = pl.DataFrame({"data_source": sources, "serial": serials}, schema=GROUP)[group[rows]]
     own = pl.Series("row", row[rows]), pl.Series("field", places[rows].astype(np.uint32))

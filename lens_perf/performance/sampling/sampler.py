@@ -185,7 +185,7 @@ class Sampler:
             "text": index.gather(lambda field, records: block.read_texts(fields[field], records)),
         }
         # By index, which takes the engine one step for all columns.
-        kept = block.frame.select([name for name in KEPT if name in block.columns])[index.records]
+        kept = block.frame[[name for name in KEPT if name in block.columns]][index.records]
         return pl.DataFrame(columns).hstack(kept)
 
     def _keep(self, points: pl.DataFrame) -> None:

@@ -19,6 +19,8 @@ from lens_perf.errors import ClusterSaturatedError, CopyNotReadyError, DeadlineE
 from lens_perf.performance.columns import columns as columns_module
 from lens_perf.performance.columns.columns import Columns
 from lens_perf.performance.columns.manifest import CopyKey
+from lens_perf.performance.columns.part_files import PartFile
+from lens_perf.performance.columns.part_index import PartIndex
 from lens_perf.performance.columns.workload_copy import WorkloadCopy
 from tests.faults import no_new_threads
 from tests.performance.columns.fake_source import FakeSnapshot, FakeSource, Record, expect_records
@@ -126,6 +128,27 @@ def test_a_part_damaged_while_it_is_read(tmp_path: Path) -> None:
 
     assert columns.answer(KEY, source, time.monotonic() + 30, read) == expect_records(source)
     assert len(set(calls)) == 2
+
+
+def test_an_index_is_read_once_and_again_after_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = []
+    original = PartFile._read_index
+
+    def note(file: PartFile) -> PartIndex:
+        reads.append(file)
+        return original(file)
+
+    monkeypatch.setattr(PartFile, "_read_index", note)
+    source = make_source()
+    columns = open_columns(tmp_path)
+    for _ in range(3):
+        answer(columns, source)
+    assert len(reads) == 1
+    flip(files(tmp_path, ".part")[0], 0.999)
+    answer(columns, source)
+    assert source.heavy == 2
+    # Of the damaged file, and of the one that replaces it.
+    assert len(reads) == 3
 
 
 def test_a_reader_keeps_its_state(tmp_path: Path) -> None:
