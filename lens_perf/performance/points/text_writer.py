@@ -3,16 +3,18 @@
 It accepts blocks of a columnar copy (the points of a record at once), lists of points, and complete text.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
 import polars as pl
 
 from lens_perf.instrumentation.timing import note_rows
-from lens_perf.performance.blocks import Block, list_points, number_fields
+from lens_perf.performance.blocks import Block, FieldPlaces, list_points, number_fields
 from lens_perf.performance.points.point_count import PointCount
+from lens_perf.performance.points.read_ahead import read_ahead
 from lens_perf.performance.points.spool import PointBody, Spool
 from lens_perf.performance.points.text_cells import write_cells, write_tail
 from lens_perf.performance.points.text_encodings import JSON, SHARED_FIELDS, TextEncoding
@@ -21,6 +23,8 @@ from lens_perf.performance.points.text_encodings import JSON, SHARED_FIELDS, Tex
 CELLS = 2**18
 # A generous estimate of the size of the text after a name.
 POINT_BYTES = 100
+# Data points that take longer to prepare than a thread to start.
+WORTH_A_THREAD = 2**14
 
 
 class TextWriter:
@@ -54,21 +58,27 @@ class TextWriter:
             spool.write(encoding.write_header((*self.fields, *self.origin)).encode())
 
     def write_blocks(self, blocks: Iterable[Block], fields: Sequence[str]) -> None:
-        """Write the data points of ``fields``, record by record."""
-        places = number_fields(fields)
+        """Write the data points of ``fields``, record by record; each piece is prepared while the last is written."""
+        pieces = self._prepare(blocks, number_fields(fields))
+        with closing(read_ahead(pieces, lambda piece: piece.points >= WORTH_A_THREAD)) as prepared:
+            for piece in prepared:
+                self._write(piece)
+
+    def _prepare(self, blocks: Iterable[Block], places: FieldPlaces) -> Iterator["_Piece"]:
         for block in blocks:
             counts = block.count_points(places)
             if block.is_listed(counts):
                 for piece in block.list_pieces(counts):
-                    self._write_list(list_points(piece, list(counts)), list(counts))
+                    yield from self._prepare_list(list_points(piece, list(counts)), list(counts))
             elif counts:
                 for piece in block.slices(max(1, CELLS // len(counts))):
-                    self._write_records(piece, list(counts))
+                    yield from self._prepare_records(piece, list(counts))
 
     def write_points(self, points: Iterable[pl.DataFrame], fields: Sequence[str]) -> None:
         """Write the points of frames from ``list_points``."""
         for frame in points:
-            self._write_list(frame, fields)
+            for piece in self._prepare_list(frame, fields):
+                self._write(piece)
 
     def write_text(self, points: bytes, count: int) -> None:
         """Write ``count`` points that are already text, each with a separator after it."""
@@ -78,8 +88,7 @@ class TextWriter:
     def write_lines(self, lines: pl.DataFrame, count: int) -> None:
         """Write ``count`` points; the only column has one line for each record."""
         if not lines.is_empty():
-            self.count.add(count)
-            self._write_frame(lines, int(lines.to_series().str.len_bytes().sum()) + lines.height)
+            self._write(_Piece(lines, count, int(lines.to_series().str.len_bytes().sum()) + lines.height))
 
     def finish(self, extra: Mapping[str, Any]) -> PointBody:
         """Complete the body, with the fields ``extra`` if it has a place for them, and return it."""
@@ -91,7 +100,7 @@ class TextWriter:
             self._spool.write(end + (b"," + orjson.dumps(extra)[1:] if extra else b"}") + b"\n")
         return self._spool.finish()
 
-    def _write_records(self, block: Block, fields: Sequence[str]) -> None:
+    def _prepare_records(self, block: Block, fields: Sequence[str]) -> Iterator["_Piece"]:
         places = number_fields(fields)
         counts = block.count_points(places)
         if counts and max(counts.values()) < block.height:
@@ -99,31 +108,33 @@ class TextWriter:
             counts = block.count_points(places)
         if not counts:
             return
-        self.count.add(sum(counts.values()))
-        tail = block.frame.select(write_tail(self.encoding, self.fields, self.origin, block.frame).alias("tail"))[
-            "tail"
-        ]
-        frame = block.frame.with_columns(tail)
-        names = sum(len(field.encode()) for field in counts)
-        self._write_frame(
-            frame.select(write_cells(self.encoding, block, counts)),
-            sum(counts.values()) * POINT_BYTES + names * block.height,
-        )
+        tail = block.frame.select(write_tail(self.encoding, self.fields, self.origin, block.frame).alias("tail"))
+        cells = block.frame.hstack(tail).select(write_cells(self.encoding, block, counts))
+        points, names = sum(counts.values()), sum(len(field.encode()) for field in counts)
+        yield _Piece(cells, points, points * POINT_BYTES + names * block.height)
 
-    def _write_list(self, points: pl.DataFrame, fields: Sequence[str]) -> None:
+    def _prepare_list(self, points: pl.DataFrame, fields: Sequence[str]) -> Iterator["_Piece"]:
         if points.is_empty():
             return
-        self.count.add(points.height)
         heads = [self.encoding.write_head(field) for field in fields]
         name = pl.lit(pl.Series(heads, dtype=pl.String)).gather(pl.col("field"))
         text = pl.concat_str(name, "text", pl.lit(","), write_tail(self.encoding, self.fields, self.origin, points))
         sizes = np.array([len(head.encode()) for head in heads])[points["field"].to_numpy()]
-        self._write_frame(points.select(text), points.height * POINT_BYTES + int(sizes.sum()))
+        yield _Piece(points.select(text), points.height, points.height * POINT_BYTES + int(sizes.sum()))
 
-    def _write_frame(self, frame: pl.DataFrame, size: int) -> None:
-        frame.write_csv(
-            self._spool.reserve(size),
+    def _write(self, piece: "_Piece") -> None:
+        self.count.add(piece.points)
+        piece.cells.write_csv(
+            self._spool.reserve(piece.size),
             include_header=False,
             quote_style="never",
             line_terminator=self.encoding.separator,
         )
+
+
+class _Piece(NamedTuple):
+    """The cells of some ``points``, about ``size`` bytes."""
+
+    cells: pl.DataFrame
+    points: int
+    size: int
