@@ -28,7 +28,8 @@ def write_tail(
 
 def _write_field(encoding: TextEncoding, field: str, frame: pl.DataFrame) -> pl.Expr:
     if field == "data_source":
-        sources = frame["data_source"].unique().to_list()
+        # Not ``unique``, which the engine would hand over to its threads.
+        sources = frame["data_source"].value_counts().to_series().to_list()
         texts = [encoding.write_source(source) for source in sources]
         return pl.col("data_source").replace_strict(sources, texts, return_dtype=pl.String)
     value = to_milliseconds() if field == "timestamp" else pl.col(field)

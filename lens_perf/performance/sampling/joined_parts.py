@@ -13,11 +13,11 @@ from lens_perf.performance.columns.times import floor_milliseconds
 from lens_perf.performance.sampling.axes import AXES, AXIS
 from lens_perf.performance.sampling.selected_part import Sample, SelectedPart
 
-COPIED = ["value", "text", "created_at", "iteration"]
+COPIED = ("value", "text", "created_at", "iteration")
 GROUP = {"data_source": pl.String(), "serial": pl.Int32()}
 COUNTS = {**GROUP, "field": pl.UInt32(), "points": pl.Int64()}
 # Where points of samples are on each axis; all of them have a place.
-PLACES: Mapping[str, Callable[[pl.DataFrame], pl.Series]] = {
+PLACES: Mapping[str, Callable[[Mapping[str, pl.Series]], pl.Series]] = {
     "iteration": lambda points: points["iteration"].cast(pl.Int64),
     "time": lambda points: floor_milliseconds(points["created_at"]),
 }
@@ -26,7 +26,7 @@ PLACES: Mapping[str, Callable[[pl.DataFrame], pl.Series]] = {
 def join_samples(samples: Sequence[Sample], reading: Reading, axis: str) -> pl.DataFrame:
     """Return the points that ``reading`` selects of the samples of consecutive parts, as ``Sampler`` takes them."""
     parts = [each.part for each in samples]
-    points = pl.concat([each.points for each in samples], rechunk=True)
+    points = pl.concat([each.points for each in samples], rechunk=False)
     of_part = np.repeat(np.arange(len(samples)), [each.points.height for each in samples])
     groups = [group for part in parts for group in part.groups]
     group = points["group"].to_numpy() + _number_firsts([len(part.groups) for part in parts])[of_part]
@@ -37,12 +37,16 @@ def join_samples(samples: Sequence[Sample], reading: Reading, axis: str) -> pl.D
     if not reading.non_finite:
         wanted &= np.isfinite(points["value"].to_numpy())
     rows = np.flatnonzero(wanted)
-    # By index, which takes the engine one step for all columns: an expression costs more than so few rows do.
-    chosen = points[COPIED][rows]
-    sources, serials = zip(*((each.data_source, each.serial) for each in groups), strict=True)
-    of_group = pl.DataFrame({"data_source": sources, "serial": serials}, schema=GROUP)[group[rows]]
+    # Column by column: so few rows are gathered before the threads of the engine have woken up.
+    index = pl.Series(rows, dtype=pl.UInt32)
+    chosen = {name: points[name][index] for name in COPIED}
+    group_index = pl.Series(group[rows], dtype=pl.UInt32)
+    of_group = [
+        pl.Series("data_source", [each.data_source for each in groups], pl.String)[group_index],
+        pl.Series("serial", [each.serial for each in groups], pl.Int32)[group_index],
+    ]
     own = pl.Series("row", row[rows]), pl.Series("field", places[rows].astype(np.uint32))
-    return pl.DataFrame([*chosen, *of_group, *own, PLACES[axis](chosen).alias(AXIS)])
+    return pl.DataFrame([*chosen.values(), *of_group, *own, PLACES[axis](chosen).alias(AXIS)])
 
 
 def _number_firsts(lengths: Sequence[int]) -> NDArray[np.int64]:

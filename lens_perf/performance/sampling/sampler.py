@@ -122,9 +122,9 @@ class Sampler:
 
     def finish(self) -> Iterator[pl.DataFrame]:
         """Yield the points chosen, record by record, in frames as of ``list_points``, with ``value``, too."""
-        self._reduce()
+        self._reduce(in_order=True)
         for chosen in self._chosen:
-            yield from chosen.sort("position", "field").iter_slices(WRITTEN_AT_ONCE)
+            yield from chosen.iter_slices(WRITTEN_AT_ONCE)
 
     def _number_series(self, frame: pl.DataFrame) -> Indices:
         fields: Indices = frame["field"].cast(pl.Int64).to_numpy()
@@ -195,8 +195,11 @@ class Sampler:
         if self._held > self._left + max(self._left // 4, MOST_GATHERED):
             self._reduce()
 
-    def _reduce(self) -> None:
-        """Choose among the points that are kept. Raises ResultTooLargeError where too many are left."""
+    def _reduce(self, *, in_order: bool = False) -> None:
+        """Choose among the points that are kept; at the end, put them ``in_order``.
+
+        Raises ResultTooLargeError where too many are left.
+        """
         if not self._chosen:
             return
         points = pl.concat(self._chosen)
@@ -204,6 +207,7 @@ class Sampler:
         large = np.zeros(max(self._counts) + 1, np.bool_)
         large[[key for key, count in self._counts.items() if count > self.max_points]] = True
         is_large = large[series]
+        kept = np.arange(len(series))
         if is_large.any():
             axis = points[AXIS].to_numpy()
             places = np.flatnonzero(is_large)
@@ -212,11 +216,13 @@ class Sampler:
             starts = find_starts(series[places], self._buckets.index(axis[places]))
             values = points["value"].to_numpy()[places]
             chosen = places[choose(find_ends(axis[places], starts), values, starts, self._roles)]
-            points = points[np.concatenate([np.flatnonzero(~is_large), chosen])]
-        self._chosen = [points]
-        self._held = self._left = points.height
-        if self._left > MOST_CHOSEN:
+            kept = np.concatenate([np.flatnonzero(~is_large), chosen])
+        if len(kept) > MOST_CHOSEN:
             raise ResultTooLargeError(
                 f"The result has more than {MOST_CHOSEN} data points; "
                 "ask for fewer with metrics, data_source, or a smaller max_points"
             )
+        if in_order:
+            kept = kept[np.lexsort([points[key].to_numpy()[kept] for key in ("field", "position")])]
+        self._chosen = [points[kept]]
+        self._held = self._left = len(kept)
