@@ -101,10 +101,15 @@ def build_samples(frame: pl.DataFrame, check: Callable[[], None]) -> tuple[PartS
         return PartSamples(), ()
     total = sum(sum(counts) for each in fields.values() for counts in each.counts)
     levels, frames = [], []
-    for level, records in _list_levels(frame, groups, len(distinct)):
-        check()
-        sample = _choose(frame, groups, list(fields.values()), level, records)
-        if len(sample) * LEAST_REDUCTION <= total:
+    for axis, places in _list_axes(frame):
+        rows: Sequence[Indices | None] = [None] * len(fields)
+        of_axis = []
+        for level, records in _list_levels(axis, places, groups, len(distinct)):
+            check()
+            rows = [field.choose(level, records, own) for field, own in zip(fields.values(), rows, strict=True)]
+            if sum(map(len, rows)) * LEAST_REDUCTION <= total:
+                of_axis.append((level, _collect(frame, groups, list(fields.values()), rows)))
+        for level, sample in reversed(of_axis):
             levels.append(level)
             frames.append(sample)
     return PartSamples(distinct.rows(), {name: each.counts for name, each in fields.items()}, levels), frames
@@ -131,22 +136,26 @@ def _read_fields(
     return found
 
 
-def _list_levels(frame: pl.DataFrame, groups: Indices, count: int) -> Iterator[tuple[Level, BucketedRecords]]:
+def _list_axes(frame: pl.DataFrame) -> Iterator[tuple[str, Axis]]:
+    """Yield each axis on which all records have places, with these."""
     axes = {"iteration": frame["iteration"].cast(pl.Int64), "time": frame.select(to_milliseconds()).to_series()}
     for name, places in axes.items():
-        if places.has_nulls():
-            continue
-        axis: Axis = places.to_numpy()
-        for most in BUCKETS:
-            if most == BUCKETS[0] or frame.height >= most * RECORDS_PER_BUCKET * count:
-                buckets = choose_buckets(axis.min().item(), axis.max().item(), most)
-                yield Level(name, most, buckets.exponent), BucketedRecords(axis, groups, buckets)
+        if not places.has_nulls():
+            yield name, places.to_numpy()
 
 
-def _choose(
-    frame: pl.DataFrame, groups: Indices, fields: Sequence["_Field"], level: Level, records: BucketedRecords
+def _list_levels(name: str, axis: Axis, groups: Indices, count: int) -> Iterator[tuple[Level, BucketedRecords]]:
+    """Yield the levels of an axis, the one with the most buckets first."""
+    for most in sorted(BUCKETS, reverse=True):
+        if most == BUCKETS[0] or len(axis) >= most * RECORDS_PER_BUCKET * count:
+            buckets = choose_buckets(axis.min().item(), axis.max().item(), most)
+            yield Level(name, most, buckets.exponent), BucketedRecords(axis, groups, buckets)
+
+
+def _collect(
+    frame: pl.DataFrame, groups: Indices, fields: Sequence["_Field"], chosen: Sequence[Indices]
 ) -> pl.DataFrame:
-    chosen = [field.choose(level, records) for field in fields]
+    """Return the frame of CHOSEN with the rows chosen of each field."""
     rows = np.concatenate(chosen)
     columns = {
         "field": np.repeat(np.arange(len(fields)), [len(each) for each in chosen]),
@@ -186,22 +195,27 @@ class _Field:
         """Return whether there are any."""
         return bool(self._is_point.any())
 
-    def choose(self, level: Level, records: BucketedRecords) -> Indices:
+    def choose(self, level: Level, records: BucketedRecords, among: Indices | None) -> Indices:
         """Return the rows of the points that belong to the sample, in ascending order.
 
-        M4 chooses others where texts for NaN and infinity are points than where they are not: both are there.
+        M4 chooses others where texts for NaN and infinity are points than where they are not: both are there. Where
+        ``among`` are the rows of a sample with more buckets along the same axis, these are the only candidates.
         """
-        found = [records.choose(self.values, self._mask(self._is_number), ROLES)]
+        found = [records.choose(self.values, self._mask(self._is_number, among), ROLES)]
         if self._codes is not None:
-            found.append(records.choose(self.values, self._mask(self._is_point), ROLES + 1))
+            found.append(records.choose(self.values, self._mask(self._is_point, among), ROLES + 1))
         whole = [group for group, counts in enumerate(self.counts) if level.keeps_all(sum(counts))]
         if any(sum(self.counts[group]) for group in whole):
             found.append(np.flatnonzero(self._is_point & np.isin(self._groups, whole)))
         return np.unique(np.concatenate(found))
 
     @staticmethod
-    def _mask(mask: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
-        return None if mask.all() else mask
+    def _mask(mask: NDArray[np.bool_], among: Indices | None) -> NDArray[np.bool_] | None:
+        if among is None:
+            return None if mask.all() else mask
+        candidates = np.zeros(len(mask), np.bool_)
+        candidates[among] = mask[among]
+        return candidates
 
     def read_texts(self, rows: Indices) -> pl.Series:
         """Return the JSON texts of points."""

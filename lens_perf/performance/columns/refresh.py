@@ -14,8 +14,9 @@ from lens_perf.performance.columns.part_files import DamagedPartError
 from lens_perf.performance.columns.part_list import Ids, PartList
 from lens_perf.performance.columns.part_writer import PartBuilder, Statistics, merge_statistics, read_statistics
 from lens_perf.performance.columns.record_reader import RecordReader
-from lens_perf.performance.columns.row_blocks import RowBlocks
+from lens_perf.performance.columns.row_blocks import read_in_blocks
 from lens_perf.performance.columns.source import Changes, SourceSnapshot
+from lens_perf.performance.columns.stages import Stage
 from lens_perf.performance.columns.stores import Store
 
 
@@ -69,15 +70,16 @@ class _Work:
 
     def copy(self, snapshot: SourceSnapshot, ids: Sequence[int] | None) -> None:
         """Put in the records with ``ids``, or all; of those that are there already, the ones that differ."""
-        with RowBlocks(self._take) as rows:
-            snapshot.copy_records(ids, rows)
-        for frame in self._builder.finish():
-            self._put(frame)
+        with Stage(self._put) as parts:
+            with read_in_blocks(lambda block: self._read(block, parts)) as rows:
+                snapshot.copy_records(ids, rows)
+            for frame in self._builder.finish():
+                parts.put(frame)
 
-    def _take(self, block: bytes) -> None:
+    def _read(self, block: bytes, parts: Stage[pl.DataFrame]) -> None:
         for frame in self._reader.read(block):
             for whole in self._builder.add(frame):
-                self._put(whole)
+                parts.put(whole)
             self._rows += len(frame)
         if self._records:
             self._refresher.store.write_progress(min(1.0, self._rows / self._records))

@@ -22,17 +22,24 @@ class Shape:
     def __init__(self, names: Sequence[str]) -> None:
         self.separators = len(names) - 1
         self._texts = [TEXT + name for name in names]
-        pieces = [pl.col(f"field_{index}") for index in range(len(names))]
-        # The first key of a text begins with the quote, which the separator takes from the others.
-        texts = [(encode_name(name) + ": ")[min(index, 1) :] for index, name in enumerate(names)]
-        heads = list(zip(pieces, texts, strict=True))
-        body = pl.col("text").str.strip_prefix("{").str.strip_suffix("}").str.splitn(SEPARATOR, len(names))
-        fits = pl.all_horizontal([piece.str.starts_with(head) for piece, head in heads])
-        values = [piece.str.strip_prefix(head) for piece, head in heads]
+        # The separator takes the first quote of all keys but the first one.
+        heads = ["{" + encode_name(names[0]), *(encode_name(name)[1:] for name in names[1:])]
+        values = [pl.col(f"field_{index}").str.strip_prefix(head + ": ") for index, head in enumerate(heads)]
+        values[-1] = values[-1].str.strip_suffix("}")
+        # Of a text that has all heads and the end, just the values remain.
+        other_bytes = len(": ".join([*heads, "}"]).encode()) + len(SEPARATOR) * self.separators
+        value_bytes = pl.sum_horizontal(pl.col(text).str.len_bytes() for text in self._texts)
         self._steps: tuple[list[pl.Expr], list[pl.Expr], list[pl.Expr]] = (
-            [pl.col("row"), body.alias("body")],
-            [pl.col("row"), fits.fill_null(value=False).alias("fits"), *map(pl.Expr.alias, values, self._texts)],
-            [pl.col(text).cast(pl.Float64, strict=False).alias(VALUE + text[len(TEXT) :]) for text in self._texts],
+            [
+                pl.col("row"),
+                pl.col("text").str.len_bytes().alias("bytes"),
+                pl.col("text").str.splitn(SEPARATOR, len(names)).alias("body"),
+            ],
+            [pl.col("row", "bytes"), *map(pl.Expr.alias, values, self._texts)],
+            [
+                (value_bytes + other_bytes == pl.col("bytes")).alias("fits"),
+                *(pl.col(text).cast(pl.Float64, strict=False).alias(VALUE + text[len(TEXT) :]) for text in self._texts),
+            ],
         )
 
     def read(self, objects: pl.DataFrame) -> pl.DataFrame:
@@ -47,7 +54,7 @@ class Shape:
             read = read.filter("fits")
         nulls = read.null_count().row(0, named=True)
         odd = [text for text in self._texts if nulls[VALUE + text[len(TEXT) :]]]
-        return (_settle(read, odd) if odd else read).drop("fits")
+        return (_settle(read, odd) if odd else read).drop("bytes", "fits")
 
 
 def _settle(read: pl.DataFrame, odd: Sequence[str]) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from lens_perf.performance.columns.field_columns import FIXED, REST, join, list_
 from lens_perf.performance.columns.field_stats import FieldStats
 from lens_perf.performance.columns.record_reader import RecordReader
 from lens_perf.performance.columns.rest import expand_rest
-from lens_perf.performance.columns.row_blocks import RowBlocks
+from lens_perf.performance.columns.row_blocks import read_in_blocks
 from lens_perf.performance.copy_interface import CopyPart
 from lens_perf.performance.statements import RowSink
 
@@ -59,6 +59,6 @@ def fetch_records(copy_rows: Callable[[RowSink], None], most_fields: int, check:
     """Return the records whose rows ``copy_rows`` writes to a sink, as ``copy_records`` does."""
     reader = RecordReader(check, most_fields)
     frames = [pl.DataFrame(schema=FIXED)]
-    with RowBlocks(lambda block: frames.extend(reader.read(block))) as rows:
+    with read_in_blocks(lambda block: frames.extend(reader.read(block))) as rows:
         copy_rows(rows)
     return FetchedRecords(join(frames), check)
