@@ -6,6 +6,7 @@ points of several buckets only such as it chooses of one of them. So the sample 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -102,11 +103,12 @@ def build_samples(frame: pl.DataFrame, check: Callable[[], None]) -> tuple[PartS
     total = sum(sum(counts) for each in fields.values() for counts in each.counts)
     levels, frames = [], []
     for axis, places in _list_axes(frame):
-        rows: Sequence[Indices | None] = [None] * len(fields)
+        rows: Sequence[Indices] | None = None
         of_axis = []
         for level, records in _list_levels(axis, places, groups, len(distinct)):
             check()
-            rows = [field.choose(level, records, own) for field, own in zip(fields.values(), rows, strict=True)]
+            candidates = rows or repeat(None, len(fields))
+            rows = [field.choose(level, records, own) for field, own in zip(fields.values(), candidates, strict=True)]
             if sum(map(len, rows)) * LEAST_REDUCTION <= total:
                 of_axis.append((level, _collect(frame, groups, list(fields.values()), rows)))
         for level, sample in reversed(of_axis):

@@ -5,14 +5,14 @@ from math import isqrt
 
 import polars as pl
 
+from lens_perf.performance.columns.binary_rows import read_rows
 from lens_perf.performance.columns.field_columns import FIXED, build_columns
 from lens_perf.performance.columns.members import read_members
 from lens_perf.performance.columns.object_reader import ObjectReader
 from lens_perf.performance.columns.rest import build_rest
 from lens_perf.performance.columns.row_blocks import LONGEST_ROW
-from lens_perf.performance.metric_fields import DATA_SOURCES, encode_name
+from lens_perf.performance.metric_fields import encode_name
 
-ROW = {**FIXED, "performance": pl.String()}
 # Records of one frame, and the most records times fields of it: what bounds the memory, with sparse records too.
 MOST_RECORDS = 16_384
 MOST_CELLS = 500_000
@@ -33,22 +33,22 @@ class RecordReader:
         self._fields = set(known_fields)
         self.left_out: set[str] = set()
 
-    def read(self, block: bytes) -> Iterator[pl.DataFrame]:
-        """Yield the records of ``block``, whole rows of the COPY, in frames of at most MOST_RECORDS."""
-        if len(block) > LONGEST_ROW and block.index(b"\n") == len(block) - 1:
-            block = self._shorten(block)
-        rows = pl.read_csv(block, separator="\t", quote_char=None, has_header=False, schema=ROW)
-        rows = rows.with_columns(_read_sources(rows["data_source"]))
+    def read(self, block: list[bytes]) -> Iterator[pl.DataFrame]:
+        """Yield the records of ``block``, rows of the COPY, in frames of at most MOST_RECORDS; empties it."""
+        rows = read_rows(block)
+        block.clear()
+        if len(rows) == 1:
+            rows = rows.with_columns(performance=self._shorten(rows["performance"]))
         for start in range(0, len(rows), MOST_RECORDS):
             yield from self._read_rows(rows.slice(start, MOST_RECORDS), learn=True)
 
-    def _shorten(self, row: bytes) -> bytes:
-        """Return the row without the values that are no data points, which make it long."""
-        *fixed, text = row.decode().rstrip("\n").split("\t", len(FIXED))
-        if text.startswith("{"):
-            members = (f"{encode_name(name)}: {value}" for name, value in read_members(text, self._check))
-            text = "{" + ", ".join(members) + "}"
-        return ("\t".join([*fixed, text]) + "\n").encode()
+    def _shorten(self, row: pl.Series) -> pl.Series:
+        """Return an object without the values that are no data points, which may make it very long."""
+        text = row[0]
+        if text is None or len(text) <= LONGEST_ROW or not text.startswith("{"):
+            return row
+        members = (f"{encode_name(name)}: {value}" for name, value in read_members(text, self._check))
+        return pl.Series([f"{{{', '.join(members)}}}"])
 
     def _read_rows(self, rows: pl.DataFrame, *, learn: bool) -> Iterator[pl.DataFrame]:
         objects = self._objects.read(rows["performance"], learn=learn)
@@ -78,11 +78,3 @@ class RecordReader:
             return False
         self._fields.add(name)
         return True
-
-
-def _read_sources(texts: pl.Series) -> pl.Series:
-    """Return the data sources from their JSON texts."""
-    known = {f'"{name}"': name for name in DATA_SOURCES} | {"null": None}
-    others = [text for text in texts.unique().drop_nulls() if text not in known]
-    known |= {text: pl.Series([text]).str.json_decode(pl.String)[0] for text in others}
-    return texts.replace_strict(known, default=None, return_dtype=pl.String)

@@ -76,7 +76,7 @@ class _Work:
             for frame in self._builder.finish():
                 parts.put(frame)
 
-    def _read(self, block: bytes, parts: Stage[pl.DataFrame]) -> None:
+    def _read(self, block: list[bytes], parts: Stage[pl.DataFrame]) -> None:
         for frame in self._reader.read(block):
             for whole in self._builder.add(frame):
                 parts.put(whole)

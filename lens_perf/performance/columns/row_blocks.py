@@ -11,9 +11,9 @@ LONGEST_ROW = 1024 * 1024
 
 
 class RowBlocks:
-    """A sink for rows, which passes them in blocks of whole rows to a stage."""
+    """A sink for rows, which passes them in blocks to a stage."""
 
-    def __init__(self, stage: Stage[bytes]) -> None:
+    def __init__(self, stage: Stage[list[bytes]]) -> None:
         self._stage = stage
         self._rows: list[bytes] = []
         self._size = 0
@@ -31,16 +31,12 @@ class RowBlocks:
     def flush(self) -> None:
         """Pass on what has been collected."""
         if self._rows:
-            # Before the rows are joined: then only two blocks are in memory.
-            self._stage.wait()
-            block = self._rows[0] if len(self._rows) == 1 else b"".join(self._rows)
-            self._rows.clear()
-            self._size = 0
+            block, self._rows, self._size = self._rows, [], 0
             self._stage.put(block)
 
 
 @contextmanager
-def read_in_blocks(take: Callable[[bytes], None]) -> Iterator[RowBlocks]:
+def read_in_blocks(take: Callable[[list[bytes]], None]) -> Iterator[RowBlocks]:
     """Open a sink for rows; ``take`` gets blocks of them, in a thread of its own, one after the other.
 
     At the end of the block everything has been taken. Raises what ``take`` raises, and ClusterSaturatedError where no

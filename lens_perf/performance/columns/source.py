@@ -36,11 +36,10 @@ class SourceSnapshot(Protocol):
         """Return what has changed since ``checkpoint``; None means that there is no copy."""
 
     def copy_records(self, ids: Sequence[int] | None, sink: RowSink) -> None:
-        r"""Copy the records with ``ids``, or all for None, in the order of created_at and id, NULL times last.
+        """Copy the records with ``ids``, or all for None, in the order of created_at and id, NULL times last.
 
-        Each row is ``id\tcreated_us\titeration\tserial\tdata_source\tperformance\n``: integers, the time in
-        microseconds since 2000-01-01 UTC (the ends of int64 are the infinities), the data source and the metrics as
-        JSON texts; NULL is the empty text.
+        As rows of a binary COPY, which ``binary_rows`` reads: id, created_at, iteration, serial, data_source and
+        performance.
         """
 
     def list_ids(self) -> bytes:

@@ -4,9 +4,9 @@ It takes milliseconds, whatever the number of records, and ignores those in betw
 records, it takes the first in the index, because sorting could mean reading all of them.
 """
 
-from lens_perf.performance.columns.statements import RECORD_COLUMNS
+from lens_perf.performance.columns.statements import BINARY_FORMAT, RECORD_COLUMNS
 from lens_perf.performance.selection import Selection
-from lens_perf.performance.statements import COPY_FORMAT, RowSink, Transaction
+from lens_perf.performance.statements import RowSink, Transaction
 from lens_perf.performance.workload_queries import walk_sources
 
 
@@ -58,7 +58,7 @@ COPY (
     JOIN training_performance USING (id)
     WHERE workload_uid = %(workload_uid)s
     ORDER BY created_at, id
-) TO STDOUT WITH {COPY_FORMAT}
+) TO STDOUT WITH {BINARY_FORMAT}
 """
 
 

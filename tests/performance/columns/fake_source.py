@@ -1,6 +1,7 @@
 """A table in memory that a copy is built from, and an exact model of what the copy then has to say."""
 
 import json
+import struct
 import threading
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,8 +26,13 @@ class Record(NamedTuple):
     members: Mapping[str, str] | str | None = None
 
     def row(self) -> bytes:
-        fields = [self.id, self.created_us, self.iteration, self.serial, encode(self.data_source), self.text()]
-        return "\t".join("" if each is None else str(each) for each in fields).encode() + b"\n"
+        """Of a binary COPY."""
+        numbers = [(self.id, "q"), (self.created_us, "q"), (self.iteration, "i"), (self.serial, "i")]
+        fields = [None if value is None else struct.pack(f">{kind}", value) for value, kind in numbers]
+        texts = [(self.data_source, b""), (self.text(), b"\x01")]
+        fields += [None if text is None else version + text.encode() for text, version in texts]
+        packed = (struct.pack(">i", -1) if each is None else struct.pack(">i", len(each)) + each for each in fields)
+        return struct.pack(">h", len(fields)) + b"".join(packed)
 
     def text(self) -> str | None:
         if self.members is None or isinstance(self.members, str):
