@@ -11,7 +11,7 @@ LONGEST_ELEMENT = 1 << 24
 
 
 class Element(NamedTuple):
-    """The bytes of an object or array in an array, None if they are too many, and their offset in the file."""
+    """An object or array in an array: its offset in the file, and its bytes, None if it is too long."""
 
     byte: int
     content: bytes | None

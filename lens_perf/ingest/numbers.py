@@ -62,7 +62,7 @@ class NumberReader:
     def load_json(self, text: str) -> Any:
         """Return the value of a JSON text. Raises JsonError.
 
-        Of several values with one name in an object, the last is kept; the others are lost.
+        If a name is repeated in an object, the last value is kept, and the others are counted as lost.
         """
         try:
             return json.loads(

@@ -58,8 +58,8 @@ def _pass_over_zeros(buffer: bytes, position: int) -> int:
 class RecordSplitter:
     """Takes the blocks of one file in order, and yields the data of its records.
 
-    Damage is noted in ``summary``, with the offset of the record. After a record with damaged data the next one is
-    known; after a damaged length, the next position with a valid checksum of a length is searched.
+    Damage is noted in ``summary``, with the offset of the record. After damaged data, the next record follows as usual.
+    After a damaged length, the splitter searches for the next position where the checksum of a length is valid.
     """
 
     def __init__(self, path: str, summary: ReadSummary) -> None:

@@ -123,12 +123,12 @@ class EventParser:
 
 
 def _decode(name: bytes) -> str:
-    # What is no UTF-8 stays recognisable, so that two names stay two.
+    # Bytes that are not UTF-8 are escaped, so that different names stay different.
     return name.decode("utf-8", "surrogateescape")
 
 
 def _read_frame(frame: bytes) -> str | None:
-    """Return the tag in what stands between iteration and number of a plain event; None if it is no such thing."""
+    """Return the tag in the bytes between iteration and number of a plain event; None if they have another form."""
     match = PLAIN_FRAME.fullmatch(frame)
     if match is None:
         return None

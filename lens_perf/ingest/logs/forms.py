@@ -108,8 +108,8 @@ class Form:
     def read_following(self, text: str, lead: str) -> list[tuple[str, str]] | None:
         """Return the fields of a line that continues a report; None if the line does not.
 
-        It is indented. What labels every line, as the name of a pod or a time, stands ahead of the indentation, and
-        also begins ``lead``, which is ahead of the report itself.
+        Such a line is indented. Text that labels every line, such as a time or the name of a pod, precedes the
+        indentation, and ``lead``, the text before the report itself, begins with it, too.
         """
         text = RANK_AHEAD.sub("", text).rstrip()
         label, indentation, indented = text.rpartition("  ")
@@ -128,7 +128,7 @@ class Form:
         if self.drops:
             fields = [(name.removesuffix(self.drops).rstrip(), value) for name, value in fields]
         if self.field_ahead:
-            fields[:0] = find_field_ahead(prefix)
+            fields[:0] = find_preceding_field(prefix)
         iteration = parse_iteration(found["iteration"]) if "iteration" in found else None
         target = parse_iteration(found["target"]) if "target" in found else None
         if self.iteration_fields:
@@ -160,7 +160,7 @@ class Form:
 
 
 def _without_numbers(label: str) -> str:
-    """Return ``label`` without its ends and with each number as 0: so times and ranks are the same on all lines."""
+    """Return ``label`` stripped and with each number replaced by 0, so that times and ranks are equal on all lines."""
     return NUMBERS.sub("0", label.strip())
 
 
@@ -173,7 +173,7 @@ def read_whole(text: str) -> int | None:
     return int(value) if isinstance(value, float) and value.is_integer() and value >= 0 else None
 
 
-def find_field_ahead(prefix: str) -> list[tuple[str, str]]:
+def find_preceding_field(prefix: str) -> list[tuple[str, str]]:
     """Return the field at the end of ``prefix``, as in ``samples/sec: 87.5 | ``, if there is one."""
     field, bar, _ = prefix.rstrip().rpartition("|") if prefix.rstrip().endswith("|") else ("", "", "")
     name, value = ["", *field.split()][-2:] if bar and field.strip() else ("", "")

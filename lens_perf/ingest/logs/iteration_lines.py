@@ -11,12 +11,12 @@ from lens_perf.ingest.logs.stamps import find_rank
 from lens_perf.ingest.read_summary import ReadSummary
 from lens_perf.ingest.records import MetricValue, Observation
 
-# Other ranks print an iteration almost at the same time; an older one, also by number of reports, is a restart.
+# Other ranks print an iteration at almost the same time. An iteration that is further back is a restart.
 LARGEST_LAG = 2
 # Evaluations that wait for their report.
 MOST_WAITING = 1000
 
-AHEAD = "lines ahead of the first iteration"
+AHEAD = "lines before the first iteration"
 
 
 class IterationLines:
@@ -65,7 +65,7 @@ class IterationLines:
         if iteration is None:
             self._count_without_iteration(line, text)
             return
-        if self._is_of_another_rank(iteration, line.prefix):
+        if self._is_from_another_rank(iteration, line.prefix):
             self._summary.skip("lines of other ranks", text)
             return
         performance, self._next = self._next | self._metrics.read(line), {}
@@ -137,7 +137,7 @@ class IterationLines:
             return
         performance = self._metrics.read(line)
         if evaluates:
-            performance = self._keep_labels_apart(line, iteration, performance)
+            performance = self._distinguish_labels(line, iteration, performance)
         if not performance:
             return
         if line.target is not None:
@@ -148,12 +148,12 @@ class IterationLines:
         if iteration is None or iteration == current:
             yield self._keep_from_report(observation)
             return
-        # What is ahead of its report, as after a restart, waits to learn which attempt it belongs to.
+        # A line before its report, for example after a restart, waits until its attempt is known.
         if self._waiting and (self._waiting[-1].iteration != iteration or len(self._waiting) > MOST_WAITING):
             yield from self._release_waiting()
         self._waiting.append(observation)
 
-    def _keep_labels_apart(
+    def _distinguish_labels(
         self, line: Line, iteration: int | None, performance: dict[str, MetricValue]
     ) -> dict[str, MetricValue]:
         """Return the metrics of an evaluation, with its label added to names that its iteration already has."""
@@ -166,7 +166,7 @@ class IterationLines:
         before |= performance
         return performance
 
-    def _is_of_another_rank(self, iteration: int, prefix: str) -> bool:
+    def _is_from_another_rank(self, iteration: int, prefix: str) -> bool:
         rank, last = find_rank(prefix), self._iteration
         near = last is not None and last - max(LARGEST_LAG, self._spacing) <= iteration <= last
         if near and rank is not None and self._rank is not None and rank != self._rank:

@@ -38,7 +38,7 @@ class LineMetrics:
             if len(text) > ALWAYS_KEPT_DIGITS:
                 self._count_rounded(text, metrics)
             for metric, value in metrics.items():
-                found[self._keep_apart(f"{prefix}{metric}{form.name_suffix}", name, form, found)] = value
+                found[self._choose_name(f"{prefix}{metric}{form.name_suffix}", name, form, found)] = value
         for piece in line.rest:
             self._summary.lose(f"parts of the {form.name} that are not fields", piece)
         return found
@@ -66,7 +66,7 @@ class LineMetrics:
             f"fields of the {form.name} that are not numbers", f"{prefix}{metric}{form.name_suffix}", f"{name}: {text}"
         )
 
-    def _keep_apart(self, metric: str, name: str, form: Form, found: dict[str, MetricValue]) -> str:
+    def _choose_name(self, metric: str, name: str, form: Form, found: dict[str, MetricValue]) -> str:
         """Return the name for a metric of the field ``name``."""
         kept = self._kept.get((metric, name))
         if kept is None:
@@ -81,7 +81,7 @@ class LineMetrics:
 
 
 def _list_names(metric: str, own_spelling: str) -> Iterator[str]:
-    """Yield the names that may be given to a metric, the most wanted first."""
+    """Yield the possible names of a metric, the preferred one first."""
     yield metric
     yield own_spelling
     yield from (f"{metric}_{number}" for number in count(2))

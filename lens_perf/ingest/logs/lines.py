@@ -7,7 +7,7 @@ LONGEST_LINE = 1 << 20
 
 
 def split_lines(blocks: Iterable[bytes | None]) -> Iterator[bytes | None]:
-    """Yield the lines without their ends, a last one without an end included; None passes through."""
+    """Yield the lines without their line ends, including an incomplete last line; None is passed on."""
     for chunk in split_whole_lines(blocks):
         if chunk is None:
             yield None
@@ -16,7 +16,7 @@ def split_lines(blocks: Iterable[bytes | None]) -> Iterator[bytes | None]:
 
 
 def split_whole_lines(blocks: Iterable[bytes | None]) -> Iterator[bytes | None]:
-    """Yield chunks of whole lines, each line with an end; None passes through."""
+    """Yield chunks of complete lines with their line ends; None is passed on."""
     rest: list[bytes] = []
     length = 0
     for block in blocks:

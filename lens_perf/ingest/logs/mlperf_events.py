@@ -63,7 +63,7 @@ def parse_event(text: str) -> Event:
         # The value of a phase mark is not a metric but the number of an epoch.
         value = None if str(event.get("event_type")).startswith("INTERVAL") else event.get("value")
         pairs = flatten(value if isinstance(value, dict) else {key: value})
-        # A text is a setting, even if it looks like a number.
+        # A string is a setting, even if it contains a number.
         found = {str(name): parse_number(text) for name, text in pairs if not isinstance(value, str)}
     except (KeyError, TypeError, AttributeError, OverflowError, OSError) as error:
         raise ValueError(str(error)) from None

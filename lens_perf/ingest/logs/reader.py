@@ -1,4 +1,4 @@
-"""Reads training logs: finds out the dialect, and turns its lines into observations."""
+"""Reads training logs: chooses the dialect, and turns its lines into observations."""
 
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import replace
@@ -17,11 +17,11 @@ from lens_perf.ingest.records import Mark, Observation
 NOT_AN_ITERATION = "lines that report no iteration"
 CUT_OFF = "iteration lines without fields, perhaps cut off"
 TOO_LONG = f"lines of more than {LONGEST_MATCHED:,} characters, which are not read"
-# So many reports of another dialect, each after the other, are no coincidence.
+# So many consecutive reports of another dialect are not a coincidence.
 LEAST_REPORTS = 3
-# Lines that are read from one, as several processes may print without an end of line between.
+# Maximum number of reports read from one line. Several processes may print into the same line.
 MOST_GLUED = 8
-# Lines that other processes may print between those of one report.
+# Maximum number of lines of other processes between those of one report.
 MOST_BETWEEN = 3
 
 
@@ -48,7 +48,7 @@ READERS: dict[str, Callable[[ReadSummary, LogOptions], DialectReader]] = {
 def read_log(
     chunks: Iterable[bytes | None], summary: ReadSummary, options: LogOptions | None = None
 ) -> Iterator[Observation | Mark]:
-    """Yield what a log reports, given by chunks of whole lines; Mark.PAUSE for None."""
+    """Yield the observations in the ``chunks`` of a log, each of complete lines; Mark.PAUSE for None."""
     log = _Log(summary, options or LogOptions())
     for chunk in chunks:
         if chunk is None:
@@ -60,7 +60,7 @@ def read_log(
 
 
 class _Log:
-    """One log: what comes ahead of the choice of a dialect, and its reader afterwards."""
+    """One log: its head until the dialect is chosen, and its reader afterwards."""
 
     def __init__(self, summary: ReadSummary, options: LogOptions) -> None:
         self._summary = summary
@@ -70,7 +70,7 @@ class _Log:
         self._reader: _LogReader | None = None
 
     def take(self, chunk: bytes) -> Iterator[Observation]:
-        """Yield what a chunk of whole lines reports, once the dialect is known."""
+        """Yield the observations in a chunk of complete lines, as soon as the dialect is known."""
         lines = chunk.count(b"\n")
         self._summary.read["lines"] += lines
         if self._reader is not None:
@@ -83,21 +83,21 @@ class _Log:
             _skip_noise(self._summary, chunk, [], lines)
 
     def pause(self) -> Iterator[Observation]:
-        """Yield what can be said without waiting for more."""
-        # A library prints ahead of the program on top of it.
+        """Yield the observations that do not depend on later lines."""
+        # A library may print before the program that uses it, whose dialect takes precedence.
         if not self._evidence.may_be_a_library:
             yield from self._choose()
         if self._reader is not None:
             yield from self._reader.pause()
 
     def finish(self) -> Iterator[Observation]:
-        """Yield what waits for lines that will not come."""
+        """Yield the observations that wait for later lines, at the end of the input."""
         yield from self._choose()
         if self._reader is not None:
             yield from self._reader.finish()
 
     def _choose(self) -> Iterator[Observation]:
-        """Choose the dialect, if it is not chosen, and yield what the head reports."""
+        """Choose the dialect, if it is not chosen yet, and yield the observations in the head."""
         dialect = self._evidence.choose() if self._reader is None else None
         if dialect is None:
             return
@@ -108,7 +108,7 @@ class _Log:
 
 
 def _skip_noise(summary: ReadSummary, chunk: bytes, starts: list[int], count: int) -> None:
-    """Count ``count`` lines that report nothing, with some for examples that are not at ``starts``."""
+    """Count ``count`` lines that report nothing, with some of the lines that are not at ``starts`` as examples."""
     if count <= 0:
         return
     summary.skip(NOT_AN_ITERATION, None, count)
@@ -123,7 +123,7 @@ def _skip_noise(summary: ReadSummary, chunk: bytes, starts: list[int], count: in
 
 
 class _LogReader:
-    """Reads the lines of one input in a dialect; lines of the others are counted."""
+    """Reads the lines of one input in a dialect, and counts lines of other dialects."""
 
     def __init__(self, dialect: Dialect, markers: Iterable[bytes], summary: ReadSummary, options: LogOptions) -> None:
         self._dialect = dialect
@@ -136,7 +136,7 @@ class _LogReader:
         summary.note(f"the log's dialect is that of {dialect.name}")
 
     def take(self, chunk: bytes) -> Iterator[Observation]:
-        """Yield what a chunk of whole lines reports."""
+        """Yield the observations in a chunk of complete lines."""
         starts, position = find_line_starts(chunk, self._markers), 0
         read, stops = 0, frozenset(starts)
         if self._open is not None:
@@ -156,11 +156,11 @@ class _LogReader:
         _skip_noise(self._summary, chunk, starts, chunk.count(b"\n") - read)
 
     def pause(self) -> Iterator[Observation]:
-        """Yield a report whose following lines did not go on; it is not held back for more."""
+        """Yield the report that waits for lines that continue it."""
         yield from self._close(ended=True)
 
     def finish(self) -> Iterator[Observation]:
-        """Yield what waits for lines that will not come."""
+        """Yield the observations that wait for later lines, at the end of the input."""
         yield from self._close(ended=True)
         yield from self._reader.settle()
 
@@ -178,7 +178,7 @@ class _LogReader:
             yield from self._take_line(line, text)
             if not line.tail:
                 return
-            # Another process may have printed a line in the same one.
+            # Another process may have printed into the same line.
             text = line.tail
             following = self._dialect.read(text)
             if following is None:
@@ -193,9 +193,9 @@ class _LogReader:
             yield from self._reader.take(line, text)
 
     def _read_following(self, line: Line, chunk: bytes, position: int, stops: Container[int]) -> tuple[int, int]:
-        """Add the fields on the lines from ``position`` on to ``line``; return where they end, and how many.
+        """Add the fields on the lines from ``position`` on to ``line``; return their end and their number.
 
-        Other processes may print a few lines between them, but none that is among ``stops``.
+        Up to MOST_BETWEEN lines of other processes may be between them, but none that starts at one of ``stops``.
         """
         count = between = 0
         ahead = position
@@ -213,7 +213,7 @@ class _LogReader:
     def _close(self, *, ended: bool) -> Iterator[Observation]:
         if ended and self._open is not None:
             (line, text), self._open = self._open, None
-            # Without fields it says no more than that training goes on.
+            # Without fields, it only shows that training continues.
             yield from self._reader.take(line, text) if line.fields else ()
 
     def _leave_out(self, text: str) -> None:

@@ -9,7 +9,7 @@ OPENING, CLOSING = "([{", ")]}"
 JSON_DECODER = json.JSONDecoder()
 JSON_BRACKET = re.compile(r"[][{}]")
 BRACKET_OR_COMMA = re.compile(r"[][(){},]")
-# Trainers print no deeper values; Python's own parsers raise a RecursionError some hundred levels down.
+# Trainers print no values that are nested more deeply. Python's own parsers raise RecursionError at hundreds of levels.
 DEEPEST_JSON = 50
 
 

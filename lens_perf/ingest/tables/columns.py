@@ -182,7 +182,7 @@ def _find_time(values: Mapping[str, list[Any]], options: TableOptions) -> TimeRu
         raise ImportInputError(f"--time-column: {name!r} has no times, such as {str(values[name][0])!r:.60}")
     for name in _list_matches(TIME_NAMES, values):
         rule = find_time_rule(name, values[name], options.time_unit, options.timezone)
-        # Of a number that may also be the time an iteration took, only the user knows what it is.
+        # A number could also be the duration of an iteration; only the user knows.
         if rule and not rule.since_start:
             return rule
     elapsed = _list_matches(ELAPSED_NAMES, values) if options.start_time else []

@@ -15,7 +15,7 @@ LOG_CALLS = "_step"
 # "iter", "epoch") are not included.
 WELL_KNOWN = ("train/global_step", "trainer/global_step", "global_step")
 MOST_NAMES = 40
-# Far more than runs have.
+# Limits for damaged or hostile files. Runs have far fewer rules.
 MOST_RULES, LONGEST_GLOB = 1000, 200
 
 Values = Mapping[str, MetricValue]

@@ -25,7 +25,7 @@ KEY, NESTED_KEY, INTEGER, NUMBER, TEXT, TYPED_JSON, VALUE_JSON = 1, 2, 5, 6, 7, 
 TYPED = {3, 4, INTEGER, NUMBER, TEXT, TYPED_JSON}  # 3 and 4 are none and boolean
 VALUE_JSON_TAG = b"\x82\x01"
 LONGEST_SHORT = 0x7F
-# Far more names than runs have, in case a run logs new names all the time.
+# Limits memory for runs that log new names all the time. Other runs have far fewer names.
 MOST_NAMES = 10_000
 
 # W&B's own values in a row.
