@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, Request, request
+from flask import Flask, Request
 from werkzeug.routing import MapAdapter
 
 from lens_perf import __version__
@@ -24,7 +24,6 @@ from lens_perf.api.request_bodies import install_request_bodies
 from lens_perf.api.request_scope import install_request_scope
 from lens_perf.api.several_views import several
 from lens_perf.api.workload_gauges import WorkloadGauges
-from lens_perf.caller import set_client_socket
 from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.config import Settings, load_settings
 from lens_perf.performance.listing import Listing
@@ -66,8 +65,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     root = settings.http.base_path.rpartition("/")[0]
 
     app = LensFlask("lens_perf", static_folder=None)
-    # Before all other hooks, so that it also times and logs their responses.
-    install_request_scope(app, settings)
     install_compression(app, settings)
     install_headers(app, settings)
     app.json = OrjsonProvider(app)
@@ -75,11 +72,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.merge_slashes = False
     app.url_map.converters["segment"] = SegmentConverter
     app.url_value_preprocessor(restore_slashes)
-    # gunicorn provides the request's socket, which shows that the client has disconnected.
-    app.before_request(lambda: set_client_socket(request.environ.get("gunicorn.socket")))
     install_local_callers(app, settings)
     install_request_bodies(app)
     install_access_check(app, settings)
+    install_request_scope(app, settings)
     app.extensions[REGISTRY] = registry
     readiness = Readiness(registry, registry.breaker_state)
     app.extensions[SERVICE] = PerformanceService(registry, settings)

@@ -1,16 +1,21 @@
 """What happens around every request: its id, its timings, its counts and its log line, errors included.
 
-To be installed ahead of every other hook: Flask runs the last hooks of a request in reverse order, and the timings
-have to begin first and to end last.
+A WSGI layer around all others: what it measures includes them, and it sees each response as it is sent.
 """
 
-from flask import Flask, Request, Response, request
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from flask import Flask, Request
 
 from lens_perf.api.request_bodies import find_asked_cluster
+from lens_perf.caller import set_client_socket
 from lens_perf.config import Settings
 from lens_perf.instrumentation import metrics
 from lens_perf.instrumentation.request_log import bare_path, choose_request_id, log_request
-from lens_perf.instrumentation.timing import Timings, current_timings, end_timings, start_timings
+from lens_perf.instrumentation.timing import Timings, end_timings, start_timings
+
+Headers = Sequence[tuple[str, str]]
 
 REQUEST_ID_HEADER = "X-Request-Id"
 # Only the API's own blueprint answers out of a cluster.
@@ -18,51 +23,68 @@ CLUSTER_BLUEPRINT = "metrics"
 
 
 def install_request_scope(app: Flask, settings: Settings) -> None:
-    """Have ``app`` time, count, log and mark every answer."""
+    """Have ``app`` time, count, log and mark every answer. To be installed after all other layers."""
     metrics.declare_clusters(settings.clusters)
-
-    def finish(response: Response) -> Response:
-        timings = current_timings()
-        if timings is not None:
-            # The request itself: each look through Flask's proxy costs more than a microsecond, and there are many.
-            asked: Request = request._get_current_object()  # type: ignore[attr-defined]  # the proxy's own method
-            _finish(asked, response, timings, _find_cluster(asked, settings))
-        return response
-
-    app.before_request(_start)
-    app.after_request(finish)
-    app.teardown_request(lambda _error: end_timings())
+    app.wsgi_app = RequestScope(app.wsgi_app, settings.fallback_cluster)  # type: ignore[method-assign]  # Flask's own way
 
 
-def _start() -> None:
-    start_timings().request_id = choose_request_id(request.headers.get(REQUEST_ID_HEADER))
+class RequestScope:
+    """The layer around ``wsgi_app``, which has to be Flask's, or a layer around it."""
 
+    def __init__(self, wsgi_app: Callable[..., Iterable[bytes]], fallback_cluster: str) -> None:
+        self._wsgi_app = wsgi_app
+        self._fallback_cluster = fallback_cluster
 
-def _finish(asked: Request, response: Response, timings: Timings, cluster: str) -> None:
-    seconds = timings.elapsed()
-    phases = timings.split(seconds)
-    endpoint = asked.endpoint or metrics.OTHER
-    size = 0 if asked.method == "HEAD" else _size(response) or timings.streamed
-    metrics.count_request(endpoint, cluster, response.status_code, seconds)
-    metrics.count_sent(endpoint, cluster, timings.rows, size)
-    response.headers[REQUEST_ID_HEADER] = timings.request_id
-    response.headers["Server-Timing"] = ", ".join([f"{name};dur={value:g}" for name, value in phases.items()])
-    log_request(
-        {
-            "request_id": timings.request_id,
-            "method": asked.method,
-            "endpoint": endpoint,
-            "path": _find_path(asked),
-            "remote": asked.remote_addr,
-            "status": response.status_code,
-            "cluster": cluster,
-            "duration_ms": round(seconds * 1000, 2),
-            "phases_ms": phases,
-            "rows": timings.rows,
-            "bytes": size,
-            "token": timings.token,
-        }
-    )
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer a request."""
+        timings = start_timings()
+        timings.request_id = choose_request_id(environ.get("HTTP_X_REQUEST_ID"))
+        # gunicorn provides the request's socket, which shows that the client has disconnected.
+        set_client_socket(environ.get("gunicorn.socket"))
+
+        def start(status: str, headers: Headers, exc_info: object = None) -> Any:
+            marks = self._finish(environ["werkzeug.request"], status, headers, timings)
+            return start_response(status, [*headers, *marks], exc_info)
+
+        try:
+            return self._wsgi_app(environ, start)
+        finally:
+            end_timings()
+
+    def _finish(self, asked: Request, status: str, headers: Headers, timings: Timings) -> Headers:
+        """Count and log a response; return the headers that mark it."""
+        seconds = timings.elapsed()
+        phases = timings.split(seconds)
+        endpoint = asked.endpoint or metrics.OTHER
+        cluster = self._find_cluster(asked)
+        code = int(status[:3])
+        size = 0 if asked.method == "HEAD" else _find_size(headers, timings)
+        metrics.count_request(endpoint, cluster, code, seconds)
+        metrics.count_sent(endpoint, cluster, timings.rows, size)
+        log_request(
+            {
+                "request_id": timings.request_id,
+                "method": asked.method,
+                "endpoint": endpoint,
+                "path": _find_path(asked),
+                "remote": asked.remote_addr,
+                "status": code,
+                "cluster": cluster,
+                "duration_ms": round(seconds * 1000, 2),
+                "phases_ms": phases,
+                "rows": timings.rows,
+                "bytes": size,
+                "token": timings.token,
+            }
+        )
+        durations = ", ".join([f"{name};dur={value:g}" for name, value in phases.items()])
+        return (REQUEST_ID_HEADER, str(timings.request_id)), ("Server-Timing", durations)
+
+    def _find_cluster(self, asked: Request) -> str:
+        """Return the label of the cluster that answers: ``other`` where none is asked, or none that exists."""
+        if asked.blueprint != CLUSTER_BLUEPRINT:
+            return metrics.OTHER
+        return metrics.cluster_label(find_asked_cluster(asked) or self._fallback_cluster)
 
 
 def _find_path(asked: Request) -> str:
@@ -71,14 +93,7 @@ def _find_path(asked: Request) -> str:
     return bare_path(target if target.startswith("/") else asked.path)
 
 
-def _find_cluster(asked: Request, settings: Settings) -> str:
-    """Return the label of the cluster that answers: ``other`` where none is asked, or none that exists."""
-    if asked.blueprint != CLUSTER_BLUEPRINT:
-        return metrics.OTHER
-    return metrics.cluster_label(find_asked_cluster(asked) or settings.fallback_cluster)
-
-
-def _size(response: Response) -> int:
-    """Return the length of the body, without reading one that comes out of a file."""
-    length = response.calculate_content_length() if response.is_sequence else response.content_length
-    return length or 0
+def _find_size(headers: Headers, timings: Timings) -> int:
+    """Return the length of the body."""
+    length = next((value for name, value in headers if name == "Content-Length"), None)
+    return timings.streamed if length is None else int(length)
