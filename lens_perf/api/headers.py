@@ -4,10 +4,12 @@ And which proxies are believed.
 """
 
 import re
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, request
+from flask import Flask, Request, Response, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import RequestRedirect
 
@@ -25,12 +27,14 @@ PAGE_POLICY = (
 # The page that other pages may show in a frame, where the settings say so.
 FRAMED_ENDPOINT = "dashboard.show"
 SELF = "self"
+POLICY_HEADER = "Content-Security-Policy"
 FIXED_HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
     # Bounds only what pages embed without asking; what they fetch is left to CORS.
     ("Cross-Origin-Resource-Policy", "same-origin"),
 )
+DATA_HEADERS = (*FIXED_HEADERS, (POLICY_HEADER, DATA_POLICY))
 
 # What the API answers depends on who asks: a proxy between must not keep it, a browser asks again before it shows it.
 API_CACHING = "private, no-cache"
@@ -59,23 +63,49 @@ def install_headers(app: Flask, settings: Settings) -> None:
     To be installed ahead of what asks for tokens: a browser's preflight cannot carry one. Raises ConfigError.
     """
     ancestors = _write_ancestors(settings)
-    app.after_request(lambda response: _add_fixed_headers(response, ancestors))
-    app.after_request(_limit_caching)
+    app.after_request(lambda response: _limit_use(response, ancestors))
     app.after_request(_make_redirect_relative)
+    app.wsgi_app = FixedHeaders(app.wsgi_app)  # type: ignore[method-assign]  # Flask's own way to put a layer around an app
     if settings.http.cors_origins:
         _share(app, _check_origins(settings))
     if count := settings.http.trusted_proxies:
-        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # Flask's own way to put a layer around an app
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # likewise
             app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_port=0, x_prefix=count
         )
 
 
-def _add_fixed_headers(response: Response, ancestors: str) -> Response:
+class FixedHeaders:
+    """The layer that adds what is the same for all answers to complete ones, where nothing copies and checks it."""
+
+    def __init__(self, wsgi_app: Callable[..., Iterable[bytes]]) -> None:
+        self._wsgi_app = wsgi_app
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer a request."""
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> Any:
+            is_page = any(name == POLICY_HEADER for name, _ in headers)
+            return start_response(status, [*headers, *(FIXED_HEADERS if is_page else DATA_HEADERS)], exc_info)
+
+        return self._wsgi_app(environ, start)
+
+
+def _limit_use(response: Response, ancestors: str) -> Response:
+    """Say what a page may load, and who may keep the answer, unless the view has said so."""
+    # The request itself: each look through Flask's proxy costs a microsecond.
+    asked: Request = request._get_current_object()  # type: ignore[attr-defined]  # the proxy's own method
     headers = response.headers
-    for name, value in FIXED_HEADERS:
-        headers.add(name, value)
-    page_policy = PAGE_POLICY.format(ancestors=ancestors if request.endpoint == FRAMED_ENDPOINT else "'none'")
-    headers.add("Content-Security-Policy", page_policy if response.mimetype == "text/html" else DATA_POLICY)
+    is_api = asked.blueprint in GUARDED_BLUEPRINTS
+    if "Cache-Control" not in headers:
+        headers.add("Cache-Control", API_CACHING if is_api else PAGE_CACHING)
+    if is_api:
+        if "Vary" in headers:
+            response.vary.add("Authorization")
+        else:  # without parsing and writing what is not there
+            headers.add("Vary", "Authorization")
+    elif response.mimetype == "text/html":
+        page_ancestors = ancestors if asked.endpoint == FRAMED_ENDPOINT else "'none'"
+        headers.add(POLICY_HEADER, PAGE_POLICY.format(ancestors=page_ancestors))
     return response
 
 
@@ -90,19 +120,9 @@ def _write_ancestors(settings: Settings) -> str:
     return " ".join("'self'" if each == SELF else each for each in ancestors) or "'none'"
 
 
-def _limit_caching(response: Response) -> Response:
-    """Say who may keep the answer, unless the view has said so."""
-    is_api = request.blueprint in GUARDED_BLUEPRINTS
-    if "Cache-Control" not in response.headers:
-        response.headers["Cache-Control"] = API_CACHING if is_api else PAGE_CACHING
-    if is_api:
-        response.vary.add("Authorization")
-    return response
-
-
 def _make_redirect_relative(response: Response) -> Response:
     """Add the missing slash relative to the path that was requested, so that a forged Host leads nowhere."""
-    if isinstance(request.routing_exception, RequestRedirect):
+    if response.status_code == HTTPStatus.PERMANENT_REDIRECT and isinstance(request.routing_exception, RequestRedirect):
         target = urlsplit(request.routing_exception.new_url)
         # "./" keeps a colon in the segment from being read as a scheme.
         segment = target.path.removesuffix("/").rpartition("/")[2]
