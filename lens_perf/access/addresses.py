@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 
 from lens_perf.config import Settings
 
@@ -26,6 +27,8 @@ def is_local_peer(address: str) -> bool:
     return address in UNIX_SOCKETS or _is_loopback(address)
 
 
+# Every request asks for that of its peer; few have many.
+@lru_cache(maxsize=1024)
 def _is_loopback(host: str) -> bool:
     try:
         parsed = ipaddress.ip_address(host)

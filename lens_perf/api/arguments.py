@@ -1,16 +1,17 @@
 """Strict parsing of path and query string, with the contract's error messages."""
 
 import re
-from collections.abc import Mapping
-from typing import Any, NoReturn
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, cast
 
 import marshmallow as ma
 from flask import Request
-from webargs.flaskparser import FlaskParser
 from werkzeug.datastructures import MultiDict
 
 from lens_perf.errors import InvalidParameterError
 from lens_perf.performance.metric_fields import DATA_SOURCES
+
+Location = Literal["query", "form"]
 
 UID_REQUIRED = "workload_uid is required"
 LONGEST_UID = 256
@@ -128,35 +129,44 @@ class TimeRangeQuery(SourceQuery):
             raise ma.ValidationError("start must not be after end", "start")
 
 
-class QueryParser(FlaskParser):
-    """Rejects unknown parameters, and repeated ones unless they are repeatable."""
+def parse_parameters(asked: Request, schema: ma.Schema, location: Location) -> Mapping[str, Any]:
+    """Return the parameters of a request by ``schema``: those of its query, and for ``"form"`` also of its body.
 
-    DEFAULT_VALIDATION_STATUS = 400
+    Unknown parameters are errors, and so are repeated ones unless they are repeatable. Raises InvalidParameterError
+    with the first message, and with all messages by parameter.
+    """
+    given = asked.args.lists() if location == "query" else _join(asked.args, asked.form).lists()
+    try:
+        return cast("Mapping[str, Any]", schema.load(_read_values(given, schema)))
+    except ma.ValidationError as error:
+        messages: Any = error.messages
+        raise InvalidParameterError(_find_first(messages), {location: messages}) from None
 
-    def load_querystring(self, req: Request, schema: ma.Schema) -> Any:
-        """Return the parameters; raises ma.ValidationError for one that is unknown or repeated."""
-        return self._read(req.args, schema)
 
-    def load_form(self, req: Request, schema: ma.Schema) -> Any:
-        """Return the parameters of a POST, from its body and its query; raises as ``load_querystring``."""
-        return self._read(MultiDict([*req.args.items(multi=True), *req.form.items(multi=True)]), schema)
+def _join(*given: MultiDict[str, str]) -> MultiDict[str, str]:
+    return MultiDict([item for each in given for item in each.items(multi=True)])
 
-    def _read(self, given: MultiDict[str, str], schema: ma.Schema) -> Any:
-        errors: dict[str, list[str]] = {}
-        for name, values in given.lists():
-            if name not in schema.fields:
-                errors[name] = [f"Unknown parameter {name}; expected {', '.join(sorted(schema.fields))}"]
-            elif len(values) > 1 and not isinstance(schema.fields[name], ma.fields.List):
-                errors[name] = [f"{name} must be given once"]
-        if errors:
-            raise ma.ValidationError(errors)
-        return self._makeproxy(given, schema)
 
-    def handle_error(self, error: ma.ValidationError, *_rest: Any, **_kwargs: Any) -> NoReturn:
-        """Raise InvalidParameterError with the first message, and with all messages by parameter."""
-        errors: dict[str, Any] = error.normalized_messages()  # type: ignore[no-untyped-call]  # marshmallow's own gap
-        (messages,) = errors.values()
-        first = next(iter(messages.values()))
-        while not isinstance(first, str):  # a List reports its messages by index
-            first = next(iter(first.values())) if isinstance(first, dict) else first[0]
-        raise InvalidParameterError(first, errors)
+def _read_values(given: Iterable[tuple[str, list[str]]], schema: ma.Schema) -> Mapping[str, str | list[str]]:
+    """Return the value of each parameter, a list if it is repeatable; raises ma.ValidationError."""
+    values: dict[str, str | list[str]] = {}
+    errors: dict[str, list[str]] = {}
+    for name, texts in given:
+        if name not in schema.fields:
+            errors[name] = [f"Unknown parameter {name}; expected {', '.join(sorted(schema.fields))}"]
+        elif isinstance(schema.fields[name], ma.fields.List):
+            values[name] = texts
+        elif len(texts) > 1:
+            errors[name] = [f"{name} must be given once"]
+        else:
+            values[name] = texts[0]
+    if errors:
+        raise ma.ValidationError(errors)
+    return values
+
+
+def _find_first(messages: Any) -> str:
+    """Return the first message of those by parameter; a List reports its messages by index."""
+    while isinstance(messages, (dict, list)):
+        messages = next(iter(messages.values() if isinstance(messages, dict) else messages))
+    return str(messages)

@@ -27,7 +27,7 @@ def install_compression(app: Flask, settings: Settings) -> None:
 
 
 def _compress(response: Response) -> Response:
-    size = response.calculate_content_length() if response.is_sequence else response.content_length
+    size = sum(map(len, response.response)) if response.is_sequence else response.content_length
     if (size or 0) < LEAST_BYTES or response.status_code != HTTPStatus.OK:
         return response
     if response.mimetype not in COMPRESSIBLE or request.method not in {"GET", "POST"}:

@@ -4,7 +4,7 @@ And which proxies are believed.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +24,8 @@ PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors {ancestors}"
 )
+# They serve pages and what these load.
+PAGE_BLUEPRINTS = frozenset({"docs", "dashboard"})
 # The page that other pages may show in a frame, where the settings say so.
 FRAMED_ENDPOINT = "dashboard.show"
 SELF = "self"
@@ -40,6 +42,8 @@ DATA_HEADERS = (*FIXED_HEADERS, (POLICY_HEADER, DATA_POLICY))
 API_CACHING = "private, no-cache"
 # Pages, scripts and the description are the same for all.
 PAGE_CACHING = "no-cache"
+
+Headers = Sequence[tuple[str, str]]
 
 ANY_ORIGIN = "*"
 # As browsers write it: lower case, no path, not even a slash.
@@ -63,9 +67,8 @@ def install_headers(app: Flask, settings: Settings) -> None:
     To be installed ahead of what asks for tokens: a browser's preflight cannot carry one. Raises ConfigError.
     """
     ancestors = _write_ancestors(settings)
-    app.after_request(lambda response: _limit_use(response, ancestors))
     app.after_request(_make_redirect_relative)
-    app.wsgi_app = FixedHeaders(app.wsgi_app)  # type: ignore[method-assign]  # Flask's own way to put a layer around an app
+    app.wsgi_app = FixedHeaders(app.wsgi_app, ancestors)  # type: ignore[method-assign]  # Flask's own way to put a layer around an app
     if settings.http.cors_origins:
         _share(app, _check_origins(settings))
     if count := settings.http.trusted_proxies:
@@ -75,38 +78,42 @@ def install_headers(app: Flask, settings: Settings) -> None:
 
 
 class FixedHeaders:
-    """The layer that adds what is the same for all answers to complete ones, where nothing copies and checks it."""
+    """The layer that says what browsers may load and who may keep an answer, unless the view has said so.
 
-    def __init__(self, wsgi_app: Callable[..., Iterable[bytes]]) -> None:
+    It adds to complete answers, where nothing copies and checks the headers again.
+    """
+
+    def __init__(self, wsgi_app: Callable[..., Iterable[bytes]], ancestors: str) -> None:
         self._wsgi_app = wsgi_app
+        self._page = (*FIXED_HEADERS, (POLICY_HEADER, PAGE_POLICY.format(ancestors="'none'")))
+        self._framed_page = (*FIXED_HEADERS, (POLICY_HEADER, PAGE_POLICY.format(ancestors=ancestors)))
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer a request."""
 
-        def start(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> Any:
-            is_page = any(name == POLICY_HEADER for name, _ in headers)
-            return start_response(status, [*headers, *(FIXED_HEADERS if is_page else DATA_HEADERS)], exc_info)
+        def start(status: str, headers: Headers, exc_info: object = None) -> Any:
+            asked: Request = environ["werkzeug.request"]
+            blueprint = asked.blueprint
+            names = [name for name, _ in headers]
+            fixed = self._choose(asked.endpoint, blueprint)
+            caching = PAGE_CACHING
+            if blueprint in GUARDED_BLUEPRINTS:
+                caching = API_CACHING
+                headers = _vary_by_token(headers) if "Vary" in names else [*headers, ("Vary", "Authorization")]
+            if "Cache-Control" not in names:
+                headers = [*headers, ("Cache-Control", caching)]
+            return start_response(status, [*headers, *fixed], exc_info)
 
         return self._wsgi_app(environ, start)
 
+    def _choose(self, endpoint: str | None, blueprint: str | None) -> Headers:
+        if blueprint not in PAGE_BLUEPRINTS:
+            return DATA_HEADERS
+        return self._framed_page if endpoint == FRAMED_ENDPOINT else self._page
 
-def _limit_use(response: Response, ancestors: str) -> Response:
-    """Say what a page may load, and who may keep the answer, unless the view has said so."""
-    # The request itself: each look through Flask's proxy costs a microsecond.
-    asked: Request = request._get_current_object()  # type: ignore[attr-defined]  # the proxy's own method
-    headers = response.headers
-    is_api = asked.blueprint in GUARDED_BLUEPRINTS
-    if "Cache-Control" not in headers:
-        headers.add("Cache-Control", API_CACHING if is_api else PAGE_CACHING)
-    if is_api:
-        if "Vary" in headers:
-            response.vary.add("Authorization")
-        else:  # without parsing and writing what is not there
-            headers.add("Vary", "Authorization")
-    elif response.mimetype == "text/html":
-        page_ancestors = ancestors if asked.endpoint == FRAMED_ENDPOINT else "'none'"
-        headers.add(POLICY_HEADER, PAGE_POLICY.format(ancestors=page_ancestors))
-    return response
+
+def _vary_by_token(headers: Headers) -> Headers:
+    return [(name, f"{value}, Authorization" if name == "Vary" else value) for name, value in headers]
 
 
 def _write_ancestors(settings: Settings) -> str:

@@ -3,6 +3,9 @@
 gunicorn's settings refuse such an address at the start. This holds whatever starts the service, on whatever address.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from flask import Flask, request
 
 from lens_perf.access.addresses import is_local_peer
@@ -22,13 +25,13 @@ def install_local_callers(app: Flask, settings: Settings) -> None:
         return
 
     def check() -> None:
-        if request.blueprint in GUARDED_BLUEPRINTS and not is_local_peer(_find_peer()):
+        if request.blueprint in GUARDED_BLUEPRINTS and not is_local_peer(_find_peer(request.environ)):
             raise ForbiddenError(NOT_OPEN)
 
     app.before_request(check)
 
 
-def _find_peer() -> str:
+def _find_peer(environ: Mapping[str, Any]) -> str:
     """Return the address at the other end of the connection, whatever a proxy says of callers behind it."""
-    believed = request.environ.get("werkzeug.proxy_fix.orig", request.environ)
+    believed = environ.get("werkzeug.proxy_fix.orig", environ)
     return str(believed.get("REMOTE_ADDR") or "")

@@ -1,6 +1,5 @@
 """What lists of data sources call that of records without one: the contract types them as strings."""
 
-from collections import Counter
 from collections.abc import Iterable
 
 
@@ -11,7 +10,8 @@ def name_source(stored: str | None) -> str:
 
 def count_by_source(counts: Iterable[tuple[str | None, int]]) -> list[tuple[str, int]]:
     """Return (name of the data source, sum of its counts), the highest first, then by name."""
-    sums: Counter[str] = Counter()
+    sums: dict[str, int] = {}
     for source, count in counts:
-        sums[name_source(source)] += count
+        name = name_source(source)
+        sums[name] = sums.get(name, 0) + count
     return sorted(sums.items(), key=lambda item: (-item[1], item[0]))
