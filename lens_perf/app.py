@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Flask, Request
 from werkzeug.routing import MapAdapter
+from werkzeug.wsgi import get_host
 
 from lens_perf import __version__
 from lens_perf.api import progress_views, summary_views  # noqa: F401 - they add views to the blueprint of the metrics
@@ -48,10 +49,23 @@ class LensFlask(Flask):
         return func
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """Return an adapter for which an encoded slash does not separate segments."""
-        adapter = super().create_url_adapter(request)
-        if adapter is not None and request is not None:
-            mark_encoded_slashes(adapter, request)
+        """Return an adapter for which an encoded slash does not separate segments.
+
+        Without upgrades, SERVER_NAME and subdomains, it is made of what the request has parsed already: Flask parses
+        the host, the path and the query again, which takes three times as long.
+        """
+        if request is None or "HTTP_UPGRADE" in request.environ:
+            return super().create_url_adapter(request)
+        request.host = get_host(request.environ)
+        adapter = self.url_map.bind(
+            request.host,
+            request.root_path,
+            url_scheme=request.scheme,
+            default_method=request.method,
+            path_info=request.path,
+            query_args=request.environ.get("QUERY_STRING", ""),
+        )
+        mark_encoded_slashes(adapter, request)
         return adapter
 
 

@@ -8,8 +8,6 @@ from flask import Request, request
 from werkzeug.routing import MapAdapter
 
 ENCODED_SLASH = re.compile("%2f", re.IGNORECASE)
-# The request's target as sent, in gunicorn and in other servers.
-TARGETS = ("RAW_URI", "REQUEST_URI")
 # Scheme and host of an absolute target, the path, and the rest.
 TARGET = re.compile(r"(?:[a-z]+://[^/?#]*)?([^?#]*).*", re.IGNORECASE | re.DOTALL)
 # Unicode assigns none of these characters, and no request line is long enough to contain all of them.
@@ -19,12 +17,13 @@ STAND_IN_KEY = "lens_perf.slash"
 
 def mark_encoded_slashes(adapter: MapAdapter, asked: Request) -> None:
     """Replace each encoded slash in the path that ``adapter`` matches by another character."""
-    target = str(next((asked.environ[name] for name in TARGETS if name in asked.environ), ""))
-    match = TARGET.fullmatch(target)
-    if not ENCODED_SLASH.search(target) or match is None:
+    # The request's target as sent, in gunicorn and in other servers.
+    target = str(asked.environ.get("RAW_URI") or asked.environ.get("REQUEST_URI", ""))
+    if not ENCODED_SLASH.search(target) or (match := TARGET.fullmatch(target)) is None:
         return
     stand_in = next(character for character in map(chr, PRIVATE_USE) if character not in adapter.path_info)
-    marked = _decode(ENCODED_SLASH.sub(quote(stand_in), match[1]))
+    # The adapter's path begins with one slash, however many were sent.
+    marked = "/" + _decode(ENCODED_SLASH.sub(quote(stand_in), match[1])).lstrip("/")
     # The target begins with the application's root path, unless a proxy has removed it.
     for prefix in ("", asked.root_path):
         if marked.replace(stand_in, "/") == prefix + adapter.path_info:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 import psycopg2
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
@@ -30,7 +30,8 @@ from lens_perf.instrumentation import metrics
 from lens_perf.instrumentation.timing import phase
 
 LIFETIME_JITTER = 0.1
-SOCKET = "socket"
+# The keys of what is kept with a connection.
+SOCKET, POLLER = "socket", "poller"
 
 
 class ConnectionPool:
@@ -49,6 +50,7 @@ class ConnectionPool:
         self._settings = settings
         self._lock = threading.Lock()
         self._open = 0
+        self._in_use = 0
         self._most_in_use = 0
         self._opened = opened
         self._pool: Pool = QueuePool(
@@ -69,7 +71,7 @@ class ConnectionPool:
     @property
     def in_use(self) -> int:
         """The number of connections in use."""
-        return cast("QueuePool", self._pool).checkedout()
+        return self._in_use
 
     @contextmanager
     def lend(self) -> Iterator[tuple[Connection, socket.socket]]:
@@ -90,8 +92,8 @@ class ConnectionPool:
             raise translate(self._cluster, error) from None
         finally:
             metrics.observe_pool_wait(self._cluster, time.monotonic() - started)
-        connection: Any = borrowed.driver_connection
-        self._note_use()
+        connection: Any = borrowed.dbapi_connection
+        self._note_use(1)
         try:
             yield connection, borrowed.info[SOCKET]
         except psycopg2.Error as error:
@@ -99,15 +101,15 @@ class ConnectionPool:
         finally:
             # Not reused: a closed connection, one whose result was not read to its end, and one of a pool that has
             # been replaced meanwhile.
-            is_unfit = connection.closed or connection.info.transaction_status != TRANSACTION_STATUS_IDLE
+            is_unfit = connection.closed or connection.get_transaction_status() != TRANSACTION_STATUS_IDLE
             if is_unfit or pool is not self._pool:
                 borrowed.invalidate()
             borrowed.close()
-            self._note_use()
+            self._note_use(-1)
 
-    def _note_use(self) -> None:
-        in_use = self.in_use
+    def _note_use(self, change: int) -> None:
         with self._lock:
+            self._in_use = in_use = self._in_use + change
             self._most_in_use = max(self._most_in_use, in_use)
             idle = max(0, self._open - in_use)
         metrics.set_pool_use(self._cluster, in_use, idle)
@@ -123,7 +125,7 @@ class ConnectionPool:
             # As SQLAlchemy's Engine does it: a pool that is disposed of is not used again.
             replaced, self._pool = self._pool, self._pool.recreate()
             replaced.dispose()
-            self._note_use()
+            self._note_use(0)
         return self._open > 0
 
     def close(self) -> None:
@@ -136,6 +138,8 @@ class ConnectionPool:
             self._most_in_use = max(self._most_in_use, self._open)
         self._opened()
         entry.info[SOCKET] = duplicate_socket(connection.fileno())
+        entry.info[POLLER] = select.poll()
+        entry.info[POLLER].register(connection.fileno(), select.POLLIN)
         jitter = 1 + random.uniform(-LIFETIME_JITTER, LIFETIME_JITTER)  # noqa: S311 - spreads load, guards nothing
         entry.info["expires_at"] = time.monotonic() + self._settings.lifetime_seconds * jitter
 
@@ -154,7 +158,9 @@ class ConnectionPool:
         if idle_since is None:
             return  # a new connection; TLS may still deliver the end of its handshake
         now = time.monotonic()
-        if now >= entry.info["expires_at"] or _has_input(connection):
+        # Input to an idle connection almost always means that the server has closed it. Polling needs no round trip, so
+        # every use is preceded by it: after a restart of the server no request gets a dead connection.
+        if now >= entry.info["expires_at"] or entry.info[POLLER].poll(0):
             raise DisconnectionError
         if now - idle_since < self._settings.idle_check_seconds:
             return
@@ -164,14 +170,3 @@ class ConnectionPool:
                 cursor.execute("/* lens_perf: check_liveness */ SELECT 1")
         except psycopg2.Error:
             raise DisconnectionError from None
-
-
-def _has_input(connection: Any) -> bool:
-    """Return whether an idle connection has input, which almost always means that the server has closed it.
-
-    This needs no round trip, so every use is preceded by it: after a restart of the server no request gets a dead
-    connection.
-    """
-    poller = select.poll()
-    poller.register(connection.fileno(), select.POLLIN)
-    return bool(poller.poll(0))

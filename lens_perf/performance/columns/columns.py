@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from lens_perf.config import ColumnSettings
 from lens_perf.performance.columns.builds import Builds, make_not_ready
-from lens_perf.performance.columns.directory_store import MANIFEST, DirectoryStore, is_own_directory
+from lens_perf.performance.columns.directory_store import MANIFEST, DirectoryStore, has_manifest, is_own_directory
 from lens_perf.performance.columns.manifest import CopyKey, Manifest
 from lens_perf.performance.columns.manifest_cache import ManifestCache
 from lens_perf.performance.columns.part_files import DamagedPartError
@@ -85,6 +85,9 @@ class Columns:
 
     def has(self, key: CopyKey) -> bool:
         """Return whether there is a copy, up to date or not."""
+        # Every small read of a workload without a copy asks this: what is not there need not be examined.
+        if time.monotonic() >= self._unusable_until and not has_manifest(self.root, key):
+            return False
         return self._choose_store(key).load() is not None
 
     def peek(self, key: CopyKey) -> WorkloadCopy | None:

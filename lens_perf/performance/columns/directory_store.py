@@ -157,6 +157,11 @@ class DirectoryStore:
                         Path(entry.path).unlink()
 
 
+def has_manifest(root: Path, key: CopyKey) -> bool:
+    """Return whether the directory of the copy ``key`` under ``root`` has a manifest, which may be anyone's."""
+    return os.path.exists(f"{root}/{key.digest}/{MANIFEST}")  # noqa: PTH110 - each Path takes longer than the call
+
+
 def write_all(descriptor: int, content: bytes) -> None:
     """Write ``content`` to a file. Raises OSError."""
     view = memoryview(content)
