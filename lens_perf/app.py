@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Flask, Request
+from flask.sessions import NullSession, SessionInterface
 from werkzeug.routing import MapAdapter
 from werkzeug.wsgi import get_host
 
@@ -41,8 +42,21 @@ BEARER = {
 }
 
 
+class NoSessions(SessionInterface):
+    """Opens the same session, which nothing can use, for every request."""
+
+    def __init__(self) -> None:
+        self._session = NullSession()
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:  # noqa: ARG002 - Flask's interface
+        """Return the session."""
+        return self._session
+
+
 class LensFlask(Flask):
-    """Flask for synchronous functions, and for paths whose segments contain slashes."""
+    """Flask for synchronous functions without sessions, and for paths whose segments contain slashes."""
+
+    session_interface = NoSessions()
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return ``func`` unchanged, since all functions are synchronous. This saves each request twenty checks."""

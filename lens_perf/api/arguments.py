@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
+from types import MappingProxyType
 from typing import Any, Literal, cast
 
 import marshmallow as ma
@@ -135,12 +137,21 @@ def parse_parameters(asked: Request, schema: ma.Schema, location: Location) -> M
     Unknown parameters are errors, and so are repeated ones unless they are repeatable. Raises InvalidParameterError
     with the first message, and with all messages by parameter.
     """
-    given = asked.args.lists() if location == "query" else _join(asked.args, asked.form).lists()
     try:
+        if location == "query" and not asked.query_string:
+            return _load_nothing(schema)
+        given = asked.args.lists() if location == "query" else _join(asked.args, asked.form).lists()
         return cast("Mapping[str, Any]", schema.load(_read_values(given, schema)))
     except ma.ValidationError as error:
         messages: Any = error.messages
         raise InvalidParameterError(_find_first(messages), {location: messages}) from None
+
+
+# Most requests have no query, and marshmallow takes a tenth of the time of a small one. One entry for each endpoint.
+@cache
+def _load_nothing(schema: ma.Schema) -> Mapping[str, Any]:
+    """Return the parameters of a request without any; raises ma.ValidationError if one is required."""
+    return MappingProxyType(schema.load({}))
 
 
 def _join(*given: MultiDict[str, str]) -> MultiDict[str, str]:

@@ -6,7 +6,7 @@ gunicorn's settings refuse such an address at the start. This holds whatever sta
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask, Request, request
 
 from lens_perf.access.addresses import is_local_peer
 from lens_perf.api.access_check import GUARDED_BLUEPRINTS
@@ -25,7 +25,8 @@ def install_local_callers(app: Flask, settings: Settings) -> None:
         return
 
     def check() -> None:
-        if request.blueprint in GUARDED_BLUEPRINTS and not is_local_peer(_find_peer(request.environ)):
+        asked: Request = request._get_current_object()  # type: ignore[attr-defined]  # the proxy's own method
+        if asked.blueprint in GUARDED_BLUEPRINTS and not is_local_peer(_find_peer(asked.environ)):
             raise ForbiddenError(NOT_OPEN)
 
     app.before_request(check)

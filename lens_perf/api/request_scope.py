@@ -18,6 +18,7 @@ from lens_perf.instrumentation.timing import Timings, end_timings, start_timings
 Headers = Sequence[tuple[str, str]]
 
 REQUEST_ID_HEADER = "X-Request-Id"
+SERVER_TIMING = "auth;dur={auth:g}, pool;dur={pool:g}, query;dur={query:g}, render;dur={render:g}"
 # Only the API's own blueprint answers out of a cluster.
 CLUSTER_BLUEPRINT = "metrics"
 
@@ -77,8 +78,7 @@ class RequestScope:
                 "token": timings.token,
             }
         )
-        durations = ", ".join([f"{name};dur={value:g}" for name, value in phases.items()])
-        return (REQUEST_ID_HEADER, str(timings.request_id)), ("Server-Timing", durations)
+        return (REQUEST_ID_HEADER, str(timings.request_id)), ("Server-Timing", SERVER_TIMING.format(**phases))
 
     def _find_cluster(self, asked: Request) -> str:
         """Return the label of the cluster that answers: ``other`` where none is asked, or none that exists."""

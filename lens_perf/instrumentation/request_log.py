@@ -6,6 +6,7 @@ Query strings, headers and bodies are never logged, except a valid request id.
 import json
 import logging
 import re
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from random import getrandbits
@@ -53,12 +54,25 @@ def bare_path(target: str) -> str:
     return target.partition("?")[0].partition("#")[0][:LONGEST_PATH]
 
 
+class RequestRecord(logging.LogRecord):
+    """The record of a request: ``fields``, without a place in the code and a thread, which cost more than its line."""
+
+    def __init__(self, fields: Mapping[str, Any]) -> None:
+        self.__dict__.update(_COMMON)
+        self.created = time.time()
+        self.fields = fields
+
+
+_COMMON = {
+    **vars(logging.LogRecord(REQUEST_LOGGER, logging.INFO, "", 0, "request", None, None)),
+    **dict.fromkeys(("thread", "threadName", "process", "processName")),
+}
+
+
 def log_request(fields: Mapping[str, Any]) -> None:
     """Write the log line of a request."""
-    # Without Logger.info's search for the caller's line, which takes a quarter of the time.
     if _log.isEnabledFor(logging.INFO):
-        record = _log.makeRecord(_log.name, logging.INFO, "", 0, "request", (), None, extra={"fields": fields})
-        _log.handle(record)
+        _log.handle(RequestRecord(fields))
 
 
 def log_settings() -> dict[str, Any]:

@@ -31,8 +31,9 @@ class Timings:
 
     def split(self, total: float) -> dict[str, float]:
         """Return the phases of a request of ``total`` seconds, in milliseconds; the remainder is ``render``."""
-        rest = max(0.0, total - sum(self.phases.values()))
-        return {name: round(seconds * 1000, 2) for name, seconds in (*self.phases.items(), ("render", rest))}
+        split = {name: round(seconds * 1000, 2) for name, seconds in self.phases.items()}
+        split["render"] = round(max(0.0, total - sum(self.phases.values())) * 1000, 2)
+        return split
 
 
 _current: ContextVar[Timings | None] = ContextVar("lens_perf_timings", default=None)
