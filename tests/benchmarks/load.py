@@ -27,8 +27,8 @@ class Client:
         """Send the request."""
         self._connection.sendall(self._request)
 
-    def receive(self) -> bool:
-        """Take what has come; if that completes the answer, ask again and return True."""
+    def receive(self, *, asks_again: bool = True) -> bool:
+        """Take what has come; if that completes the answer, ask again, if ``asks_again``, and return True."""
         received = self._connection.recv(RECEIVE_SIZE)
         self._received += received
         if not received or not self._received.startswith(GOOD):
@@ -37,7 +37,8 @@ class Client:
         if not self._received.endswith(self._end):
             return False
         self._received = b""
-        self.ask()
+        if asks_again:
+            self.ask()
         return True
 
 
@@ -50,8 +51,14 @@ def measure_rate(port: int, path: str, connections: int, seconds: float) -> floa
             connection = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             client = Client(connection, request, body)
-            selector.register(connection, selectors.EVENT_READ, client)
+            # Answered before the next connects: all workers are idle then, and each may accept it. A busy one, which
+            # is awake already, would be faster than the others, and answer all connections alone.
             client.ask()
+            while not client.receive(asks_again=False):
+                pass
+            selector.register(connection, selectors.EVENT_READ, client)
+        for key in selector.get_map().values():
+            cast("Client", key.data).ask()
         return _count_answers(selector, seconds) / seconds
 
 
