@@ -22,12 +22,12 @@ ALLOWED = {
     "watch": {"watch", "performance.points.query", "performance.progress.metric_names", "performance.selection",
               "errors"},
     "wsgi": {"app", "errors"},
-    "app": {"api", "web", "caller", "clusters.registry", "performance.service", "performance.listing",
+    "app": {"api", "web", "clusters.registry", "performance.service", "performance.listing",
             "performance.readiness", "config", "errors"},
     "api": {"api", "performance.service", "performance.points.query", "performance.points.spool",
             "performance.selection", "performance.metric_fields", "performance.readiness",
-            "performance.several_workloads", "performance.listing", "performance.workload_list", "access", "capacity",
-            "instrumentation", "config", "errors"},
+            "performance.several_workloads", "performance.listing", "performance.workload_list", "access", "caller",
+            "capacity", "instrumentation", "config", "errors"},
     "web": {"web", "config", "errors"},
     "serving": {"serving", "instrumentation", "capacity", "config", "errors"},
     "demo": {"demo", "ingest", "performance.schema", "config", "errors"},
@@ -109,7 +109,7 @@ ALLOWED = {
     "errors": set(),
     "interruption": set(),
 }  # fmt: skip
-FLASK = {"flask", "flask_smorest", "flask_swagger_ui", "webargs", "marshmallow", "werkzeug"}
+FLASK = {"flask", "flask_smorest", "flask_swagger_ui", "marshmallow", "werkzeug"}
 PLACES = {
     **{library: {"api", "web", "app"} for library in FLASK},
     "click": {"cli", "commands"},

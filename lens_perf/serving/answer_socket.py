@@ -55,8 +55,6 @@ class AnswerSocket(socket.socket):
 
     def _send(self, size: int, send_from: Callable[[int], int]) -> int:
         """Call ``send_from`` with the number of bytes sent so far until there are ``size``, or no more."""
-        poller = select.poll()
-        poller.register(self.fileno(), select.POLLOUT)
         sent, until = 0, time.monotonic() + UNREAD_SECONDS
         while sent < size:
             try:
@@ -66,6 +64,8 @@ class AnswerSocket(socket.socket):
                 if remaining <= 0:
                     log.warning("a client was disconnected: it took %d of %d bytes in too much time", sent, size)
                     raise ClientTooSlowError from None
+                poller = select.poll()
+                poller.register(self.fileno(), select.POLLOUT)
                 poller.poll(remaining * 1000)
                 continue
             if not taken:
