@@ -45,7 +45,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def choose_request_id(given: str | None) -> str:
-    """Return the id from a client or proxy if it is valid, else a new one."""
+    """Return the id from a client or proxy if it is valid, else a new one, which is no secret."""
     return given if given is not None and REQUEST_ID.fullmatch(given) else f"{getrandbits(128):032x}"
 
 

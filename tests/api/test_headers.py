@@ -62,6 +62,16 @@ def test_every_answer_has_them(client: FlaskClient, path: str, status: int) -> N
     response.close()
 
 
+def test_an_unchanged_page_keeps_its_policy(client: FlaskClient) -> None:
+    """A browser takes the headers of a 304 for those of the page that it has."""
+    page = client.get("/lens/docs")
+    unchanged = client.get("/lens/docs", headers={"If-None-Match": page.headers["ETag"]})
+    assert unchanged.status_code == 304
+    assert unchanged.headers["Content-Security-Policy"] == page.headers["Content-Security-Policy"] != DATA_POLICY
+    page.close()
+    unchanged.close()
+
+
 def test_the_dashboard_is_framed_by_the_origins_of_the_settings(make_app: MakeApp) -> None:
     client = make_app(f'frame_ancestors = ["self", "{ORIGIN}"]').test_client()
     assert client.get("/lens/").headers["Content-Security-Policy"].endswith(f"; frame-ancestors 'self' {ORIGIN}")
