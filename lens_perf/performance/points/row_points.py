@@ -20,8 +20,8 @@ from lens_perf.performance.points.writers import Writer
 
 NUMBER_STARTS = frozenset(b"-0123456789")
 CODES = {text.encode(): code for text, code in NON_FINITE_CODES.items()}
-# From this number of rows on, a vectorised writer is used, which takes a millisecond to start.
-MANY_ROWS = 10_000
+# From this number of rows in a block on, a vectorised writer is used, which takes a millisecond to start.
+MANY_ROWS = 2_000
 # Rows that are put into a block.
 BLOCK_BYTES = 2**20
 Rows = Sequence[Sequence[bytes]]
@@ -30,9 +30,9 @@ Rows = Sequence[Sequence[bytes]]
 class RowPoints:
     """Passes the points of the metrics ``names`` to ``writer``; each row has one value for each.
 
-    Text is written as the rows arrive: the first rows one by one, so that a small response is complete before a
-    vectorised writer would have started, the rest block by block. Other encodings get blocks when ``finish`` is called;
-    until then the rows are in a temporary file of ``spool``.
+    Text is written as the rows arrive: those of small blocks one by one, so that a small response is complete before a
+    vectorised writer would have started, the others block by block. Other encodings get blocks when ``finish`` is
+    called; until then the rows are in a temporary file of ``spool``.
     """
 
     def __init__(
@@ -44,7 +44,6 @@ class RowPoints:
         self._non_finite = non_finite
         self._heads: list[bytes] = []
         self._tails: dict[bytes, bytes] = {}
-        self._taken = 0
         if isinstance(writer, TextWriter):
             self._heads = [writer.encoding.write_head(name).encode() for name in names]
         else:
@@ -54,12 +53,10 @@ class RowPoints:
         """Add a block of complete rows."""
         if not isinstance(self._writer, TextWriter):
             self._rows.write(block)
-        elif self._taken >= MANY_ROWS and block:
+        elif block and block.count(b"\n") >= MANY_ROWS:
             self._write_frame(self._writer, block)
         else:
-            rows = _split(block)
-            self._taken += len(rows)
-            self._write_text(self._writer, rows)
+            self._write_text(self._writer, _split(block))
 
     def finish(self) -> None:
         """Write the remaining rows."""
@@ -92,10 +89,8 @@ class RowPoints:
             quote_char=None,
             infer_schema=False,
         )
-        points = [pl.col(name).is_not_null() & self._are_points(pl.col(name)) for name in values]
-        kept = rows.with_columns(pl.when(is_point).then(name) for is_point, name in zip(points, values, strict=True))
-        kept = kept.filter(pl.any_horizontal(pl.col(values).is_not_null()))
-        tail = self._write_tails(writer, kept)
+        rows = self._keep_points(rows, values)
+        tail = self._write_tails(writer, rows)
         whole = [
             pl.concat_str(pl.lit(head.decode()), name, tail) for head, name in zip(self._heads, values, strict=True)
         ]
@@ -104,15 +99,26 @@ class RowPoints:
             if len(whole) == 1
             else pl.concat_str(whole, separator=writer.encoding.separator, ignore_nulls=True)
         )
-        count = kept.height * len(values) - sum(kept.select(pl.col(values).null_count()).row(0))
-        writer.write_lines(kept.select(line), count)
+        count = sum(rows.height - rows[name].null_count() for name in values)
+        writer.write_lines(rows.select(line), count)
 
-    def _are_points(self, texts: pl.Expr) -> pl.Expr:
+    def _keep_points(self, rows: pl.DataFrame, values: Sequence[str]) -> pl.DataFrame:
+        """Return ``rows`` with null for values that are no points, without the rows that have no other."""
+        masks = rows.select(self._are_points(rows[name]).fill_null(value=False) for name in values)
+        if all(mask.all() for mask in masks):
+            return rows
+        kept = rows.with_columns(pl.when(mask).then(name) for mask, name in zip(masks, values, strict=True))
+        return kept.filter(pl.any_horizontal(pl.col(values).is_not_null()))
+
+    def _are_points(self, texts: pl.Series) -> pl.Expr:
         """Return what ``_is_point`` does."""
-        is_short = texts.str.len_bytes() <= SURELY_FINITE_LENGTH
-        is_finite = is_short | texts.cast(pl.Float64, strict=False).is_finite().fill_null(value=False)
-        is_number = texts.str.head(1).is_in([chr(each) for each in NUMBER_STARTS]) & is_finite
-        return is_number | texts.is_in([each.decode() for each in CODES]) if self._non_finite else is_number
+        text = pl.col(texts.name)
+        # Of the first characters of JSON, those of numbers are the only ones in this range.
+        is_number = (text >= "-") & (text < ":")
+        lengths = texts.str.len_bytes()
+        if (lengths > SURELY_FINITE_LENGTH).any():
+            is_number &= text.cast(pl.Float64, strict=False).is_finite().fill_null(value=False)
+        return is_number | text.is_in([each.decode() for each in CODES]) if self._non_finite else is_number
 
     def _write_tails(self, writer: TextWriter, rows: pl.DataFrame) -> pl.Expr:
         """Return the text after the value of each point of a record, without a separator."""
