@@ -4,7 +4,8 @@
 (() => {
   const kept = localStorage.getItem("lens_perf.theme");
   const system = window.matchMedia("(prefers-color-scheme: dark)");
-  const show = () => document.documentElement.classList.toggle("dark-mode", (kept ?? (system.matches ? "dark" : "light")) === "dark");
+  const show = () =>
+    document.documentElement.classList.toggle("dark-mode", (kept ?? (system.matches ? "dark" : "light")) === "dark");
   system.addEventListener("change", show);
   show();
 })();

@@ -3,7 +3,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { SvgContext, nameFile, writeCsv } from "../../../lens_perf/web/pages/dashboard/chart_export.js";
-import { formatPosition, formatSpan, formatTicks, formatValue } from "../../../lens_perf/web/pages/dashboard/chart_formats.js";
+import {
+  formatPosition,
+  formatSpan,
+  formatTicks,
+  formatValue,
+} from "../../../lens_perf/web/pages/dashboard/chart_formats.js";
 
 test("ticks have as many digits as tell them apart", () => {
   assert.deepEqual(formatTicks([0, 0.5, 1]), ["0", "0.5", "1"]);
@@ -20,13 +25,29 @@ test("ticks have as many digits as tell them apart", () => {
 });
 
 test("values", () => {
-  assert.deepEqual([1.404321, 12030, 3e-7, 0, NaN, Infinity, -Infinity, null, 12345678.9].map(formatValue),
-    ["1.4043", "12,030", "3.0000e-7", "0", "NaN", "∞", "-∞", "–", "1.2346e+7"]);
+  assert.deepEqual([1.404321, 12030, 3e-7, 0, NaN, Infinity, -Infinity, null, 12345678.9].map(formatValue), [
+    "1.4043",
+    "12,030",
+    "3.0000e-7",
+    "0",
+    "NaN",
+    "∞",
+    "-∞",
+    "–",
+    "1.2346e+7",
+  ]);
 });
 
 test("spans", () => {
-  assert.deepEqual([0, 350, 1500, 61_000, 3_661_000, 90_000_000, -61_000].map(formatSpan),
-    ["0", "350 ms", "1.5 s", "1 min 1 s", "1 h 1 min", "1 d 1 h", "-1 min 1 s"]);
+  assert.deepEqual([0, 350, 1500, 61_000, 3_661_000, 90_000_000, -61_000].map(formatSpan), [
+    "0",
+    "350 ms",
+    "1.5 s",
+    "1 min 1 s",
+    "1 h 1 min",
+    "1 d 1 h",
+    "-1 min 1 s",
+  ]);
   assert.equal(formatPosition("relative_time", 3_600_000), "1 h");
   assert.equal(formatPosition("iteration", 12030), "12,030");
   assert.equal(formatPosition("tokens", 0.5), "0.5");
@@ -34,11 +55,24 @@ test("spans", () => {
 
 test("CSV: no formula, everything quoted that needs it, what is unknown is empty", () => {
   const line = {
-    run: "=a,b", metric: 'lo"ss', source: "log", attempt: { number: 2 }, x: [1, 2], iterations: [1, NaN], times: [NaN, 5], values: [0.5, NaN],
-    kept: 1, unbiased: [0], trend: { y: [0.25] },
+    run: "=a,b",
+    metric: 'lo"ss',
+    source: "log",
+    attempt: { number: 2 },
+    x: [1, 2],
+    iterations: [1, NaN],
+    times: [NaN, 5],
+    values: [0.5, NaN],
+    kept: 1,
+    unbiased: [0],
+    trend: { y: [0.25] },
   };
-  assert.equal(writeCsv([line], "iteration"), "run,metric,data_source,attempt,iteration,timestamp,value,smoothed,discarded\r\n"
-    + '"\'=a,b","lo""ss",log,2,1,,0.5,0.25,no\r\n' + '"\'=a,b","lo""ss",log,2,,5,NaN,,yes\r\n');
+  assert.equal(
+    writeCsv([line], "iteration"),
+    "run,metric,data_source,attempt,iteration,timestamp,value,smoothed,discarded\r\n" +
+      '"\'=a,b","lo""ss",log,2,1,,0.5,0.25,no\r\n' +
+      '"\'=a,b","lo""ss",log,2,,5,NaN,,yes\r\n',
+  );
   assert.match(writeCsv([], "tokens"), /timestamp,tokens,value/);
 });
 

@@ -4,24 +4,63 @@ import { test } from "node:test";
 
 import { alignAtRestarts } from "../../../lens_perf/web/pages/dashboard/chart_alignment.js";
 import { findPoints, findClosest } from "../../../lens_perf/web/pages/dashboard/chart_hover.js";
-import { addTrends, findGaps, layOutLines, listNonFinite, listRestarts } from "../../../lens_perf/web/pages/dashboard/chart_lines.js";
+import {
+  addTrends,
+  findGaps,
+  layOutLines,
+  listNonFinite,
+  listRestarts,
+} from "../../../lens_perf/web/pages/dashboard/chart_lines.js";
 import { describeMarks, explainEmpty } from "../../../lens_perf/web/pages/dashboard/chart_notes.js";
 import { findXRange } from "../../../lens_perf/web/pages/dashboard/chart_ranges.js";
 import { holdSeries } from "../../../lens_perf/web/pages/dashboard/series_changes.js";
 
 const VIEW = { axis: "iteration", align: null };
 
-const series = (first, last, { serial = 0, time = first * 1000, value = (iteration) => 100 - iteration, metric = "loss", source = "log" } = {}) => {
+const series = (
+  first,
+  last,
+  { serial = 0, time = first * 1000, value = (iteration) => 100 - iteration, metric = "loss", source = "log" } = {},
+) => {
   const iterations = Array.from({ length: last - first + 1 }, (_, index) => first + index);
-  return holdSeries({ metric_name: metric, data_source: source, serial, iterations, timestamps: iterations.map((each) => time + (each - first) * 1000), values: iterations.map(value) });
+  return holdSeries({
+    metric_name: metric,
+    data_source: source,
+    serial,
+    iterations,
+    timestamps: iterations.map((each) => time + (each - first) * 1000),
+    values: iterations.map(value),
+  });
 };
 
-const attempt = (number, serial, firstIteration, lastIteration, firstTimestamp, redoneFrom = null) =>
-  ({ number, serial, firstIteration, lastIteration, firstTimestamp, lastTimestamp: firstTimestamp + 1000 * (lastIteration - firstIteration), redoneFrom, isVisible: true, colour: `#${number}`, dash: [] });
+const attempt = (number, serial, firstIteration, lastIteration, firstTimestamp, redoneFrom = null) => ({
+  number,
+  serial,
+  firstIteration,
+  lastIteration,
+  firstTimestamp,
+  lastTimestamp: firstTimestamp + 1000 * (lastIteration - firstIteration),
+  redoneFrom,
+  isVisible: true,
+  colour: `#${number}`,
+  dash: [],
+});
 
-const makeRun = (attempts = [], extra = {}) => ({ key: "a/run", name: "run", slot: 0, colour: "#run", dash: [], isVisible: true, isSplit: false, attempts, progress: { first_timestamp: 1000 }, ...extra });
+const makeRun = (attempts = [], extra = {}) => ({
+  key: "a/run",
+  name: "run",
+  slot: 0,
+  colour: "#run",
+  dash: [],
+  isVisible: true,
+  isSplit: false,
+  attempts,
+  progress: { first_timestamp: 1000 },
+  ...extra,
+});
 
-const layOut = (run, held, view = VIEW, names = ["loss"]) => layOutLines(names, [run], (_key, name) => held.filter(({ metric }) => metric === name), view);
+const layOut = (run, held, view = VIEW, names = ["loss"]) =>
+  layOutLines(names, [run], (_key, name) => held.filter(({ metric }) => metric === name), view);
 
 // Iterations 1 to 10, then 6 to 20 again.
 const ATTEMPTS = [attempt(1, 0, 1, 10, 1000, 6), attempt(2, 1, 6, 20, 60_000)];
@@ -29,38 +68,79 @@ const HELD = [series(1, 10), series(6, 20, { serial: 1, time: 60_000, value: (it
 
 test("attempts together: a line each in the colour of the run, discarded iterations marked", () => {
   const lines = layOut(makeRun(ATTEMPTS), HELD);
-  assert.deepEqual(lines.map(({ colour, kept, x, label }) => [colour, kept, x.length, label]), [["#run", 5, 10, "run"], ["#run", 15, 15, "run"]]);
+  assert.deepEqual(
+    lines.map(({ colour, kept, x, label }) => [colour, kept, x.length, label]),
+    [
+      ["#run", 5, 10, "run"],
+      ["#run", 15, 15, "run"],
+    ],
+  );
 });
 
 test("attempts apart: colours of their own, and hidden ones are left out", () => {
   const apart = layOut(makeRun(ATTEMPTS, { isSplit: true }), HELD);
-  assert.deepEqual(apart.map(({ colour, label }) => [colour, label]), [["#1", "run · attempt 1"], ["#2", "run · attempt 2"]]);
+  assert.deepEqual(
+    apart.map(({ colour, label }) => [colour, label]),
+    [
+      ["#1", "run · attempt 1"],
+      ["#2", "run · attempt 2"],
+    ],
+  );
   const hidden = [{ ...ATTEMPTS[0], isVisible: false }, ATTEMPTS[1]];
-  assert.deepEqual(layOut(makeRun(hidden, { isSplit: true }), HELD).map(({ attempt: { number } }) => number), [2]);
+  assert.deepEqual(
+    layOut(makeRun(hidden, { isSplit: true }), HELD).map(({ attempt: { number } }) => number),
+    [2],
+  );
 });
 
 test("attempts without serials are told apart by time", () => {
   const mixed = series(1, 10, { serial: null });
   const again = series(6, 20, { serial: null, time: 60_000 });
   const joined = holdSeries({
-    metric_name: "loss", data_source: "log", serial: null,
-    iterations: [...mixed.iterations, ...again.iterations], timestamps: [...mixed.times, ...again.times], values: [...mixed.values, ...again.values],
+    metric_name: "loss",
+    data_source: "log",
+    serial: null,
+    iterations: [...mixed.iterations, ...again.iterations],
+    timestamps: [...mixed.times, ...again.times],
+    values: [...mixed.values, ...again.values],
   });
   const lines = layOut(makeRun(ATTEMPTS.map((each) => ({ ...each, serial: null }))), [joined]);
-  assert.deepEqual(lines.map(({ x, kept }) => [x[0], x.length, kept]), [[1, 10, 5], [6, 15, 15]]);
+  assert.deepEqual(
+    lines.map(({ x, kept }) => [x[0], x.length, kept]),
+    [
+      [1, 10, 5],
+      [6, 15, 15],
+    ],
+  );
 });
 
 test("restarts are those that progress counts, also a clean resume", () => {
   const clean = [attempt(1, 0, 1, 10, 1000), attempt(2, 1, 11, 20, 60_000)];
-  assert.deepEqual(listRestarts([makeRun(clean)], "iteration").map(({ at }) => at), [11]);
-  assert.deepEqual(listRestarts([makeRun(clean)], "time").map(({ at }) => at), [60_000]);
-  assert.deepEqual(listRestarts([makeRun(clean)], "relative_time").map(({ at }) => at), [59_000]);
+  assert.deepEqual(
+    listRestarts([makeRun(clean)], "iteration").map(({ at }) => at),
+    [11],
+  );
+  assert.deepEqual(
+    listRestarts([makeRun(clean)], "time").map(({ at }) => at),
+    [60_000],
+  );
+  assert.deepEqual(
+    listRestarts([makeRun(clean)], "relative_time").map(({ at }) => at),
+    [59_000],
+  );
   assert.deepEqual(listRestarts([makeRun(clean, { isVisible: false })], "iteration"), []);
-  assert.deepEqual(layOut(makeRun(clean), [series(1, 10), series(11, 20, { serial: 1, time: 60_000 })]).map(({ kept, x }) => kept === x.length), [true, true]);
+  assert.deepEqual(
+    layOut(makeRun(clean), [series(1, 10), series(11, 20, { serial: 1, time: 60_000 })]).map(
+      ({ kept, x }) => kept === x.length,
+    ),
+    [true, true],
+  );
 });
 
 test("two lines of one chart never share colour and dash", () => {
-  const held = ["loss", "val"].flatMap((metric) => ["log", "wandb"].flatMap((source) => [0, 1].map((serial) => series(1, 5, { metric, source, serial }))));
+  const held = ["loss", "val"].flatMap((metric) =>
+    ["log", "wandb"].flatMap((source) => [0, 1].map((serial) => series(1, 5, { metric, source, serial }))),
+  );
   const attempts = [attempt(1, 0, 1, 5, 1000), attempt(2, 1, 1, 5, 9000)];
   const lines = layOut(makeRun(attempts, { isSplit: true }), held, VIEW, ["loss", "val"]);
   assert.equal(lines.length, 8);
@@ -77,7 +157,16 @@ test("what is not finite breaks the line, is marked, and lies within the range o
 });
 
 test("points without a position on the axis are left out, and the chart says why it is empty", () => {
-  const held = [holdSeries({ metric_name: "loss", data_source: "log", serial: 0, iterations: [1, 2], timestamps: [null, null], values: [1, 2] })];
+  const held = [
+    holdSeries({
+      metric_name: "loss",
+      data_source: "log",
+      serial: 0,
+      iterations: [1, 2],
+      timestamps: [null, null],
+      values: [1, 2],
+    }),
+  ];
   for (const axis of ["time", "relative_time"]) assert.deepEqual(layOut(makeRun(), held, { ...VIEW, axis }), []);
   const state = { axis: "time", align: null, hasRuns: true, isAnyVisible: true, isLoading: false, isZoomed: false };
   assert.match(explainEmpty(["loss"], held, state), /no times/);
@@ -90,12 +179,31 @@ test("points without a position on the axis are left out, and the chart says why
 });
 
 test("points are in the order of x", () => {
-  const held = [holdSeries({ metric_name: "loss", data_source: "log", serial: 0, iterations: [3, 1, 2], timestamps: [30, 10, 20], values: [3, 1, 2] })];
+  const held = [
+    holdSeries({
+      metric_name: "loss",
+      data_source: "log",
+      serial: 0,
+      iterations: [3, 1, 2],
+      timestamps: [30, 10, 20],
+      values: [3, 1, 2],
+    }),
+  ];
   assert.deepEqual([...layOut(makeRun(), held)[0].y], [1, 2, 3]);
 });
 
 test("along a metric, its values are the positions", () => {
-  const held = [holdSeries({ metric_name: "loss", data_source: "log", serial: 0, iterations: [1, 2], timestamps: [1, 2], values: [5, 4], axis_values: [1000, 2000] })];
+  const held = [
+    holdSeries({
+      metric_name: "loss",
+      data_source: "log",
+      serial: 0,
+      iterations: [1, 2],
+      timestamps: [1, 2],
+      values: [5, 4],
+      axis_values: [1000, 2000],
+    }),
+  ];
   assert.deepEqual([...layOut(makeRun(), held, { ...VIEW, axis: "tokens" })[0].x], [1000, 2000]);
 });
 
@@ -130,16 +238,37 @@ test("aligned along time, both begin at 0 too", () => {
 
 test("a clean resume has nothing to align", () => {
   const attempts = [attempt(1, 0, 1, 10, 1000), attempt(2, 1, 11, 20, 60_000)];
-  const lines = layOut(makeRun(attempts, { isSplit: true }), [series(1, 10), series(11, 20, { serial: 1, time: 60_000 })]);
-  assert.deepEqual(alignAtRestarts(lines, () => attempts), []);
+  const lines = layOut(makeRun(attempts, { isSplit: true }), [
+    series(1, 10),
+    series(11, 20, { serial: 1, time: 60_000 }),
+  ]);
+  assert.deepEqual(
+    alignAtRestarts(lines, () => attempts),
+    [],
+  );
 });
 
 test("the pointer finds a point of each line, the greatest value first", () => {
   const runs = [makeRun([], { key: "a/1", name: "one" }), makeRun([], { key: "a/2", name: "two" })];
-  const held = { "a/1": [series(1, 10)], "a/2": [series(1, 10, { value: (iteration) => (iteration === 5 ? "NaN" : 1000) })] };
+  const held = {
+    "a/1": [series(1, 10)],
+    "a/2": [series(1, 10, { value: (iteration) => (iteration === 5 ? "NaN" : 1000) })],
+  };
   const lines = layOutLines(["loss"], runs, (key) => held[key], VIEW);
-  assert.deepEqual(findPoints(lines, 4.2, [1, 10]).map(({ line, raw }) => [line.label, raw]), [["two", 1000], ["one", 96]]);
-  assert.deepEqual(findPoints(lines, 5, [1, 10]).map(({ line, raw }) => [line.label, raw]), [["one", 95], ["two", NaN]]);
+  assert.deepEqual(
+    findPoints(lines, 4.2, [1, 10]).map(({ line, raw }) => [line.label, raw]),
+    [
+      ["two", 1000],
+      ["one", 96],
+    ],
+  );
+  assert.deepEqual(
+    findPoints(lines, 5, [1, 10]).map(({ line, raw }) => [line.label, raw]),
+    [
+      ["one", 95],
+      ["two", NaN],
+    ],
+  );
   assert.deepEqual(findPoints(lines, 50, [1, 100]), []);
   const points = findPoints(lines, 4, [1, 10]);
   assert.equal(findClosest(points, 90, (value) => value).line.label, "one");

@@ -2,7 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { findNearest, findPlace, findWithin, findXRange, findYRange } from "../../../lens_perf/web/pages/dashboard/chart_ranges.js";
+import {
+  findNearest,
+  findPlace,
+  findWithin,
+  findXRange,
+  findYRange,
+} from "../../../lens_perf/web/pages/dashboard/chart_ranges.js";
 
 const line = (x, y) => ({ x: Float64Array.from(x), y: Float64Array.from(y) });
 const data = { log: false, range: null, ignoreOutliers: false };
@@ -43,8 +49,14 @@ test("a constant has room around it", () => {
 
 test("places in ascending values", () => {
   const x = [1, 2, 2, 5];
-  assert.deepEqual([0, 1, 2, 3, 9].map((value) => findPlace(x, value)), [0, 0, 1, 3, 4]);
+  assert.deepEqual(
+    [0, 1, 2, 3, 9].map((value) => findPlace(x, value)),
+    [0, 0, 1, 3, 4],
+  );
   assert.deepEqual(findWithin(x, [2, 2]), [1, 3]);
-  assert.deepEqual([-9, 1.6, 3.4, 3.6, 99].map((value) => findNearest(x, value)), [0, 1, 2, 3, 3]);
+  assert.deepEqual(
+    [-9, 1.6, 3.4, 3.6, 99].map((value) => findNearest(x, value)),
+    [0, 1, 2, 3, 3],
+  );
   assert.equal(findNearest([], 1), -1);
 });

@@ -6,7 +6,8 @@ import { PALETTE, assignSlots, styleOf } from "../../../lens_perf/web/pages/dash
 const PAPERS = ["#ffffff", "#19212b"];
 
 function luminance(colour) {
-  const [red, green, blue] = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16) / 255)
+  const [red, green, blue] = [1, 3, 5]
+    .map((at) => parseInt(colour.slice(at, at + 2), 16) / 255)
     .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
   return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
 }
@@ -17,7 +18,9 @@ function contrast(one, other) {
 }
 
 test("every colour of the palette stands out on light and dark paper", () => {
-  for (const colour of PALETTE) for (const paper of PAPERS) assert.ok(contrast(colour, paper) >= 3, `${colour} on ${paper}: ${contrast(colour, paper)}`);
+  for (const colour of PALETTE)
+    for (const paper of PAPERS)
+      assert.ok(contrast(colour, paper) >= 3, `${colour} on ${paper}: ${contrast(colour, paper)}`);
 });
 
 test("a hundred runs of twelve attempts and three metrics share no pair of colour and dash", () => {

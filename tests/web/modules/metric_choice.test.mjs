@@ -2,25 +2,66 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { chooseFirstMetrics, groupMetrics, makeFilter, moveChart, orderCharts } from "../../../lens_perf/web/pages/dashboard/metric_choice.js";
+import {
+  chooseFirstMetrics,
+  groupMetrics,
+  makeFilter,
+  moveChart,
+  orderCharts,
+} from "../../../lens_perf/web/pages/dashboard/metric_choice.js";
 
 const choose = (...names) => chooseFirstMetrics(new Map(names.map((name) => [name, 10])));
 
 test("loss, learning rate, gradient norm and throughput, by the names that imports write", () => {
-  assert.deepEqual(choose("lm_loss", "loss_scale", "learning_rate", "grad_norm", "tokens_per_second_per_gpu", "tflops", "elapsed_time_per_iteration_ms"),
-    [["lm_loss"], ["learning_rate"], ["grad_norm"], ["tokens_per_second_per_gpu"]]);
-  assert.deepEqual(choose("lm_loss", "throughput_per_gpu_tflops", "z_loss"), [["lm_loss"], ["throughput_per_gpu_tflops"]]);
+  assert.deepEqual(
+    choose(
+      "lm_loss",
+      "loss_scale",
+      "learning_rate",
+      "grad_norm",
+      "tokens_per_second_per_gpu",
+      "tflops",
+      "elapsed_time_per_iteration_ms",
+    ),
+    [["lm_loss"], ["learning_rate"], ["grad_norm"], ["tokens_per_second_per_gpu"]],
+  );
+  assert.deepEqual(choose("lm_loss", "throughput_per_gpu_tflops", "z_loss"), [
+    ["lm_loss"],
+    ["throughput_per_gpu_tflops"],
+  ]);
 });
 
 test("names of trackers", () => {
-  assert.deepEqual(choose("_runtime", "_step", "_timestamp", "train/loss", "train/learning_rate", "train/grad_norm", "train/epoch", "eval/loss", "eval/runtime"),
-    [["train/loss", "eval/loss"], ["train/learning_rate"], ["train/grad_norm"]]);
+  assert.deepEqual(
+    choose(
+      "_runtime",
+      "_step",
+      "_timestamp",
+      "train/loss",
+      "train/learning_rate",
+      "train/grad_norm",
+      "train/epoch",
+      "eval/loss",
+      "eval/runtime",
+    ),
+    [["train/loss", "eval/loss"], ["train/learning_rate"], ["train/grad_norm"]],
+  );
   assert.deepEqual(choose("train_loss", "val_loss", "lr"), [["train_loss", "val_loss"], ["lr"]]);
 });
 
 test("never what a tracker keeps for itself, never what has no points", () => {
   assert.deepEqual(choose("_runtime", "_loss"), []);
-  assert.deepEqual(chooseFirstMetrics(new Map([["loss", 0], ["accuracy", 3], ["_runtime", 9], ["bleu", null]])), [["accuracy"], ["bleu"]]);
+  assert.deepEqual(
+    chooseFirstMetrics(
+      new Map([
+        ["loss", 0],
+        ["accuracy", 3],
+        ["_runtime", 9],
+        ["bleu", null],
+      ]),
+    ),
+    [["accuracy"], ["bleu"]],
+  );
 });
 
 test("neither the scale of a loss nor its duration is a loss", () => {
@@ -42,8 +83,11 @@ test("a search by regular expression, also one that is not closed yet", () => {
 
 test("groups by prefix, in order of numbers; what has none and what is internal come last", () => {
   assert.deepEqual(groupMetrics(["val/b", "loss", "_runtime", "train/a10", "train/a2", "gpu.0.temp", "/odd"]), [
-    { group: "gpu", names: ["gpu.0.temp"] }, { group: "train", names: ["train/a2", "train/a10"] }, { group: "val", names: ["val/b"] },
-    { group: "Other", names: ["/odd", "loss"] }, { group: "Internal", names: ["_runtime"] },
+    { group: "gpu", names: ["gpu.0.temp"] },
+    { group: "train", names: ["train/a2", "train/a10"] },
+    { group: "val", names: ["val/b"] },
+    { group: "Other", names: ["/odd", "loss"] },
+    { group: "Internal", names: ["_runtime"] },
   ]);
 });
 

@@ -13,7 +13,13 @@ async function count(schedule, runs, requestMs) {
     const due = schedule.due(runs, now);
     if (!due.length) continue;
     requests += 1;
-    await schedule.ask(due, () => { now += requestMs; }, () => now);
+    await schedule.ask(
+      due,
+      () => {
+        now += requestMs;
+      },
+      () => now,
+    );
   }
   return requests;
 }
@@ -21,7 +27,9 @@ async function count(schedule, runs, requestMs) {
 const runs = (state) => Array.from({ length: 20 }, (_, index) => ({ key: `c/${index}`, state }));
 
 test("runs that have ended are asked about rarely, all in one request", async () => {
-  const requests = await count(new Schedule(POINTS), runs("ended"), 20) + await count(new Schedule(PROGRESS), runs("finished"), 20);
+  const requests =
+    (await count(new Schedule(POINTS), runs("ended"), 20)) +
+    (await count(new Schedule(PROGRESS), runs("finished"), 20));
   assert.ok(requests <= 13, `${requests} in ten minutes`);
 });
 
@@ -31,14 +39,21 @@ test("running ones are asked about every few seconds", async () => {
 });
 
 test("a slow answer is followed by a longer pause", async () => {
-  assert.ok(await count(new Schedule(POINTS), runs("running"), 4000) <= 15);
+  assert.ok((await count(new Schedule(POINTS), runs("running"), 4000)) <= 15);
 });
 
 test("a run is not asked about twice at once, and is due at once after hurry", async () => {
   const schedule = new Schedule(PROGRESS);
   const [run] = runs("ended");
   let finish;
-  const asked = schedule.ask([run], () => new Promise((done) => { finish = done; }), () => 0);
+  const asked = schedule.ask(
+    [run],
+    () =>
+      new Promise((done) => {
+        finish = done;
+      }),
+    () => 0,
+  );
   assert.deepEqual(schedule.due([run], MINUTE * 99), []);
   finish();
   await asked;
@@ -65,7 +80,12 @@ test("each failure is followed by a longer pause, up to a minute", () => {
 test("a run whose request was interrupted is due at once; one whose request failed is not", async () => {
   const schedule = new Schedule({ running: 1000 });
   const run = { key: "a/x", state: "running" };
-  const fail = (name) => schedule.ask([run], () => Promise.reject(Object.assign(new Error(), { name })), () => 0);
+  const fail = (name) =>
+    schedule.ask(
+      [run],
+      () => Promise.reject(Object.assign(new Error(), { name })),
+      () => 0,
+    );
   await assert.rejects(fail("AbortError"));
   assert.equal(schedule.due([run], 1).length, 1);
   await assert.rejects(fail("ApiError"));

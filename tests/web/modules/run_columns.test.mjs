@@ -1,12 +1,30 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { describeAttempt, describeCost, describeState, listColumns, nextSort, sortRuns } from "../../../lens_perf/web/pages/dashboard/run_columns.js";
+import {
+  describeAttempt,
+  describeCost,
+  describeState,
+  listColumns,
+  nextSort,
+  sortRuns,
+} from "../../../lens_perf/web/pages/dashboard/run_columns.js";
 
 const progress = (more = {}) => ({
-  state: "running", health: { status: "ok", reasons: [] }, non_finite: [], current_iteration: 150, target_iteration: 1000,
-  share_done: 0.15, last_timestamp: 0, seconds_per_iteration: null, eta: null, restarts: 0, iterations_repeated: 0,
-  seconds_lost_to_restarts: 0, goodput: 1, ...more,
+  state: "running",
+  health: { status: "ok", reasons: [] },
+  non_finite: [],
+  current_iteration: 150,
+  target_iteration: 1000,
+  share_done: 0.15,
+  last_timestamp: 0,
+  seconds_per_iteration: null,
+  eta: null,
+  restarts: 0,
+  iterations_repeated: 0,
+  seconds_lost_to_restarts: 0,
+  goodput: 1,
+  ...more,
 });
 const run = (name, more = {}, summary = null) => {
   const known = more instanceof Error || more === null ? more : progress(more);
@@ -15,7 +33,11 @@ const run = (name, more = {}, summary = null) => {
 const columns = listColumns(["loss"]);
 const text = (name, of) => columns.find((column) => column.name === name).describe(of).text;
 const point = (value) => ({ value, iteration: 7, timestamp: 0 });
-const summary = (last, more = {}) => ({ metrics: [{ metric_name: "loss", last: point(last), least: point(1), greatest: point(9), non_finite_since: null, ...more }] });
+const summary = (last, more = {}) => ({
+  metrics: [
+    { metric_name: "loss", last: point(last), least: point(1), greatest: point(9), non_finite_since: null, ...more },
+  ],
+});
 
 test("states", () => {
   const state = (of) => describeState(of).text;
@@ -24,7 +46,10 @@ test("states", () => {
   assert.equal(state(run("a", { state: null })), "No times");
   assert.equal(state(run("a", null)), "Loading");
   assert.equal(state(run("a", new Error("away"))), "No answer");
-  const nan = run("a", { non_finite: [{ metric_name: "loss", since_iteration: 351 }], health: { reasons: ["non_finite_loss"] } });
+  const nan = run("a", {
+    non_finite: [{ metric_name: "loss", since_iteration: 351 }],
+    health: { reasons: ["non_finite_loss"] },
+  });
   assert.equal(state(nan), "Running, loss not finite");
   assert.match(describeState(nan).title, /loss is not finite since iteration 351/);
   assert.equal(describeState(nan).kind, "trouble");
@@ -41,7 +66,10 @@ test("cells", () => {
 
 test("sorting puts runs without a value last, both ways", () => {
   const runs = [run("b", {}, summary(3)), run("none"), run("a", {}, summary(10))];
-  const order = (sort) => sortRuns(runs, columns, sort).map(({ name }) => name).join(" ");
+  const order = (sort) =>
+    sortRuns(runs, columns, sort)
+      .map(({ name }) => name)
+      .join(" ");
   assert.equal(order("last:loss"), "b a none");
   assert.equal(order("-last:loss"), "a b none");
   assert.equal(order("name"), "a b none");
@@ -52,8 +80,15 @@ test("sorting puts runs without a value last, both ways", () => {
 
 test("attempts and what restarts cost", () => {
   const attempt = { number: 3, serial: 2, firstIteration: 1, lastIteration: 900, redoneFrom: 600 };
-  assert.deepEqual(describeAttempt(attempt), { name: "Attempt 3, serial 2", iterations: "1 to 900", discarded: "600 to 900 discarded" });
+  assert.deepEqual(describeAttempt(attempt), {
+    name: "Attempt 3, serial 2",
+    iterations: "1 to 900",
+    discarded: "600 to 900 discarded",
+  });
   assert.equal(describeAttempt({ ...attempt, serial: null, redoneFrom: null }).discarded, "");
-  assert.equal(describeCost({ restarts: 3, iterations_repeated: 900, seconds_lost_to_restarts: 2261 }), "3 restarts; iterations redone: 900; time lost: 37 min 41 s");
+  assert.equal(
+    describeCost({ restarts: 3, iterations_repeated: 900, seconds_lost_to_restarts: 2261 }),
+    "3 restarts; iterations redone: 900; time lost: 37 min 41 s",
+  );
   assert.equal(describeCost({ restarts: 0 }), "No restarts");
 });

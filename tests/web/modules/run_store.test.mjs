@@ -6,20 +6,44 @@ import { DEFAULTS } from "../../../lens_perf/web/pages/dashboard/view_state.js";
 
 const workloads = ["a", "b", "c"].map((uid) => ({ cluster: "c", uid }));
 const attempt = (number) => ({
-  number, serial: 0, first_iteration: 1, last_iteration: 9, first_timestamp: 0, last_timestamp: 1, records: 9, discarded_from: null,
+  number,
+  serial: 0,
+  first_iteration: 1,
+  last_iteration: 9,
+  first_timestamp: 0,
+  last_timestamp: 1,
+  records: 9,
+  discarded_from: null,
 });
 const requests = [];
 const client = {
   readProgresses: async (asked) => ({
-    workloads: asked.filter(({ uid }) => uid !== "c").map(({ cluster, uid }) => ({
-      cluster, workload_uid: uid, state: uid === "a" ? "running" : null, attempts: uid === "a" ? [attempt(1), attempt(2)] : [],
-    })),
-    warnings: asked.filter(({ uid }) => uid === "c").map(({ cluster, uid }) => ({ cluster, workload_uid: uid, message: "away" })),
+    workloads: asked
+      .filter(({ uid }) => uid !== "c")
+      .map(({ cluster, uid }) => ({
+        cluster,
+        workload_uid: uid,
+        state: uid === "a" ? "running" : null,
+        attempts: uid === "a" ? [attempt(1), attempt(2)] : [],
+      })),
+    warnings: asked
+      .filter(({ uid }) => uid === "c")
+      .map(({ cluster, uid }) => ({ cluster, workload_uid: uid, message: "away" })),
   }),
   listSources: async () => ({ total_count: 0 }),
   readSummaries: async (asked, names) => {
     requests.push([asked.map(({ uid }) => uid), names]);
-    return { workloads: asked.map(({ cluster, uid }) => ({ cluster, workload_uid: uid, metrics: [{ metric_name: "loss", count: 5 }, { metric_name: "loss", count: 2 }] })), warnings: [] };
+    return {
+      workloads: asked.map(({ cluster, uid }) => ({
+        cluster,
+        workload_uid: uid,
+        metrics: [
+          { metric_name: "loss", count: 5 },
+          { metric_name: "loss", count: 2 },
+        ],
+      })),
+      warnings: [],
+    };
   },
 };
 
@@ -27,7 +51,10 @@ test("runs carry their state, their attempts and what is visible", async () => {
   const store = new RunStore(client);
   await store.loadProgress(workloads);
   const [a, b, c] = store.build({ ...DEFAULTS, workloads, hidden: ["c/b"], attempts: { "c/a": [2] } });
-  assert.deepEqual([a.state, a.isVisible, a.isSplit, a.attempts.map(({ isVisible }) => isVisible)], ["running", true, true, [false, true]]);
+  assert.deepEqual(
+    [a.state, a.isVisible, a.isSplit, a.attempts.map(({ isVisible }) => isVisible)],
+    ["running", true, true, [false, true]],
+  );
   assert.notDeepEqual([a.attempts[0].colour, a.attempts[0].dash], [a.attempts[1].colour, a.attempts[1].dash]);
   assert.deepEqual([b.exists, b.isVisible, b.attempts], [false, false, []]);
   assert.equal(c.progress.message, "away");
@@ -40,7 +67,10 @@ test("statistics that are held are not requested again", async () => {
   await store.loadSummaries(workloads.slice(0, 1), ["loss"], undefined, { onlyNew: true });
   await store.loadSummaries(workloads.slice(0, 2), ["loss"], undefined, { onlyNew: true });
   await store.loadSummaries(workloads.slice(0, 2), [], undefined);
-  assert.deepEqual(requests, [[["a"], ["loss"]], [["b"], ["loss"]]]);
+  assert.deepEqual(requests, [
+    [["a"], ["loss"]],
+    [["b"], ["loss"]],
+  ]);
   store.found(new Map([["lr", null]]));
   assert.deepEqual([...store.countMetrics(workloads)], [["lr", null]]);
   await store.loadMetrics(workloads.slice(0, 2));

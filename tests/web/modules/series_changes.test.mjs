@@ -5,7 +5,13 @@ import { test } from "node:test";
 import { applyChanges, holdSeries } from "../../../lens_perf/web/pages/dashboard/series_changes.js";
 
 const told = (iterations, values = iterations, extra = {}) => ({
-  metric_name: "loss", data_source: "log", serial: 0, iterations, timestamps: iterations.map((each) => (each === null ? null : each * 1000)), values, ...extra,
+  metric_name: "loss",
+  data_source: "log",
+  serial: 0,
+  iterations,
+  timestamps: iterations.map((each) => (each === null ? null : each * 1000)),
+  values,
+  ...extra,
 });
 const list = (held) => held.map(({ serial, iterations, values }) => [serial, [...iterations], [...values]]);
 
@@ -21,15 +27,30 @@ test("columns of numbers: NaN for no iteration, no time, and values that are not
 
 test("points of changed pairs are dropped, then those of the answer are added", () => {
   const held = [holdSeries(told([1, 2, 3]))];
-  const after = applyChanges(held, [{ data_source: "log", iteration: 2 }, { data_source: "log", iteration: 4 }], [told([2, 4], [20, 40])]);
+  const after = applyChanges(
+    held,
+    [
+      { data_source: "log", iteration: 2 },
+      { data_source: "log", iteration: 4 },
+    ],
+    [told([2, 4], [20, 40])],
+  );
   assert.deepEqual(list(after), [[0, [1, 3, 2, 4], [1, 3, 20, 40]]]);
   assert.deepEqual(list(held), [[0, [1, 2, 3], [1, 2, 3]]], "what was held is left as it was");
 });
 
 test("a pair belongs to its data source, and applies to all of its series", () => {
-  const held = [holdSeries(told([1, 2])), holdSeries(told([1, 2], [1, 2], { data_source: "wandb" })), holdSeries(told([2], [5], { serial: 1 }))];
+  const held = [
+    holdSeries(told([1, 2])),
+    holdSeries(told([1, 2], [1, 2], { data_source: "wandb" })),
+    holdSeries(told([2], [5], { serial: 1 })),
+  ];
   const after = applyChanges(held, [{ data_source: "log", iteration: 2 }], [told([2], [9], { serial: 1 })]);
-  assert.deepEqual(list(after), [[0, [1], [1]], [0, [1, 2], [1, 2]], [1, [2], [9]]]);
+  assert.deepEqual(list(after), [
+    [0, [1], [1]],
+    [0, [1, 2], [1, 2]],
+    [1, [2], [9]],
+  ]);
 });
 
 test("records without an iteration form one pair; series without points are gone; new ones come", () => {

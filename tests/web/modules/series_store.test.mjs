@@ -17,8 +17,14 @@ let stored = {};
 let changes = {};
 
 const writeSeries = (uid, metric, iterations) => ({
-  cluster: "a", workload_uid: uid, metric_name: metric, data_source: "log", serial: 0,
-  iterations, timestamps: iterations, values: iterations,
+  cluster: "a",
+  workload_uid: uid,
+  metric_name: metric,
+  data_source: "log",
+  serial: 0,
+  iterations,
+  timestamps: iterations,
+  values: iterations,
 });
 
 /** A service as the API describes it, of the parameters that matter here. */
@@ -29,11 +35,22 @@ function answer(query) {
   const ready = uids.filter((uid) => stored[uid]);
   const isChange = (uid) => Boolean(cursors[uids.indexOf(uid)]) && !changes[uid]?.reset;
   return {
-    series: ready.flatMap((uid) => names.map((name) => writeSeries(uid, name, isChange(uid) ? changes[uid]?.iterations ?? [] : stored[uid]))).filter(({ values }) => values.length),
-    warnings: uids.filter((uid) => !stored[uid]).map((uid) => ({ cluster: "a", workload_uid: uid, message: "37 % done" })),
+    series: ready
+      .flatMap((uid) =>
+        names.map((name) => writeSeries(uid, name, isChange(uid) ? (changes[uid]?.iterations ?? []) : stored[uid])),
+      )
+      .filter(({ values }) => values.length),
+    warnings: uids
+      .filter((uid) => !stored[uid])
+      .map((uid) => ({ cluster: "a", workload_uid: uid, message: "37 % done" })),
     workloads: ready.map((uid) => ({
-      cluster: "a", workload_uid: uid, cursor: `${uid}${asked.length}`, reset: !isChange(uid),
-      changed: isChange(uid) ? (changes[uid]?.iterations ?? []).map((iteration) => ({ data_source: "log", iteration })) : [],
+      cluster: "a",
+      workload_uid: uid,
+      cursor: `${uid}${asked.length}`,
+      reset: !isChange(uid),
+      changed: isChange(uid)
+        ? (changes[uid]?.iterations ?? []).map((iteration) => ({ data_source: "log", iteration }))
+        : [],
       sampling: { bucket_width: 4 },
     })),
   };
@@ -52,7 +69,8 @@ beforeEach(() => {
 });
 
 const full = () => asked.filter(({ query }) => query.has("after"));
-const iterationsOf = (store, key, name = "loss") => store.seriesOf(key, name).flatMap(({ iterations }) => [...iterations]);
+const iterationsOf = (store, key, name = "loss") =>
+  store.seriesOf(key, name).flatMap(({ iterations }) => [...iterations]);
 
 async function load(store, view = VIEW, runs = RUNS) {
   asked = [];
@@ -76,19 +94,31 @@ test("a metric or a run that is added is asked for alone", async () => {
   const store = new SeriesStore();
   await load(store);
   await load(store, { ...VIEW, metrics: [["loss"], ["lr"], ["new"]] });
-  assert.deepEqual(full().map(({ query }) => query.getAll("metric")), [["new"]]);
+  assert.deepEqual(
+    full().map(({ query }) => query.getAll("metric")),
+    [["new"]],
+  );
   stored.three = [5];
   await load(store, VIEW, [...RUNS, runOf("three")]);
-  assert.deepEqual(full().map(({ query }) => query.getAll("workload")), [["a/three"]]);
+  assert.deepEqual(
+    full().map(({ query }) => query.getAll("workload")),
+    [["a/three"]],
+  );
 });
 
 test("another range or axis is read anew, within that range", async () => {
   const store = new SeriesStore();
   await load(store);
   await load(store, { ...VIEW, xRange: [1.5, 3.2] });
-  assert.deepEqual(["start_iteration", "end_iteration"].map((name) => full()[0].query.get(name)), ["1", "4"]);
+  assert.deepEqual(
+    ["start_iteration", "end_iteration"].map((name) => full()[0].query.get(name)),
+    ["1", "4"],
+  );
   await load(store, { ...VIEW, axis: "time", xRange: [10, 20] });
-  assert.deepEqual(["axis", "start", "end"].map((name) => full()[0].query.get(name)), ["time", "10", "20"]);
+  assert.deepEqual(
+    ["axis", "start", "end"].map((name) => full()[0].query.get(name)),
+    ["time", "10", "20"],
+  );
   await load(store, { ...VIEW, axis: "relative_time" });
   assert.equal(full()[0].query.get("axis"), "time");
   await load(store, { ...VIEW, axis: "tokens" });
@@ -100,7 +130,13 @@ test("a range of relative time is one of time for each run; along a metric, a ra
   const runs = RUNS.map((run, index) => ({ ...run, progress: { first_timestamp: 1000 * (index + 1) } }));
   await load(store, { ...VIEW, axis: "relative_time" }, runs);
   await load(store, { ...VIEW, axis: "relative_time", xRange: [10, 20] }, runs);
-  assert.deepEqual(full().map(({ query }) => [query.get("workload"), query.get("start"), query.get("end")]), [["a/one", "1010", "1020"], ["a/two", "2010", "2020"]]);
+  assert.deepEqual(
+    full().map(({ query }) => [query.get("workload"), query.get("start"), query.get("end")]),
+    [
+      ["a/one", "1010", "1020"],
+      ["a/two", "2010", "2020"],
+    ],
+  );
   await load(store, { ...VIEW, axis: "tokens" }, runs);
   await load(store, { ...VIEW, axis: "tokens", xRange: [1, 2] }, runs);
   assert.equal(full().length, 0);
@@ -110,7 +146,10 @@ test("the metrics of the first screen come first, the others in few requests", a
   const store = new SeriesStore();
   const metrics = Array.from({ length: 30 }, (_, index) => [`m${index}`]);
   await load(store, { ...VIEW, metrics });
-  assert.deepEqual(full().map(({ query }) => query.getAll("metric").length), [4, 12, 12, 2]);
+  assert.deepEqual(
+    full().map(({ query }) => query.getAll("metric").length),
+    [4, 12, 12, 2],
+  );
 });
 
 test("changes of all runs come in one request with one cursor", async () => {
@@ -119,7 +158,10 @@ test("changes of all runs come in one request with one cursor", async () => {
   changes = { one: { iterations: [2, 3] } };
   asked = [];
   assert.deepEqual(await store.follow(RUNS, VIEW, signal), { changedRuns: ["a/one"], mustReload: false });
-  assert.deepEqual(asked.map(({ method }) => method), ["POST"]);
+  assert.deepEqual(
+    asked.map(({ method }) => method),
+    ["POST"],
+  );
   assert.match(asked[0].query.get("after"), /^one\d+\.two\d+$/);
   assert.deepEqual(iterationsOf(store, "a/one"), [1, 2, 3]);
   assert.deepEqual(iterationsOf(store, "a/two"), [1]);
@@ -147,7 +189,10 @@ test("a run whose copy is being built is asked for again, and it alone", async (
   assert.equal((await store.follow(RUNS, VIEW, signal)).mustReload, true);
   stored.two = [9];
   await load(store);
-  assert.deepEqual(full().map(({ query }) => query.getAll("workload")), [["a/two"]]);
+  assert.deepEqual(
+    full().map(({ query }) => query.getAll("workload")),
+    [["a/two"]],
+  );
   assert.deepEqual(iterationsOf(store, "a/two"), [9]);
   assert.equal((await store.follow(RUNS, VIEW, signal)).mustReload, false);
 });
@@ -158,7 +203,10 @@ test("a metric that was out of view for a while is read again, as its changes we
   await load(store, { ...VIEW, metrics: [["loss"]] });
   assert.equal(asked.length, 0);
   await load(store);
-  assert.deepEqual(full().map(({ query }) => query.getAll("metric")), [["lr"]]);
+  assert.deepEqual(
+    full().map(({ query }) => query.getAll("metric")),
+    [["lr"]],
+  );
 });
 
 test("a series that has grown far beyond its sample is sampled again", async () => {
@@ -183,7 +231,7 @@ test("the names of metrics come from a small preview", async () => {
   asked = [];
   assert.deepEqual([...(await store.listMetrics(RUNS, signal)).keys()], ["loss", "lr"]);
   assert.equal(asked[0].query.get("method"), "stride");
-  assert.deepEqual([...await store.listMetrics([], signal)], []);
+  assert.deepEqual([...(await store.listMetrics([], signal))], []);
 });
 
 test("a failed request is remembered until the next one is answered", async () => {

@@ -44,13 +44,21 @@ for (const kind of kinds) {
     const chosen = sample(whole, 256);
     const places = pickUnbiased(chosen.x, 256);
     const x = Float64Array.from(places, (place) => chosen.x[place]);
-    const curve = smooth(x, Float64Array.from(places, (place) => chosen.y[place]), smoothing, 150_000);
+    const curve = smooth(
+      x,
+      Float64Array.from(places, (place) => chosen.y[place]),
+      smoothing,
+      150_000,
+    );
     const biased = smooth(chosen.x, chosen.y, smoothing, 150_000);
     let worst = 0;
     let worstBiased = 0;
     // The very beginning is not yet an average of much.
-    for (let index = 0; index < x.length; index += 1) if (x[index] > 10_000) worst = Math.max(worst, Math.abs(curve[index] - full[x[index]]));
-    chosen.x.forEach((at, index) => { if (at > 10_000) worstBiased = Math.max(worstBiased, Math.abs(biased[index] - full[at])); });
+    for (let index = 0; index < x.length; index += 1)
+      if (x[index] > 10_000) worst = Math.max(worst, Math.abs(curve[index] - full[x[index]]));
+    chosen.x.forEach((at, index) => {
+      if (at > 10_000) worstBiased = Math.max(worstBiased, Math.abs(biased[index] - full[at]));
+    });
     assert.ok(worst < 0.25, `${worst}`);
     assert.ok(worstBiased > 2 * worst, `the least and the greatest points would pull: ${worstBiased}, ${worst}`);
   });
@@ -66,7 +74,17 @@ for (const kind of kinds) {
 
   test(`${kind}: a constant stays, whatever the distances`, () => {
     const x = Float64Array.of(0, 1, 1, 5, 1000, 1001);
-    assert.deepEqual([...smooth(x, x.map(() => 3), { kind, weight: 0.99 }, 1001)].map((value) => value.toFixed(9)), Array(6).fill("3.000000000"));
+    assert.deepEqual(
+      [
+        ...smooth(
+          x,
+          x.map(() => 3),
+          { kind, weight: 0.99 },
+          1001,
+        ),
+      ].map((value) => value.toFixed(9)),
+      Array(6).fill("3.000000000"),
+    );
   });
 
   test(`${kind}: what is not finite stays a hole and spoils nothing`, () => {
@@ -76,7 +94,11 @@ for (const kind of kinds) {
 
   test(`${kind}: more weight smooths more`, () => {
     const { x, y } = makeLoss(2000);
-    const roughness = (weight) => smooth(x, y, { kind, weight }, 2000).reduce((sum, value, index, all) => sum + (index ? Math.abs(value - all[index - 1]) : 0), 0);
+    const roughness = (weight) =>
+      smooth(x, y, { kind, weight }, 2000).reduce(
+        (sum, value, index, all) => sum + (index ? Math.abs(value - all[index - 1]) : 0),
+        0,
+      );
     const found = [0.1, 0.5, 0.9, 0.99].map(roughness);
     found.slice(1).forEach((value, index) => assert.ok(value < found[index], `${found}`));
   });
@@ -93,7 +115,12 @@ test("no weight, no kind, too few points: the line itself", () => {
 test("the time-weighted average weighs by distance: after its distance, 63 % of a step is followed", () => {
   const distance = distanceOf(0.9) * 1000;
   const x = Float64Array.from({ length: 100_001 }, (_, index) => index / 100);
-  const smoothed = smooth(x, x.map((at) => (at < 500 ? 0 : 1)), { kind: "ema", weight: 0.9 }, 1000);
+  const smoothed = smooth(
+    x,
+    x.map((at) => (at < 500 ? 0 : 1)),
+    { kind: "ema", weight: 0.9 },
+    1000,
+  );
   assert.ok(Math.abs(smoothed[Math.round((500 + distance) * 100)] - (1 - Math.exp(-1))) < 0.01);
 });
 

@@ -34,6 +34,9 @@ test("orders", () => {
     { workload_uid: "A", last_timestamp: 9, first_timestamp: 2, last_iteration: 3, state: null },
     { workload_uid: "c", last_timestamp: null, first_timestamp: null, last_iteration: 7, state: "running" },
   ];
-  const order = (name) => sortWorkloads(listed, name).map(({ workload_uid: uid }) => uid).join("");
+  const order = (name) =>
+    sortWorkloads(listed, name)
+      .map(({ workload_uid: uid }) => uid)
+      .join("");
   assert.deepEqual(["active", "name", "started", "iteration", "state"].map(order), ["Abc", "Abc", "Abc", "cAb", "cbA"]);
 });

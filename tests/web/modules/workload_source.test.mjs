@@ -5,25 +5,42 @@ import { WorkloadSource } from "../../../lens_perf/web/pages/dashboard/workload_
 import { WorkloadStates } from "../../../lens_perf/web/pages/dashboard/workload_states.js";
 
 const ALL = Array.from({ length: 70 }, (_, index) => ({
-  cluster: "c", workload_uid: `${index % 2 ? "odd" : "even"}-${index}`, records: index === 69 ? 400_000 : 5,
-  first_timestamp: 0, last_timestamp: 1000 - index, last_iteration: index,
+  cluster: "c",
+  workload_uid: `${index % 2 ? "odd" : "even"}-${index}`,
+  records: index === 69 ? 400_000 : 5,
+  first_timestamp: 0,
+  last_timestamp: 1000 - index,
+  last_iteration: index,
 }));
 
 function makeClient() {
   const requests = [];
   const states = [];
   return {
-    requests, states,
+    requests,
+    states,
     listWorkloads: async (search, _cluster, size, token) => {
       requests.push([search, size, token]);
       const found = ALL.filter(({ workload_uid: uid }) => uid.includes(search));
       const start = Number(token ?? 0);
       const next = start + size < found.length ? String(start + size) : null;
-      return { workloads: found.slice(start, start + size), total_count: found.length, next_page_token: next, warnings: [] };
+      return {
+        workloads: found.slice(start, start + size),
+        total_count: found.length,
+        next_page_token: next,
+        warnings: [],
+      };
     },
     readProgresses: async (asked) => {
       states.push(asked.length);
-      return { workloads: asked.map(({ cluster, uid }) => ({ cluster, workload_uid: uid, state: uid === "even-0" ? "running" : "ended", last_timestamp: 1000 - Number(uid.split("-")[1]) })) };
+      return {
+        workloads: asked.map(({ cluster, uid }) => ({
+          cluster,
+          workload_uid: uid,
+          state: uid === "even-0" ? "running" : "ended",
+          last_timestamp: 1000 - Number(uid.split("-")[1]),
+        })),
+      };
     },
   };
 }
@@ -37,7 +54,10 @@ test("one word is searched by the service, page by page", async () => {
   assert.deepEqual([source.shown.length, source.total, source.hasMore], [30, 35, true]);
   await source.more();
   assert.deepEqual([source.shown.length, source.hasMore], [35, false]);
-  assert.deepEqual(client.requests, [["odd", 30, null], ["odd", 30, "30"]]);
+  assert.deepEqual(client.requests, [
+    ["odd", 30, null],
+    ["odd", 30, "30"],
+  ]);
   await source.load(query("odd"), undefined, { keep: true });
   assert.equal(source.shown.length, 35);
 });
@@ -46,7 +66,10 @@ test("an expression and another order are applied to all workloads", async () =>
   const client = makeClient();
   const source = new WorkloadSource(client, new WorkloadStates(client));
   await source.load(query("/^odd-[1-3]$/"));
-  assert.deepEqual(source.shown.map(({ workload_uid: uid }) => uid), ["odd-1", "odd-3"]);
+  assert.deepEqual(
+    source.shown.map(({ workload_uid: uid }) => uid),
+    ["odd-1", "odd-3"],
+  );
   assert.equal(source.total, 2);
   await source.load(query("", "iteration"));
   assert.equal(source.shown[0].workload_uid, "odd-69");

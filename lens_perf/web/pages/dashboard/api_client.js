@@ -47,7 +47,8 @@ async function send(address, options, signal) {
     if (error.name === "AbortError") throw error;
     return null;
   });
-  if (!response.ok || body === null) throw new ApiError(response.status, body?.message ?? "The service gave no answer.");
+  if (!response.ok || body === null)
+    throw new ApiError(response.status, body?.message ?? "The service gave no answer.");
   return body;
 }
 
@@ -58,7 +59,16 @@ export const listClusters = () => ask("clusters", []);
 
 /** A page of workloads, the latest active first. */
 export const listWorkloads = (search, cluster, pageSize, pageToken, signal) =>
-  ask("workloads", [["search", search], ["cluster", cluster], ["page_size", pageSize], ["page_token", pageToken]], signal);
+  ask(
+    "workloads",
+    [
+      ["search", search],
+      ["cluster", cluster],
+      ["page_size", pageSize],
+      ["page_token", pageToken],
+    ],
+    signal,
+  );
 
 /** The data sources of a workload. */
 export const listSources = (workload, signal) =>

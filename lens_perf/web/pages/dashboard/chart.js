@@ -28,17 +28,40 @@ export class Chart {
     this.notes = make("p", { className: "notes" });
     this.legend = new ChartLegend(actions);
     this.rows = make("tbody");
-    this.table = make("details", {}, make("summary", {}, "Values as a table"), make("table", {},
-      make("thead", {}, make("tr", {}, ...["run", "iteration", "time", "value"].map((text) => make("th", { scope: "col" }, text)))), this.rows));
+    this.table = make(
+      "details",
+      {},
+      make("summary", {}, "Values as a table"),
+      make(
+        "table",
+        {},
+        make(
+          "thead",
+          {},
+          make("tr", {}, ...["run", "iteration", "time", "value"].map((text) => make("th", { scope: "col" }, text))),
+        ),
+        this.rows,
+      ),
+    );
     this.table.addEventListener("toggle", () => this.fillTable());
-    this.plot = new ChartPlot(this.place, { onZoom: (ranges) => this.zoom(ranges), onCursor: (cursor) => this.follow(cursor) });
+    this.plot = new ChartPlot(this.place, {
+      onZoom: (ranges) => this.zoom(ranges),
+      onCursor: (cursor) => this.follow(cursor),
+    });
     const { buttons, pin } = makeButtons(this);
     this.pin = pin;
     // The plot comes before its buttons: it is what Tab should reach first.
-    this.figure = make("figure", { className: "chart" },
+    this.figure = make(
+      "figure",
+      { className: "chart" },
       make("figcaption", {}, make("span", { className: "title" }, names.join(", "))),
       make("div", { className: "stage" }, this.place, this.reason, this.tooltip.element),
-      buttons, this.notes, this.legend.element, this.table, makeGrip(this));
+      buttons,
+      this.notes,
+      this.legend.element,
+      this.table,
+      makeGrip(this),
+    );
     this.figure.dataset.metrics = names.join(" ");
     this.place.addEventListener("keydown", (event) => this.walk(event));
     this.place.addEventListener("dblclick", () => this.reset());
@@ -49,7 +72,13 @@ export class Chart {
   /** Take what there is to draw; it is drawn when it is on the screen. */
   show(runs, view, store) {
     if (this.scope !== JSON.stringify([view.axis, view.align, view.workloads])) this.yRange = null;
-    Object.assign(this, { runs, view, store, scope: JSON.stringify([view.axis, view.align, view.workloads]), isDirty: true });
+    Object.assign(this, {
+      runs,
+      view,
+      store,
+      scope: JSON.stringify([view.axis, view.align, view.workloads]),
+      isDirty: true,
+    });
     this.pin.setAttribute("aria-pressed", String(this.names.some((name) => view.pins.includes(name))));
     if (this.isShown) this.redraw();
   }
@@ -73,7 +102,12 @@ export class Chart {
     const reason = content.lines.length ? "" : this.explain();
     this.reason.textContent = reason;
     this.reason.hidden = !reason;
-    this.notes.textContent = [describeMarks(content, content.log), content.lines.length ? this.describeAbsent(content) : ""].filter(Boolean).join("   ");
+    this.notes.textContent = [
+      describeMarks(content, content.log),
+      content.lines.length ? this.describeAbsent(content) : "",
+    ]
+      .filter(Boolean)
+      .join("   ");
     this.place.setAttribute("aria-label", describeChart(this.names, content.lines, this.view.axis));
     this.legend.show(this.runs, this.listKinds(content.lines));
     this.plot.draw(content, this.measure());
@@ -84,25 +118,49 @@ export class Chart {
   layOut() {
     const { runs, view, store } = this;
     const isAligned = view.align === "restart";
-    const laid = layOutLines(this.names, isAligned ? runs.map((run) => ({ ...run, isSplit: true })) : runs, (key, name) => store.seriesOf(key, name), view);
+    const laid = layOutLines(
+      this.names,
+      isAligned ? runs.map((run) => ({ ...run, isSplit: true })) : runs,
+      (key, name) => store.seriesOf(key, name),
+      view,
+    );
     const attemptsOf = (key) => runs.find((run) => run.key === key)?.attempts ?? [];
     const plain = isAligned ? alignAtRestarts(laid, attemptsOf) : laid;
     const restarts = isAligned ? [] : listRestarts(runs, view.axis);
     const axis = isAligned && view.axis === "time" ? "relative_time" : view.axis;
-    const xRange = (isAligned ? null : view.xRange) ?? findXRange(plain, axis === "iteration" ? 0.5 : POINT_ROOM) ?? (axis === "time" ? [Date.now() - 3_600_000, Date.now()] : [0, 1]);
+    const xRange =
+      (isAligned ? null : view.xRange) ??
+      findXRange(plain, axis === "iteration" ? 0.5 : POINT_ROOM) ??
+      (axis === "time" ? [Date.now() - 3_600_000, Date.now()] : [0, 1]);
     const lines = addTrends(plain, view.smoothing, xRange[1] - xRange[0]);
     const { log } = view.yScale;
-    const yRange = findYRange(lines, xRange, { ...view.yScale, range: this.yRange ?? view.yScale.range }) ?? (log ? [1, 10] : [0, 1]);
+    const yRange =
+      findYRange(lines, xRange, { ...view.yScale, range: this.yRange ?? view.yScale.range }) ??
+      (log ? [1, 10] : [0, 1]);
     const within = ({ at }) => at >= xRange[0] && at <= xRange[1];
-    return { lines, restarts: lines.length ? restarts.filter(within) : [], nonFinite: listNonFinite(lines), xRange, yRange, axis, log, highlighted: this.highlighted ?? null };
+    return {
+      lines,
+      restarts: lines.length ? restarts.filter(within) : [],
+      nonFinite: listNonFinite(lines),
+      xRange,
+      yRange,
+      axis,
+      log,
+      highlighted: this.highlighted ?? null,
+    };
   }
 
   explain() {
     const visible = this.runs.filter(({ isVisible }) => isVisible);
     const held = visible.flatMap((run) => this.names.flatMap((name) => this.store.seriesOf(run.key, name)));
     return explainEmpty(this.names, held, {
-      ...this.view, hasRuns: this.runs.length > 0, isAnyVisible: visible.length > 0, isZoomed: this.view.xRange !== null,
-      warnings: this.store.warnings, isFailed: this.store.isFailed, isLoading: visible.some(({ key }) => !this.store.isRead(key, this.names)),
+      ...this.view,
+      hasRuns: this.runs.length > 0,
+      isAnyVisible: visible.length > 0,
+      isZoomed: this.view.xRange !== null,
+      warnings: this.store.warnings,
+      isFailed: this.store.isFailed,
+      isLoading: visible.some(({ key }) => !this.store.isRead(key, this.names)),
     });
   }
 
@@ -110,9 +168,14 @@ export class Chart {
   describeAbsent({ lines, axis }) {
     const isHeld = (run) => this.names.some((name) => this.store.seriesOf(run.key, name).length > 0);
     const visible = this.runs.filter(({ isVisible }) => isVisible);
-    const absent = visible.filter((run) => isHeld(run) && !lines.some((line) => line.run === run.key)).map(({ name }) => name);
-    const what = this.view.align ? "redone iterations" : { iteration: "iterations", time: "times", relative_time: "times" }[axis] ?? axis;
-    const isPending = ({ cluster, workload_uid: uid }) => visible.some((run) => run.cluster === cluster && run.uid === uid);
+    const absent = visible
+      .filter((run) => isHeld(run) && !lines.some((line) => line.run === run.key))
+      .map(({ name }) => name);
+    const what = this.view.align
+      ? "redone iterations"
+      : ({ iteration: "iterations", time: "times", relative_time: "times" }[axis] ?? axis);
+    const isPending = ({ cluster, workload_uid: uid }) =>
+      visible.some((run) => run.cluster === cluster && run.uid === uid);
     return describeAbsent(absent, what, this.store.warnings.filter(isPending));
   }
 
@@ -121,7 +184,9 @@ export class Chart {
     const kinds = new Map();
     const sources = new Set(lines.map(({ source }) => source));
     for (const line of lines) {
-      const text = [this.names.length > 1 ? line.metric : "", sources.size > 1 ? line.source ?? "no source" : ""].filter(Boolean).join(" · ");
+      const text = [this.names.length > 1 ? line.metric : "", sources.size > 1 ? (line.source ?? "no source") : ""]
+        .filter(Boolean)
+        .join(" · ");
       if (text && !kinds.has(text)) kinds.set(text, { text, colour: "currentColor", dash: line.variantDash });
     }
     return kinds.size > 1 ? [...kinds.values()] : [];
@@ -131,7 +196,7 @@ export class Chart {
     const isFull = document.fullscreenElement === this.figure;
     return {
       width: Math.max(200, this.place.clientWidth),
-      height: isFull ? Math.max(HEIGHT, innerHeight - 200) : this.view.layout.height ?? HEIGHT,
+      height: isFull ? Math.max(HEIGHT, innerHeight - 200) : (this.view.layout.height ?? HEIGHT),
     };
   }
 
@@ -178,7 +243,11 @@ export class Chart {
     if (!cursor?.isOwn) return this.tooltip.hide();
     const { over } = this.plot.plot;
     this.tooltip.show(points, {
-      ...cursor, axis: this.plot.content.axis, width: over.clientWidth, offset: over.offsetLeft, hasTrend: this.lines.some(({ trend }) => trend),
+      ...cursor,
+      axis: this.plot.content.axis,
+      width: over.clientWidth,
+      offset: over.offsetLeft,
+      hasTrend: this.lines.some(({ trend }) => trend),
       closest: findClosest(points, cursor.top, (value) => this.plot.toTop(value)),
     });
   }
@@ -199,10 +268,24 @@ export class Chart {
 
   fillTable() {
     if (!this.table.open) return;
-    this.rows.replaceChildren(...this.lines.flatMap((line) => [...line.x.keys()].slice(-TABLE_ROWS).map((index) => make("tr", {}, ...[
-      line.label, Number.isFinite(line.iterations[index]) ? formatPosition("iteration", line.iterations[index]) : "–",
-      Number.isFinite(line.times[index]) ? formatTime(line.times[index]) : "–", formatValue(line.values[index]),
-    ].map((text) => make("td", {}, text))))));
+    this.rows.replaceChildren(
+      ...this.lines.flatMap((line) =>
+        [...line.x.keys()]
+          .slice(-TABLE_ROWS)
+          .map((index) =>
+            make(
+              "tr",
+              {},
+              ...[
+                line.label,
+                Number.isFinite(line.iterations[index]) ? formatPosition("iteration", line.iterations[index]) : "–",
+                Number.isFinite(line.times[index]) ? formatTime(line.times[index]) : "–",
+                formatValue(line.values[index]),
+              ].map((text) => make("td", {}, text)),
+            ),
+          ),
+      ),
+    );
   }
 
   remove() {

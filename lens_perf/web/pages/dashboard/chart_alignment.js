@@ -19,14 +19,25 @@ export function alignAtRestarts(lines, attemptsOf) {
     if (!redone.x.length || !discarded.x.length) continue;
     const end = discarded.x[discarded.x.length - 1];
     const most = end + Math.max(1, end * MARGIN);
-    aligned.push(clip({ ...redone, kept: redone.x.length }, most), clip({ ...discarded, kept: 0, label: `${discarded.label} · discarded` }, most));
+    aligned.push(
+      clip({ ...redone, kept: redone.x.length }, most),
+      clip({ ...discarded, kept: 0, label: `${discarded.label} · discarded` }, most),
+    );
   }
   return aligned;
 }
 
 function findDiscarded(lines, line, attempt) {
   if (attempt.redoneFrom === null || attempt.redoneFrom === undefined) return null;
-  return lines.find((each) => each.run === line.run && each.metric === line.metric && each.source === line.source && each.attempt?.number === attempt.number) ?? null;
+  return (
+    lines.find(
+      (each) =>
+        each.run === line.run &&
+        each.metric === line.metric &&
+        each.source === line.source &&
+        each.attempt?.number === attempt.number,
+    ) ?? null
+  );
 }
 
 /** The points from the iteration `from` on, with the first of them at x = 0. */
@@ -34,7 +45,10 @@ function cut(line, from) {
   const begin = line.iterations.findIndex((iteration) => iteration >= from);
   if (begin < 0) return take(line, 0, 0);
   const rest = take(line, begin, line.x.length);
-  const zero = rest.iterations[0] === from || !Number.isFinite(rest.iterations[0]) ? rest.x[0] : rest.x[0] - (rest.iterations[0] - from) * slope(rest);
+  const zero =
+    rest.iterations[0] === from || !Number.isFinite(rest.iterations[0])
+      ? rest.x[0]
+      : rest.x[0] - (rest.iterations[0] - from) * slope(rest);
   return { ...rest, x: rest.x.map((at) => at - zero) };
 }
 
@@ -51,7 +65,15 @@ function clip(line, most) {
 }
 
 function take(line, begin, end) {
-  const part = Object.fromEntries(["x", "y", "values", "iterations", "times"].map((name) => [name, line[name].subarray(begin, end)]));
+  const part = Object.fromEntries(
+    ["x", "y", "values", "iterations", "times"].map((name) => [name, line[name].subarray(begin, end)]),
+  );
   const within = (places) => places.filter((place) => place >= begin && place < end).map((place) => place - begin);
-  return { ...line, ...part, kept: Math.min(line.kept, end) - Math.min(line.kept, begin), gaps: within(line.gaps), unbiased: within(line.unbiased) };
+  return {
+    ...line,
+    ...part,
+    kept: Math.min(line.kept, end) - Math.min(line.kept, begin),
+    gaps: within(line.gaps),
+    unbiased: within(line.unbiased),
+  };
 }

@@ -12,7 +12,11 @@ const LEAST_HEIGHT = 140;
 export function makeButtons(chart) {
   const { names, actions } = chart;
   const button = (label, content, action) => {
-    const made = make("button", { type: "button", className: "quiet", title: label }, content in ICONS ? makeIcon(content) : content);
+    const made = make(
+      "button",
+      { type: "button", className: "quiet", title: label },
+      content in ICONS ? makeIcon(content) : content,
+    );
     made.setAttribute("aria-label", `${label}: ${names.join(", ")}`);
     made.addEventListener("click", action);
     return made;
@@ -23,17 +27,37 @@ export function makeButtons(chart) {
     return summary;
   };
   const pin = button("Pin to the top", "pin", () => actions.onPin(names));
-  const files = makePopover("menu", opener("Download", "download"), ...FILES.map((ending) => {
-    const text = ending.toUpperCase();
-    return button(`Download as ${text}`, text, () => {
-      files.open = false;
-      saveChart(chart, ending);
-    });
-  }));
-  const remove = (name) => button(`Remove ${name}`, `× ${name}`, () => actions.onNames(names, names.filter((each) => each !== name)));
-  const metrics = makePopover("menu", opener("Add a metric", "add"), makeField(chart), ...(names.length > 1 ? names.map(remove) : []));
-  const full = button("Full screen", "full", () => (document.fullscreenElement ? document.exitFullscreen() : chart.figure.requestFullscreen()));
-  const move = [button("Move earlier", "left", () => actions.onMove(names, -1)), button("Move later", "right", () => actions.onMove(names, 1))];
+  const files = makePopover(
+    "menu",
+    opener("Download", "download"),
+    ...FILES.map((ending) => {
+      const text = ending.toUpperCase();
+      return button(`Download as ${text}`, text, () => {
+        files.open = false;
+        saveChart(chart, ending);
+      });
+    }),
+  );
+  const remove = (name) =>
+    button(`Remove ${name}`, `× ${name}`, () =>
+      actions.onNames(
+        names,
+        names.filter((each) => each !== name),
+      ),
+    );
+  const metrics = makePopover(
+    "menu",
+    opener("Add a metric", "add"),
+    makeField(chart),
+    ...(names.length > 1 ? names.map(remove) : []),
+  );
+  const full = button("Full screen", "full", () =>
+    document.fullscreenElement ? document.exitFullscreen() : chart.figure.requestFullscreen(),
+  );
+  const move = [
+    button("Move earlier", "left", () => actions.onMove(names, -1)),
+    button("Move later", "right", () => actions.onMove(names, 1)),
+  ];
   return { pin, buttons: make("div", { className: "buttons" }, ...move, metrics, pin, files, full) };
 }
 
@@ -56,7 +80,9 @@ export function makeGrip({ place, actions }) {
     const begin = event.clientY - place.clientHeight;
     grip.setPointerCapture(event.pointerId);
     grip.onpointermove = (moved) => actions.onHeight(Math.max(LEAST_HEIGHT, Math.round(moved.clientY - begin)));
-    grip.onpointerup = () => { grip.onpointermove = null; };
+    grip.onpointerup = () => {
+      grip.onpointermove = null;
+    };
   });
   return grip;
 }

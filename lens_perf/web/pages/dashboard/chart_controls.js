@@ -25,25 +25,50 @@ export class ChartControls {
       end.addEventListener("change", () => this.fixRange());
       return end;
     });
-    this.kind = make("select", { id: "smoothing-kind" }, ...SMOOTHINGS.map(([value, text]) => make("option", { value }, text)));
-    this.kind.addEventListener("change", () => change({ smoothing: { ...this.view.smoothing, kind: this.kind.value } }));
+    this.kind = make(
+      "select",
+      { id: "smoothing-kind" },
+      ...SMOOTHINGS.map(([value, text]) => make("option", { value }, text)),
+    );
+    this.kind.addEventListener("change", () =>
+      change({ smoothing: { ...this.view.smoothing, kind: this.kind.value } }),
+    );
     this.weight = make("input", { type: "range", id: "smoothing", min: 0, max: 0.99, step: 0.01 });
     this.weight.setAttribute("aria-label", "Smoothing");
     this.weight.addEventListener("input", () => this.smooth({ replace: true }));
     this.weight.addEventListener("change", () => this.smooth({ replace: false }));
     this.shown = make("output", {}, "off");
-    this.columns = make("select", { id: "columns" }, ...["", 1, 2, 3, 4].map((value) => make("option", { value: String(value) }, value ? String(value) : "auto")));
-    this.columns.addEventListener("change", () => change({ layout: { ...this.view.layout, columns: Number(this.columns.value) || null } }));
+    this.columns = make(
+      "select",
+      { id: "columns" },
+      ...["", 1, 2, 3, 4].map((value) => make("option", { value: String(value) }, value ? String(value) : "auto")),
+    );
+    this.columns.addEventListener("change", () =>
+      change({ layout: { ...this.view.layout, columns: Number(this.columns.value) || null } }),
+    );
     this.whole = make("button", { type: "button" }, "Show the whole range");
     this.whole.addEventListener("click", () => change({ xRange: null }));
     this.alignLabel = make("label", {}, this.align, " aligned at the restart");
     element.append(
-      labelled("X axis", this.axis), make("label", { title: "Logarithmic y axis" }, this.log, " log"),
-      make("span", { className: "field" }, make("label", { htmlFor: "smoothing" }, "Smoothing"), this.weight, this.shown),
+      labelled("X axis", this.axis),
+      make("label", { title: "Logarithmic y axis" }, this.log, " log"),
+      make(
+        "span",
+        { className: "field" },
+        make("label", { htmlFor: "smoothing" }, "Smoothing"),
+        this.weight,
+        this.shown,
+      ),
       this.whole,
-      makePopover("more", make("summary", {}, "More"), labelled("Kind of smoothing", this.kind), this.alignLabel,
+      makePopover(
+        "more",
+        make("summary", {}, "More"),
+        labelled("Kind of smoothing", this.kind),
+        this.alignLabel,
         make("label", {}, this.outliers, " without outliers"),
-        make("span", { className: "field" }, "y from ", this.ends[0], " to ", this.ends[1]), labelled("Columns", this.columns)),
+        make("span", { className: "field" }, "y from ", this.ends[0], " to ", this.ends[1]),
+        labelled("Columns", this.columns),
+      ),
     );
   }
 
@@ -62,8 +87,10 @@ export class ChartControls {
     const range = this.ends.map((end) => (end.value.trim() === "" ? NaN : Number(end.value)));
     const isValid = range.every(Number.isFinite) && range[0] < range[1];
     if (isValid) this.changeY({ range });
-    else if (this.view.yScale.range && this.ends.every(({ value }) => value.trim() === "")) this.changeY({ range: null });
-    for (const end of this.ends) end.setAttribute("aria-invalid", String(!isValid && this.ends.every(({ value }) => value.trim() !== "")));
+    else if (this.view.yScale.range && this.ends.every(({ value }) => value.trim() === ""))
+      this.changeY({ range: null });
+    for (const end of this.ends)
+      end.setAttribute("aria-invalid", String(!isValid && this.ends.every(({ value }) => value.trim() !== "")));
   }
 
   smooth(options) {
@@ -78,8 +105,14 @@ export class ChartControls {
     this.log.checked = view.yScale.log;
     this.outliers.checked = view.yScale.ignoreOutliers;
     this.align.checked = view.align === "restart";
-    this.alignLabel.hidden = view.align === null && runs !== null && !runs.some(({ attempts }) => (attempts ?? []).some(({ redoneFrom }) => Number.isFinite(redoneFrom)));
-    if (!this.ends.includes(document.activeElement)) this.ends.forEach((end, index) => { end.value = view.yScale.range?.[index] ?? ""; });
+    this.alignLabel.hidden =
+      view.align === null &&
+      runs !== null &&
+      !runs.some(({ attempts }) => (attempts ?? []).some(({ redoneFrom }) => Number.isFinite(redoneFrom)));
+    if (!this.ends.includes(document.activeElement))
+      this.ends.forEach((end, index) => {
+        end.value = view.yScale.range?.[index] ?? "";
+      });
     this.kind.value = view.smoothing.kind;
     this.weight.value = view.smoothing.weight;
     this.shown.textContent = view.smoothing.weight ? view.smoothing.weight.toFixed(2) : "off";
@@ -99,4 +132,5 @@ export class ChartControls {
   }
 }
 
-const labelled = (text, field) => make("span", { className: "field" }, make("label", { htmlFor: field.id }, text), field);
+const labelled = (text, field) =>
+  make("span", { className: "field" }, make("label", { htmlFor: field.id }, text), field);

@@ -14,14 +14,35 @@ function writeCell(value) {
 /** The points that are drawn, one a line, with the smoothed value where there is one. */
 export function writeCsv(lines, axis) {
   const isOther = !["iteration", "time", "relative_time"].includes(axis);
-  const rows = [["run", "metric", "data_source", "attempt", "iteration", "timestamp", ...(isOther ? [axis] : []), "value", "smoothed", "discarded"]];
+  const rows = [
+    [
+      "run",
+      "metric",
+      "data_source",
+      "attempt",
+      "iteration",
+      "timestamp",
+      ...(isOther ? [axis] : []),
+      "value",
+      "smoothed",
+      "discarded",
+    ],
+  ];
   for (const line of lines) {
     const smoothed = new Map(line.trend ? line.unbiased.map((place, index) => [place, line.trend.y[index]]) : []);
     for (let index = 0; index < line.x.length; index += 1) {
       const blank = (value) => (Number.isNaN(value) ? null : value);
       rows.push([
-        line.run, line.metric, line.source, line.attempt?.number ?? null, blank(line.iterations[index]), blank(line.times[index]),
-        ...(isOther ? [line.x[index]] : []), line.values[index], smoothed.get(index) ?? null, index >= line.kept ? "yes" : "no",
+        line.run,
+        line.metric,
+        line.source,
+        line.attempt?.number ?? null,
+        blank(line.iterations[index]),
+        blank(line.times[index]),
+        ...(isOther ? [line.x[index]] : []),
+        line.values[index],
+        smoothed.get(index) ?? null,
+        index >= line.kept ? "yes" : "no",
       ]);
     }
   }
@@ -32,20 +53,39 @@ export function writeCsv(lines, axis) {
 export class SvgContext {
   constructor(width, height) {
     Object.assign(this, { width, height, parts: [], path: "", dash: [], clips: 0, groups: [] });
-    Object.assign(this, { strokeStyle: "#000", fillStyle: "#000", lineWidth: 1, globalAlpha: 1, font: "12px sans-serif", textAlign: "start" });
+    Object.assign(this, {
+      strokeStyle: "#000",
+      fillStyle: "#000",
+      lineWidth: 1,
+      globalAlpha: 1,
+      font: "12px sans-serif",
+      textAlign: "start",
+    });
   }
 
-  save() { this.groups.push(0); }
+  save() {
+    this.groups.push(0);
+  }
 
-  restore() { this.parts.push("</g>".repeat(this.groups.pop() ?? 0)); }
+  restore() {
+    this.parts.push("</g>".repeat(this.groups.pop() ?? 0));
+  }
 
-  beginPath() { this.path = ""; }
+  beginPath() {
+    this.path = "";
+  }
 
-  moveTo(x, y) { this.path += `M${round(x)} ${round(y)}`; }
+  moveTo(x, y) {
+    this.path += `M${round(x)} ${round(y)}`;
+  }
 
-  lineTo(x, y) { this.path += `L${round(x)} ${round(y)}`; }
+  lineTo(x, y) {
+    this.path += `L${round(x)} ${round(y)}`;
+  }
 
-  rect(x, y, width, height) { this.path += `M${round(x)} ${round(y)}h${round(width)}v${round(height)}h${round(-width)}z`; }
+  rect(x, y, width, height) {
+    this.path += `M${round(x)} ${round(y)}h${round(width)}v${round(height)}h${round(-width)}z`;
+  }
 
   arc(x, y, radius) {
     const size = round(radius);
@@ -55,24 +95,36 @@ export class SvgContext {
   clip() {
     this.clips += 1;
     this.groups[this.groups.length - 1] += 1;
-    this.parts.push(`<clipPath id="clip${this.clips}"><path d="${this.path}"/></clipPath><g clip-path="url(#clip${this.clips})">`);
+    this.parts.push(
+      `<clipPath id="clip${this.clips}"><path d="${this.path}"/></clipPath><g clip-path="url(#clip${this.clips})">`,
+    );
   }
 
-  setLineDash(dash) { this.dash = dash; }
+  setLineDash(dash) {
+    this.dash = dash;
+  }
 
   stroke() {
     if (!this.path) return;
     const dash = this.dash.length ? ` stroke-dasharray="${this.dash.join(" ")}"` : "";
-    this.parts.push(`<path d="${this.path}" fill="none" stroke="${this.strokeStyle}" stroke-width="${this.lineWidth}" stroke-opacity="${this.globalAlpha}" stroke-linejoin="round"${dash}/>`);
+    this.parts.push(
+      `<path d="${this.path}" fill="none" stroke="${this.strokeStyle}" stroke-width="${this.lineWidth}" stroke-opacity="${this.globalAlpha}" stroke-linejoin="round"${dash}/>`,
+    );
   }
 
-  fill() { this.parts.push(`<path d="${this.path}" fill="${this.fillStyle}" fill-opacity="${this.globalAlpha}"/>`); }
+  fill() {
+    this.parts.push(`<path d="${this.path}" fill="${this.fillStyle}" fill-opacity="${this.globalAlpha}"/>`);
+  }
 
-  fillRect(x, y, width, height) { this.parts.push(`<rect x="${x}" y="${y}" width="${width}" height="${height}" fill="${this.fillStyle}"/>`); }
+  fillRect(x, y, width, height) {
+    this.parts.push(`<rect x="${x}" y="${y}" width="${width}" height="${height}" fill="${this.fillStyle}"/>`);
+  }
 
   fillText(text, x, y) {
     const anchor = { center: "middle", right: "end", end: "end" }[this.textAlign] ?? "start";
-    this.parts.push(`<text x="${round(x)}" y="${round(y)}" fill="${this.fillStyle}" font-family="system-ui, sans-serif" font-size="${parseFloat(this.font)}" text-anchor="${anchor}">${escapeXml(text)}</text>`);
+    this.parts.push(
+      `<text x="${round(x)}" y="${round(y)}" fill="${this.fillStyle}" font-family="system-ui, sans-serif" font-size="${parseFloat(this.font)}" text-anchor="${anchor}">${escapeXml(text)}</text>`,
+    );
   }
 
   /** The document. */
@@ -84,4 +136,8 @@ export class SvgContext {
 const round = (value) => Math.round(value * 100) / 100;
 
 /** A file name made of the metrics of a chart. */
-export const nameFile = (names, ending) => `${names.join("-").replace(/[^A-Za-z0-9._-]+/g, "_").slice(0, 100)}.${ending}`;
+export const nameFile = (names, ending) =>
+  `${names
+    .join("-")
+    .replace(/[^A-Za-z0-9._-]+/g, "_")
+    .slice(0, 100)}.${ending}`;

@@ -27,7 +27,12 @@ export async function saveChart(chart, ending) {
   ctx.scale(ratio, ratio);
   paintFrame(ctx, chart, rows, width, height);
   ctx.drawImage(canvas, 0, TITLE, width, height);
-  return save(await new Promise((done) => { picture.toBlob(done, "image/png"); }), name);
+  return save(
+    await new Promise((done) => {
+      picture.toBlob(done, "image/png");
+    }),
+    name,
+  );
 }
 
 /** The legend, which pictures have below the plot. */
@@ -57,7 +62,12 @@ function paintFrame(ctx, chart, rows, width, height) {
 /** The axes and the lines, for a picture without a canvas. */
 function paintPlot(ctx, chart) {
   const { plot, content } = chart.plot;
-  const box = { left: plot.bbox.left / devicePixelRatio, top: plot.bbox.top / devicePixelRatio + TITLE, width: plot.bbox.width / devicePixelRatio, height: plot.bbox.height / devicePixelRatio };
+  const box = {
+    left: plot.bbox.left / devicePixelRatio,
+    top: plot.bbox.top / devicePixelRatio + TITLE,
+    width: plot.bbox.width / devicePixelRatio,
+    height: plot.bbox.height / devicePixelRatio,
+  };
   const { x, y } = chart.plot.listTicks();
   ctx.lineWidth = 1;
   ctx.font = "12px system-ui";
@@ -71,7 +81,9 @@ function paintPlot(ctx, chart) {
   for (const [at, text] of x.filter(([, each]) => each)) {
     stroke([box.left + at, box.top], [box.left + at, box.top + box.height]);
     ctx.textAlign = "center";
-    text.split("\n").forEach((line, index) => ctx.fillText(line, box.left + at, box.top + box.height + 18 + index * 14));
+    text
+      .split("\n")
+      .forEach((line, index) => ctx.fillText(line, box.left + at, box.top + box.height + 18 + index * 14));
   }
   for (const [at, text] of y.filter(([, each]) => each)) {
     stroke([box.left, box.top + at], [box.left + box.width, box.top + at]);
@@ -79,7 +91,9 @@ function paintPlot(ctx, chart) {
     ctx.fillText(text, box.left - 8, box.top + at + 4);
   }
   ctx.textAlign = "start";
-  paint(ctx, content, makeFrame(box, content.xRange, content.yRange, { log: content.log, ratio: 1 }), { bad: styleOf("--bad") });
+  paint(ctx, content, makeFrame(box, content.xRange, content.yRange, { log: content.log, ratio: 1 }), {
+    bad: styleOf("--bad"),
+  });
 }
 
 function save(blob, name) {

@@ -1,6 +1,11 @@
 // Writes the numbers of charts: ticks with as many digits as distinguish them, values, and spans of time.
 
-const UNITS = [["d", 86_400_000], ["h", 3_600_000], ["min", 60_000], ["s", 1000]];
+const UNITS = [
+  ["d", 86_400_000],
+  ["h", 3_600_000],
+  ["min", 60_000],
+  ["s", 1000],
+];
 
 /** The labels of the ticks of an axis, which are evenly spaced or, on a logarithmic axis, powers. */
 export function formatTicks(ticks) {

@@ -14,11 +14,15 @@ const MARGIN = "300px";
 export class ChartGrid {
   constructor(element, { change, store }) {
     Object.assign(this, { element, change, store, charts: new Map(), width: 0 });
-    this.observer = new IntersectionObserver((entries) => {
-      for (const { target, isIntersecting } of entries) this.charts.get(target.dataset.key)?.setShown(isIntersecting);
-    }, { rootMargin: MARGIN });
+    this.observer = new IntersectionObserver(
+      (entries) => {
+        for (const { target, isIntersecting } of entries) this.charts.get(target.dataset.key)?.setShown(isIntersecting);
+      },
+      { rootMargin: MARGIN },
+    );
     this.screen = new IntersectionObserver((entries) => {
-      for (const { target, isIntersecting } of entries) this.charts.get(target.dataset.key)?.setOnScreen(isIntersecting);
+      for (const { target, isIntersecting } of entries)
+        this.charts.get(target.dataset.key)?.setOnScreen(isIntersecting);
     });
   }
 
@@ -97,7 +101,9 @@ export class ChartGrid {
 function replaceChart(charts, names, others) {
   const key = JSON.stringify(names);
   const added = others.filter((name) => !names.includes(name));
-  return charts.map((chart) => (JSON.stringify(chart) === key ? others : chart.filter((name) => !added.includes(name)))).filter((chart) => chart.length);
+  return charts
+    .map((chart) => (JSON.stringify(chart) === key ? others : chart.filter((name) => !added.includes(name))))
+    .filter((chart) => chart.length);
 }
 
 /** The hidden runs after one is toggled, or after all others are hidden, or shown again. */

@@ -15,12 +15,20 @@ export function findPoints(lines, x, [low, high]) {
     if (line.x[index] < low || line.x[index] > high) continue;
     const trend = line.trend ? findNearest(line.trend.x, x) : -1;
     const raw = line.values[index];
-    found.push({ line, index, x: line.x[index], raw, shown: trend >= 0 && Number.isFinite(raw) ? line.trend.y[trend] : raw, isDiscarded: index >= line.kept });
+    found.push({
+      line,
+      index,
+      x: line.x[index],
+      raw,
+      shown: trend >= 0 && Number.isFinite(raw) ? line.trend.y[trend] : raw,
+      isDiscarded: index >= line.kept,
+    });
   }
   return found.sort((one, other) => rank(other.shown) - rank(one.shown));
 }
 
-const rank = (value) => (Number.isNaN(value) ? -Infinity : Math.min(Number.MAX_VALUE, Math.max(-Number.MAX_VALUE, value)));
+const rank = (value) =>
+  Number.isNaN(value) ? -Infinity : Math.min(Number.MAX_VALUE, Math.max(-Number.MAX_VALUE, value));
 
 /** The larger distance of a point to its neighbours, halved; at the ends, there is one neighbour only. */
 function spacing(x, index) {

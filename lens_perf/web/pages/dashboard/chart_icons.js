@@ -14,7 +14,14 @@ export const ICONS = {
 /** An icon; its button has the words. */
 export function makeIcon(name) {
   const icon = document.createElementNS(SVG, "svg");
-  for (const [key, value] of Object.entries({ viewBox: "0 0 16 16", width: 15, height: 15, "aria-hidden": "true", class: "icon" })) icon.setAttribute(key, value);
+  for (const [key, value] of Object.entries({
+    viewBox: "0 0 16 16",
+    width: 15,
+    height: 15,
+    "aria-hidden": "true",
+    class: "icon",
+  }))
+    icon.setAttribute(key, value);
   const path = document.createElementNS(SVG, "path");
   path.setAttribute("d", ICONS[name]);
   icon.append(path);

@@ -32,7 +32,9 @@ function findAttempts(series, attempts) {
 export function layOutLines(names, runs, seriesOf, view) {
   const lines = [];
   const visible = runs.filter(({ isVisible }) => isVisible);
-  const all = [...new Set(visible.flatMap((run) => names.flatMap((name) => seriesOf(run.key, name).map(({ source }) => source))))];
+  const all = [
+    ...new Set(visible.flatMap((run) => names.flatMap((name) => seriesOf(run.key, name).map(({ source }) => source)))),
+  ];
   for (const run of visible) {
     for (const name of names) {
       const held = seriesOf(run.key, name);
@@ -40,16 +42,27 @@ export function layOutLines(names, runs, seriesOf, view) {
       for (const source of sources) {
         // A metric of a data source looks alike in all runs.
         const variant = names.indexOf(name) * all.length + all.indexOf(source);
-        const label = [run.name, names.length > 1 ? name : "", sources.length > 1 ? source ?? "no source" : ""].filter(Boolean).join(" · ");
+        const label = [run.name, names.length > 1 ? name : "", sources.length > 1 ? (source ?? "no source") : ""]
+          .filter(Boolean)
+          .join(" · ");
         const series = held.filter((each) => each.source === source);
-        lines.push(...layOutRun(run, series, view).map((line) => ({ ...line, metric: name, source, label: addAttempt(label, run, line), ...chooseStyle(run, line, variant) })));
+        lines.push(
+          ...layOutRun(run, series, view).map((line) => ({
+            ...line,
+            metric: name,
+            source,
+            label: addAttempt(label, run, line),
+            ...chooseStyle(run, line, variant),
+          })),
+        );
       }
     }
   }
   return lines;
 }
 
-const addAttempt = (label, run, { attempt }) => (run.isSplit && attempt ? `${label} · attempt ${attempt.number}` : label);
+const addAttempt = (label, run, { attempt }) =>
+  run.isSplit && attempt ? `${label} · attempt ${attempt.number}` : label;
 
 function chooseStyle(run, { attempt }, variant) {
   const { colour, dash } = (run.isSplit && attempt) || run;
@@ -70,28 +83,43 @@ function layOutRun(run, held, view) {
     }
   }
   const begin = findBegin(run, held);
-  return [...parts].sort(([one], [other]) => one - other)
+  return [...parts]
+    .sort(([one], [other]) => one - other)
     .map(([place, chunks]) => ({ attempt: attempts[place] ?? null, chunks }))
     .filter(({ attempt }) => !run.isSplit || !attempt || attempt.isVisible !== false)
-    .map(({ attempt, chunks }) => ({ run: run.key, name: run.name, attempt, ...makeLine(chunks.reduce(concatenate), attempt, view.axis, begin) }))
+    .map(({ attempt, chunks }) => ({
+      run: run.key,
+      name: run.name,
+      attempt,
+      ...makeLine(chunks.reduce(concatenate), attempt, view.axis, begin),
+    }))
     .filter(({ x }) => x.length > 0);
 }
 
 const COLUMNS = ["iterations", "times", "values", "positions"];
-const mapColumns = (series, change) => ({ ...series, ...Object.fromEntries(COLUMNS.map((name) => [name, series[name] && change(name)])) });
-const select = (series, indices) => mapColumns(series, (name) => Float64Array.from(indices, (index) => series[name][index]));
-const concatenate = (one, other) => mapColumns(one, (name) => Float64Array.from([...one[name], ...other[name] ?? []]));
+const mapColumns = (series, change) => ({
+  ...series,
+  ...Object.fromEntries(COLUMNS.map((name) => [name, series[name] && change(name)])),
+});
+const select = (series, indices) =>
+  mapColumns(series, (name) => Float64Array.from(indices, (index) => series[name][index]));
+const concatenate = (one, other) =>
+  mapColumns(one, (name) => Float64Array.from([...one[name], ...(other[name] ?? [])]));
 
 function indicesOf(places, wanted) {
   const indices = [];
-  places.forEach((place, index) => { if (place === wanted) indices.push(index); });
+  places.forEach((place, index) => {
+    if (place === wanted) indices.push(index);
+  });
   return indices;
 }
 
 function findPositions(series, axis, begin) {
   if (axis === "iteration") return series.iterations;
   if (axis === "time") return series.times;
-  return axis === "relative_time" ? series.times.map((time) => time - begin) : series.positions ?? new Float64Array(series.values.length).fill(NaN);
+  return axis === "relative_time"
+    ? series.times.map((time) => time - begin)
+    : (series.positions ?? new Float64Array(series.values.length).fill(NaN));
 }
 
 /** A line along `axis`: points without a position are left out, values that are not finite are NaN in `y`. */
@@ -101,7 +129,11 @@ function makeLine(series, attempt, axis, begin) {
   const discarded = iterations.findIndex((iteration) => iteration >= (attempt?.redoneFrom ?? Infinity));
   const along = axis === "relative_time" ? times : x;
   return {
-    x, y: values.every(Number.isFinite) ? values : values.map((value) => (Number.isFinite(value) ? value : NaN)), values, iterations, times,
+    x,
+    y: values.every(Number.isFinite) ? values : values.map((value) => (Number.isFinite(value) ? value : NaN)),
+    values,
+    iterations,
+    times,
     kept: discarded < 0 ? x.length : discarded,
     gaps: TIMES.includes(axis) ? findGaps(x) : [],
     unbiased: pickUnbiased(along, series.width ?? 0),
@@ -121,37 +153,65 @@ export function findGaps(x) {
   const waits = x.slice(1).map((at, index) => at - x[index]);
   const usual = waits.slice().sort()[Math.floor(waits.length * 0.9)];
   const places = [];
-  waits.forEach((wait, index) => { if (usual > 0 && wait > GAP_FACTOR * usual) places.push(index + 1); });
+  waits.forEach((wait, index) => {
+    if (usual > 0 && wait > GAP_FACTOR * usual) places.push(index + 1);
+  });
   return places;
 }
 
 /** Add to each line its smoothed line, as `trend`, which has fewer points; null without smoothing. */
 export function addTrends(lines, smoothing, extent) {
-  if (!smoothing || smoothing.kind === "none" || !(smoothing.weight > 0)) return lines.map((line) => ({ ...line, trend: null }));
+  if (!smoothing || smoothing.kind === "none" || !(smoothing.weight > 0))
+    return lines.map((line) => ({ ...line, trend: null }));
   return lines.map((line) => {
     const x = Float64Array.from(line.unbiased, (place) => line.x[place]);
     const y = Float64Array.from(line.unbiased, (place) => line.y[place]);
     const after = (place) => line.unbiased.filter((each) => each < place).length;
-    return { ...line, trend: { x, y: smooth(x, y, smoothing, extent), kept: after(line.kept), gaps: line.gaps.map(after) } };
+    return {
+      ...line,
+      trend: { x, y: smooth(x, y, smoothing, extent), kept: after(line.kept), gaps: line.gaps.map(after) },
+    };
   });
 }
 
 /** Where runs were restarted, on the x axis: by the attempts that progress counts. */
 export function listRestarts(runs, axis) {
-  return runs.filter(({ isVisible }) => isVisible).flatMap((run) => (run.attempts ?? []).slice(1)
-    .filter(({ isVisible }) => !run.isSplit || isVisible !== false)
-    .map(({ number, firstIteration, firstTimestamp }) => ({
-      run: run.key, name: run.name, colour: run.colour, number,
-      at: axis === "iteration" ? firstIteration : axis === "time" ? firstTimestamp
-        : axis === "relative_time" ? firstTimestamp - (run.progress?.first_timestamp ?? 0) : NaN,
-    })).filter(({ at }) => Number.isFinite(at)));
+  return runs
+    .filter(({ isVisible }) => isVisible)
+    .flatMap((run) =>
+      (run.attempts ?? [])
+        .slice(1)
+        .filter(({ isVisible }) => !run.isSplit || isVisible !== false)
+        .map(({ number, firstIteration, firstTimestamp }) => ({
+          run: run.key,
+          name: run.name,
+          colour: run.colour,
+          number,
+          at:
+            axis === "iteration"
+              ? firstIteration
+              : axis === "time"
+                ? firstTimestamp
+                : axis === "relative_time"
+                  ? firstTimestamp - (run.progress?.first_timestamp ?? 0)
+                  : NaN,
+        }))
+        .filter(({ at }) => Number.isFinite(at)),
+    );
 }
 
 /** The values that are not finite, each `{x, kind, colour}`. */
-export const listNonFinite = (lines) => lines.flatMap(({ x, values, colour, run }) => {
-  const found = [];
-  values.forEach((value, index) => {
-    if (!Number.isFinite(value)) found.push({ x: x[index], colour, run, kind: Number.isNaN(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity" });
+export const listNonFinite = (lines) =>
+  lines.flatMap(({ x, values, colour, run }) => {
+    const found = [];
+    values.forEach((value, index) => {
+      if (!Number.isFinite(value))
+        found.push({
+          x: x[index],
+          colour,
+          run,
+          kind: Number.isNaN(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity",
+        });
+    });
+    return found;
   });
-  return found;
-});

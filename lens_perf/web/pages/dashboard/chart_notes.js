@@ -20,14 +20,20 @@ export function describeMarks({ lines, restarts, nonFinite }, log) {
 const plural = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
 
 /** Why a chart of `names` has no line along `axis`; `held` are the series of its visible runs. */
-export function explainEmpty(names, held, { axis, align, hasRuns, isAnyVisible, isLoading, isZoomed, isFailed = false, warnings = [] }) {
+export function explainEmpty(
+  names,
+  held,
+  { axis, align, hasRuns, isAnyVisible, isLoading, isZoomed, isFailed = false, warnings = [] },
+) {
   const what = names.join(", ");
   if (!hasRuns) return "";
   if (!isAnyVisible) return "All runs are hidden.";
   if (align === "restart" && held.length) return "No attempt redid iterations of this metric.";
   if (isLoading) return warnings[0]?.message ?? (isFailed ? "The data points cannot be read now." : "Loading …");
-  if (!held.some(({ values }) => values.length)) return isZoomed ? `No data points of ${what} in this range.` : `No data points of ${what}.`;
-  if (axis === "time" || axis === "relative_time") return "These records have no times. Choose iterations as the x axis.";
+  if (!held.some(({ values }) => values.length))
+    return isZoomed ? `No data points of ${what} in this range.` : `No data points of ${what}.`;
+  if (axis === "time" || axis === "relative_time")
+    return "These records have no times. Choose iterations as the x axis.";
   if (axis === "iteration") return "These records have no iterations. Choose time as the x axis.";
   return `No record has both ${what} and ${axis}.`;
 }

@@ -16,7 +16,12 @@ export function makeFrame({ left, top, width, height }, xRange, yRange, { log, r
   const [low, high] = yRange.map(scale);
   const clamp = (place) => Math.min(FARTHEST, Math.max(-FARTHEST, place));
   return {
-    left, top, width, height, ratio, xRange,
+    left,
+    top,
+    width,
+    height,
+    ratio,
+    xRange,
     toX: (x) => clamp(left + ((x - xRange[0]) / (xRange[1] - xRange[0])) * width),
     toY: log
       ? (y) => (y > 0 ? clamp(top + height - ((scale(y) - low) / (high - low)) * height) : NaN)
@@ -49,7 +54,10 @@ function paintLine(ctx, { x, y, gaps, kept }, style, frame, alpha, width, isTren
   ctx.strokeStyle = ctx.fillStyle = style.colour;
   ctx.lineWidth = width * frame.ratio;
   const breaks = new Set(gaps);
-  const parts = [[begin, Math.min(kept, end), alpha, style.dash], [Math.max(begin, kept), end, alpha * 0.5, DISCARDED_DASH]];
+  const parts = [
+    [begin, Math.min(kept, end), alpha, style.dash],
+    [Math.max(begin, kept), end, alpha * 0.5, DISCARDED_DASH],
+  ];
   for (const [from, to, opacity, dash] of parts) {
     if (to <= from) continue;
     ctx.globalAlpha = opacity;
@@ -61,7 +69,8 @@ function paintLine(ctx, { x, y, gaps, kept }, style, frame, alpha, width, isTren
   }
   ctx.globalAlpha = alpha * 0.6;
   setDash(ctx, GAP_DASH, frame);
-  for (const index of gaps) if (index >= begin && index < end) strokeSegments(ctx, x, y, index - 1, index + 1, new Set(), frame);
+  for (const index of gaps)
+    if (index >= begin && index < end) strokeSegments(ctx, x, y, index - 1, index + 1, new Set(), frame);
   setDash(ctx, [], frame);
   ctx.globalAlpha = 1;
 }
@@ -70,7 +79,10 @@ function paintLine(ctx, { x, y, gaps, kept }, style, frame, alpha, width, isTren
 function strokeSegments(ctx, x, y, from, to, breaks, frame) {
   const lone = [];
   let length = 0;
-  const finish = (index) => { if (length === 1) lone.push(index - 1); length = 0; };
+  const finish = (index) => {
+    if (length === 1) lone.push(index - 1);
+    length = 0;
+  };
   ctx.beginPath();
   for (let index = from; index < to; index += 1) {
     const place = frame.toY(y[index]);

@@ -13,8 +13,19 @@ const DOT = 3.5;
 // Distances between ticks of spans of time, in milliseconds.
 const [SECOND, MINUTE, HOUR, DAY] = [1000, 60_000, 3_600_000, 86_400_000];
 const SPANS = [
-  1, 2, 5, 10, 20, 50, 100, 200, 500, ...[1, 2, 5, 10, 15, 30].map((count) => count * SECOND), ...[1, 2, 5, 10, 15, 30].map((count) => count * MINUTE),
-  ...[1, 2, 3, 6, 12].map((count) => count * HOUR), ...[1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].map((count) => count * DAY),
+  1,
+  2,
+  5,
+  10,
+  20,
+  50,
+  100,
+  200,
+  500,
+  ...[1, 2, 5, 10, 15, 30].map((count) => count * SECOND),
+  ...[1, 2, 5, 10, 15, 30].map((count) => count * MINUTE),
+  ...[1, 2, 3, 6, 12].map((count) => count * HOUR),
+  ...[1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].map((count) => count * DAY),
 ];
 
 export const styleOf = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -44,17 +55,29 @@ export class ChartPlot {
   }
 
   options({ axis, log }, size) {
-    const look = { stroke: styleOf("--soft"), grid: { stroke: styleOf("--grid"), width: 1 }, ticks: { stroke: styleOf("--grid"), size: 5 }, font: "12px system-ui" };
+    const look = {
+      stroke: styleOf("--soft"),
+      grid: { stroke: styleOf("--grid"), width: 1 },
+      ticks: { stroke: styleOf("--grid"), size: 5 },
+      font: "12px system-ui",
+    };
     const writeX = (_plot, ticks) => ticks.map((tick) => (tick === null ? "" : formatPosition(axis, tick)));
     return {
-      ...size, ms: 1, padding: [8, 28, 0, 0],
+      ...size,
+      ms: 1,
+      padding: [8, 28, 0, 0],
       scales: {
         x: { time: axis === "time", range: () => this.content.xRange },
         y: { distr: log ? 3 : 1, range: () => this.content.yRange },
       },
       cursor: {
         // The cursor moves in all charts; what is dragged stays in its own.
-        sync: { key: SYNC, scales: ["x", null], setSeries: false, filters: { pub: (type) => type === "mousemove", sub: () => true } },
+        sync: {
+          key: SYNC,
+          scales: ["x", null],
+          setSeries: false,
+          filters: { pub: (type) => type === "mousemove", sub: () => true },
+        },
         points: { show: false },
         drag: { x: true, y: true, uni: UNIDIRECTIONAL, dist: LEAST_DRAG, setScale: false },
         // A double click returns to the whole range, which is not up to this plot alone.
@@ -62,12 +85,32 @@ export class ChartPlot {
       },
       legend: { show: false },
       axes: [
-        { ...look, size: axis === "time" ? 46 : 30, space: axis === "iteration" ? 70 : 90, ...(axis === "time" ? {} : { ...(axis === "relative_time" ? { incrs: SPANS } : {}), values: axis === "relative_time" ? writeX : (_plot, ticks) => formatTicks(ticks) }) },
-        { ...look, size: (plot, values) => 16 + 7 * Math.max(3, ...(values ?? []).map((text) => (text ?? "").length)), values: (_plot, ticks) => formatTicks(ticks) },
+        {
+          ...look,
+          size: axis === "time" ? 46 : 30,
+          space: axis === "iteration" ? 70 : 90,
+          ...(axis === "time"
+            ? {}
+            : {
+                ...(axis === "relative_time" ? { incrs: SPANS } : {}),
+                values: axis === "relative_time" ? writeX : (_plot, ticks) => formatTicks(ticks),
+              }),
+        },
+        {
+          ...look,
+          size: (plot, values) => 16 + 7 * Math.max(3, ...(values ?? []).map((text) => (text ?? "").length)),
+          values: (_plot, ticks) => formatTicks(ticks),
+        },
       ],
       series: [{}, { paths: () => null, points: { show: false } }],
       hooks: {
-        draw: [(plot) => paint(plot.ctx, this.content, this.frame(plot), { highlighted: this.content.highlighted, bad: styleOf("--bad") })],
+        draw: [
+          (plot) =>
+            paint(plot.ctx, this.content, this.frame(plot), {
+              highlighted: this.content.highlighted,
+              bad: styleOf("--bad"),
+            }),
+        ],
         setSelect: [(plot) => this.zoom(plot)],
         setCursor: [(plot) => this.onCursor(this.readCursor(plot))],
       },
@@ -75,7 +118,10 @@ export class ChartPlot {
   }
 
   frame({ bbox }) {
-    return makeFrame(bbox, this.content.xRange, this.content.yRange, { log: this.content.log, ratio: devicePixelRatio });
+    return makeFrame(bbox, this.content.xRange, this.content.yRange, {
+      log: this.content.log,
+      ratio: devicePixelRatio,
+    });
   }
 
   /** Where the cursor is, in values and in pixels; null if it is not on the plot. */
@@ -109,7 +155,12 @@ export class ChartPlot {
     const ctx = this.dots.getContext("2d");
     ctx.clearRect(0, 0, this.dots.width, this.dots.height);
     if (!points.length) return;
-    const frame = makeFrame({ left: 0, top: 0, width: this.dots.width, height: this.dots.height }, this.content.xRange, this.content.yRange, { log: this.content.log, ratio });
+    const frame = makeFrame(
+      { left: 0, top: 0, width: this.dots.width, height: this.dots.height },
+      this.content.xRange,
+      this.content.yRange,
+      { log: this.content.log, ratio },
+    );
     for (const { line, x, shown } of points) {
       const y = frame.toY(shown);
       if (Number.isNaN(y)) continue;
@@ -134,8 +185,12 @@ export class ChartPlot {
 
   /** The ticks of both axes: `{x: [[place, text]], y: [...]}` in CSS pixels, for pictures. */
   listTicks() {
-    const [x, y] = this.plot.axes.map((axis, index) => (axis._splits ?? []).map((split, place) =>
-      [this.plot.valToPos(split, index === 0 ? "x" : "y"), axis._values?.[place] ?? ""]));
+    const [x, y] = this.plot.axes.map((axis, index) =>
+      (axis._splits ?? []).map((split, place) => [
+        this.plot.valToPos(split, index === 0 ? "x" : "y"),
+        axis._values?.[place] ?? "",
+      ]),
+    );
     return { x, y };
   }
 

@@ -25,7 +25,10 @@ export function findYRange(lines, xRange, { log, range, ignoreOutliers }) {
   const values = collect(lines, xRange, log);
   if (!values.length) return null;
   const [low, high] = ignoreOutliers ? findQuantiles(values) : findEnds(values);
-  if (log) return low === high ? [low / 2, high * 2] : [low, high].map((end, index) => end * (high / low) ** (index ? PADDING : -PADDING));
+  if (log)
+    return low === high
+      ? [low / 2, high * 2]
+      : [low, high].map((end, index) => end * (high / low) ** (index ? PADDING : -PADDING));
   if (low === high) return low === 0 ? [-1, 1] : [low - Math.abs(low) * 0.1, high + Math.abs(high) * 0.1];
   return [low - (high - low) * PADDING, high + (high - low) * PADDING];
 }

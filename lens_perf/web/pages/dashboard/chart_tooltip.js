@@ -10,8 +10,18 @@ const APART = 14;
 function makeSwatch({ colour, dash = [] }) {
   const stroke = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const line = document.createElementNS("http://www.w3.org/2000/svg", "line");
-  for (const [name, value] of Object.entries({ width: 22, height: 8, "aria-hidden": "true", class: "swatch" })) stroke.setAttribute(name, value);
-  for (const [name, value] of Object.entries({ x1: 0, x2: 22, y1: 4, y2: 4, stroke: colour, "stroke-width": 2.5, "stroke-dasharray": dash.join(" ") })) line.setAttribute(name, value);
+  for (const [name, value] of Object.entries({ width: 22, height: 8, "aria-hidden": "true", class: "swatch" }))
+    stroke.setAttribute(name, value);
+  for (const [name, value] of Object.entries({
+    x1: 0,
+    x2: 22,
+    y1: 4,
+    y2: 4,
+    stroke: colour,
+    "stroke-width": 2.5,
+    "stroke-dasharray": dash.join(" "),
+  }))
+    line.setAttribute(name, value);
   stroke.append(line);
   return stroke;
 }
@@ -21,7 +31,13 @@ export class ChartTooltip {
     this.title = make("div", { className: "at" });
     this.body = make("tbody");
     this.more = make("div", { className: "more" });
-    this.element = make("div", { className: "tooltip", hidden: true }, this.title, make("table", {}, this.body), this.more);
+    this.element = make(
+      "div",
+      { className: "tooltip", hidden: true },
+      this.title,
+      make("table", {}, this.body),
+      this.more,
+    );
     this.element.setAttribute("role", "status");
     Object.assign(this, { rows: [], lines: [], size: 0 });
   }
@@ -32,7 +48,9 @@ export class ChartTooltip {
 
   /** Show `points`, sorted, at a place of the plot that is `width` wide; `closest` is the one the pointer is nearest to. */
   show(points, { axis, x, left, top, width, offset, closest, hasTrend, title }) {
-    this.title.textContent = title ?? `${["iteration", "time", "relative_time"].includes(axis) ? "" : `${axis} `}${formatPosition(axis, points[0]?.x ?? x)}`;
+    this.title.textContent =
+      title ??
+      `${["iteration", "time", "relative_time"].includes(axis) ? "" : `${axis} `}${formatPosition(axis, points[0]?.x ?? x)}`;
     const shown = points.slice(0, MOST_ROWS);
     while (this.rows.length < shown.length) this.addRow();
     this.rows.forEach((row, index) => this.fill(row, shown[index], closest, hasTrend));
@@ -40,7 +58,8 @@ export class ChartTooltip {
     this.element.hidden = points.length === 0;
     // The size is measured when other lines are shown, not in each frame, as that lays the page out.
     const lines = shown.map(({ line }) => line);
-    if (lines.length !== this.lines.length || lines.some((line, index) => line !== this.lines[index])) this.size = this.element.offsetWidth;
+    if (lines.length !== this.lines.length || lines.some((line, index) => line !== this.lines[index]))
+      this.size = this.element.offsetWidth;
     this.lines = lines;
     const { size } = this;
     const isLeft = left + APART + size > width && left - APART - size > -offset;
@@ -49,7 +68,12 @@ export class ChartTooltip {
   }
 
   addRow() {
-    const cells = { swatch: make("td"), label: make("th", { scope: "row" }), shown: make("td", { className: "value" }), raw: make("td", { className: "raw" }) };
+    const cells = {
+      swatch: make("td"),
+      label: make("th", { scope: "row" }),
+      shown: make("td", { className: "value" }),
+      raw: make("td", { className: "raw" }),
+    };
     const row = { element: make("tr", {}, ...Object.values(cells)), ...cells, line: null };
     this.rows.push(row);
     this.body.append(row.element);
@@ -62,14 +86,21 @@ export class ChartTooltip {
       row.swatch.replaceChildren(makeSwatch(point.line));
       row.line = point.line;
     }
-    setText(row.label, point.isDiscarded && !point.line.label.endsWith("discarded") ? `${point.line.label} (discarded)` : point.line.label);
+    setText(
+      row.label,
+      point.isDiscarded && !point.line.label.endsWith("discarded")
+        ? `${point.line.label} (discarded)`
+        : point.line.label,
+    );
     setText(row.shown, formatValue(point.shown));
     setText(row.raw, hasTrend ? formatValue(point.raw) : "");
     row.element.classList.toggle("closest", point === closest);
   }
 }
 
-const setText = (element, text) => { if (element.textContent !== text) element.textContent = text; };
+const setText = (element, text) => {
+  if (element.textContent !== text) element.textContent = text;
+};
 
 export class ChartLegend {
   /** `onToggle(key, isAlone)` hides or shows a run, or shows it alone. */
@@ -92,7 +123,12 @@ export class ChartLegend {
   }
 
   makeButton(run) {
-    const button = make("button", { type: "button", title: `${run.name}: click to ${run.isVisible ? "hide" : "show"}, Alt+click to show alone` }, makeSwatch(run), ` ${run.name}`);
+    const button = make(
+      "button",
+      { type: "button", title: `${run.name}: click to ${run.isVisible ? "hide" : "show"}, Alt+click to show alone` },
+      makeSwatch(run),
+      ` ${run.name}`,
+    );
     button.dataset.key = run.key;
     button.setAttribute("aria-pressed", String(run.isVisible));
     button.addEventListener("click", (event) => this.onToggle(run.key, event.altKey));

@@ -1,7 +1,18 @@
 // The palette: one colour for each run, shades of it for its attempts; no two lines share both colour and dash.
 
 // At least 3 to 1 against the paper of either theme, and apart for the colour-blind (after Okabe and Ito).
-export const PALETTE = ["#0b78b8", "#d55e00", "#009e73", "#b5559c", "#8a6fd1", "#a97900", "#d1495b", "#5f7f9e", "#6b9a1f", "#2a93a8"];
+export const PALETTE = [
+  "#0b78b8",
+  "#d55e00",
+  "#009e73",
+  "#b5559c",
+  "#8a6fd1",
+  "#a97900",
+  "#d1495b",
+  "#5f7f9e",
+  "#6b9a1f",
+  "#2a93a8",
+];
 const SHADES = [0, 0.32, -0.3, 0.52, -0.48];
 
 /** Return the colour and dash (lengths in CSS pixels; empty: a solid line) of an attempt, or of a whole run.
@@ -32,7 +43,13 @@ export function assignSlots(keys, slots) {
 function mix(colour, share) {
   const goal = share > 0 ? 255 : 0;
   const parts = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
-  return `#${parts.map((part) => Math.round(part + (goal - part) * Math.abs(share)).toString(16).padStart(2, "0")).join("")}`;
+  return `#${parts
+    .map((part) =>
+      Math.round(part + (goal - part) * Math.abs(share))
+        .toString(16)
+        .padStart(2, "0"),
+    )
+    .join("")}`;
 }
 
 /** Return a pattern of its own for each number. */

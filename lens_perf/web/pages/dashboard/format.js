@@ -1,6 +1,11 @@
 // Numbers, times and spans as text. No DOM.
 
-const UNITS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
+const UNITS = [
+  ["d", 86400],
+  ["h", 3600],
+  ["min", 60],
+  ["s", 1],
+];
 
 /** A span of seconds, in its two largest units. */
 export function span(seconds) {
@@ -36,11 +41,15 @@ export function number(value) {
 }
 
 /** A share as a percentage. */
-export const percent = (share) => (share === null ? "unknown" : `${(share * 100).toFixed(share > 0.995 && share < 1 ? 2 : 1)} %`);
+export const percent = (share) =>
+  share === null ? "unknown" : `${(share * 100).toFixed(share > 0.995 && share < 1 ? 2 : 1)} %`;
 
 /** A time of day, with the date if it is not today's. */
 export function moment(timestamp) {
   const time = new Date(timestamp);
   const isToday = time.toDateString() === new Date().toDateString();
-  return time.toLocaleString([], isToday ? { hour: "2-digit", minute: "2-digit" } : { dateStyle: "medium", timeStyle: "short" });
+  return time.toLocaleString(
+    [],
+    isToday ? { hour: "2-digit", minute: "2-digit" } : { dateStyle: "medium", timeStyle: "short" },
+  );
 }

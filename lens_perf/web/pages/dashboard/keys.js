@@ -5,7 +5,9 @@ const find = (selector) => document.querySelector(selector);
 /** Let keys act on the page; `actions` maps a key to what it does. */
 export function setUpKeys(actions) {
   const dialog = find("#keys-dialog");
-  const showKeys = () => { if (!dialog.open) dialog.showModal(); };
+  const showKeys = () => {
+    if (!dialog.open) dialog.showModal();
+  };
   find("#help").addEventListener("click", showKeys);
   const all = { "?": showKeys, ...actions };
   document.addEventListener("keydown", (event) => {

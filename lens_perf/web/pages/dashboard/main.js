@@ -37,7 +37,11 @@ const metrics = new Schedule(METRICS);
 const retry = new Retry();
 const panel = new MetricsPanel(find("#metrics-panel"), { change });
 const controls = new ChartControls(find("#chart-controls"), { change });
-const table = new RunTable(find("#runs"), { change, onRemove: (run) => select([run], false), onHover: (key) => grid.highlight(key) });
+const table = new RunTable(find("#runs"), {
+  change,
+  onRemove: (run) => select([run], false),
+  onHover: (key) => grid.highlight(key),
+});
 const notifications = new Notifications(find("#notify"), find("#status"));
 const list = new WorkloadList({
   onSelect: select,
@@ -231,7 +235,10 @@ try {
   const { ChartGrid } = await import("./chart_grid.js");
   grid = new ChartGrid(find("#charts"), { change, store: series });
 } catch {
-  showTrouble("charts", "The library that draws charts is missing: npm fetches it when the service is built (make run does so).");
+  showTrouble(
+    "charts",
+    "The library that draws charts is missing: npm fetches it when the service is built (make run does so).",
+  );
 }
 if (grid) {
   new ResizeObserver(() => grid.resize()).observe(find("#charts"));

@@ -6,7 +6,10 @@ const FIRST = [
   { pattern: /^(?:train[\W_])?(?:lm[\W_])?loss$/i, otherwise: /loss|perplexity|(?:^|\W|_)ppl(?:$|\W|_)|nll/i },
   { pattern: /^(?:train[\W_])?(?:learning_rate|lr)$/i, otherwise: /learning.?rate|(?:^|[^a-z])lr(?:[^a-z]|$)/i },
   { pattern: /^(?:train[\W_])?grad(?:ient)?_norm$/i, otherwise: /grad(?:ient)?s?.?norm/i },
-  { pattern: /^tokens_per_second_per_gpu$/i, otherwise: /tokens?.{0,9}(?:per|\/).{0,9}s(?:ec)|tflops|throughput|samples.{0,5}(?:per|\/).?s/i },
+  {
+    pattern: /^tokens_per_second_per_gpu$/i,
+    otherwise: /tokens?.{0,9}(?:per|\/).{0,9}s(?:ec)|tflops|throughput|samples.{0,5}(?:per|\/).?s/i,
+  },
 ];
 // These words make of a loss its scale or its duration, or one that is only added to it.
 const NO_LOSS = /scale|time|count|weight|num|coef|_ms$|(?:^|\W|_)z_|aux|balanc|router|mtp/i;
@@ -21,7 +24,10 @@ const isInternal = (name) => name.startsWith("_");
 
 /** The charts to show first, each a list of names, of `counts`: a Map of names to numbers of points, null if unknown. */
 export function chooseFirstMetrics(counts) {
-  const names = [...counts].filter(([name, count]) => count !== 0 && !isInternal(name)).map(([name]) => name).sort();
+  const names = [...counts]
+    .filter(([name, count]) => count !== 0 && !isInternal(name))
+    .map(([name]) => name)
+    .sort();
   const charts = [];
   FIRST.forEach(({ pattern, otherwise }, place) => {
     const fitting = names.filter((name) => place > 0 || !NO_LOSS.test(name));
@@ -33,10 +39,17 @@ export function chooseFirstMetrics(counts) {
 
 /** The name with the most points among those that match, a shorter one first if as many; evaluations come last. */
 function pickFirst(names, pattern, counts) {
-  const isEvaluation = (name) => EVALUATIONS.some((word) => new RegExp(`(?:^|[\\W_])${word}(?:[\\W_]|$)`, "i").test(name));
+  const isEvaluation = (name) =>
+    EVALUATIONS.some((word) => new RegExp(`(?:^|[\\W_])${word}(?:[\\W_]|$)`, "i").test(name));
   const fitting = names.filter((name) => pattern.test(name));
   const count = (name) => counts.get(name) ?? 0;
-  fitting.sort((one, other) => isEvaluation(one) - isEvaluation(other) || count(other) - count(one) || one.length - other.length || (one < other ? -1 : 1));
+  fitting.sort(
+    (one, other) =>
+      isEvaluation(one) - isEvaluation(other) ||
+      count(other) - count(one) ||
+      one.length - other.length ||
+      (one < other ? -1 : 1),
+  );
   return fitting[0];
 }
 
@@ -44,7 +57,9 @@ function pickFirst(names, pattern, counts) {
 function addEvaluation(name, names) {
   const plain = name.replace(TRAINING, (found) => found.replace(/train(?:ing)?/i, "")).replace(/^[\W_]+/, "");
   const wanted = EVALUATIONS.flatMap((word) => [
-    ...(TRAINING.test(name) ? [name.replace(/train(?:ing)?/i, word)] : []), `${word}/${plain}`, `${word}_${plain}`,
+    ...(TRAINING.test(name) ? [name.replace(/train(?:ing)?/i, word)] : []),
+    `${word}/${plain}`,
+    `${word}_${plain}`,
   ]);
   const found = wanted.find((each) => names.includes(each));
   return found ? [name, found] : [name];
@@ -107,7 +122,8 @@ export function orderCharts(charts, pins) {
     const places = names.map((name) => pins.indexOf(name)).filter((place) => place >= 0);
     return places.length ? Math.min(...places) : pins.length;
   };
-  return charts.map((names, index) => ({ names, index }))
+  return charts
+    .map((names, index) => ({ names, index }))
     .sort((one, other) => rank(one.names) - rank(other.names) || one.index - other.index)
     .map(({ names }) => names);
 }

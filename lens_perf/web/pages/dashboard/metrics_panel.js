@@ -14,7 +14,13 @@ export class MetricsPanel {
   constructor(element, { change }) {
     Object.assign(this, { element, change, counts: new Map(), view: null, drawn: "" });
     this.summary = make("summary", {}, "Metrics");
-    this.search = make("input", { type: "search", id: "metric-search", placeholder: "words or /regex/", autocomplete: "off", spellcheck: false });
+    this.search = make("input", {
+      type: "search",
+      id: "metric-search",
+      placeholder: "words or /regex/",
+      autocomplete: "off",
+      spellcheck: false,
+    });
     this.search.addEventListener("input", () => this.draw());
     const label = make("label", { className: "unseen" }, "Find metrics");
     label.htmlFor = "metric-search";
@@ -26,7 +32,13 @@ export class MetricsPanel {
     this.none.addEventListener("click", () => this.change({ metrics: [] }));
     this.groups = make("div", { id: "metrics" });
     this.names = make("datalist", { id: LIST_ID });
-    this.panel = make("details", { open: matchMedia(WIDE).matches }, this.summary, make("div", { className: "find" }, label, this.search, this.all, this.none, this.problem), this.groups);
+    this.panel = make(
+      "details",
+      { open: matchMedia(WIDE).matches },
+      this.summary,
+      make("div", { className: "find" }, label, this.search, this.all, this.none, this.problem),
+      this.groups,
+    );
     this.panel.addEventListener("toggle", () => this.draw());
     element.append(this.panel, this.names);
   }
@@ -37,7 +49,8 @@ export class MetricsPanel {
     Object.assign(this, { counts, view, known: names });
     const chosen = new Set(view.metrics.flat());
     this.summary.textContent = `Metrics · ${chosen.size} of ${number(names.length)}`;
-    if (this.names.childElementCount !== names.length) this.names.replaceChildren(...names.map((value) => make("option", { value })));
+    if (this.names.childElementCount !== names.length)
+      this.names.replaceChildren(...names.map((value) => make("option", { value })));
     this.draw();
   }
 
@@ -64,7 +77,10 @@ export class MetricsPanel {
       this.boxes = new Map();
       const shown = groupMetrics(matching.slice(0, MOST_SHOWN));
       const rest = matching.length - MOST_SHOWN;
-      this.groups.replaceChildren(...shown.map((group) => this.makeGroup(group)), ...(rest > 0 ? [make("p", {}, `and ${number(rest)} more: search for them`)] : []));
+      this.groups.replaceChildren(
+        ...shown.map((group) => this.makeGroup(group)),
+        ...(rest > 0 ? [make("p", {}, `and ${number(rest)} more: search for them`)] : []),
+      );
       if (!matching.length) this.groups.append(make("p", {}, "No metric matches."));
     }
     this.update();
@@ -74,8 +90,12 @@ export class MetricsPanel {
     const box = make("input", { type: "checkbox" });
     box.setAttribute("aria-label", `All of ${group}`);
     box.addEventListener("change", () => this.select(names, box.checked));
-    const details = make("details", { className: "group" }, make("summary", {}, `${group} `, make("small", {}, number(names.length))),
-      make("ul", {}, ...names.map((name) => this.makeItem(name))));
+    const details = make(
+      "details",
+      { className: "group" },
+      make("summary", {}, `${group} `, make("small", {}, number(names.length))),
+      make("ul", {}, ...names.map((name) => this.makeItem(name))),
+    );
     details.open = Boolean(this.search.value.trim()) || !this.view.collapsed.includes(group);
     details.addEventListener("toggle", () => {
       if (this.search.value.trim() || details.open === !this.view.collapsed.includes(group)) return;
@@ -92,7 +112,12 @@ export class MetricsPanel {
     const pin = make("button", { type: "button", className: "quiet", title: "Pin to the top" }, makeIcon("pin"));
     pin.setAttribute("aria-label", `Pin ${name}`);
     pin.addEventListener("click", () => this.pin(name));
-    const label = make("label", { title: this.counts.get(name) ? `${name}: ${number(this.counts.get(name))} data points` : name }, box, make("span", {}, name));
+    const label = make(
+      "label",
+      { title: this.counts.get(name) ? `${name}: ${number(this.counts.get(name))} data points` : name },
+      box,
+      make("span", {}, name),
+    );
     this.boxes.set(name, { box, names: [name], pin });
     return make("li", {}, label, pin);
   }
@@ -120,7 +145,8 @@ export class MetricsPanel {
   pin(name) {
     const isPinned = this.view.pins.includes(name);
     const pins = isPinned ? this.view.pins.filter((each) => each !== name) : [...this.view.pins, name];
-    const metrics = isPinned || this.view.metrics.flat().includes(name) ? this.view.metrics : [...this.view.metrics, [name]];
+    const metrics =
+      isPinned || this.view.metrics.flat().includes(name) ? this.view.metrics : [...this.view.metrics, [name]];
     this.change({ pins, metrics: orderCharts(metrics, pins) });
   }
 }

@@ -22,12 +22,16 @@ export class Notifications {
     if (turnsOn && Notification.permission === "default") await Notification.requestPermission();
     localStorage.setItem(CHOICE, turnsOn ? "1" : "0");
     const isRefused = turnsOn && Notification.permission === "denied";
-    this.status.textContent = isRefused ? "The browser blocks notifications of this page." : `Notifications are ${this.isOn ? "on" : "off"}.`;
+    this.status.textContent = isRefused
+      ? "The browser blocks notifications of this page."
+      : `Notifications are ${this.isOn ? "on" : "off"}.`;
     this.show(isRefused);
   }
 
   show(isRefused = false) {
-    const text = isRefused ? "The browser blocks notifications of this page" : "Notify when a run stalls, ends, or reports NaN";
+    const text = isRefused
+      ? "The browser blocks notifications of this page"
+      : "Notify when a run stalls, ends, or reports NaN";
     this.button.setAttribute("aria-pressed", String(this.isOn));
     this.button.title = text;
   }

@@ -29,7 +29,7 @@ export class Schedule {
       const last = this.asked.get(key);
       if (!last) return true;
       if (last.end === null) return false;
-      const pause = last.isHurried ? 0 : pauses[state] ?? pauses.running;
+      const pause = last.isHurried ? 0 : (pauses[state] ?? pauses.running);
       return now >= last.end + Math.max(pause, this.restFactor * (last.end - last.begin));
     });
   }
@@ -87,7 +87,9 @@ export class Retry {
 /** Call `action` for ever, one call after another: a slow answer delays the next request. */
 export async function repeat(action, pause) {
   for (;;) {
-    await new Promise((done) => { setTimeout(done, pause); });
+    await new Promise((done) => {
+      setTimeout(done, pause);
+    });
     await action();
   }
 }

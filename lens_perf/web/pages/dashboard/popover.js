@@ -5,7 +5,9 @@ import { make } from "./words.js";
 /** A details element of `className`, whose `summary` is its button. */
 export function makePopover(className, summary, ...content) {
   const details = make("details", { className }, summary, make("div", {}, ...content));
-  const leave = (event) => { if (!details.contains(event.target)) details.open = false; };
+  const leave = (event) => {
+    if (!details.contains(event.target)) details.open = false;
+  };
   details.addEventListener("toggle", () => {
     if (details.open) document.addEventListener("pointerdown", leave);
     else document.removeEventListener("pointerdown", leave);

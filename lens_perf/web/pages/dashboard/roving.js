@@ -6,10 +6,12 @@ const ROWS = "tr, li";
 /** Keep one control of `container` in the Tab order; call the function returned after its content has changed. */
 export function setUpRoving(container) {
   let current = null;
-  const list = () => [...container.querySelectorAll(ITEMS)].filter((item) => !item.disabled && item.offsetParent !== null);
+  const list = () =>
+    [...container.querySelectorAll(ITEMS)].filter((item) => !item.disabled && item.offsetParent !== null);
   const refresh = () => {
     const items = list();
-    if (!items.includes(current)) current = items.find((item) => item.dataset.key && item.dataset.key === current?.dataset.key) ?? items[0] ?? null;
+    if (!items.includes(current))
+      current = items.find((item) => item.dataset.key && item.dataset.key === current?.dataset.key) ?? items[0] ?? null;
     for (const item of items) item.tabIndex = item === current ? 0 : -1;
   };
   container.addEventListener("focusin", ({ target }) => {

@@ -10,13 +10,21 @@ export function describeState({ progress, state, exists }) {
   if (exists === false) return { text: "No such workload", kind: "trouble", title: "" };
   if (progress === null) return { text: "Loading", kind: "", title: "" };
   if (progress instanceof Error) return { text: "No answer", kind: "trouble", title: progress.message };
-  if (state === null) return { text: "No times", kind: "", title: "No record has both an iteration and a time: state, pace and ETA are not known." };
-  const notFinite = progress.non_finite.map(({ metric_name: name, since_iteration: at }) =>
-    `${name} is not finite since ${at === null ? "an unknown iteration" : `iteration ${number(at)}`}`);
+  if (state === null)
+    return {
+      text: "No times",
+      kind: "",
+      title: "No record has both an iteration and a time: state, pace and ETA are not known.",
+    };
+  const notFinite = progress.non_finite.map(
+    ({ metric_name: name, since_iteration: at }) =>
+      `${name} is not finite since ${at === null ? "an unknown iteration" : `iteration ${number(at)}`}`,
+  );
   const isLoss = progress.health.reasons.includes("non_finite_loss");
   return {
     text: `${STATES[state]}${isLoss ? ", loss not finite" : notFinite.length ? ", not finite" : ""}`,
-    kind: notFinite.length ? "trouble" : state, title: [`Last record ${age(progress.last_timestamp)}`, ...notFinite].join("\n"),
+    kind: notFinite.length ? "trouble" : state,
+    title: [`Last record ${age(progress.last_timestamp)}`, ...notFinite].join("\n"),
   };
 }
 
@@ -25,8 +33,15 @@ const column = (name, heading, title, describe) => ({ name, heading, title, desc
 
 // describe returns {text, value, title}: value is what the column sorts by, null if there is none.
 const COLUMNS = [
-  column("name", "Run", "", (run) => ({ text: run.name, value: run.name.toLowerCase(), title: `${run.name}, cluster ${run.cluster}` })),
-  column("state", "State", "", (run) => { const words = describeState(run); return { ...words, value: words.text }; }),
+  column("name", "Run", "", (run) => ({
+    text: run.name,
+    value: run.name.toLowerCase(),
+    title: `${run.name}, cluster ${run.cluster}`,
+  })),
+  column("state", "State", "", (run) => {
+    const words = describeState(run);
+    return { ...words, value: words.text };
+  }),
   column("iteration", "Iteration", "The last iteration and the target", describeIteration),
   column("eta", "ETA", "Time until the target is reached", describeEta),
   column("pace", "Pace", "Time per iteration, the median of the latest 100", describePace),
@@ -43,9 +58,15 @@ const COLUMNS = [
 
 /** Return the columns of a table: those of every run, then last, least and greatest of each of `metrics`. */
 export function listColumns(metrics) {
-  return [...COLUMNS, ...metrics.flatMap((metric) => ["last", "least", "greatest"].map((which) => ({
-    ...column(`${which}:${metric}`, which, `${metric}: ${which} value`, (run) => describeValue(run, metric, which)), metric,
-  })))];
+  return [
+    ...COLUMNS,
+    ...metrics.flatMap((metric) =>
+      ["last", "least", "greatest"].map((which) => ({
+        ...column(`${which}:${metric}`, which, `${metric}: ${which} value`, (run) => describeValue(run, metric, which)),
+        metric,
+      })),
+    ),
+  ];
 }
 
 /** Return `runs` sorted by the column that `sort` names ("-" before it: descending); runs without a value come last. */
@@ -69,7 +90,8 @@ export const nextSort = (sort, name) => (sort === name ? `-${name}` : sort === `
 export function describeAttempt(attempt) {
   const serial = attempt.serial === null ? "" : `, serial ${attempt.serial}`;
   const { firstIteration: first, lastIteration: last, redoneFrom } = attempt;
-  const discarded = redoneFrom === null || redoneFrom > last ? "" : `${number(redoneFrom)} to ${number(last)} discarded`;
+  const discarded =
+    redoneFrom === null || redoneFrom > last ? "" : `${number(redoneFrom)} to ${number(last)} discarded`;
   return { name: `Attempt ${attempt.number}${serial}`, iterations: `${number(first)} to ${number(last)}`, discarded };
 }
 
@@ -90,7 +112,9 @@ function describeIteration(run) {
 
 /** The last iteration that a summary has, for runs without times. */
 function lastIteration({ summary }) {
-  const found = (summary?.metrics ?? []).map(({ last }) => last?.iteration ?? null).filter((iteration) => iteration !== null);
+  const found = (summary?.metrics ?? [])
+    .map(({ last }) => last?.iteration ?? null)
+    .filter((iteration) => iteration !== null);
   return found.length ? Math.max(...found) : null;
 }
 
@@ -106,7 +130,11 @@ function describeEta(run) {
 function describePace(run) {
   const pace = known(run)?.seconds_per_iteration ?? null;
   if (pace === null) return { text: NONE, value: null };
-  return { text: span(pace.median), value: pace.median, title: `80 % of intervals: ${span(pace.low)} to ${span(pace.high)}` };
+  return {
+    text: span(pace.median),
+    value: pace.median,
+    title: `80 % of intervals: ${span(pace.low)} to ${span(pace.high)}`,
+  };
 }
 
 function describeRestarts(run) {
@@ -120,7 +148,12 @@ function describeValue({ summary }, metric, which) {
   const point = found?.[which] ?? null;
   if (which === "last" && found?.non_finite_since) {
     const { iteration } = found.non_finite_since;
-    return { text: "not finite", value: null, kind: "trouble", title: `Since iteration ${number(iteration)}; last finite value ${number(point?.value)}` };
+    return {
+      text: "not finite",
+      value: null,
+      kind: "trouble",
+      title: `Since iteration ${number(iteration)}; last finite value ${number(point?.value)}`,
+    };
   }
   if (point === null) return { text: NONE, value: null };
   return { text: number(point.value), value: point.value, title: `iteration ${number(point.iteration)}` };

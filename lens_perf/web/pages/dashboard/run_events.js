@@ -8,7 +8,11 @@ export function findEvents(before, after) {
   return after.flatMap((run) => {
     const old = known.get(run.key);
     if (!old?.state || !run.state) return [];
-    return [...findState(old, run), ...findNonFinite(old, run)].map((event) => ({ key: run.key, name: run.name, ...event }));
+    return [...findState(old, run), ...findNonFinite(old, run)].map((event) => ({
+      key: run.key,
+      name: run.name,
+      ...event,
+    }));
   });
 }
 
@@ -21,7 +25,8 @@ function findNonFinite(old, run) {
   const names = (of) => of.progress.non_finite.map(({ metric_name: name }) => name);
   const added = names(run).filter((name) => !names(old).includes(name));
   if (!added.length) return [];
-  const listed = added.length > 3 ? `${added.slice(0, 3).join(", ")} and ${added.length - 3} more metrics` : added.join(", ");
+  const listed =
+    added.length > 3 ? `${added.slice(0, 3).join(", ")} and ${added.length - 3} more metrics` : added.join(", ");
   return [{ text: `${run.name}: ${listed} not finite`, isNews: true }];
 }
 
@@ -29,7 +34,9 @@ const RANKS = ["trouble", "stalled", "running", "ended", "finished"];
 
 /** Return the state shown for all runs: the worst, else the most active; null without any. */
 export function sumUp(runs) {
-  const kinds = runs.filter(({ state }) => state).map((run) => (run.progress.non_finite.length ? "trouble" : run.state));
+  const kinds = runs
+    .filter(({ state }) => state)
+    .map((run) => (run.progress.non_finite.length ? "trouble" : run.state));
   return RANKS.find((rank) => kinds.includes(rank)) ?? null;
 }
 
@@ -42,7 +49,9 @@ export function nameTab(runs, page) {
     const words = known.length ? describe(run) : "";
     return [words, run.name, page].filter(Boolean).join(" · ");
   }
-  const counts = RANKS.slice(1).map((state) => [known.filter((run) => run.state === state).length, state]).filter(([count]) => count);
+  const counts = RANKS.slice(1)
+    .map((state) => [known.filter((run) => run.state === state).length, state])
+    .filter(([count]) => count);
   const alarm = known.some(({ progress }) => progress.non_finite.length) ? "⚠ " : "";
   return `${alarm}${counts.map(([count, state]) => `${count} ${state}`).join(", ") || `${runs.length} runs`} · ${page}`;
 }

@@ -59,8 +59,15 @@ export function makeAttemptRows(run, columnCount, actions) {
   apart.addEventListener("change", () => actions.onApart(run, apart.checked));
   const label = make("label", {}, apart, " Draw attempts apart");
   const cost = make("span", { className: "soft" }, describeCost(run.progress));
-  const first = make("tr", { className: "of-attempts" }, make("td", { colSpan: columnCount }, make("div", { className: "attempt" }, label, cost)));
-  const listed = run.progress.restarts + 1 > run.attempts.length ? [makeNote(`The latest ${run.attempts.length} attempts:`, columnCount)] : [];
+  const first = make(
+    "tr",
+    { className: "of-attempts" },
+    make("td", { colSpan: columnCount }, make("div", { className: "attempt" }, label, cost)),
+  );
+  const listed =
+    run.progress.restarts + 1 > run.attempts.length
+      ? [makeNote(`The latest ${run.attempts.length} attempts:`, columnCount)]
+      : [];
   return [first, ...listed, ...run.attempts.map((attempt) => makeAttemptRow(run, attempt, columnCount, actions))];
 }
 
@@ -74,12 +81,26 @@ function makeAttemptRow(run, attempt, columnCount, actions) {
   paint(swatch, run.isSplit ? attempt : run);
   const duration = span((attempt.lastTimestamp - attempt.firstTimestamp) / 1000);
   const facts = [words.name, `iterations ${words.iterations}`, `lasted ${duration}`];
-  return make("tr", { className: "of-attempts" }, make("td", { colSpan: columnCount }, make("div", { className: "attempt" },
-    visible, swatch, ...facts.map((text) => make("span", {}, text)),
-    words.discarded ? make("span", { className: "stalled" }, words.discarded) : null)));
+  return make(
+    "tr",
+    { className: "of-attempts" },
+    make(
+      "td",
+      { colSpan: columnCount },
+      make(
+        "div",
+        { className: "attempt" },
+        visible,
+        swatch,
+        ...facts.map((text) => make("span", {}, text)),
+        words.discarded ? make("span", { className: "stalled" }, words.discarded) : null,
+      ),
+    ),
+  );
 }
 
-const makeNote = (text, columnCount) => make("tr", { className: "of-attempts" }, make("td", { colSpan: columnCount, className: "soft" }, text));
+const makeNote = (text, columnCount) =>
+  make("tr", { className: "of-attempts" }, make("td", { colSpan: columnCount, className: "soft" }, text));
 
 /** Colour a swatch as the line is: dashed where that is. */
 function paint(swatch, { colour, dash }) {

@@ -73,7 +73,8 @@ export class RunStore {
     const isKnown = workloads.some((workload) => this.metrics.has(keyOf(workload)));
     const counts = new Map(isKnown ? [] : this.others);
     for (const workload of workloads) {
-      for (const [name, count] of this.metrics.get(keyOf(workload)) ?? []) counts.set(name, (counts.get(name) ?? 0) + count);
+      for (const [name, count] of this.metrics.get(keyOf(workload)) ?? [])
+        counts.set(name, (counts.get(name) ?? 0) + count);
     }
     return counts;
   }
@@ -91,10 +92,17 @@ export class RunStore {
     const slot = this.slots.get(key);
     const apart = view.attempts[key] ?? null;
     return {
-      key, ...workload, name: workload.uid, slot, ...styleOf(slot),
-      isVisible: !view.hidden.includes(key), isSplit: apart !== null,
+      key,
+      ...workload,
+      name: workload.uid,
+      slot,
+      ...styleOf(slot),
+      isVisible: !view.hidden.includes(key),
+      isSplit: apart !== null,
       attempts: isKnown ? progress.attempts.map((attempt) => describeAttempt(attempt, slot, apart)) : [],
-      state: isKnown ? progress.state : null, progress, summary: this.summaries.get(key) ?? null,
+      state: isKnown ? progress.state : null,
+      progress,
+      summary: this.summaries.get(key) ?? null,
       exists: !this.missing.has(key),
     };
   }
@@ -102,11 +110,16 @@ export class RunStore {
 
 function describeAttempt(attempt, slot, apart) {
   return {
-    number: attempt.number, serial: attempt.serial, ...styleOf(slot, attempt.number - 1),
+    number: attempt.number,
+    serial: attempt.serial,
+    ...styleOf(slot, attempt.number - 1),
     isVisible: apart === null || apart.includes(attempt.number),
-    firstIteration: attempt.first_iteration, lastIteration: attempt.last_iteration,
-    firstTimestamp: attempt.first_timestamp, lastTimestamp: attempt.last_timestamp,
-    records: attempt.records, redoneFrom: attempt.discarded_from,
+    firstIteration: attempt.first_iteration,
+    lastIteration: attempt.last_iteration,
+    firstTimestamp: attempt.first_timestamp,
+    lastTimestamp: attempt.last_timestamp,
+    records: attempt.records,
+    redoneFrom: attempt.discarded_from,
   };
 }
 

@@ -12,7 +12,8 @@ export class RunTable {
     this.rows = new Map();
     this.expanded = new Set();
     this.actions = {
-      onRemove, onHover,
+      onRemove,
+      onHover,
       onVisible: (key, isVisible) => this.setVisible([key], isVisible),
       onExpand: (key) => this.toggleAttempts(key),
       onApart: (run, isApart) => this.setAttempts(run, isApart ? run.attempts.map(({ number }) => number) : null),
@@ -35,7 +36,8 @@ export class RunTable {
     this.element.hidden = runs.length === 0;
     this.details.open = !view.table.isCollapsed;
     const shown = runs.filter(({ isVisible }) => isVisible).length;
-    this.title.textContent = shown === runs.length ? `Runs (${runs.length})` : `Runs (${shown} of ${runs.length} shown)`;
+    this.title.textContent =
+      shown === runs.length ? `Runs (${runs.length})` : `Runs (${shown} of ${runs.length} shown)`;
     const columns = listColumns([...new Set(view.metrics.flat())]);
     this.showHeadings(columns);
     this.showRows(sortRuns(runs, columns, view.table.sort), columns);
@@ -48,20 +50,30 @@ export class RunTable {
     this.headings.dataset.key = key;
     const metrics = [...new Set(columns.map(({ metric }) => metric).filter(Boolean))];
     const general = columns.filter(({ metric }) => !metric).length;
-    const groups = metrics.map((metric) => make("th", { scope: "colgroup", colSpan: 3, title: metric }, make("span", { className: "name" }, metric)));
-    keepFocus(this.headings, () => this.headings.replaceChildren(
-      ...(groups.length ? [make("tr", {}, make("td", { colSpan: general }), ...groups)] : []),
-      make("tr", {}, ...columns.map((column) => this.makeHeading(column))),
-    ));
+    const groups = metrics.map((metric) =>
+      make("th", { scope: "colgroup", colSpan: 3, title: metric }, make("span", { className: "name" }, metric)),
+    );
+    keepFocus(this.headings, () =>
+      this.headings.replaceChildren(
+        ...(groups.length ? [make("tr", {}, make("td", { colSpan: general }), ...groups)] : []),
+        make("tr", {}, ...columns.map((column) => this.makeHeading(column))),
+      ),
+    );
   }
 
   makeHeading({ name, heading, title }) {
     const { sort } = this.view.table;
     const direction = sort === name ? "ascending" : sort === `-${name}` ? "descending" : "none";
     const mark = { ascending: " ▴", descending: " ▾", none: "" }[direction];
-    const button = make("button", { type: "button", className: "quiet", title: title || `Sort by ${heading}` }, `${heading}${mark}`);
+    const button = make(
+      "button",
+      { type: "button", className: "quiet", title: title || `Sort by ${heading}` },
+      `${heading}${mark}`,
+    );
     button.dataset.key = `sort ${name}`;
-    button.addEventListener("click", () => this.change({ table: { ...this.view.table, sort: nextSort(this.view.table.sort, name) } }, { replace: true }));
+    button.addEventListener("click", () =>
+      this.change({ table: { ...this.view.table, sort: nextSort(this.view.table.sort, name) } }, { replace: true }),
+    );
     const cell = make("th", { scope: "col" }, ...(name === "name" ? [this.makeAllBox(), button] : [button]));
     cell.setAttribute("aria-sort", direction);
     return cell;
@@ -71,7 +83,12 @@ export class RunTable {
     const box = make("input", { type: "checkbox", className: "all", title: "Show all runs, or none" });
     box.dataset.key = "show all";
     box.setAttribute("aria-label", "Show all runs");
-    box.addEventListener("change", () => this.setVisible(this.runs.map(({ key }) => key), box.checked));
+    box.addEventListener("change", () =>
+      this.setVisible(
+        this.runs.map(({ key }) => key),
+        box.checked,
+      ),
+    );
     return box;
   }
 
@@ -97,7 +114,8 @@ export class RunTable {
     if (!this.expanded.has(run.key) || run.attempts.length < 2) return [];
     const parts = this.rows.get(run.key);
     const key = JSON.stringify([run.attempts, run.isSplit, columnCount, run.colour]);
-    if (parts.attemptsKey !== key) Object.assign(parts, { attemptsKey: key, attemptRows: makeAttemptRows(run, columnCount, this.actions) });
+    if (parts.attemptsKey !== key)
+      Object.assign(parts, { attemptsKey: key, attemptRows: makeAttemptRows(run, columnCount, this.actions) });
     return parts.attemptRows;
   }
 
@@ -113,7 +131,9 @@ export class RunTable {
 
   /** Show an attempt or not; to hide one draws the attempts apart. */
   setAttempt(run, number, isVisible) {
-    const shown = run.attempts.filter((attempt) => attempt.isVisible && attempt.number !== number).map((attempt) => attempt.number);
+    const shown = run.attempts
+      .filter((attempt) => attempt.isVisible && attempt.number !== number)
+      .map((attempt) => attempt.number);
     this.setAttempts(run, isVisible ? [...shown, number].sort((one, other) => one - other) : shown);
   }
 
@@ -133,5 +153,6 @@ export class RunTable {
 function keepFocus(place, replace) {
   const key = place.contains(document.activeElement) ? document.activeElement.dataset.key : null;
   replace();
-  if (key && document.activeElement?.dataset.key !== key) place.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
+  if (key && document.activeElement?.dataset.key !== key)
+    place.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
 }

@@ -2,7 +2,8 @@
 
 const NON_FINITE = { NaN: NaN, Infinity: Infinity, "-Infinity": -Infinity };
 
-const toNumber = (value) => (value === null || value === undefined ? NaN : typeof value === "number" ? value : NON_FINITE[value] ?? NaN);
+const toNumber = (value) =>
+  value === null || value === undefined ? NaN : typeof value === "number" ? value : (NON_FINITE[value] ?? NaN);
 const toColumn = (values) => Float64Array.from(values, toNumber);
 
 /** What distinguishes the series of a workload. */
@@ -14,8 +15,13 @@ const keyOf = ({ metric, source, serial }) => JSON.stringify([metric, source, se
  */
 export function holdSeries(given, width = null) {
   return {
-    metric: given.metric_name, source: given.data_source, serial: given.serial ?? null, width,
-    iterations: toColumn(given.iterations), times: toColumn(given.timestamps), values: toColumn(given.values),
+    metric: given.metric_name,
+    source: given.data_source,
+    serial: given.serial ?? null,
+    width,
+    iterations: toColumn(given.iterations),
+    times: toColumn(given.timestamps),
+    values: toColumn(given.values),
     positions: given.axis_values ? toColumn(given.axis_values) : null,
   };
 }
@@ -55,5 +61,8 @@ function join(series, more) {
 }
 
 const mapColumns = (series, change) => ({
-  ...series, ...Object.fromEntries(["iterations", "times", "values", "positions"].map((name) => [name, change(series[name], name)])),
+  ...series,
+  ...Object.fromEntries(
+    ["iterations", "times", "values", "positions"].map((name) => [name, change(series[name], name)]),
+  ),
 });

@@ -53,7 +53,10 @@ export class SeriesStore {
   /** The metrics of `runs` that a small preview finds, each with null for its unknown number of points. */
   async listMetrics(runs, signal) {
     if (!runs.length) return new Map();
-    const answer = await request([...describe(runs, [], { axis: "iteration" }), ["method", "stride"], ["max_points", NAME_POINTS]], signal);
+    const answer = await request(
+      [...describe(runs, [], { axis: "iteration" }), ["method", "stride"], ["max_points", NAME_POINTS]],
+      signal,
+    );
     return new Map(answer.series.map(({ metric_name: name }) => [name, null]));
   }
 
@@ -62,7 +65,12 @@ export class SeriesStore {
     const names = [...new Set(view.metrics.flat())];
     this.forget(runs, names);
     const most = this.choosePoints(runs, names.length, points);
-    const scope = JSON.stringify([axisOf(view), AXES.includes(view.axis) && view.xRange, view.axis === "relative_time" && view.xRange !== null, most]);
+    const scope = JSON.stringify([
+      axisOf(view),
+      AXES.includes(view.axis) && view.xRange,
+      view.axis === "relative_time" && view.xRange !== null,
+      most,
+    ]);
     if (this.isStale || scope !== this.scope) for (const held of this.held.values()) held.names = new Set();
     [this.scope, this.isStale, this.warnings, this.isFailed] = [scope, false, [], false];
     for (const page of divide(findPages(runs, names, this.held), view)) {
@@ -80,7 +88,12 @@ export class SeriesStore {
     const range = view.axis === "iteration" ? findRange(view, fresh) : [];
     // Along a metric, a preview has no positions.
     if (!fresh.length || !AXES.includes(view.axis) || (view.axis !== "iteration" && view.xRange)) return;
-    const query = [...describe(fresh, names, { axis: null }), ...range, ["method", "stride"], ["max_points", Math.max(LEAST_PREVIEW, Math.min(PREVIEW_POINTS, Math.floor(MOST_PREVIEW / fresh.length)))]];
+    const query = [
+      ...describe(fresh, names, { axis: null }),
+      ...range,
+      ["method", "stride"],
+      ["max_points", Math.max(LEAST_PREVIEW, Math.min(PREVIEW_POINTS, Math.floor(MOST_PREVIEW / fresh.length)))],
+    ];
     const answer = await request(query, signal).catch(ignore);
     if (!answer || signal.aborted) return;
     let isNew = false;
@@ -93,7 +106,12 @@ export class SeriesStore {
   }
 
   async loadPage({ runs, names }, view, most, signal) {
-    const query = [...describe(runs, names, { axis: axisOf(view) }), ...findRange(view, runs), ["max_points", most], ["after", ""]];
+    const query = [
+      ...describe(runs, names, { axis: axisOf(view) }),
+      ...findRange(view, runs),
+      ["max_points", most],
+      ["after", ""],
+    ];
     const answer = await request(query, signal).catch((error) => {
       this.isFailed = error.name !== "AbortError";
       throw error;
@@ -122,11 +140,25 @@ export class SeriesStore {
     const names = [...new Set(view.metrics.flat())];
     const most = this.held.get(due[0].key).most;
     const cursor = due.map((run) => this.held.get(run.key).cursor).join(".");
-    const query = [...describe(due, names, { axis: axisOf(view) }), ...findRange(view, due), ["max_points", most], ["after", cursor]];
+    const query = [
+      ...describe(due, names, { axis: axisOf(view) }),
+      ...findRange(view, due),
+      ["max_points", most],
+      ["after", cursor],
+    ];
     const answer = await post("metrics/data", query, signal);
     if (signal.aborted) return { changedRuns: [], mustReload: false };
     this.warnings = answer.warnings;
-    const changed = answer.workloads.map((given) => this.update(due.find((run) => isOf(given, run)), names, given, answer)).filter(Boolean);
+    const changed = answer.workloads
+      .map((given) =>
+        this.update(
+          due.find((run) => isOf(given, run)),
+          names,
+          given,
+          answer,
+        ),
+      )
+      .filter(Boolean);
     // Changes along a metric come without positions.
     if (changed.length && !["iteration", "time"].includes(axisOf(view))) this.isStale = true;
     return { changedRuns: changed, mustReload: this.isStale || isLacking };
@@ -139,10 +171,14 @@ export class SeriesStore {
     if (!given.reset && !given.changed.length) return null;
     for (const name of names) {
       const series = answer.series.filter((each) => isOf(each, run) && each.metric_name === name);
-      held.byName.set(name, given.reset
-        ? series.map((each) => holdSeries(each, given.sampling?.bucket_width ?? null))
-        : applyChanges(this.seriesOf(run.key, name), given.changed, series));
-      if (this.seriesOf(run.key, name).some(({ values }) => values.length > MOST_GROWTH * held.most)) this.isStale = true;
+      held.byName.set(
+        name,
+        given.reset
+          ? series.map((each) => holdSeries(each, given.sampling?.bucket_width ?? null))
+          : applyChanges(this.seriesOf(run.key, name), given.changed, series),
+      );
+      if (this.seriesOf(run.key, name).some(({ values }) => values.length > MOST_GROWTH * held.most))
+        this.isStale = true;
     }
     return run.key;
   }
@@ -164,7 +200,11 @@ export class SeriesStore {
   /** As many points of a series as its chart can show, fewer where there are many series. */
   choosePoints(runs, metrics, wanted) {
     const attempts = Math.max(1, ...runs.map((run) => run.attempts?.length ?? 1));
-    const most = Math.min(wanted, MOST_POINTS / (runs.length * Math.min(metrics, PAGE_METRICS) || 1), MOST_OF_WORKLOAD / (attempts * Math.min(metrics, PAGE_METRICS) || 1));
+    const most = Math.min(
+      wanted,
+      MOST_POINTS / (runs.length * Math.min(metrics, PAGE_METRICS) || 1),
+      MOST_OF_WORKLOAD / (attempts * Math.min(metrics, PAGE_METRICS) || 1),
+    );
     return Math.max(LEAST_POINTS, Math.floor(most / POINTS_STEP) * POINTS_STEP);
   }
 }
@@ -183,26 +223,47 @@ function findPages(runs, names, held) {
 
 const describe = (runs, names, { axis }) => [
   ...runs.map(({ cluster, uid }) => ["workload", `${cluster}/${uid}`]),
-  ["layout", "columns"], ["non_finite", "true"], ["split", "serial"], ["axis", axis],
+  ["layout", "columns"],
+  ["non_finite", "true"],
+  ["split", "serial"],
+  ["axis", axis],
   ...names.map((name) => ["metric", name]),
 ];
 
 /** A range of relative time is another range of time for each run. */
 const divide = (pages, { axis, xRange }) =>
-  (axis === "relative_time" && xRange ? pages.flatMap(({ runs, names }) => runs.map((run) => ({ runs: [run], names }))) : pages);
+  axis === "relative_time" && xRange
+    ? pages.flatMap(({ runs, names }) => runs.map((run) => ({ runs: [run], names })))
+    : pages;
 
 /** The parameters of the range that is shown; along metrics there are none, so all is read. */
 function findRange({ axis, xRange }, runs) {
   if (!xRange) return [];
   const [start, end] = [Math.floor(xRange[0]), Math.ceil(xRange[1])];
   const begin = axis === "relative_time" && runs.length === 1 ? runs[0].progress?.first_timestamp : null;
-  if (Number.isFinite(begin)) return [["start", begin + start], ["end", begin + end]];
-  if (axis === "time") return [["start", start], ["end", end]];
-  return axis === "iteration" ? [["start_iteration", start], ["end_iteration", end]] : [];
+  if (Number.isFinite(begin))
+    return [
+      ["start", begin + start],
+      ["end", begin + end],
+    ];
+  if (axis === "time")
+    return [
+      ["start", start],
+      ["end", end],
+    ];
+  return axis === "iteration"
+    ? [
+        ["start_iteration", start],
+        ["end_iteration", end],
+      ]
+    : [];
 }
 
 function request(query, signal) {
-  const length = query.reduce((sum, [name, value]) => sum + name.length + encodeURIComponent(value ?? "").length + 2, 0);
+  const length = query.reduce(
+    (sum, [name, value]) => sum + name.length + encodeURIComponent(value ?? "").length + 2,
+    0,
+  );
   return (length > LONGEST_LINE ? post : ask)("metrics/data", query, signal);
 }
 

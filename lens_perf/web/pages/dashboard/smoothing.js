@@ -28,7 +28,9 @@ export function smooth(x, y, { kind, weight }, extent) {
   const line = { x: Float64Array.from(kept, (index) => x[index]), y: Float64Array.from(kept, (index) => y[index]) };
   const smoothed = kind === "ema" ? average(line, distance) : box(line, distance, kind === "gaussian" ? 3 : 1);
   const result = new Float64Array(y.length).fill(NaN);
-  kept.forEach((index, place) => { result[index] = smoothed[place]; });
+  kept.forEach((index, place) => {
+    result[index] = smoothed[place];
+  });
   return result;
 }
 

@@ -4,7 +4,8 @@ import { nameTab, sumUp } from "./run_events.js";
 
 const PAGE = "Training workloads";
 const COLOURS = { trouble: "#e5484d", stalled: "#f1b457", running: "#3fbf7f", finished: "#4aa3e8", ended: "#9aa7b5" };
-const SHAPE = "<rect width='32' height='32' rx='7' fill='#16324f'/><path d='M5 8c5 1 6 12 12 14s8 2 10 2' fill='none' stroke='#ffb454' stroke-width='3.2' stroke-linecap='round'/>";
+const SHAPE =
+  "<rect width='32' height='32' rx='7' fill='#16324f'/><path d='M5 8c5 1 6 12 12 14s8 2 10 2' fill='none' stroke='#ffb454' stroke-width='3.2' stroke-linecap='round'/>";
 
 /** Show the runs in view in the tab. */
 export function showTab(runs) {

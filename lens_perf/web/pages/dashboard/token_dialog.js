@@ -11,5 +11,7 @@ export function setUpTokenDialog(onToken) {
     field.value = "";
     onToken();
   });
-  return () => { if (!dialog.open) dialog.showModal(); };
+  return () => {
+    if (!dialog.open) dialog.showModal();
+  };
 }

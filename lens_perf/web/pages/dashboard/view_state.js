@@ -31,15 +31,25 @@ export function parseView(text) {
   const weight = Number(given.get("smooth")) || 0;
   const kind = given.get("smoother");
   return {
-    workloads: given.getAll("w").filter((key) => key.includes("/")).map(splitKey),
+    workloads: given
+      .getAll("w")
+      .filter((key) => key.includes("/"))
+      .map(splitKey),
     hidden: given.getAll("hide"),
     attempts: Object.fromEntries(given.getAll("attempts").map(parseAttempts).filter(Boolean)),
     metrics: parseCharts(given),
     pins: given.getAll("pin"),
     axis: given.get("axis") || DEFAULTS.axis,
     xRange: parseRange(given.get("range")),
-    yScale: { log: given.get("log") === "1", range: parseRange(given.get("y")), ignoreOutliers: given.get("outliers") === "0" },
-    smoothing: { kind: SMOOTHING_KINDS.includes(kind) ? kind : "ema", weight: Math.min(MOST_SMOOTHING, Math.max(0, weight)) },
+    yScale: {
+      log: given.get("log") === "1",
+      range: parseRange(given.get("y")),
+      ignoreOutliers: given.get("outliers") === "0",
+    },
+    smoothing: {
+      kind: SMOOTHING_KINDS.includes(kind) ? kind : "ema",
+      weight: Math.min(MOST_SMOOTHING, Math.max(0, weight)),
+    },
     align: given.get("align") === "restart" ? "restart" : null,
     layout: { columns: parseCount(given.get("columns"), 1, 4), height: parseCount(given.get("height"), 120, 2000) },
     collapsed: given.getAll("fold"),
@@ -51,7 +61,9 @@ export function parseView(text) {
 /** Return the text after # that describes `view`; defaults are left out. */
 export function formatView(view) {
   const text = new URLSearchParams();
-  const setUnless = (name, value, isDefault) => { if (!isDefault) text.set(name, String(value)); };
+  const setUnless = (name, value, isDefault) => {
+    if (!isDefault) text.set(name, String(value));
+  };
   for (const workload of view.workloads) text.append("w", keyOf(workload));
   for (const key of view.hidden) text.append("hide", key);
   for (const [key, numbers] of Object.entries(view.attempts)) text.append("attempts", `${numbers.join(",")}@${key}`);
@@ -91,7 +103,11 @@ function splitKey(key) {
 
 function parseAttempts(text) {
   const cut = text.indexOf("@");
-  const numbers = text.slice(0, Math.max(0, cut)).split(",").filter((part) => /^\d+$/.test(part)).map(Number);
+  const numbers = text
+    .slice(0, Math.max(0, cut))
+    .split(",")
+    .filter((part) => /^\d+$/.test(part))
+    .map(Number);
   return cut < 0 ? null : [text.slice(cut + 1), numbers];
 }
 
@@ -111,7 +127,8 @@ function parseRange(text) {
 }
 
 /** Iterations and milliseconds are whole; of a metric's values, seven digits are more than a pointer can choose. */
-const roundEnd = (end, axis) => (["iteration", "time", "relative_time"].includes(axis) ? Math.round(end) : Number(end.toPrecision(7)));
+const roundEnd = (end, axis) =>
+  ["iteration", "time", "relative_time"].includes(axis) ? Math.round(end) : Number(end.toPrecision(7));
 
 function parseCount(text, least, most) {
   const count = Number(text);

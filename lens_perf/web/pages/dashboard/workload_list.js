@@ -28,7 +28,9 @@ export class WorkloadList {
     });
     for (const name of ["#cluster", "#order"]) find(name).addEventListener("change", () => this.load());
     find("#more").addEventListener("click", () => this.ask((signal) => this.source.more(signal)));
-    find("#select-all").addEventListener("click", () => this.ask(async (signal) => this.select(await this.source.listMatching(signal), true)));
+    find("#select-all").addEventListener("click", () =>
+      this.ask(async (signal) => this.select(await this.source.listMatching(signal), true)),
+    );
     find("#select-none").addEventListener("click", () => this.onSelect(this.runs, false));
     find("#find").addEventListener("submit", (event) => event.preventDefault());
   }
@@ -36,7 +38,9 @@ export class WorkloadList {
   /** Fill the choice of clusters; a single one is no choice. */
   async loadClusters() {
     const { clusters } = await client.listClusters();
-    const options = clusters.map(({ name, reachable }) => make("option", { value: name }, reachable ? name : `${name} (unreachable)`));
+    const options = clusters.map(({ name, reachable }) =>
+      make("option", { value: name }, reachable ? name : `${name} (unreachable)`),
+    );
     find("#cluster").replaceChildren(make("option", { value: "" }, "All clusters"), ...options);
     find("#cluster").hidden = clusters.length < 2;
   }
@@ -70,7 +74,8 @@ export class WorkloadList {
 
   showLoading() {
     this.list.setAttribute("aria-busy", "true");
-    if (!this.source.found?.length) this.list.replaceChildren(...Array.from({ length: 6 }, () => make("li", { className: "skeleton" })));
+    if (!this.source.found?.length)
+      this.list.replaceChildren(...Array.from({ length: 6 }, () => make("li", { className: "skeleton" })));
   }
 
   stopLoading() {
@@ -86,7 +91,10 @@ export class WorkloadList {
   }
 
   select(listed, isSelected) {
-    this.onSelect(listed.slice(0, MOST_RUNS).map(({ cluster, workload_uid: uid }) => ({ cluster, uid })), isSelected);
+    this.onSelect(
+      listed.slice(0, MOST_RUNS).map(({ cluster, workload_uid: uid }) => ({ cluster, uid })),
+      isSelected,
+    );
   }
 
   showStates() {
@@ -99,14 +107,23 @@ export class WorkloadList {
     if (!found) return;
     this.list.setAttribute("aria-busy", "false");
     find("#more").hidden = !this.source.hasMore;
-    find("#workload-count").textContent = `${number(shown.length)} of ${number(total)}${this.source.isPartial ? "+" : ""}`;
+    find("#workload-count").textContent =
+      `${number(shown.length)} of ${number(total)}${this.source.isPartial ? "+" : ""}`;
     this.showSelection(total);
-    const key = JSON.stringify([shown.map((each) => [each, this.describe(each)]), this.runs.map((run) => [run.key, run.colour]), search.error]);
+    const key = JSON.stringify([
+      shown.map((each) => [each, this.describe(each)]),
+      this.runs.map((run) => [run.key, run.colour]),
+      search.error,
+    ]);
     if (key === this.shownKey) return;
     this.shownKey = key;
     const focused = this.list.contains(document.activeElement) ? document.activeElement.dataset.key : null;
-    const words = search.error || (find("#search").value ? "No workload matches." : "No workloads yet. lens-perf import adds some.");
-    this.list.replaceChildren(...(shown.length ? shown.map((each) => this.makeItem(each)) : [make("li", { className: "none" }, words)]));
+    const words =
+      search.error ||
+      (find("#search").value ? "No workload matches." : "No workloads yet. lens-perf import adds some.");
+    this.list.replaceChildren(
+      ...(shown.length ? shown.map((each) => this.makeItem(each)) : [make("li", { className: "none" }, words)]),
+    );
     if (focused) this.list.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
     this.refresh();
   }
@@ -115,16 +132,23 @@ export class WorkloadList {
     const all = find("#select-all");
     all.textContent = `Select all ${number(total)}`;
     all.disabled = total === 0 || total > MOST_RUNS;
-    all.title = total > MOST_RUNS ? `At most ${MOST_RUNS} runs can be shown: search for fewer` : "Add all workloads that match to the view";
+    all.title =
+      total > MOST_RUNS
+        ? `At most ${MOST_RUNS} runs can be shown: search for fewer`
+        : "Add all workloads that match to the view";
     find("#select-none").disabled = this.runs.length === 0;
   }
 
   describe(found) {
     const state = this.states.stateOf(keyOf({ cluster: found.cluster, uid: found.workload_uid }));
     return [
-      state, found.last_timestamp === null ? "no times" : age(found.last_timestamp),
-      found.last_iteration === null ? "" : `iteration ${number(found.last_iteration)}`, find("#cluster").hidden ? "" : found.cluster,
-    ].filter(Boolean).join(" · ");
+      state,
+      found.last_timestamp === null ? "no times" : age(found.last_timestamp),
+      found.last_iteration === null ? "" : `iteration ${number(found.last_iteration)}`,
+      find("#cluster").hidden ? "" : found.cluster,
+    ]
+      .filter(Boolean)
+      .join(" · ");
   }
 
   makeItem(found) {
@@ -137,6 +161,17 @@ export class WorkloadList {
     const dot = make("span", { className: "dot" });
     if (run) dot.style.backgroundColor = run.colour;
     const name = make("span", { className: "name", title: workload.uid }, workload.uid);
-    return make("li", {}, make("label", {}, box, dot, name, make("span", { className: `facts ${this.states.stateOf(key) ?? ""}` }, this.describe(found))));
+    return make(
+      "li",
+      {},
+      make(
+        "label",
+        {},
+        box,
+        dot,
+        name,
+        make("span", { className: `facts ${this.states.stateOf(key) ?? ""}` }, this.describe(found)),
+      ),
+    );
   }
 }

@@ -10,7 +10,12 @@ export function parseSearch(typed) {
   if (pattern) return parsePattern(pattern[1]);
   const words = trimmed.toLowerCase().split(/\s+/).filter(Boolean);
   const longest = words.toSorted((one, other) => other.length - one.length)[0] ?? "";
-  return { text: longest, matches: (uid) => words.every((word) => uid.toLowerCase().includes(word)), isPlain: words.length < 2, error: "" };
+  return {
+    text: longest,
+    matches: (uid) => words.every((word) => uid.toLowerCase().includes(word)),
+    isPlain: words.length < 2,
+    error: "",
+  };
 }
 
 function parsePattern(source) {
@@ -18,7 +23,12 @@ function parsePattern(source) {
     const pattern = new RegExp(source, "iu");
     return { text: "", matches: (uid) => pattern.test(uid), isPlain: false, error: "" };
   } catch (error) {
-    return { text: "", matches: () => false, isPlain: false, error: `Not a regular expression: ${error.message.split(": ").at(-1)}` };
+    return {
+      text: "",
+      matches: () => false,
+      isPlain: false,
+      error: `Not a regular expression: ${error.message.split(": ").at(-1)}`,
+    };
   }
 }
 

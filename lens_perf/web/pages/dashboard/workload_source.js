@@ -48,7 +48,12 @@ export class WorkloadSource {
   async loadPage(token, size, signal) {
     const page = await this.client.listWorkloads(this.search.text, this.query.cluster, size, token, signal);
     this.found = token === null ? page.workloads : [...this.found, ...page.workloads];
-    Object.assign(this, { total: page.total_count, next: page.next_page_token, warnings: page.warnings, isPartial: false });
+    Object.assign(this, {
+      total: page.total_count,
+      next: page.next_page_token,
+      warnings: page.warnings,
+      isPartial: false,
+    });
   }
 
   async loadAll(signal) {
@@ -68,7 +73,10 @@ export class WorkloadSource {
 
   /** Sort again, after states have become known. */
   sort() {
-    const stated = this.found.map((each) => ({ ...each, state: this.states.stateOf(`${each.cluster}/${each.workload_uid}`) }));
+    const stated = this.found.map((each) => ({
+      ...each,
+      state: this.states.stateOf(`${each.cluster}/${each.workload_uid}`),
+    }));
     this.found = sortWorkloads(stated, this.query.order);
   }
 }

@@ -21,7 +21,8 @@ export class WorkloadStates {
 
   /** Take the states of runs that were read otherwise. */
   take(runs) {
-    for (const { key, state, progress } of runs) if (state) this.known.set(key, { state, time: progress.last_timestamp });
+    for (const { key, state, progress } of runs)
+      if (state) this.known.set(key, { state, time: progress.last_timestamp });
   }
 
   /** Read what is not known yet, or may have changed; `onState` is called after each request. */
@@ -30,8 +31,12 @@ export class WorkloadStates {
     for (let start = 0; start < wanted.length && !signal.aborted; start += BATCH) {
       const batch = wanted.slice(start, start + BATCH);
       const began = Date.now();
-      const { workloads } = await this.client.readProgresses(batch.map(({ cluster, workload_uid: uid }) => ({ cluster, uid })), signal);
-      for (const { cluster, workload_uid: uid, state, last_timestamp: time } of workloads) this.known.set(keyOf({ cluster, uid }), { state, time });
+      const { workloads } = await this.client.readProgresses(
+        batch.map(({ cluster, workload_uid: uid }) => ({ cluster, uid })),
+        signal,
+      );
+      for (const { cluster, workload_uid: uid, state, last_timestamp: time } of workloads)
+        this.known.set(keyOf({ cluster, uid }), { state, time });
       onState();
       if (Date.now() - began > SLOW_MS) return;
     }
@@ -40,6 +45,8 @@ export class WorkloadStates {
   isWanted({ cluster, workload_uid: uid, records, last_timestamp: time }) {
     if (records > MOST_RECORDS) return false;
     const known = this.known.get(keyOf({ cluster, uid }));
-    return !known || (known.state !== null && known.time !== time) || (known.state !== null && !OVER.includes(known.state));
+    return (
+      !known || (known.state !== null && known.time !== time) || (known.state !== null && !OVER.includes(known.state))
+    );
   }
 }
