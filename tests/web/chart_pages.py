@@ -1,5 +1,6 @@
 """What the tests of charts do: read the picture, move the pointer, ask for a view."""
 
+import re
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
@@ -79,3 +80,18 @@ def read_tooltip(figure: Locator) -> list[list[str]]:
     expect(figure.locator(".tooltip")).to_be_visible()
     rows = figure.locator(".tooltip tr:not([hidden])")
     return [row.locator("th, td:not(:first-child)").all_inner_texts() for row in rows.all()]
+
+
+def read_values(page: Page, index: int = 0) -> list[str]:
+    """Return the labels of the y axis of a chart, as its SVG has them."""
+    text = download(page, "SVG", index)
+    return re.findall(r'text-anchor="end">([^<]*)<', text)
+
+
+def download(page: Page, kind: str, index: int = 0) -> str:
+    """Save a chart as ``kind``, and return the text of the file."""
+    figure = chart(page, index)
+    figure.get_by_label(re.compile("^Download:")).click()
+    with page.expect_download() as saved:
+        figure.get_by_role("button", name=f"Download as {kind}").click()
+    return saved.value.path().read_text("utf-8")

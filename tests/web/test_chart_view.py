@@ -1,4 +1,4 @@
-"""The charts in a real Chromium: the view in the address, preview, zoom, scales, empty charts, downloads."""
+"""The charts in a real Chromium: the view in the address, preview, axes, empty charts, downloads."""
 
 import csv
 import io
@@ -6,12 +6,12 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Route, expect
 
 from tests.conftest import Row, Store, at
 from tests.front.programs import needs
 from tests.test_serving import on_one_version
-from tests.web.chart_pages import chart, colour_of, count_pixels, drag, hover, open_view
+from tests.web.chart_pages import chart, colour_of, count_pixels, download, hover, open_view
 from tests.web.pages import BEGAN, charts, open_dashboard, pick, wait_for_charts
 from tests.web_browser import open_page
 
@@ -71,78 +71,6 @@ def test_a_preview_comes_before_the_full_chart(address: str, workloads: list[str
         assert count_pixels(chart(page), colour_of(page, workloads[1])) > 50
         held.pop().continue_()
         wait_for_charts(page)
-
-
-@on_one_version
-def test_zooming_fetches_finer_data(address: str, workloads: list[str]) -> None:
-    with open_page() as page:
-        open_view(page, address, workloads[1:], ("m", "loss"))
-        with page.expect_response(re.compile("start_iteration=.*after=")) as answered:
-            drag(page, chart(page), (0.4, 0.3), (0.5, 0.33))
-        (series,) = answered.value.json()["series"]
-        assert answered.value.json()["sampling"]["points_total"] == len(series["values"])
-        assert 1000 < series["iterations"][0] < series["iterations"][-1] < 1700
-        expect(page).to_have_url(re.compile(r"range=\d+\.\.\d+"))
-        page.get_by_role("button", name="Show the whole range").click()
-        expect(page).not_to_have_url(re.compile("range="))
-
-
-def read_values(page: Page, index: int = 0) -> list[str]:
-    """Return the labels of the y axis of a chart, as its SVG has them."""
-    text = download(page, "SVG", index)
-    return re.findall(r'text-anchor="end">([^<]*)<', text)
-
-
-def download(page: Page, kind: str, index: int = 0) -> str:
-    figure = chart(page, index)
-    figure.get_by_label(re.compile("^Download:")).click()
-    with page.expect_download() as saved:
-        figure.get_by_role("button", name=f"Download as {kind}").click()
-    return saved.value.path().read_text("utf-8")
-
-
-@on_one_version
-def test_zooming_in_y_and_in_both_and_back(address: str, workloads: list[str]) -> None:
-    with open_page() as page:
-        open_view(page, address, workloads[1:], ("m", "loss"))
-        whole = read_values(page)
-        drag(page, chart(page), (0.5, 0.6), (0.505, 0.95))
-        expect(page).not_to_have_url(re.compile("range="))
-        narrow = read_values(page)
-        assert float(narrow[-1]) < float(whole[-1])
-        drag(page, chart(page), (0.2, 0.2), (0.6, 0.8))
-        expect(page).to_have_url(re.compile(r"range=\d+\.\.\d+"))
-        wait_for_charts(page)
-        chart(page).locator(".u-over").dblclick()
-        expect(page).not_to_have_url(re.compile("range="))
-        wait_for_charts(page)
-        assert read_values(page) == whole
-
-
-@on_one_version
-def test_ranges_of_y(address: str, store: Store, uid: str) -> None:
-    values = [1e6 if index == 100 else 1 + index / 1000 for index in range(1, 301)]
-    store(uid, [Row({"loss": value}, index, at(BEGAN + index)) for index, value in enumerate(values, 1)])
-    with open_page() as page:
-        open_view(page, address, [uid], ("m", "loss"))
-        assert "1,000,000" in read_values(page)
-        more = page.get_by_text("More", exact=True)
-        more.click()
-        page.get_by_label("without outliers").check()
-        more.click()
-        assert float(read_values(page)[-1]) < 2
-        more.click()
-        page.get_by_label("without outliers").uncheck()
-        page.get_by_label("y from").fill("0.5")
-        page.get_by_label("y to").fill("1.5")
-        page.get_by_label("y to").press("Enter")
-        more.click()
-        expect(page).to_have_url(re.compile(r"y=0\.5\.\.1\.5"))
-        shown = [float(each) for each in read_values(page)]
-        assert min(shown) >= 0.5
-        assert max(shown) <= 1.5
-        page.get_by_label("logarithmic").check()
-        assert [float(each) for each in read_values(page)] != shown
 
 
 @on_one_version

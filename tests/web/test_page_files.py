@@ -1,11 +1,15 @@
-"""The files of the page: nothing inline, every module preloaded."""
+"""The files of the page: nothing inline, every module preloaded, lines and files of a readable length."""
 
 import re
+from pathlib import Path
 
 from flask.testing import FlaskClient
 
 from tests.test_serving import on_one_version
 from tests.web.pages import WEB
+
+LONGEST_LINE = 120
+MOST_LINES = 250
 
 
 @on_one_version
@@ -22,3 +26,14 @@ def test_the_page_loads_nothing_inline() -> None:
     for path in (WEB / "pages" / "dashboard").glob("*.js"):
         assert "innerHTML" not in path.read_text("utf-8")
         assert path.read_text("utf-8").startswith("// ")
+
+
+def test_lines_and_files_are_short() -> None:
+    """Prettier wraps code at 120 characters, but neither comments nor texts."""
+    pages = [path for path in (WEB / "pages").rglob("*.*") if path.suffix in {".html", ".css", ".js"}]
+    for path in (*pages, *Path(__file__).parent.rglob("*.mjs")):
+        if path.is_relative_to(WEB / "pages" / "vendor"):
+            continue
+        lines = path.read_text("utf-8").splitlines()
+        assert len(lines) <= MOST_LINES, path
+        assert max(map(len, lines)) <= LONGEST_LINE, path

@@ -1,5 +1,5 @@
-// Shows the service's own OpenAPI description. All addresses are relative, so that the page works behind a proxy that adds
-// a prefix to the path; "Try it out" then needs that prefix, which only the browser knows.
+// Shows the service's own OpenAPI description. All addresses are relative, so that the page works behind a proxy that
+// adds a prefix to the path; "Try it out" then needs that prefix, which only the browser knows.
 "use strict";
 
 (async () => {

@@ -1,70 +1,17 @@
-// The layout of lines: attempts, restarts, discarded iterations, gaps, what is not finite, alignment.
+// The layout of lines: attempts, restarts, discarded iterations, gaps, what is not finite.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { alignAtRestarts } from "../../../lens_perf/web/pages/dashboard/chart_alignment.js";
-import { findPoints, findClosest } from "../../../lens_perf/web/pages/dashboard/chart_hover.js";
 import {
   addTrends,
   findGaps,
-  layOutLines,
   listNonFinite,
   listRestarts,
 } from "../../../lens_perf/web/pages/dashboard/chart_lines.js";
 import { describeMarks, explainEmpty } from "../../../lens_perf/web/pages/dashboard/chart_notes.js";
 import { findXRange } from "../../../lens_perf/web/pages/dashboard/chart_ranges.js";
 import { holdSeries } from "../../../lens_perf/web/pages/dashboard/series_changes.js";
-
-const VIEW = { axis: "iteration", align: null };
-
-const series = (
-  first,
-  last,
-  { serial = 0, time = first * 1000, value = (iteration) => 100 - iteration, metric = "loss", source = "log" } = {},
-) => {
-  const iterations = Array.from({ length: last - first + 1 }, (_, index) => first + index);
-  return holdSeries({
-    metric_name: metric,
-    data_source: source,
-    serial,
-    iterations,
-    timestamps: iterations.map((each) => time + (each - first) * 1000),
-    values: iterations.map(value),
-  });
-};
-
-const attempt = (number, serial, firstIteration, lastIteration, firstTimestamp, redoneFrom = null) => ({
-  number,
-  serial,
-  firstIteration,
-  lastIteration,
-  firstTimestamp,
-  lastTimestamp: firstTimestamp + 1000 * (lastIteration - firstIteration),
-  redoneFrom,
-  isVisible: true,
-  colour: `#${number}`,
-  dash: [],
-});
-
-const makeRun = (attempts = [], extra = {}) => ({
-  key: "a/run",
-  name: "run",
-  slot: 0,
-  colour: "#run",
-  dash: [],
-  isVisible: true,
-  isSplit: false,
-  attempts,
-  progress: { first_timestamp: 1000 },
-  ...extra,
-});
-
-const layOut = (run, held, view = VIEW, names = ["loss"]) =>
-  layOutLines(names, [run], (_key, name) => held.filter(({ metric }) => metric === name), view);
-
-// Iterations 1 to 10, then 6 to 20 again.
-const ATTEMPTS = [attempt(1, 0, 1, 10, 1000, 6), attempt(2, 1, 6, 20, 60_000)];
-const HELD = [series(1, 10), series(6, 20, { serial: 1, time: 60_000, value: (iteration) => 50 - iteration })];
+import { ATTEMPTS, HELD, VIEW, attempt, layOut, makeRun, series } from "./lines.mjs";
 
 test("attempts together: a line each in the colour of the run, discarded iterations marked", () => {
   const lines = layOut(makeRun(ATTEMPTS), HELD);
@@ -216,60 +163,4 @@ test("a trend is drawn beside its line, from the discarded part on as discarded"
   const [line] = addTrends(layOut(makeRun(ATTEMPTS), HELD), { kind: "ema", weight: 0.5 }, 20);
   assert.deepEqual([line.trend.x.length, line.trend.kept], [10, 5]);
   assert.equal(addTrends([line], { kind: "ema", weight: 0 }, 20)[0].trend, null);
-});
-
-test("aligned at the restart: what was redone beside what was discarded, both from 0 on", () => {
-  const lines = layOut(makeRun(ATTEMPTS, { isSplit: true }), HELD);
-  const [redone, discarded] = alignAtRestarts(lines, () => ATTEMPTS);
-  assert.deepEqual([...discarded.x], [0, 1, 2, 3, 4]);
-  assert.deepEqual([...discarded.y], [94, 93, 92, 91, 90]);
-  assert.equal(discarded.kept, 0);
-  assert.deepEqual([...redone.x], [0, 1, 2, 3, 4, 5]);
-  assert.deepEqual([...redone.y], [44, 43, 42, 41, 40, 39]);
-  assert.equal(redone.kept, redone.x.length);
-});
-
-test("aligned along time, both begin at 0 too", () => {
-  const lines = layOut(makeRun(ATTEMPTS, { isSplit: true }), HELD, { ...VIEW, axis: "time" });
-  const [redone, discarded] = alignAtRestarts(lines, () => ATTEMPTS);
-  assert.deepEqual([...discarded.x], [0, 1000, 2000, 3000, 4000]);
-  assert.deepEqual([...redone.x].slice(0, 5), [0, 1000, 2000, 3000, 4000]);
-});
-
-test("a clean resume has nothing to align", () => {
-  const attempts = [attempt(1, 0, 1, 10, 1000), attempt(2, 1, 11, 20, 60_000)];
-  const lines = layOut(makeRun(attempts, { isSplit: true }), [
-    series(1, 10),
-    series(11, 20, { serial: 1, time: 60_000 }),
-  ]);
-  assert.deepEqual(
-    alignAtRestarts(lines, () => attempts),
-    [],
-  );
-});
-
-test("the pointer finds a point of each line, the greatest value first", () => {
-  const runs = [makeRun([], { key: "a/1", name: "one" }), makeRun([], { key: "a/2", name: "two" })];
-  const held = {
-    "a/1": [series(1, 10)],
-    "a/2": [series(1, 10, { value: (iteration) => (iteration === 5 ? "NaN" : 1000) })],
-  };
-  const lines = layOutLines(["loss"], runs, (key) => held[key], VIEW);
-  assert.deepEqual(
-    findPoints(lines, 4.2, [1, 10]).map(({ line, raw }) => [line.label, raw]),
-    [
-      ["two", 1000],
-      ["one", 96],
-    ],
-  );
-  assert.deepEqual(
-    findPoints(lines, 5, [1, 10]).map(({ line, raw }) => [line.label, raw]),
-    [
-      ["one", 95],
-      ["two", NaN],
-    ],
-  );
-  assert.deepEqual(findPoints(lines, 50, [1, 100]), []);
-  const points = findPoints(lines, 4, [1, 10]);
-  assert.equal(findClosest(points, 90, (value) => value).line.label, "one");
 });

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-globalThis.document = { documentElement: { dataset: { api: "v1" } }, baseURI: "http://host/lens/" };
-globalThis.sessionStorage = { getItem: () => null };
+import { reset, service } from "./series_service.mjs";
+
 const { SeriesStore } = await import("../../../lens_perf/web/pages/dashboard/series_store.js");
 
 const VIEW = { axis: "iteration", xRange: null, metrics: [["loss"], ["lr"]] };
@@ -11,69 +11,14 @@ const runOf = (uid) => ({ key: `a/${uid}`, cluster: "a", uid });
 const RUNS = [runOf("one"), runOf("two")];
 const { signal } = new AbortController();
 
-let asked = [];
-// By uid: what the service has, or null for a copy that is being built.
-let stored = {};
-let changes = {};
+beforeEach(reset);
 
-const writeSeries = (uid, metric, iterations) => ({
-  cluster: "a",
-  workload_uid: uid,
-  metric_name: metric,
-  data_source: "log",
-  serial: 0,
-  iterations,
-  timestamps: iterations,
-  values: iterations,
-});
-
-/** A service as the API describes it, of the parameters that matter here. */
-function answer(query) {
-  const uids = query.getAll("workload").map((name) => name.slice(2));
-  const names = query.getAll("metric").length ? query.getAll("metric") : ["loss", "lr"];
-  const cursors = (query.get("after") ?? "").split(".");
-  const ready = uids.filter((uid) => stored[uid]);
-  const isChange = (uid) => Boolean(cursors[uids.indexOf(uid)]) && !changes[uid]?.reset;
-  return {
-    series: ready
-      .flatMap((uid) =>
-        names.map((name) => writeSeries(uid, name, isChange(uid) ? (changes[uid]?.iterations ?? []) : stored[uid])),
-      )
-      .filter(({ values }) => values.length),
-    warnings: uids
-      .filter((uid) => !stored[uid])
-      .map((uid) => ({ cluster: "a", workload_uid: uid, message: "37 % done" })),
-    workloads: ready.map((uid) => ({
-      cluster: "a",
-      workload_uid: uid,
-      cursor: `${uid}${asked.length}`,
-      reset: !isChange(uid),
-      changed: isChange(uid)
-        ? (changes[uid]?.iterations ?? []).map((iteration) => ({ data_source: "log", iteration }))
-        : [],
-      sampling: { bucket_width: 4 },
-    })),
-  };
-}
-
-globalThis.fetch = async (address, { method = "GET", body }) => {
-  const query = method === "POST" ? body : address.searchParams;
-  asked.push({ method, query });
-  return { ok: true, json: async () => answer(query) };
-};
-
-beforeEach(() => {
-  asked = [];
-  stored = { one: [1, 2], two: [1] };
-  changes = {};
-});
-
-const full = () => asked.filter(({ query }) => query.has("after"));
+const full = () => service.asked.filter(({ query }) => query.has("after"));
 const iterationsOf = (store, key, name = "loss") =>
   store.seriesOf(key, name).flatMap(({ iterations }) => [...iterations]);
 
 async function load(store, view = VIEW, runs = RUNS) {
-  asked = [];
+  service.asked = [];
   await store.load(runs, view, { signal, points: 800 });
 }
 
@@ -87,7 +32,7 @@ test("one request for all runs and metrics; what is held is not asked for again"
   assert.deepEqual(iterationsOf(store, "a/one"), [1, 2]);
   assert.equal(store.seriesOf("a/one", "loss")[0].width, 4);
   await load(store);
-  assert.equal(asked.length, 0);
+  assert.equal(service.asked.length, 0);
 });
 
 test("a metric or a run that is added is asked for alone", async () => {
@@ -98,7 +43,7 @@ test("a metric or a run that is added is asked for alone", async () => {
     full().map(({ query }) => query.getAll("metric")),
     [["new"]],
   );
-  stored.three = [5];
+  service.stored.three = [5];
   await load(store, VIEW, [...RUNS, runOf("three")]);
   assert.deepEqual(
     full().map(({ query }) => query.getAll("workload")),
@@ -155,26 +100,26 @@ test("the metrics of the first screen come first, the others in few requests", a
 test("changes of all runs come in one request with one cursor", async () => {
   const store = new SeriesStore();
   await load(store);
-  changes = { one: { iterations: [2, 3] } };
-  asked = [];
+  service.changes = { one: { iterations: [2, 3] } };
+  service.asked = [];
   assert.deepEqual(await store.follow(RUNS, VIEW, signal), { changedRuns: ["a/one"], mustReload: false });
   assert.deepEqual(
-    asked.map(({ method }) => method),
+    service.asked.map(({ method }) => method),
     ["POST"],
   );
-  assert.match(asked[0].query.get("after"), /^one\d+\.two\d+$/);
+  assert.match(service.asked[0].query.get("after"), /^one\d+\.two\d+$/);
   assert.deepEqual(iterationsOf(store, "a/one"), [1, 2, 3]);
   assert.deepEqual(iterationsOf(store, "a/two"), [1]);
-  changes = {};
+  service.changes = {};
   assert.deepEqual(await store.follow(RUNS.slice(1), VIEW, signal), { changedRuns: [], mustReload: false });
-  assert.match(asked[1].query.get("after"), /^two\d+$/);
+  assert.match(service.asked[1].query.get("after"), /^two\d+$/);
 });
 
 test("a reset replaces the points of its run alone", async () => {
   const store = new SeriesStore();
   await load(store);
-  stored.two = [7, 8];
-  changes = { two: { reset: true } };
+  service.stored.two = [7, 8];
+  service.changes = { two: { reset: true } };
   assert.deepEqual((await store.follow(RUNS, VIEW, signal)).changedRuns, ["a/two"]);
   assert.deepEqual(iterationsOf(store, "a/two"), [7, 8]);
   assert.deepEqual(iterationsOf(store, "a/one"), [1, 2]);
@@ -182,12 +127,12 @@ test("a reset replaces the points of its run alone", async () => {
 
 test("a run whose copy is being built is asked for again, and it alone", async () => {
   const store = new SeriesStore();
-  stored.two = null;
+  service.stored.two = null;
   await load(store);
   assert.equal(store.warnings[0].message, "37 % done");
   assert.equal(store.isRead("a/two", ["loss"]), false);
   assert.equal((await store.follow(RUNS, VIEW, signal)).mustReload, true);
-  stored.two = [9];
+  service.stored.two = [9];
   await load(store);
   assert.deepEqual(
     full().map(({ query }) => query.getAll("workload")),
@@ -201,7 +146,7 @@ test("a metric that was out of view for a while is read again, as its changes we
   const store = new SeriesStore();
   await load(store);
   await load(store, { ...VIEW, metrics: [["loss"]] });
-  assert.equal(asked.length, 0);
+  assert.equal(service.asked.length, 0);
   await load(store);
   assert.deepEqual(
     full().map(({ query }) => query.getAll("metric")),
@@ -212,7 +157,7 @@ test("a metric that was out of view for a while is read again, as its changes we
 test("a series that has grown far beyond its sample is sampled again", async () => {
   const store = new SeriesStore();
   await load(store);
-  changes = { one: { iterations: Array.from({ length: 4000 }, (_, index) => index + 10) } };
+  service.changes = { one: { iterations: Array.from({ length: 4000 }, (_, index) => index + 10) } };
   assert.equal((await store.follow(RUNS, VIEW, signal)).mustReload, true);
   await load(store);
   assert.deepEqual(full()[0].query.getAll("workload"), ["a/one", "a/two"]);
@@ -221,16 +166,16 @@ test("a series that has grown far beyond its sample is sampled again", async () 
 test("names that are too long for a request line are sent in a body", async () => {
   const store = new SeriesStore();
   const runs = Array.from({ length: 40 }, (_, index) => runOf(`${"x".repeat(200)}${index}`));
-  for (const { uid } of runs) stored[uid] = [1];
+  for (const { uid } of runs) service.stored[uid] = [1];
   await load(store, VIEW, runs);
-  assert.ok(asked.every(({ method }) => method === "POST"));
+  assert.ok(service.asked.every(({ method }) => method === "POST"));
 });
 
 test("the names of metrics come from a small preview", async () => {
   const store = new SeriesStore();
-  asked = [];
+  service.asked = [];
   assert.deepEqual([...(await store.listMetrics(RUNS, signal)).keys()], ["loss", "lr"]);
-  assert.equal(asked[0].query.get("method"), "stride");
+  assert.equal(service.asked[0].query.get("method"), "stride");
   assert.deepEqual([...(await store.listMetrics([], signal))], []);
 });
 

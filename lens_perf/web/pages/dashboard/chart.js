@@ -1,20 +1,15 @@
 // A chart in its own figure: plot, tooltip, notes, legend, values as a table, and its buttons.
 
-import { alignAtRestarts } from "./chart_alignment.js";
 import { makeButtons, makeGrip } from "./chart_buttons.js";
-import { formatPosition, formatTime, formatValue } from "./chart_formats.js";
+import { explain, layOutChart, listKinds, nameAbsent } from "./chart_content.js";
 import { findClosest, findPoints } from "./chart_hover.js";
-import { addTrends, layOutLines, listNonFinite, listRestarts } from "./chart_lines.js";
-import { describeAbsent, describeChart, describeMarks, explainEmpty } from "./chart_notes.js";
+import { describeChart, describeMarks } from "./chart_notes.js";
 import { ChartPlot } from "./chart_plot.js";
-import { findXRange, findYRange } from "./chart_ranges.js";
+import { ChartTable } from "./chart_table.js";
 import { ChartLegend, ChartTooltip } from "./chart_tooltip.js";
 import { make } from "./words.js";
 
 const HEIGHT = 260;
-const TABLE_ROWS = 40;
-// Around a single point in time, in milliseconds.
-const POINT_ROOM = 30_000;
 const STEPS = { ArrowLeft: -1, ArrowRight: 1, PageUp: -20, PageDown: 20, Home: -Infinity, End: Infinity };
 
 export class Chart {
@@ -27,23 +22,7 @@ export class Chart {
     this.reason = make("p", { className: "reason", hidden: true });
     this.notes = make("p", { className: "notes" });
     this.legend = new ChartLegend(actions);
-    this.rows = make("tbody");
-    this.table = make(
-      "details",
-      {},
-      make("summary", {}, "Values as a table"),
-      make(
-        "table",
-        {},
-        make(
-          "thead",
-          {},
-          make("tr", {}, ...["run", "iteration", "time", "value"].map((text) => make("th", { scope: "col" }, text))),
-        ),
-        this.rows,
-      ),
-    );
-    this.table.addEventListener("toggle", () => this.fillTable());
+    this.table = new ChartTable();
     this.plot = new ChartPlot(this.place, {
       onZoom: (ranges) => this.zoom(ranges),
       onCursor: (cursor) => this.follow(cursor),
@@ -59,7 +38,7 @@ export class Chart {
       buttons,
       this.notes,
       this.legend.element,
-      this.table,
+      this.table.element,
       makeGrip(this),
     );
     this.figure.dataset.metrics = names.join(" ");
@@ -97,99 +76,19 @@ export class Chart {
   redraw() {
     if (!this.view) return;
     this.isDirty = false;
-    const content = this.layOut();
+    const { names, runs, view, store } = this;
+    const content = { ...layOutChart(names, runs, view, store, this.yRange), highlighted: this.highlighted ?? null };
     this.lines = content.lines;
-    const reason = content.lines.length ? "" : this.explain();
+    const reason = content.lines.length ? "" : explain(names, runs, view, store);
     this.reason.textContent = reason;
     this.reason.hidden = !reason;
-    this.notes.textContent = [
-      describeMarks(content, content.log),
-      content.lines.length ? this.describeAbsent(content) : "",
-    ]
-      .filter(Boolean)
-      .join("   ");
-    this.place.setAttribute("aria-label", describeChart(this.names, content.lines, this.view.axis));
-    this.legend.show(this.runs, this.listKinds(content.lines));
+    const absent = content.lines.length ? nameAbsent(names, runs, view, store, content) : "";
+    this.notes.textContent = [describeMarks(content, content.log), absent].filter(Boolean).join("   ");
+    this.place.setAttribute("aria-label", describeChart(names, content.lines, view.axis));
+    this.legend.show(runs, listKinds(names, content.lines));
     this.plot.draw(content, this.measure());
-    this.fillTable();
+    this.table.show(content.lines);
     if (this.at) this.follow(this.at);
-  }
-
-  layOut() {
-    const { runs, view, store } = this;
-    const isAligned = view.align === "restart";
-    const laid = layOutLines(
-      this.names,
-      isAligned ? runs.map((run) => ({ ...run, isSplit: true })) : runs,
-      (key, name) => store.seriesOf(key, name),
-      view,
-    );
-    const attemptsOf = (key) => runs.find((run) => run.key === key)?.attempts ?? [];
-    const plain = isAligned ? alignAtRestarts(laid, attemptsOf) : laid;
-    const restarts = isAligned ? [] : listRestarts(runs, view.axis);
-    const axis = isAligned && view.axis === "time" ? "relative_time" : view.axis;
-    const xRange =
-      (isAligned ? null : view.xRange) ??
-      findXRange(plain, axis === "iteration" ? 0.5 : POINT_ROOM) ??
-      (axis === "time" ? [Date.now() - 3_600_000, Date.now()] : [0, 1]);
-    const lines = addTrends(plain, view.smoothing, xRange[1] - xRange[0]);
-    const { log } = view.yScale;
-    const yRange =
-      findYRange(lines, xRange, { ...view.yScale, range: this.yRange ?? view.yScale.range }) ??
-      (log ? [1, 10] : [0, 1]);
-    const within = ({ at }) => at >= xRange[0] && at <= xRange[1];
-    return {
-      lines,
-      restarts: lines.length ? restarts.filter(within) : [],
-      nonFinite: listNonFinite(lines),
-      xRange,
-      yRange,
-      axis,
-      log,
-      highlighted: this.highlighted ?? null,
-    };
-  }
-
-  explain() {
-    const visible = this.runs.filter(({ isVisible }) => isVisible);
-    const held = visible.flatMap((run) => this.names.flatMap((name) => this.store.seriesOf(run.key, name)));
-    return explainEmpty(this.names, held, {
-      ...this.view,
-      hasRuns: this.runs.length > 0,
-      isAnyVisible: visible.length > 0,
-      isZoomed: this.view.xRange !== null,
-      warnings: this.store.warnings,
-      isFailed: this.store.isFailed,
-      isLoading: visible.some(({ key }) => !this.store.isRead(key, this.names)),
-    });
-  }
-
-  /** Which visible runs have points but none on this axis. */
-  describeAbsent({ lines, axis }) {
-    const isHeld = (run) => this.names.some((name) => this.store.seriesOf(run.key, name).length > 0);
-    const visible = this.runs.filter(({ isVisible }) => isVisible);
-    const absent = visible
-      .filter((run) => isHeld(run) && !lines.some((line) => line.run === run.key))
-      .map(({ name }) => name);
-    const what = this.view.align
-      ? "redone iterations"
-      : ({ iteration: "iterations", time: "times", relative_time: "times" }[axis] ?? axis);
-    const isPending = ({ cluster, workload_uid: uid }) =>
-      visible.some((run) => run.cluster === cluster && run.uid === uid);
-    return describeAbsent(absent, what, this.store.warnings.filter(isPending));
-  }
-
-  /** What the dashes of a chart of several metrics or data sources mean. */
-  listKinds(lines) {
-    const kinds = new Map();
-    const sources = new Set(lines.map(({ source }) => source));
-    for (const line of lines) {
-      const text = [this.names.length > 1 ? line.metric : "", sources.size > 1 ? (line.source ?? "no source") : ""]
-        .filter(Boolean)
-        .join(" · ");
-      if (text && !kinds.has(text)) kinds.set(text, { text, colour: "currentColor", dash: line.variantDash });
-    }
-    return kinds.size > 1 ? [...kinds.values()] : [];
   }
 
   measure() {
@@ -264,28 +163,6 @@ export class Chart {
     const now = this.at ? places.findIndex((at) => at >= this.walked) : places.length;
     this.walked = places[Math.min(places.length - 1, Math.max(0, (now < 0 ? places.length - 1 : now) + step))];
     this.plot.moveTo(this.walked);
-  }
-
-  fillTable() {
-    if (!this.table.open) return;
-    this.rows.replaceChildren(
-      ...this.lines.flatMap((line) =>
-        [...line.x.keys()]
-          .slice(-TABLE_ROWS)
-          .map((index) =>
-            make(
-              "tr",
-              {},
-              ...[
-                line.label,
-                Number.isFinite(line.iterations[index]) ? formatPosition("iteration", line.iterations[index]) : "–",
-                Number.isFinite(line.times[index]) ? formatTime(line.times[index]) : "–",
-                formatValue(line.values[index]),
-              ].map((text) => make("td", {}, text)),
-            ),
-          ),
-      ),
-    );
   }
 
   remove() {

@@ -4,8 +4,8 @@
 const MARGIN = 0.25;
 
 /**
- * Return for each restart the line of the attempt that redid iterations and, as discarded, that of the attempt before, with the
- * restart at x = 0. Lines of attempts that redid nothing are left out.
+ * Return for each restart the line of the attempt that redid iterations and, as discarded, that of the attempt before,
+ * with the restart at x = 0. Lines of attempts that redid nothing are left out.
  */
 export function alignAtRestarts(lines, attemptsOf) {
   const aligned = [];

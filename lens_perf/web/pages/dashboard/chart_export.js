@@ -89,7 +89,8 @@ export class SvgContext {
 
   arc(x, y, radius) {
     const size = round(radius);
-    this.path += `M${round(x - radius)} ${round(y)}a${size} ${size} 0 1 0 ${2 * size} 0a${size} ${size} 0 1 0 ${-2 * size} 0`;
+    const half = (width) => `a${size} ${size} 0 1 0 ${width} 0`;
+    this.path += `M${round(x - radius)} ${round(y)}${half(2 * size)}${half(-2 * size)}`;
   }
 
   clip() {
@@ -107,9 +108,9 @@ export class SvgContext {
   stroke() {
     if (!this.path) return;
     const dash = this.dash.length ? ` stroke-dasharray="${this.dash.join(" ")}"` : "";
-    this.parts.push(
-      `<path d="${this.path}" fill="none" stroke="${this.strokeStyle}" stroke-width="${this.lineWidth}" stroke-opacity="${this.globalAlpha}" stroke-linejoin="round"${dash}/>`,
-    );
+    const width = `stroke-width="${this.lineWidth}" stroke-linejoin="round"${dash}`;
+    const stroke = `stroke="${this.strokeStyle}" stroke-opacity="${this.globalAlpha}" ${width}`;
+    this.parts.push(`<path d="${this.path}" fill="none" ${stroke}/>`);
   }
 
   fill() {
@@ -122,14 +123,16 @@ export class SvgContext {
 
   fillText(text, x, y) {
     const anchor = { center: "middle", right: "end", end: "end" }[this.textAlign] ?? "start";
-    this.parts.push(
-      `<text x="${round(x)}" y="${round(y)}" fill="${this.fillStyle}" font-family="system-ui, sans-serif" font-size="${parseFloat(this.font)}" text-anchor="${anchor}">${escapeXml(text)}</text>`,
-    );
+    const font = `font-family="system-ui, sans-serif" font-size="${parseFloat(this.font)}" text-anchor="${anchor}"`;
+    const place = `x="${round(x)}" y="${round(y)}"`;
+    this.parts.push(`<text ${place} fill="${this.fillStyle}" ${font}>${escapeXml(text)}</text>`);
   }
 
   /** The document. */
   finish() {
-    return `<svg xmlns="http://www.w3.org/2000/svg" width="${this.width}" height="${this.height}" viewBox="0 0 ${this.width} ${this.height}">${this.parts.join("")}</svg>\n`;
+    const { width, height } = this;
+    const size = `width="${width}" height="${height}" viewBox="0 0 ${width} ${height}"`;
+    return `<svg xmlns="http://www.w3.org/2000/svg" ${size}>${this.parts.join("")}</svg>\n`;
   }
 }
 

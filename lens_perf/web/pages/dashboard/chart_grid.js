@@ -97,7 +97,7 @@ export class ChartGrid {
   }
 }
 
-/** The charts with the metrics `others` instead of `names` in one of them; a metric that joins it leaves the other charts. */
+/** The charts, one of them with the metrics `others` instead of `names`; what joins it leaves the other charts. */
 function replaceChart(charts, names, others) {
   const key = JSON.stringify(names);
   const added = others.filter((name) => !names.includes(name));

@@ -5,7 +5,7 @@ import { findNearest } from "./chart_ranges.js";
 // A point farther away than this share of the plot, and than its neighbours are, is not what the pointer is at.
 const REACH = 0.02;
 
-/** The points of `lines` at `x`: `{line, index, x, raw, shown}`, the greatest value first, those that are not finite last. */
+/** The points of `lines` at `x`: `{line, index, x, raw, shown}`, the greatest value first, the not finite ones last. */
 export function findPoints(lines, x, [low, high]) {
   const reach = (high - low) * REACH;
   const found = [];

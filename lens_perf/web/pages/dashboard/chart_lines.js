@@ -14,8 +14,8 @@ function findBegin(run, series) {
 }
 
 /**
- * The attempt of the points of `series`, as its place among `attempts`: by serial where that is unique, else by time. A number
- * if it is that of all points, else an array.
+ * The attempt of the points of `series`, as its place among `attempts`: by serial where that is unique, else by time.
+ * A number if it is that of all points, else an array.
  */
 function findAttempts(series, attempts) {
   if (attempts.length < 2) return 0;
@@ -148,7 +148,10 @@ function sort(series, x) {
   return [select(series, order), Float64Array.from(order, (index) => x[index])];
 }
 
-/** The places of points before which there is a gap: sampled points are not evenly spread, so the usual is the 90th percentile. */
+/**
+ * The places of points before which there is a gap. Sampled points are not evenly spread, so the usual wait is the 90th
+ * percentile.
+ */
 export function findGaps(x) {
   const waits = x.slice(1).map((at, index) => at - x[index]);
   const usual = waits.slice().sort()[Math.floor(waits.length * 0.9)];

@@ -38,7 +38,7 @@ export function explainEmpty(
   return `No record has both ${what} and ${axis}.`;
 }
 
-/** Which visible runs are not shown, and why: `absent` have points but none on the x axis, `warnings` are of the service. */
+/** Which visible runs are not shown, and why: `absent` have no points on the x axis, `warnings` are of the service. */
 export function describeAbsent(absent, what, warnings) {
   const parts = warnings.map(({ workload_uid: uid, message }) => `not read yet: ${uid} (${message})`);
   return [...parts, ...(absent.length ? [`not shown: ${absent.join(", ")} (no ${what})`] : [])].join("   ");
@@ -50,5 +50,6 @@ export function describeChart(names, lines, axis) {
     const place = Math.max(0, (kept || x.length) - 1);
     return `${label}, last ${formatValue(values[place])} at ${formatPosition(axis, x[place])}`;
   });
-  return `${names.join(", ")} along ${axis.replace("_", " ")}: ${last.join("; ") || "no points"}. Arrow keys move the cursor.`;
+  const what = `${names.join(", ")} along ${axis.replace("_", " ")}`;
+  return `${what}: ${last.join("; ") || "no points"}. Arrow keys move the cursor.`;
 }

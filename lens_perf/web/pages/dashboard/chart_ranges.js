@@ -5,7 +5,7 @@ const PADDING = 0.05;
 const LOW = 0.02;
 const HIGH = 0.98;
 
-/** The range of x of all lines, points that are not finite included; with `room` around a single one; null without points. */
+/** The range of x of all lines, values that are not finite included; `room` is around a single point; null without. */
 export function findXRange(lines, room = 0.5) {
   let low = Infinity;
   let high = -Infinity;

@@ -46,11 +46,10 @@ export class ChartTooltip {
     this.element.hidden = true;
   }
 
-  /** Show `points`, sorted, at a place of the plot that is `width` wide; `closest` is the one the pointer is nearest to. */
+  /** Show `points`, sorted, at a place of the plot, which is `width` wide; `closest` is nearest to the pointer. */
   show(points, { axis, x, left, top, width, offset, closest, hasTrend, title }) {
-    this.title.textContent =
-      title ??
-      `${["iteration", "time", "relative_time"].includes(axis) ? "" : `${axis} `}${formatPosition(axis, points[0]?.x ?? x)}`;
+    const prefix = ["iteration", "time", "relative_time"].includes(axis) ? "" : `${axis} `;
+    this.title.textContent = title ?? `${prefix}${formatPosition(axis, points[0]?.x ?? x)}`;
     const shown = points.slice(0, MOST_ROWS);
     while (this.rows.length < shown.length) this.addRow();
     this.rows.forEach((row, index) => this.fill(row, shown[index], closest, hasTrend));

@@ -1,7 +1,7 @@
 // Chooses among metrics: by search, by groups of their names, and those that are shown first.
 
-// The metrics that matter most in a training run, in order of importance. Names are those that `lens-perf import` writes and
-// those that frameworks log.
+// The metrics that matter most in a training run, in order of importance. Names are those that `lens-perf import`
+// writes and those that frameworks log.
 const FIRST = [
   { pattern: /^(?:train[\W_])?(?:lm[\W_])?loss$/i, otherwise: /loss|perplexity|(?:^|\W|_)ppl(?:$|\W|_)|nll/i },
   { pattern: /^(?:train[\W_])?(?:learning_rate|lr)$/i, otherwise: /learning.?rate|(?:^|[^a-z])lr(?:[^a-z]|$)/i },
@@ -22,7 +22,7 @@ const UNGROUPED = "Other";
 /** Whether a metric is what a tracker keeps for itself, such as `_runtime`. */
 const isInternal = (name) => name.startsWith("_");
 
-/** The charts to show first, each a list of names, of `counts`: a Map of names to numbers of points, null if unknown. */
+/** The charts to show first, each a list of names; `counts` maps names to numbers of points, null if unknown. */
 export function chooseFirstMetrics(counts) {
   const names = [...counts]
     .filter(([name, count]) => count !== 0 && !isInternal(name))
@@ -66,8 +66,8 @@ function addEvaluation(name, names) {
 }
 
 /**
- * Return a function that says whether a name matches `search`: `/regex/`, or words that must all be in it, in upper or lower
- * case. Throws SyntaxError for a regular expression that is none.
+ * Return a function that says whether a name matches `search`: `/regex/`, or words that must all be in it, in upper or
+ * lower case. Throws SyntaxError for a regular expression that is none.
  */
 export function makeFilter(search) {
   const text = search.trim();

@@ -98,7 +98,8 @@ export function describeAttempt(attempt) {
 /** Return what restarts cost, in a sentence for each number. */
 export function describeCost({ restarts, iterations_repeated: redone, seconds_lost_to_restarts: lost }) {
   if (!restarts) return "No restarts";
-  return `${number(restarts)} ${restarts === 1 ? "restart" : "restarts"}; iterations redone: ${number(redone)}; time lost: ${span(lost)}`;
+  const count = `${number(restarts)} ${restarts === 1 ? "restart" : "restarts"}`;
+  return `${count}; iterations redone: ${number(redone)}; time lost: ${span(lost)}`;
 }
 
 function describeIteration(run) {

@@ -53,10 +53,12 @@ export function nameTab(runs, page) {
     .map((state) => [known.filter((run) => run.state === state).length, state])
     .filter(([count]) => count);
   const alarm = known.some(({ progress }) => progress.non_finite.length) ? "⚠ " : "";
-  return `${alarm}${counts.map(([count, state]) => `${count} ${state}`).join(", ") || `${runs.length} runs`} · ${page}`;
+  const states = counts.map(([count, state]) => `${count} ${state}`).join(", ");
+  return `${alarm}${states || `${runs.length} runs`} · ${page}`;
 }
 
 function describe({ state, progress }) {
   const share = progress.share_done === null ? "" : ` ${Math.floor(100 * progress.share_done)} %`;
-  return `${progress.non_finite.length ? "⚠ " : ""}${state[0].toUpperCase()}${state.slice(1)}${state === "running" ? share : ""}`;
+  const alarm = progress.non_finite.length ? "⚠ " : "";
+  return `${alarm}${state[0].toUpperCase()}${state.slice(1)}${state === "running" ? share : ""}`;
 }

@@ -123,7 +123,7 @@ function describeAttempt(attempt, slot, apart) {
   };
 }
 
-/** Keep what was returned of each workload; a workload that could not be answered keeps what it had, else the reason. */
+/** Keep what was returned of each workload; one that could not be answered keeps what it had, else the reason. */
 function keep(known, { workloads, warnings }) {
   for (const each of workloads) known.set(keyOf({ cluster: each.cluster, uid: each.workload_uid }), each);
   for (const { cluster, workload_uid: uid, message } of warnings) {

@@ -6,7 +6,7 @@ import { setUpRoving } from "./roving.js";
 import { make } from "./words.js";
 
 export class RunTable {
-  /** `change` alters the view, `onRemove` takes a run out of it, `onHover` is given the key of the run under the pointer. */
+  /** `change` alters the view, `onRemove` takes a run out of it, `onHover` is given the key of a run. */
   constructor(element, { change, onRemove, onHover }) {
     Object.assign(this, { element, change });
     this.rows = new Map();

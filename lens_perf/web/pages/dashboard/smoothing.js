@@ -1,5 +1,5 @@
-// Smooths lines by distance along x, so that the curve depends on the data and on the range shown, not on which points a
-// sample kept.
+// Smooths lines by distance along x, so that the curve depends on the data and on the range shown, not on which points
+// a sample kept.
 
 export const KINDS = { none: "None", ema: "Time-weighted EMA", gaussian: "Gaussian", average: "Running average" };
 
@@ -85,8 +85,8 @@ function makeArea(x, y, areas) {
 }
 
 /**
- * Return the places of the points to smooth: of buckets `width` wide along `axis`, which a sample was chosen by, the first
- * and the last. The least and the greatest were chosen for their values, and would pull the curve towards spikes.
+ * Return the places of the points to smooth: of buckets `width` wide along `axis`, which a sample was chosen by, the
+ * first and the last. The least and the greatest were chosen for their values, and would pull the curve towards spikes.
  */
 export function pickUnbiased(axis, width) {
   const places = [];

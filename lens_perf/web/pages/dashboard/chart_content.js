@@ -1,0 +1,87 @@
+// What a chart shows: its lines and marks, the ranges of its axes, and why runs are absent.
+
+import { alignAtRestarts } from "./chart_alignment.js";
+import { addTrends, layOutLines, listNonFinite, listRestarts } from "./chart_lines.js";
+import { describeAbsent, explainEmpty } from "./chart_notes.js";
+import { findXRange, findYRange } from "./chart_ranges.js";
+
+// Around a single point in time, in milliseconds.
+const POINT_ROOM = 30_000;
+
+/** The content of a chart of `names`, for its plot; `fixed` is the range of y chosen in this chart, or null. */
+export function layOutChart(names, runs, view, store, fixed) {
+  const isAligned = view.align === "restart";
+  const laid = layOutLines(
+    names,
+    isAligned ? runs.map((run) => ({ ...run, isSplit: true })) : runs,
+    (key, name) => store.seriesOf(key, name),
+    view,
+  );
+  const attemptsOf = (key) => runs.find((run) => run.key === key)?.attempts ?? [];
+  const plain = isAligned ? alignAtRestarts(laid, attemptsOf) : laid;
+  const restarts = isAligned ? [] : listRestarts(runs, view.axis);
+  const axis = isAligned && view.axis === "time" ? "relative_time" : view.axis;
+  const xRange =
+    (isAligned ? null : view.xRange) ??
+    findXRange(plain, axis === "iteration" ? 0.5 : POINT_ROOM) ??
+    (axis === "time" ? [Date.now() - 3_600_000, Date.now()] : [0, 1]);
+  const lines = addTrends(plain, view.smoothing, xRange[1] - xRange[0]);
+  const { log } = view.yScale;
+  const yRange =
+    findYRange(lines, xRange, { ...view.yScale, range: fixed ?? view.yScale.range }) ?? (log ? [1, 10] : [0, 1]);
+  const within = ({ at }) => at >= xRange[0] && at <= xRange[1];
+  return {
+    lines,
+    restarts: lines.length ? restarts.filter(within) : [],
+    nonFinite: listNonFinite(lines),
+    xRange,
+    yRange,
+    axis,
+    log,
+  };
+}
+
+const listVisible = (runs) => runs.filter(({ isVisible }) => isVisible);
+
+/** Why a chart of `names` has no lines. */
+export function explain(names, runs, view, store) {
+  const visible = listVisible(runs);
+  const held = visible.flatMap((run) => names.flatMap((name) => store.seriesOf(run.key, name)));
+  return explainEmpty(names, held, {
+    ...view,
+    hasRuns: runs.length > 0,
+    isAnyVisible: visible.length > 0,
+    isZoomed: view.xRange !== null,
+    warnings: store.warnings,
+    isFailed: store.isFailed,
+    isLoading: visible.some(({ key }) => !store.isRead(key, names)),
+  });
+}
+
+/** Which visible runs have points but none on this axis. */
+export function nameAbsent(names, runs, view, store, { lines, axis }) {
+  const isHeld = (run) => names.some((name) => store.seriesOf(run.key, name).length > 0);
+  const visible = listVisible(runs);
+  const absent = visible
+    .filter((run) => isHeld(run) && !lines.some((line) => line.run === run.key))
+    .map(({ name }) => name);
+  const what = view.align
+    ? "redone iterations"
+    : ({ iteration: "iterations", time: "times", relative_time: "times" }[axis] ?? axis);
+  const isPending = ({ cluster, workload_uid: uid }) =>
+    visible.some((run) => run.cluster === cluster && run.uid === uid);
+  return describeAbsent(absent, what, store.warnings.filter(isPending));
+}
+
+/** What the dashes of a chart of several metrics or data sources mean. */
+export function listKinds(names, lines) {
+  const kinds = new Map();
+  const sources = new Set(lines.map(({ source }) => source));
+  for (const line of lines) {
+    const text = [names.length > 1 ? line.metric : "", sources.size > 1 ? (line.source ?? "no source") : ""]
+      .filter(Boolean)
+      .join(" · ");
+    if (text && !kinds.has(text)) kinds.set(text, { text, colour: "currentColor", dash: line.variantDash });
+  }
+  return kinds.size > 1 ? [...kinds.values()] : [];
+}

@@ -1,0 +1,131 @@
+// The requests for series: of how many runs, metrics and points each, and along which range.
+
+import { ask, post } from "./api_client.js";
+
+// Each point of a preview is a look-up in an index.
+const PREVIEW_POINTS = 150;
+const LEAST_PREVIEW = 30;
+const MOST_PREVIEW = 900;
+// Enough to find the metrics that every few records report.
+const NAME_POINTS = 20;
+// The metrics of the first request, as many as there are charts on the first screen, and of the others.
+const FIRST_METRICS = 4;
+const PAGE_METRICS = 12;
+// Points of all series of an answer, and of those of a workload, which the service limits to 300,000.
+const MOST_POINTS = 300_000;
+const MOST_OF_WORKLOAD = 200_000;
+export const LEAST_POINTS = 200;
+const POINTS_STEP = 200;
+// Names of many workloads and metrics are longer than a request line may be.
+const LONGEST_LINE = 6000;
+
+export const AXES = ["iteration", "time", "relative_time"];
+
+/** What the API calls the axis that points are sampled along: relative time is that of the day, from another zero. */
+export const axisOf = ({ axis }) => (axis === "relative_time" ? "time" : axis);
+
+/** As many points of a series as its chart can show, `wanted`, fewer where there are many series. */
+export function choosePoints(runs, metrics, wanted) {
+  const attempts = Math.max(1, ...runs.map((run) => run.attempts?.length ?? 1));
+  const most = Math.min(
+    wanted,
+    MOST_POINTS / (runs.length * Math.min(metrics, PAGE_METRICS) || 1),
+    MOST_OF_WORKLOAD / (attempts * Math.min(metrics, PAGE_METRICS) || 1),
+  );
+  return Math.max(LEAST_POINTS, Math.floor(most / POINTS_STEP) * POINTS_STEP);
+}
+
+/** What is missing, as requests `{runs, names}` of some metrics of some runs each. */
+export function planPages(runs, names, held, view) {
+  return divide(findPages(runs, names, held), view);
+}
+
+function findPages(runs, names, held) {
+  const pages = [];
+  for (let first = 0, size = FIRST_METRICS; first < names.length; [first, size] = [first + size, PAGE_METRICS]) {
+    const page = names.slice(first, first + size);
+    const missing = page.filter((name) => runs.some((run) => !held.get(run.key)?.names.has(name)));
+    const lacking = runs.filter((run) => missing.some((name) => !held.get(run.key)?.names.has(name)));
+    if (lacking.length) pages.push({ runs: lacking, names: missing });
+  }
+  return pages;
+}
+
+const describe = (runs, names, { axis }) => [
+  ...runs.map(({ cluster, uid }) => ["workload", `${cluster}/${uid}`]),
+  ["layout", "columns"],
+  ["non_finite", "true"],
+  ["split", "serial"],
+  ["axis", axis],
+  ...names.map((name) => ["metric", name]),
+];
+
+/** A range of relative time is another range of time for each run. */
+const divide = (pages, { axis, xRange }) =>
+  axis === "relative_time" && xRange
+    ? pages.flatMap(({ runs, names }) => runs.map((run) => ({ runs: [run], names })))
+    : pages;
+
+/** The parameters of the range that is shown; along metrics there are none, so all is read. */
+function findRange({ axis, xRange }, runs) {
+  if (!xRange) return [];
+  const [start, end] = [Math.floor(xRange[0]), Math.ceil(xRange[1])];
+  const begin = axis === "relative_time" && runs.length === 1 ? runs[0].progress?.first_timestamp : null;
+  if (Number.isFinite(begin))
+    return [
+      ["start", begin + start],
+      ["end", begin + end],
+    ];
+  if (axis === "time")
+    return [
+      ["start", start],
+      ["end", end],
+    ];
+  return axis === "iteration"
+    ? [
+        ["start_iteration", start],
+        ["end_iteration", end],
+      ]
+    : [];
+}
+
+/** Ask for a few points of all metrics, which name them. */
+export function askNames(runs, signal) {
+  const query = [...describe(runs, [], { axis: "iteration" }), ["method", "stride"], ["max_points", NAME_POINTS]];
+  return request(query, signal);
+}
+
+/** Whether there can be a preview: along a metric, it has no positions; along time, it has no range. */
+export const hasPreview = ({ axis, xRange }) => AXES.includes(axis) && (axis === "iteration" || !xRange);
+
+/** Ask for a coarse line. */
+export function askPreview(runs, names, view, signal) {
+  const most = Math.max(LEAST_PREVIEW, Math.min(PREVIEW_POINTS, Math.floor(MOST_PREVIEW / runs.length)));
+  const range = view.axis === "iteration" ? findRange(view, runs) : [];
+  const query = [...describe(runs, names, { axis: null }), ...range, ["method", "stride"], ["max_points", most]];
+  return request(query, signal);
+}
+
+/** Ask for full series of up to `most` points, and for a cursor. */
+export function askSeries(runs, names, view, most, signal) {
+  return request([...describeFull(runs, names, view, most), ["after", ""]], signal);
+}
+
+/** Ask for what has changed since `cursor`. */
+export function askChanges(runs, names, view, most, cursor, signal) {
+  return post("metrics/data", [...describeFull(runs, names, view, most), ["after", cursor]], signal);
+}
+
+const describeFull = (runs, names, view, most) => [
+  ...describe(runs, names, { axis: axisOf(view) }),
+  ...findRange(view, runs),
+  ["max_points", most],
+];
+
+function request(query, signal) {
+  const length = query.reduce(
+    (sum, [name, value]) => sum + name.length + encodeURIComponent(value ?? "").length + 2,
+    0,
+  );
+  return (length > LONGEST_LINE ? post : ask)("metrics/data", query, signal);
+}

@@ -1,0 +1,58 @@
+// A service that answers requests for series as the API describes it, of the parameters that matter to the store.
+
+globalThis.document = { documentElement: { dataset: { api: "v1" } }, baseURI: "http://host/lens/" };
+globalThis.sessionStorage = { getItem: () => null };
+
+// `asked`: the requests so far; `stored`: by uid, the iterations it has, null for a copy that is being built;
+// `changes`: by uid, `{iterations, reset}` since any cursor.
+export const service = { asked: [], stored: {}, changes: {} };
+
+export function reset() {
+  Object.assign(service, { asked: [], stored: { one: [1, 2], two: [1] }, changes: {} });
+}
+
+const writeSeries = (uid, metric, iterations) => ({
+  cluster: "a",
+  workload_uid: uid,
+  metric_name: metric,
+  data_source: "log",
+  serial: 0,
+  iterations,
+  timestamps: iterations,
+  values: iterations,
+});
+
+function answer(query) {
+  const { asked, stored, changes } = service;
+  const uids = query.getAll("workload").map((name) => name.slice(2));
+  const names = query.getAll("metric").length ? query.getAll("metric") : ["loss", "lr"];
+  const cursors = (query.get("after") ?? "").split(".");
+  const ready = uids.filter((uid) => stored[uid]);
+  const isChange = (uid) => Boolean(cursors[uids.indexOf(uid)]) && !changes[uid]?.reset;
+  return {
+    series: ready
+      .flatMap((uid) =>
+        names.map((name) => writeSeries(uid, name, isChange(uid) ? (changes[uid]?.iterations ?? []) : stored[uid])),
+      )
+      .filter(({ values }) => values.length),
+    warnings: uids
+      .filter((uid) => !stored[uid])
+      .map((uid) => ({ cluster: "a", workload_uid: uid, message: "37 % done" })),
+    workloads: ready.map((uid) => ({
+      cluster: "a",
+      workload_uid: uid,
+      cursor: `${uid}${asked.length}`,
+      reset: !isChange(uid),
+      changed: isChange(uid)
+        ? (changes[uid]?.iterations ?? []).map((iteration) => ({ data_source: "log", iteration }))
+        : [],
+      sampling: { bucket_width: 4 },
+    })),
+  };
+}
+
+globalThis.fetch = async (address, { method = "GET", body }) => {
+  const query = method === "POST" ? body : address.searchParams;
+  service.asked.push({ method, query });
+  return { ok: true, json: async () => answer(query) };
+};
