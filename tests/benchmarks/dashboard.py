@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, CDPSession, Page, Response, expect, syn
 from playwright.sync_api import TimeoutError as LateError
 
 from lens_perf.demo.embedded_postgres import run_embedded_postgres
-from tests.benchmarks.dashboard_seed import METRICS, Run, add_records, list_runs, seed_runs
+from tests.benchmarks.dashboard_seed import METRICS, Run, add_records, list_others, list_runs, seed_runs
 from tests.benchmarks.gunicorn_process import run_gunicorn
 from tests.front.programs import find_program, open_directory
 from tests.web_browser import ARGUMENTS
@@ -86,9 +86,8 @@ def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--directory", type=Path, help="keep PostgreSQL and the copies here, such as var/bench, for re-use"
     )
     parser.add_argument("--runs", type=int, default=20)
-    parser.add_argument("--iterations", type=int, default=100_000, help="of each run")
-    parser.add_argument("--long", type=int, default=2, help="how many runs are longer")
-    parser.add_argument("--long-iterations", type=int, default=1_000_000)
+    parser.add_argument("--iterations", type=int, default=1_000_000, help="of each run")
+    parser.add_argument("--others", type=int, default=180, help="workloads of 1000 iterations that are only listed")
     parser.add_argument("--rounds", type=int, default=5, help="loads that the medians are of")
     parser.add_argument("--minutes", type=int, default=60, help="that are followed, by a faster clock")
     return parser.parse_args(arguments)
@@ -215,12 +214,12 @@ def _has_changes(response: Response) -> bool:
 def main() -> int:
     """Return the exit status: 0 for any figures."""
     options = read_options()
-    runs = list_runs(options.runs, options.iterations, options.long, options.long_iterations)
+    runs = list_runs(options.runs, options.iterations)
     with (
         open_directory() as scratch,
         run_embedded_postgres(options.directory or scratch / "postgres") as postgres,
     ):
-        dsn = seed_runs(postgres, runs)
+        dsn = seed_runs(postgres, [*runs, *list_others(options.others, 1000)])
         settings = scratch / "lens_perf.toml"
         columns = (options.directory or scratch).resolve() / "columns"
         settings.write_text(SETTINGS.format(dsn=dsn, columns=columns), "utf-8")

@@ -1,4 +1,4 @@
-"""Fills a database with runs for the dashboard: long ones and shorter ones, of ten metrics each, up to now."""
+"""Fills a database with runs for the dashboard: ten metrics each, one iteration a second up to now."""
 
 import hashlib
 import time
@@ -33,6 +33,7 @@ INSERT = sql.SQL(
     f"jsonb_build_object({OBJECT}) "
     "FROM generate_series({first}::int, {last}::int) AS step"
 )
+REMOVE = "DELETE FROM training_performance WHERE workload_uid = %s AND iteration > %s"
 INDEXES = (
     "CREATE INDEX ON training_performance (data_source)",
     "CREATE INDEX ON training_performance (workload_uid, data_source, iteration DESC)",
@@ -47,9 +48,14 @@ class Run:
     iterations: int
 
 
-def list_runs(count: int, iterations: int, long: int, long_iterations: int) -> Sequence[Run]:
-    """Return ``count`` runs, of which ``long`` have ``long_iterations``, the others ``iterations``."""
-    return [Run(f"run-{number:02}", long_iterations if number < long else iterations) for number in range(count)]
+def list_runs(count: int, iterations: int) -> Sequence[Run]:
+    """Return ``count`` runs of ``iterations`` each."""
+    return [Run(f"run-{number:02}", iterations) for number in range(count)]
+
+
+def list_others(count: int, iterations: int) -> Sequence[Run]:
+    """Return ``count`` workloads of ``iterations`` each, which are listed beside the runs."""
+    return [Run(f"other-{number:03}", iterations) for number in range(count)]
 
 
 def seed_runs(postgres: EmbeddedPostgres, runs: Sequence[Run]) -> str:
@@ -67,9 +73,7 @@ def seed_runs(postgres: EmbeddedPostgres, runs: Sequence[Run]) -> str:
     with closing(psycopg2.connect(dsn)) as connection, connection, connection.cursor() as cursor:
         # What an earlier measurement added.
         for run in runs:
-            cursor.execute(
-                "DELETE FROM training_performance WHERE workload_uid = %s AND iteration > %s", (run.uid, run.iterations)
-            )
+            cursor.execute(REMOVE, (run.uid, run.iterations))
     return dsn
 
 
