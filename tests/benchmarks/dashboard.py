@@ -35,6 +35,7 @@ deadline_seconds = 120
 directory = "{columns}"
 """
 MOST_BUILD_SECONDS = 900
+PARTS = ("loading", "frames", "following")
 # When the first chart shows points, and when all are read, in milliseconds since the page was asked for.
 WATCH = """
 globalThis.times = {};
@@ -90,6 +91,7 @@ def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--others", type=int, default=180, help="workloads of 1000 iterations that are only listed")
     parser.add_argument("--rounds", type=int, default=5, help="loads that the medians are of")
     parser.add_argument("--minutes", type=int, default=60, help="that are followed, by a faster clock")
+    parser.add_argument("--only", choices=PARTS, nargs="+", default=PARTS, help="what is measured")
     return parser.parse_args(arguments)
 
 
@@ -131,8 +133,11 @@ def measure_loading(browser: Browser, address: str, runs: Sequence[Run], rounds:
         print(f"{text}: {statistics.median(values):.0f} ms ({min(values):.0f} to {max(values):.0f})", flush=True)
 
 
-def measure_frames(browser: Browser, page: Page, seconds: float) -> None:
+def measure_frames(browser: Browser, address: str, runs: Sequence[Run], seconds: float) -> None:
     """Print frames per second, and what a frame costs the page's process, while hovering and while zooming."""
+    page = browser.new_page(viewport={"width": 1440, "height": 900}, bypass_csp=True)
+    page.add_init_script(WATCH)
+    open_runs(page, address, runs)
     for is_dragging, text in ((False, "hovering"), (True, "zooming")):
         begin = read_processor_time(browser)
         found: Any = page.evaluate(HOVER, [seconds, is_dragging])
@@ -145,6 +150,7 @@ def measure_frames(browser: Browser, page: Page, seconds: float) -> None:
             f"processor time of a frame {cost:.1f} ms; load average {os.getloadavg()[0]:.1f}",
             flush=True,
         )
+    page.close()
 
 
 def read_heap(session: CDPSession) -> float:
@@ -227,13 +233,12 @@ def main() -> int:
             address = f"http://127.0.0.1:{service.port}"
             build_copies(address, runs)
             browser = playwright.chromium.launch(executable_path=find_program("chromium"), args=ARGUMENTS)
-            measure_loading(browser, address, runs, options.rounds)
-            page = browser.new_page(viewport={"width": 1440, "height": 900}, bypass_csp=True)
-            page.add_init_script(WATCH)
-            open_runs(page, address, runs)
-            measure_frames(browser, page, 10)
-            page.close()
-            measure_following(browser, address, dsn, runs, options.minutes)
+            if "loading" in options.only:
+                measure_loading(browser, address, runs, options.rounds)
+            if "frames" in options.only:
+                measure_frames(browser, address, runs, 10)
+            if "following" in options.only:
+                measure_following(browser, address, dsn, runs, options.minutes)
             browser.close()
     return 0
 
