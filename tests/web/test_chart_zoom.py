@@ -70,3 +70,32 @@ def test_ranges_of_y(address: str, store: Store, uid: str) -> None:
         assert max(shown) <= 1.5
         page.get_by_label("logarithmic").check()
         assert [float(each) for each in read_values(page)] != shown
+
+
+@on_one_version
+def test_zooming_along_a_metric_fetches_finer_data(address: str, store: Store, uid: str) -> None:
+    rows = [
+        Row({"loss": 9 / index + index % 7 / 50, "tokens": index * 4096}, index, at(BEGAN + index * 1000))
+        for index in range(1, 20_001)
+    ]
+    store(uid, rows)
+    with open_page() as page:
+        open_view(page, address, [uid], ("m", "loss"), ("axis", "tokens"))
+        with page.expect_response(re.compile("start_iteration=.*after=")) as answered:
+            drag(page, chart(page), (0.4, 0.3), (0.42, 0.31))
+        (series,) = answered.value.json()["series"]
+        # Every record of the range, and of the points around it that were at hand.
+        found = series["iterations"]
+        assert found == list(range(found[0], found[-1] + 1))
+        assert series["axis_values"] == [4096 * iteration for iteration in found]
+        low, high = map(float, re.findall(r"range=([\d.]+)\.\.([\d.]+)", page.url)[0])
+        assert found[0] * 4096 <= low < high <= found[-1] * 4096
+        assert 7000 < found[0] < found[-1] < 9500
+        wait_for_charts(page)
+        # A view that is opened by its address is as fine.
+        with page.expect_response(re.compile("start_iteration=.*after=")) as again:
+            page.reload()
+        assert again.value.json()["series"][0]["iterations"] == found
+        page.get_by_role("button", name="Show the whole range").click()
+        expect(page).not_to_have_url(re.compile("range="))
+        wait_for_charts(page)

@@ -11,7 +11,7 @@ export function reset() {
   Object.assign(service, { asked: [], stored: { one: [1, 2], two: [1] }, changes: {} });
 }
 
-const writeSeries = (uid, metric, iterations) => ({
+const writeSeries = (uid, metric, iterations, axis) => ({
   cluster: "a",
   workload_uid: uid,
   metric_name: metric,
@@ -20,6 +20,7 @@ const writeSeries = (uid, metric, iterations) => ({
   iterations,
   timestamps: iterations,
   values: iterations,
+  ...(axis === "tokens" ? { axis_values: iterations.map((iteration) => 10 * iteration) } : {}),
 });
 
 function answer(query) {
@@ -32,7 +33,9 @@ function answer(query) {
   return {
     series: ready
       .flatMap((uid) =>
-        names.map((name) => writeSeries(uid, name, isChange(uid) ? (changes[uid]?.iterations ?? []) : stored[uid])),
+        names.map((name) =>
+          writeSeries(uid, name, isChange(uid) ? (changes[uid]?.iterations ?? []) : stored[uid], query.get("axis")),
+        ),
       )
       .filter(({ values }) => values.length),
     warnings: uids

@@ -70,7 +70,7 @@ test("another range or axis is read anew, within that range", async () => {
   assert.equal(full()[0].query.get("axis"), "tokens");
 });
 
-test("a range of relative time is one of time for each run; along a metric, a range reads nothing new", async () => {
+test("a range of relative time is one of time for each run", async () => {
   const store = new SeriesStore();
   const runs = RUNS.map((run, index) => ({ ...run, progress: { first_timestamp: 1000 * (index + 1) } }));
   await load(store, { ...VIEW, axis: "relative_time" }, runs);
@@ -82,9 +82,39 @@ test("a range of relative time is one of time for each run; along a metric, a ra
       ["a/two", "2010", "2020"],
     ],
   );
-  await load(store, { ...VIEW, axis: "tokens" }, runs);
-  await load(store, { ...VIEW, axis: "tokens", xRange: [1, 2] }, runs);
-  assert.equal(full().length, 0);
+});
+
+const ranges = () =>
+  full().map(({ query }) => ["workload", "start_iteration", "end_iteration"].map((name) => query.get(name)));
+
+test("a range of a metric is one of iterations for each run, by the points at hand", async () => {
+  const store = new SeriesStore();
+  service.stored = { one: [1, 100, 200, 300, 400], two: [1, 150, 400] };
+  const view = { ...VIEW, axis: "tokens" };
+  await load(store, view);
+  // In the fake service, a record of iteration n has 10 n tokens.
+  await load(store, { ...view, xRange: [1200, 1800] });
+  assert.deepEqual(ranges(), [
+    ["a/one", "100", "200"],
+    ["a/two", null, null],
+  ]);
+  service.stored.one = [100, 130, 160, 200];
+  await load(store, { ...view, xRange: [1250, 1800] });
+  await load(store, { ...view, xRange: [1400, 1500] });
+  assert.deepEqual(ranges()[0], ["a/one", "130", "160"]);
+  assert.equal(full()[0].query.get("axis"), "tokens");
+  await load(store, { ...view, xRange: [3500, 9000] });
+  assert.deepEqual(ranges()[0], ["a/one", "300", null]);
+});
+
+test("an address with a range of a metric has the whole read first", async () => {
+  const store = new SeriesStore();
+  service.stored = { one: [1, 100, 200, 300] };
+  await load(store, { ...VIEW, axis: "tokens", xRange: [1200, 1800] }, RUNS.slice(0, 1));
+  assert.deepEqual(ranges(), [
+    ["a/one", null, null],
+    ["a/one", "100", "200"],
+  ]);
 });
 
 test("the metrics of the first screen come first, the others in few requests", async () => {

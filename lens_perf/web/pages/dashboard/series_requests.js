@@ -60,14 +60,19 @@ const describe = (runs, names, { axis }) => [
   ...names.map((name) => ["metric", name]),
 ];
 
-/** A range of relative time is another range of time for each run. */
+/** A range of relative time is another range of time for each run; one of a metric, another of iterations. */
 const divide = (pages, { axis, xRange }) =>
-  axis === "relative_time" && xRange
+  xRange && axis !== "iteration" && axis !== "time"
     ? pages.flatMap(({ runs, names }) => runs.map((run) => ({ runs: [run], names })))
     : pages;
 
-/** The parameters of the range that is shown; along metrics there are none, so all is read. */
-function findRange({ axis, xRange }, runs) {
+/** The parameters of the range that is shown; `iterations` are those of a range of a metric, if they are known. */
+function findRange({ axis, xRange }, runs, iterations = null) {
+  if (iterations)
+    return [
+      ["start_iteration", iterations[0]],
+      ["end_iteration", iterations[1]],
+    ];
   if (!xRange) return [];
   const [start, end] = [Math.floor(xRange[0]), Math.ceil(xRange[1])];
   const begin = axis === "relative_time" && runs.length === 1 ? runs[0].progress?.first_timestamp : null;
@@ -106,9 +111,9 @@ export function askPreview(runs, names, view, signal) {
   return request(query, signal);
 }
 
-/** Ask for full series of up to `most` points, and for a cursor. */
-export function askSeries(runs, names, view, most, signal) {
-  return request([...describeFull(runs, names, view, most), ["after", ""]], signal);
+/** Ask for full series of up to `most` points, and for a cursor; of a range of a metric, within `iterations`. */
+export function askSeries({ runs, names, iterations }, view, most, signal) {
+  return request([...describeFull(runs, names, view, most, iterations), ["after", ""]], signal);
 }
 
 /** Ask for what has changed since `cursor`. */
@@ -116,9 +121,9 @@ export function askChanges(runs, names, view, most, cursor, signal) {
   return post("metrics/data", [...describeFull(runs, names, view, most), ["after", cursor]], signal);
 }
 
-const describeFull = (runs, names, view, most) => [
+const describeFull = (runs, names, view, most, iterations) => [
   ...describe(runs, names, { axis: axisOf(view) }),
-  ...findRange(view, runs),
+  ...findRange(view, runs, iterations),
   ["max_points", most],
 ];
 

@@ -1,5 +1,6 @@
 // Holds the series of the runs in view: a preview first, then the full ones, then what changes.
 
+import { findIterations } from "./metric_ranges.js";
 import { applyChanges, holdSeries } from "./series_changes.js";
 import * as requests from "./series_requests.js";
 
@@ -8,7 +9,8 @@ const MOST_GROWTH = 4;
 
 export class SeriesStore {
   constructor() {
-    // By key of a run: its series, its cursor (null for a preview), and the names that were asked for.
+    // By key of a run: its series, its cursor (null for a preview), the names that were asked for, and `whole`, the
+    // series of the whole range of an axis.
     this.held = new Map();
     this.points = 800;
     this.scope = "";
@@ -40,10 +42,19 @@ export class SeriesStore {
   async load(runs, view, { signal, points = this.points, onPreview = () => {} }) {
     const names = [...new Set(view.metrics.flat())];
     this.forget(runs, names);
+    const ask = (asked, shown) => this.read(asked, names, shown, { signal, points, onPreview });
+    // A range of a metric is known by the points of the whole.
+    const isKnown = (run) => this.held.get(run.key)?.whole?.axis === view.axis;
+    const unknown = view.xRange && !requests.AXES.includes(view.axis) ? runs.filter((run) => !isKnown(run)) : [];
+    if (unknown.length) await ask(unknown, { ...view, xRange: null });
+    if (!signal.aborted) await ask(runs, view);
+  }
+
+  async read(runs, names, view, { signal, points, onPreview }) {
     const most = requests.choosePoints(runs, names.length, points);
     const scope = JSON.stringify([
       requests.axisOf(view),
-      requests.AXES.includes(view.axis) && view.xRange,
+      view.xRange,
       view.axis === "relative_time" && view.xRange !== null,
       most,
     ]);
@@ -73,8 +84,10 @@ export class SeriesStore {
     if (isNew) onPreview();
   }
 
-  async loadPage({ runs, names }, view, most, signal) {
-    const answer = await requests.askSeries(runs, names, view, most, signal).catch((error) => {
+  async loadPage(page, view, most, signal) {
+    const { runs, names } = page;
+    const iterations = this.findIterations(runs, view);
+    const answer = await requests.askSeries({ ...page, iterations }, view, most, signal).catch((error) => {
       this.isFailed = error.name !== "AbortError";
       throw error;
     });
@@ -90,7 +103,15 @@ export class SeriesStore {
         held.names.add(name);
       }
       held.most = most;
+      keepPlaces(held, view, names);
     }
+  }
+
+  /** The iterations of the range of a metric that is shown; of several runs, each has its own. */
+  findIterations(runs, { axis, xRange }) {
+    const held = runs.length === 1 && xRange && !requests.AXES.includes(axis) && this.held.get(runs[0].key);
+    if (held?.whole?.axis !== axis) return null;
+    return findIterations([...held.whole.series, ...held.whole.finer], xRange);
   }
 
   /** Apply the changes of `runs` since the last call. */
@@ -133,7 +154,7 @@ export class SeriesStore {
   }
 
   add(key) {
-    this.held.set(key, { byName: new Map(), names: new Set(), cursor: null, most: requests.LEAST_POINTS });
+    this.held.set(key, { byName: new Map(), names: new Set(), cursor: null, most: requests.LEAST_POINTS, whole: null });
     return this.held.get(key);
   }
 
@@ -153,6 +174,14 @@ const findRun = (runs, given) => runs.find((run) => isOf(given, run));
 
 const seriesOfRun = (answer, run, name, width) =>
   answer.series.filter((each) => each.metric_name === name && isOf(each, run)).map((each) => holdSeries(each, width));
+
+/** Keep where iterations are on the axis: by the series of the whole range, and by the last ones of a part of it. */
+function keepPlaces(held, { axis, xRange }, names) {
+  const series = names.flatMap((name) => held.byName.get(name));
+  const isOther = held.whole?.axis !== axis;
+  if (!xRange && (isOther || series.length)) held.whole = { axis, series, finer: [] };
+  if (xRange && !isOther) held.whole.finer = series;
+}
 
 /** A preview is a courtesy: trouble that stays is reported by the request for the full series. */
 function ignore(error) {
