@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
+import psycopg2
 from playwright.sync_api import Page, expect
 
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
@@ -130,3 +132,26 @@ def test_lens_leads_to_the_dashboard_and_the_pages_to_each_other(address: str) -
         expect(page).to_have_url(re.compile("/lens/docs$"))
         page.get_by_role("link", name="Dashboard").click()
         expect(page).to_have_url(re.compile("/lens/$"))
+
+
+INSERT_LONG = """
+    INSERT INTO training_performance (workload_uid, data_source, iteration, created_at, performance)
+    SELECT %(uid)s, 'log', each, now() - make_interval(secs => %(last)s - each), %(performance)s
+      FROM generate_series(1, %(last)s) AS each
+"""
+
+
+@on_one_version
+def test_a_long_workload_has_a_state_without_being_read(address: str, postgres: EmbeddedPostgres, uid: str) -> None:
+    last = 300_001
+    parameters = {"uid": uid, "last": last, "performance": f'{{"loss": 1, "target_iteration": {last}}}'}
+    with closing(psycopg2.connect(postgres.dsn("alpha"))) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(INSERT_LONG, parameters)
+    with open_page() as page:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        open_dashboard(page, address, uid)
+        facts = page.locator("#workloads li", has_text=uid).locator(".facts")
+        expect(facts).to_contain_text("finished")
+        expect(facts).to_have_attribute("title", re.compile("^Estimated"))
+        assert not [url for url in asked if uid in url and "progress" in url]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from lens_perf.performance.blocks import Indices
 
@@ -27,10 +28,9 @@ class Groups:
         """Return the number of each record's group."""
         if not self._keys:
             return np.zeros(frame.height, np.int64)
-        if len(self._keys) == 1:
-            found = self._find_few(frame[self._keys[0]])
-            if found is not None:
-                return found
+        found = self._find_few([frame[key] for key in self._keys])
+        if found is not None:
+            return found
         keys = frame.select(self._keys)
         distinct = keys.unique(maintain_order=True)
         numbers = [self._numbers.setdefault(key, len(self._numbers)) for key in distinct.rows()]
@@ -38,20 +38,25 @@ class Groups:
         joined = keys.join(numbered, on=self._keys, how="left", nulls_equal=True, maintain_order="left")
         return joined["group"].to_numpy()
 
-    def _find_few(self, column: pl.Series) -> Indices | None:
-        """Return the groups of a column, looked for one after the other; None where there are more than FEW."""
-        groups = np.full(len(column), -1)
-        rest = len(column)
+    def _find_few(self, columns: Sequence[pl.Series]) -> Indices | None:
+        """Return the group of each record, searching for one group after the other; None if there are more than FEW."""
+        groups = np.full(len(columns[0]), -1)
+        rest = len(groups)
         known = iter(list(self._numbers.items()))
         while rest:
-            key, number = next(known, None) or self._add(column[int(groups.argmin())])
+            key, number = next(known, None) or self._add(tuple(column[int(groups.argmin())] for column in columns))
             if number >= FEW:
                 return None
-            mask = column.is_null() if key[0] is None else column == key[0]
-            mask = mask.fill_null(value=False) if mask.has_nulls() else mask
-            rest -= int(mask.sum())
-            groups[mask.to_numpy()] = number
+            mask = np.logical_and.reduce([_find(*each) for each in zip(key, columns, strict=True)])
+            rest -= int(np.count_nonzero(mask))
+            groups[mask] = number
         return groups
 
-    def _add(self, *key: object) -> tuple[tuple[object, ...], int]:
+    def _add(self, key: tuple[object, ...]) -> tuple[tuple[object, ...], int]:
         return key, self._numbers.setdefault(key, len(self._numbers))
+
+
+def _find(value: object, column: pl.Series) -> NDArray[np.bool_]:
+    """Return where ``column`` is ``value``, which may be None."""
+    mask = column.is_null() if value is None else column == value
+    return (mask.fill_null(value=False) if mask.has_nulls() else mask).to_numpy()

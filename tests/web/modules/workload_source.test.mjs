@@ -16,9 +16,15 @@ const ALL = Array.from({ length: 70 }, (_, index) => ({
 function makeClient() {
   const requests = [];
   const states = [];
+  const targets = [];
   return {
     requests,
     states,
+    targets,
+    readTargets: async (asked) => {
+      targets.push(asked.map(({ cluster, uid }) => `${cluster}/${uid}`));
+      return new Map(asked.map(({ cluster, uid }) => [`${cluster}/${uid}`, 100]));
+    },
     listWorkloads: async (search, _cluster, size, token) => {
       requests.push([search, size, token]);
       const found = ALL.filter(({ workload_uid: uid }) => uid.includes(search));
@@ -84,16 +90,38 @@ test("all that match are found, although one page is shown", async () => {
   assert.equal((await source.listMatching()).length, 35);
 });
 
-test("states are read in batches, once for what is over, and not for long workloads", async () => {
+test("states are read in batches, once for what is over", async () => {
   const client = makeClient();
   const states = new WorkloadStates(client);
   const signal = { aborted: false };
   await states.load(ALL, signal, () => {});
   assert.deepEqual(client.states, [10, 10, 10, 10, 10, 10, 9]);
   assert.equal(states.stateOf("c/even-0"), "running");
-  assert.equal(states.stateOf("c/odd-69"), null);
   await states.load(ALL, signal, () => {});
   assert.deepEqual(client.states.slice(7), [1]);
   await states.load([{ ...ALL[1], last_timestamp: 5000 }], signal, () => {});
   assert.deepEqual(client.states.slice(8), [1]);
+});
+
+test("the states of long workloads are estimated, and replaced by those of runs", async () => {
+  const client = makeClient();
+  const states = new WorkloadStates(client);
+  const signal = { aborted: false };
+  const [now, key] = [Date.now(), "c/long"];
+  const long = { cluster: "c", workload_uid: "long", records: 400_000, last_iteration: 50 };
+  const listed = { ...long, first_timestamp: now - 400_000_000, last_timestamp: now };
+  const load = (each) => states.load([each], signal, () => {});
+  await load(listed);
+  assert.deepEqual([states.stateOf(key), states.isEstimate(key)], ["running", true]);
+  await load({ ...listed, last_iteration: 100 });
+  assert.deepEqual([states.stateOf(key), client.targets], ["finished", [["c/long"]]]);
+  await load({ ...listed, last_iteration: 101, last_timestamp: now + 1 });
+  assert.equal(client.targets.length, 2);
+  states.take([{ key, state: "stalled", progress: { last_timestamp: now } }]);
+  await load(listed);
+  assert.deepEqual([states.stateOf(key), states.isEstimate(key)], ["stalled", false]);
+  states.take([]);
+  await load(listed);
+  assert.deepEqual([states.stateOf(key), states.isEstimate(key)], ["running", true]);
+  assert.deepEqual(client.states, []);
 });

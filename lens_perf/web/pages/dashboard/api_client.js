@@ -79,6 +79,20 @@ const namesOf = (workloads) => workloads.map(({ cluster, uid }) => ["workload", 
 /** The progress of several workloads. */
 export const readProgresses = (workloads, signal) => ask("metrics/progress", namesOf(workloads), signal);
 
+/** The targets of several workloads, by key, from a look-up in an index: no workload is read for it. */
+export async function readTargets(workloads, signal) {
+  const query = [
+    ["metric", "target_iteration"],
+    ["method", "stride"],
+    ["max_points", 2],
+    ["layout", "columns"],
+  ];
+  const { series } = await ask("metrics/data", [...namesOf(workloads), ...query], signal);
+  const targets = new Map();
+  for (const { cluster, workload_uid: uid, values } of series) targets.set(`${cluster}/${uid}`, values.at(-1));
+  return targets;
+}
+
 /** The statistics of some metrics of several workloads; of all metrics if `names` is empty. */
 export const readSummaries = (workloads, names, signal) =>
   ask("metrics/summary", [...namesOf(workloads), ...names.map((name) => ["metric", name])], signal);

@@ -1,10 +1,10 @@
 // A chart in its own figure: plot, tooltip, notes, legend, values as a table, and its buttons.
 
 import { makeButtons, makeGrip } from "./chart_buttons.js";
-import { explain, layOutChart, listKinds, nameAbsent } from "./chart_content.js";
+import { explain, layOutChart, listInputs, listKinds, nameAbsent } from "./chart_content.js";
 import { findClosest, findPoints } from "./chart_hover.js";
 import { describeChart, describeMarks } from "./chart_notes.js";
-import { ChartPlot } from "./chart_plot.js";
+import { ChartPlot, styleOf } from "./chart_plot.js";
 import { ChartTable } from "./chart_table.js";
 import { ChartLegend, ChartTooltip } from "./chart_tooltip.js";
 import { make } from "./words.js";
@@ -15,7 +15,8 @@ const STEPS = { ArrowLeft: -1, ArrowRight: 1, PageUp: -20, PageDown: 20, Home: -
 export class Chart {
   /** `actions`: onZoom, onReset, onToggle, onHighlight, onPin, onNames, onMove, onHeight. */
   constructor(names, actions) {
-    Object.assign(this, { names, actions, lines: [], yRange: null, isShown: false, isOnScreen: false, at: null });
+    Object.assign(this, { names, actions, lines: [], inputs: [], yRange: null, at: null });
+    Object.assign(this, { isShown: false, isOnScreen: false, isDirty: false });
     this.place = make("div", { className: "plot", tabIndex: 0 });
     this.place.setAttribute("role", "img");
     this.tooltip = new ChartTooltip();
@@ -48,18 +49,17 @@ export class Chart {
     this.figure.addEventListener("fullscreenchange", () => this.redraw());
   }
 
-  /** Take what there is to draw; it is drawn when it is on the screen. */
+  /** Take what there is to draw; what is new is drawn when it is on the screen. */
   show(runs, view, store) {
-    if (this.scope !== JSON.stringify([view.axis, view.align, view.workloads])) this.yRange = null;
-    Object.assign(this, {
-      runs,
-      view,
-      store,
-      scope: JSON.stringify([view.axis, view.align, view.workloads]),
-      isDirty: true,
-    });
+    const scope = JSON.stringify([view.axis, view.align, view.workloads]);
+    if (this.scope !== scope) this.yRange = null;
+    Object.assign(this, { runs, view, store, scope });
+    const look = JSON.stringify([this.measure(), styleOf("--soft"), styleOf("--grid")]);
+    const inputs = [...listInputs(this.names, runs, view, store), look];
+    this.isDirty ||= inputs.length !== this.inputs.length || inputs.some((each, index) => each !== this.inputs[index]);
+    this.inputs = inputs;
     this.pin.setAttribute("aria-pressed", String(this.names.some((name) => view.pins.includes(name))));
-    if (this.isShown) this.redraw();
+    if (this.isShown && this.isDirty) this.redraw();
   }
 
   setShown(isShown) {

@@ -41,6 +41,16 @@ export function layOutChart(names, runs, view, store, fixed) {
   };
 }
 
+/** All that the content depends on, to compare one by one: series that are read anew are other arrays. */
+export function listInputs(names, runs, view, store) {
+  const { axis, align, xRange, yScale, smoothing } = view;
+  const drawn = runs.map(({ progress, summary, ...run }) => ({ ...run, begin: progress?.first_timestamp }));
+  return [
+    JSON.stringify([{ axis, align, xRange, yScale, smoothing }, drawn, store.warnings, store.isFailed]),
+    ...runs.flatMap(({ key }) => names.flatMap((name) => [store.seriesOf(key, name), store.isRead(key, [name])])),
+  ];
+}
+
 const listVisible = (runs) => runs.filter(({ isVisible }) => isVisible);
 
 /** Why a chart of `names` has no lines. */

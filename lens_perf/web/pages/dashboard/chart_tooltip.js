@@ -39,7 +39,7 @@ export class ChartTooltip {
       this.more,
     );
     this.element.setAttribute("role", "status");
-    Object.assign(this, { rows: [], lines: [], size: 0 });
+    Object.assign(this, { rows: [], lines: new Set(), size: 0 });
   }
 
   hide() {
@@ -56,8 +56,8 @@ export class ChartTooltip {
     this.more.textContent = points.length > MOST_ROWS ? `and ${points.length - MOST_ROWS} more` : "";
     this.element.hidden = points.length === 0;
     // The size is measured when other lines are shown, not in each frame, as that lays the page out.
-    const lines = shown.map(({ line }) => line);
-    if (lines.length !== this.lines.length || lines.some((line, index) => line !== this.lines[index]))
+    const lines = new Set(shown.map(({ line }) => line));
+    if (lines.size !== this.lines.size || [...lines].some((line) => !this.lines.has(line)))
       this.size = this.element.offsetWidth;
     this.lines = lines;
     const { size } = this;

@@ -6,6 +6,7 @@ import * as requests from "./series_requests.js";
 
 // A series that has grown to so many times its sample is sampled again.
 const MOST_GROWTH = 4;
+const NONE = Object.freeze([]);
 
 export class SeriesStore {
   constructor() {
@@ -23,7 +24,7 @@ export class SeriesStore {
 
   /** The series of a metric of a run. */
   seriesOf(key, name) {
-    return this.held.get(key)?.byName.get(name) ?? [];
+    return this.held.get(key)?.byName.get(name) ?? NONE;
   }
 
   /** Whether the full series of all `names` of a run are held. */
@@ -61,8 +62,10 @@ export class SeriesStore {
     if (this.isStale || scope !== this.scope) for (const held of this.held.values()) held.names = new Set();
     [this.scope, this.isStale, this.warnings, this.isFailed] = [scope, false, [], false];
     for (const page of requests.planPages(runs, names, this.held, view)) {
-      const preview = this.loadPreview(page, view, signal, onPreview);
-      await Promise.all([preview, this.loadPage(page, view, most, signal)]);
+      // One after the other: the service would answer both late, and the preview takes a fraction of the time.
+      await this.loadPreview(page, view, signal, onPreview);
+      if (signal.aborted) return;
+      await this.loadPage(page, view, most, signal);
       if (signal.aborted) return;
       onPreview();
     }

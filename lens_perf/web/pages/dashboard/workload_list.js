@@ -161,17 +161,8 @@ export class WorkloadList {
     const dot = make("span", { className: "dot" });
     if (run) dot.style.backgroundColor = run.colour;
     const name = make("span", { className: "name", title: workload.uid }, workload.uid);
-    return make(
-      "li",
-      {},
-      make(
-        "label",
-        {},
-        box,
-        dot,
-        name,
-        make("span", { className: `facts ${this.states.stateOf(key) ?? ""}` }, this.describe(found)),
-      ),
-    );
+    const facts = make("span", { className: `facts ${this.states.stateOf(key) ?? ""}` }, this.describe(found));
+    if (this.states.isEstimate(key)) facts.title = "Estimated from the time of the last record; select it to read it";
+    return make("li", {}, make("label", {}, box, dot, name, facts));
   }
 }
