@@ -7,23 +7,21 @@ const MOST_ROWS = 30;
 const APART = 14;
 
 /** A swatch in the colour and dash of a line. */
-function makeSwatch({ colour, dash = [] }) {
-  const stroke = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+function makeSwatch(look) {
+  const swatch = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const line = document.createElementNS("http://www.w3.org/2000/svg", "line");
-  for (const [name, value] of Object.entries({ width: 22, height: 8, "aria-hidden": "true", class: "swatch" }))
-    stroke.setAttribute(name, value);
-  for (const [name, value] of Object.entries({
-    x1: 0,
-    x2: 22,
-    y1: 4,
-    y2: 4,
-    stroke: colour,
-    "stroke-width": 2.5,
-    "stroke-dasharray": dash.join(" "),
-  }))
-    line.setAttribute(name, value);
-  stroke.append(line);
-  return stroke;
+  setAttributes(swatch, { width: 22, height: 8, "aria-hidden": "true", class: "swatch" });
+  setAttributes(line, { x1: 0, x2: 22, y1: 4, y2: 4, "stroke-width": 2.5 });
+  swatch.append(line);
+  fillSwatch(swatch, look);
+  return swatch;
+}
+
+const fillSwatch = (swatch, { colour, dash = [] }) =>
+  setAttributes(swatch.firstChild, { stroke: colour, "stroke-dasharray": dash.join(" ") });
+
+function setAttributes(element, values) {
+  for (const [name, value] of Object.entries(values)) element.setAttribute(name, value);
 }
 
 export class ChartTooltip {
@@ -67,13 +65,14 @@ export class ChartTooltip {
   }
 
   addRow() {
+    const swatch = makeSwatch({ colour: "none" });
     const cells = {
-      swatch: make("td"),
+      swatch: make("td", {}, swatch),
       label: make("th", { scope: "row" }),
       shown: make("td", { className: "value" }),
       raw: make("td", { className: "raw" }),
     };
-    const row = { element: make("tr", {}, ...Object.values(cells)), ...cells, line: null };
+    const row = { element: make("tr", {}, ...Object.values(cells)), ...cells, swatch, line: null };
     this.rows.push(row);
     this.body.append(row.element);
   }
@@ -82,7 +81,7 @@ export class ChartTooltip {
     row.element.hidden = !point;
     if (!point) return;
     if (row.line !== point.line) {
-      row.swatch.replaceChildren(makeSwatch(point.line));
+      fillSwatch(row.swatch, point.line);
       row.line = point.line;
     }
     setText(

@@ -1,5 +1,5 @@
 // Estimates the state of a workload from its entry in the list, for those that are too long to be read for the list
-// alone. docs/progress.rst has the rules of the service; what only the records tell, the usual waits, is left out. No DOM.
+// alone. docs/progress.rst has the rules of the service; usual waits, which need the records, are left out. No DOM.
 
 const SECOND = 1000;
 const DAY = 86_400 * SECOND;
