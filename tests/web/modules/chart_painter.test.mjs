@@ -34,10 +34,9 @@ function paintLine(points, xRange, ratio = 1) {
   return canvas.widths;
 }
 
-test("a line of more points than half the pixels is one pixel wide", () => {
-  assert.deepEqual(paintLine(150, [0, 149]), [1.6]);
-  assert.deepEqual(paintLine(1000, [0, 999]), [1]);
-  assert.deepEqual(paintLine(1000, [0, 999], 2), [2]);
-  // What counts is what is visible.
-  assert.deepEqual(paintLine(1000, [0, 100]), [1.6]);
+test("the lines of a chart of many visible points are a pixel wide", () => {
+  assert.deepEqual(paintLine(4000, [0, 3999]), [1.6]);
+  assert.deepEqual(paintLine(5000, [0, 4999]), [1]);
+  assert.deepEqual(paintLine(5000, [0, 4999], 2), [2]);
+  assert.deepEqual(paintLine(5000, [0, 1000]), [1.6]);
 });

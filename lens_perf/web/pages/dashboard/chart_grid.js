@@ -26,6 +26,12 @@ export class ChartGrid {
     });
   }
 
+  /** Make room for the charts of `view`: how many points each can show is known before they are read. */
+  arrange(view) {
+    this.view = view;
+    this.layOut();
+  }
+
   /** Draw what the store holds of `runs`. */
   show(runs, view) {
     Object.assign(this, { runs, view });

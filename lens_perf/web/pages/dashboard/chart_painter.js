@@ -4,8 +4,8 @@ import { findWithin } from "./chart_ranges.js";
 
 // A line of no more visible points than this shows each of them.
 const FEW_POINTS = 40;
-// One of more visible points than this in a CSS pixel is a pixel wide: a processor paints wider ones 30 times as slowly.
-const DENSE = 0.5;
+// The lines of a chart of more visible points are a pixel wide: a processor paints wider ones 30 times as slowly.
+const MANY_POINTS = 4000;
 const DISCARDED_DASH = [2, 3];
 const GAP_DASH = [1, 4];
 const CROSS = 4;
@@ -39,14 +39,22 @@ export function paint(ctx, { lines, restarts, nonFinite }, frame, { highlighted 
   ctx.clip();
   ctx.lineJoin = "round";
   paintRestarts(ctx, restarts, frame);
+  const isCrowded = countVisible(lines, frame) > MANY_POINTS;
   const isFaint = (line) => highlighted !== null && line.run !== highlighted;
   for (const line of [...lines].sort((one, other) => isFaint(other) - isFaint(one))) {
     const alpha = isFaint(line) ? 0.15 : 1;
-    paintLine(ctx, line, line, frame, line.trend ? alpha * 0.28 : alpha, line.trend ? 1 : 1.6);
-    if (line.trend) paintLine(ctx, line.trend, line, frame, alpha, 2, true);
+    paintLine(ctx, line, line, frame, line.trend ? alpha * 0.28 : alpha, line.trend || isCrowded ? 1 : 1.6);
+    if (line.trend) paintLine(ctx, line.trend, line, frame, alpha, isCrowded ? 1 : 2, true);
   }
   paintNonFinite(ctx, nonFinite, frame, bad);
   ctx.restore();
+}
+
+function countVisible(lines, { xRange }) {
+  return lines.reduce((count, { x }) => {
+    const [first, after] = findWithin(x, xRange);
+    return count + after - first;
+  }, 0);
 }
 
 /** Paint the points of a line in the colour and dash of `style`: from `kept` on as discarded, across gaps dotted. */
@@ -54,8 +62,7 @@ function paintLine(ctx, { x, y, gaps, kept }, style, frame, alpha, width, isTren
   const [first, after] = findWithin(x, frame.xRange);
   const [begin, end] = [Math.max(0, first - 1), Math.min(x.length, after + 1)];
   ctx.strokeStyle = ctx.fillStyle = style.colour;
-  const isDense = !isTrend && after - first > (DENSE * frame.width) / frame.ratio;
-  ctx.lineWidth = (isDense ? 1 : width) * frame.ratio;
+  ctx.lineWidth = width * frame.ratio;
   const breaks = new Set(gaps);
   const parts = [
     [begin, Math.min(kept, end), alpha, style.dash],

@@ -29,6 +29,8 @@ const find = (selector) => document.querySelector(selector);
 let view = readView();
 let grid = null;
 let reading = new AbortController();
+// Until something can be seen of the charts, the service is not asked for anything else.
+let drawn = Promise.resolve();
 const series = new SeriesStore();
 const known = new RunStore(client);
 const points = new Schedule(POINTS, SHORT_REST);
@@ -83,18 +85,23 @@ function render() {
   showTab(runs);
   showEmbedded(view);
   grid.show(runs, view);
-  return runs;
 }
 
-/** Read all that the view needs, and show it as it arrives. */
+/** Read all that the view needs, and show it as it arrives; what the first chart shows comes before all else. */
 async function load() {
   reading.abort();
   const { signal } = (reading = new AbortController());
-  const runs = render();
+  const runs = known.build(view);
+  const { promise, resolve: isDrawn } = Promise.withResolvers();
+  drawn = promise;
+  grid.arrange(view);
+  const charts = loadCharts(runs, signal, isDrawn).finally(isDrawn);
+  const table = drawn.then(() => signal.aborted || loadProgress(progress.due(runs, Date.now()), signal));
+  render();
   find("#charts").setAttribute("aria-busy", String(runs.length > 0));
   showTrouble("view");
   try {
-    await Promise.all([loadCharts(runs, signal), loadProgress(progress.due(runs, Date.now()), signal)]);
+    await Promise.all([charts, table]);
     await known.loadSummaries(view.workloads, view.metrics.flat(), signal, { onlyNew: true });
     if (signal.aborted) return;
     render();
@@ -110,11 +117,13 @@ async function load() {
   }
 }
 
-async function loadCharts(runs, signal) {
+/** Read what the charts show; `isDrawn` is called when there is something to see. */
+async function loadCharts(runs, signal, isDrawn) {
   if (!runs.length) return;
   if (!view.metrics.length) await chooseMetrics(runs, signal);
   if (signal.aborted) return;
-  await series.load(runs, view, { signal, onPreview: () => signal.aborted || render() });
+  const onPreview = () => signal.aborted || isDrawn(render());
+  await series.load(runs, view, { signal, onPreview });
   if (signal.aborted) return;
   points.note(runs, Date.now());
   find("#charts").setAttribute("aria-busy", "false");
@@ -183,7 +192,7 @@ async function followPoints(due, signal) {
 async function followList() {
   if (document.hidden || view.embed) return;
   if (isWell("start")) await list.load({ quiet: true });
-  else await loadList();
+  else await openList();
 }
 
 function report(part, error, retry) {
@@ -192,22 +201,12 @@ function report(part, error, retry) {
   else showTrouble(part, error.message, retry);
 }
 
-/** The list and the view do not wait for each other; an embedded page has no list. */
-function start() {
-  if (!view.embed) loadList();
-  load();
-}
+const openList = () => list.open((error, again) => (error ? report("start", error, again) : showTrouble("start")));
 
-async function loadList() {
-  list.showLoading();
-  try {
-    await list.loadClusters();
-    showTrouble("start");
-    await list.load();
-  } catch (error) {
-    list.stopLoading();
-    report("start", error, loadList);
-  }
+/** An embedded page has no list. */
+function start() {
+  load();
+  if (!view.embed) drawn.then(openList);
 }
 
 // A step back is announced twice, as popstate and as hashchange; an address that is typed in, as hashchange.

@@ -35,6 +35,19 @@ export class WorkloadList {
     find("#find").addEventListener("submit", (event) => event.preventDefault());
   }
 
+  /** Load the clusters and the list; `report` is given an error and a way to retry, or nothing. */
+  async open(report) {
+    this.showLoading();
+    try {
+      await this.loadClusters();
+      report();
+      await this.load();
+    } catch (error) {
+      this.stopLoading();
+      report(error, () => this.open(report));
+    }
+  }
+
   /** Fill the choice of clusters; a single one is no choice. */
   async loadClusters() {
     const { clusters } = await client.listClusters();
