@@ -139,12 +139,13 @@ def test_one_point(address: str, uid: str, tmp_path: Path, import_file: Import) 
 
 @on_one_version
 def test_seventy_metrics(address: str, uid: str, import_file: Import) -> None:
-    """The metrics of four real runs in one panel."""
+    """The metrics of five real runs in one panel."""
     names = {
         "primus": "log/primus-megatron_mi355x_deepseek-v2-lite.log",
         "timers": "dialects/megatron-deepspeed-2021_timers.out",
         "skips": "dialects/megatron-lm-2021_fp16-skips.out",
         "star": "hf/star_trainer_state.json",
+        "titan": "tensorboard/primus-torchtitan_20250815-0930",
     }
     for name, file in names.items():
         import_file(file, f"{uid}-{name}")

@@ -19,6 +19,7 @@ export class Chart {
     Object.assign(this, { isShown: false, isOnScreen: false, isDirty: false });
     this.place = make("div", { className: "plot", tabIndex: 0 });
     this.place.setAttribute("role", "img");
+    this.place.setAttribute("aria-label", names.join(", "));
     this.tooltip = new ChartTooltip();
     this.reason = make("p", { className: "reason", hidden: true });
     this.notes = make("p", { className: "notes" });
