@@ -23,8 +23,8 @@ from lens_perf.performance.points.text_encodings import JSON, SHARED_FIELDS, Tex
 CELLS = 2**18
 # A generous estimate of the size of the text after a name.
 POINT_BYTES = 100
-# Lines that are joined before the threads of the CSV writer have woken up.
-FEW_LINES = 4_000
+# Bytes of lines that are joined before the threads of the CSV writer have woken up.
+FEW_BYTES = 2**19
 # Data points that take longer to prepare than a thread to start.
 WORTH_A_THREAD = 2**14
 
@@ -127,7 +127,7 @@ class TextWriter:
     def _write(self, piece: "_Piece") -> None:
         self.count.add(piece.points)
         separator = self.encoding.separator
-        if piece.cells.width == 1 and piece.cells.height <= FEW_LINES:
+        if piece.cells.width == 1 and piece.size <= FEW_BYTES:
             self._spool.write("".join([line + separator for line in piece.cells.to_series()]).encode())
             return
         piece.cells.write_csv(
