@@ -9,11 +9,14 @@ JEMALLOC_VARIABLE, JEMALLOC_SETTINGS = "_RJEM_MALLOC_CONF", "dirty_decay_ms:200,
 # processor, and each keeps what was freed in it.
 ARENA_MAX = -8
 ARENAS = 2
+# numpy's library for linear algebra, which nothing here uses, starts a thread for each processor.
+BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
 
 def limit_memory() -> None:
-    """Configure both allocators, unless the environment does. To be called before polars is imported."""
+    """Configure both allocators, and numpy's threads, unless the environment does; before polars is imported."""
     os.environ.setdefault(JEMALLOC_VARIABLE, JEMALLOC_SETTINGS)
+    os.environ.setdefault(BLAS_THREADS, "1")
     if "MALLOC_ARENA_MAX" not in os.environ:
         _call("mallopt", ARENA_MAX, ARENAS)
 
