@@ -85,7 +85,7 @@ class PartBuilder:
         self._fields: set[str] = set()
 
     def add(self, frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
-        """Take ``frame``, and yield what was taken before if they do not fit together."""
+        """Take ``frame``, and yield what was taken before if they do not fit together, and what fills a part."""
         text_bytes, fields = _count_text_bytes(frame), set(list_fields(frame.columns))
         if not fits_part(self._records + len(frame), len(self._fields | fields), self._text_bytes + text_bytes):
             yield from self.finish()
@@ -93,6 +93,8 @@ class PartBuilder:
         self._records += len(frame)
         self._text_bytes += text_bytes
         self._fields |= fields
+        if self._records >= MOST_RECORDS:
+            yield from self.finish()
 
     def finish(self) -> Iterator[pl.DataFrame]:
         """Yield what is left."""

@@ -5,7 +5,9 @@ from contextlib import contextmanager
 
 from lens_perf.performance.columns.stages import Stage
 
-BLOCK_BYTES = 8 * 1024 * 1024
+# Each operation on a block costs time, whatever its size. A whole number of blocks makes a part.
+BLOCK_ROWS = 8_192
+BLOCK_BYTES = 6 * 1024 * 1024
 # A longer row is a block of its own.
 LONGEST_ROW = 1024 * 1024
 
@@ -24,7 +26,7 @@ class RowBlocks:
             self.flush()
         self._rows.append(row)
         self._size += len(row)
-        if self._size >= BLOCK_BYTES or len(row) > LONGEST_ROW:
+        if self._size >= BLOCK_BYTES or len(self._rows) >= BLOCK_ROWS or len(row) > LONGEST_ROW:
             self.flush()
         return len(row)
 

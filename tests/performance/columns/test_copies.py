@@ -110,6 +110,7 @@ def tiny(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(record_reader, "MOST_RECORDS", 5)
     monkeypatch.setattr(record_reader, "MOST_CELLS", 12)
     monkeypatch.setattr(row_blocks, "BLOCK_BYTES", 300)
+    monkeypatch.setattr(row_blocks, "BLOCK_ROWS", 3)
 
 
 def make_entries(monkeypatch: pytest.MonkeyPatch) -> None:
