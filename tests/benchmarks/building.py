@@ -1,6 +1,6 @@
 """Measures the first build of a copy, in time and, with all that is answered from it, in memory."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from statistics import median
@@ -17,6 +17,7 @@ from tests.benchmarks.measurements import (
     Bench,
     Drain,
     Measurement,
+    Question,
     ask_all_metrics,
     ask_one_metric,
     ask_statistics,
@@ -45,18 +46,23 @@ def measure_build(bench: Bench, *, name: str, workload: Workload) -> Outcome:
     return Outcome(name, "ms", median(builds), median(copies), 2.0)
 
 
+def ask_points(workload: Workload) -> Sequence[Question]:
+    """Return the questions for points, but for all of them."""
+    return ask_one_metric(workload), ask_sampled(workload, workload.records), ask_all_sampled(workload)
+
+
 def measure_memory(bench: Bench, *, name: str) -> Outcome:
-    """Measure by how much all answers and the builds before them lift the peak memory of a fresh worker, at worst."""
+    """Measure by how much all answers and the builds before them lift the peak memory of a worker, at worst."""
     questions = [
         *ask_statistics(seed.LARGE).values(),
-        ask_one_metric(seed.LARGE),
-        ask_sampled(seed.LARGE, seed.LARGE.records),
-        ask_all_sampled(seed.LARGE),
+        *ask_points(seed.LARGE),
         ask_all_metrics(seed.MIDDLE),
     ]
     growths = []
     with run_gunicorn("wsgi:app", bench.write_settings()) as service, open_reader(service.port) as reader:
-        SOURCES_OF_TEN.ask(reader)  # opens the pool and loads the libraries
+        # Opens the pool, and has the libraries' code read into memory, which is the same memory in all processes.
+        for question in (ask_statistics(seed.SMALL)["available"], *ask_points(seed.SMALL), ask_all_metrics(seed.SMALL)):
+            question.ask(reader)
         before = service.reset_peaks()
         for _ in range(bench.rounds):
             for question in questions:
