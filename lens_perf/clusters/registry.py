@@ -54,28 +54,28 @@ class ClusterRegistry:
         """The names of all clusters, in the order of the settings."""
         return tuple(self._clusters)
 
-    def resolve(self, asked: str | None) -> str:
-        """Return the name of the requested cluster, or of the default or current one if ``asked`` is empty.
+    def resolve(self, requested: str | None) -> str:
+        """Return the name of the requested cluster, or of the default or current one if ``requested`` is empty.
 
         Raises UnknownClusterError.
         """
-        name = asked or self._fallback
+        name = requested or self._fallback
         if name not in self._clusters:
             raise UnknownClusterError(self.names)
         return name
 
-    def read(self, asked: str | None, within: float | None = None) -> AbstractContextManager[ReadTransaction]:
-        """Borrow a connection of the cluster ``asked`` resolves to, for read-only statements.
+    def read(self, requested: str | None, within: float | None = None) -> AbstractContextManager[ReadTransaction]:
+        """Borrow a connection of the cluster ``requested`` resolves to, for read-only statements.
 
         They must finish by the deadline of a request, or ``within`` seconds if that is sooner.
 
         Raises UnknownClusterError, and the exceptions of ``Cluster.read``.
         """
-        return self._clusters[self.resolve(asked)].read(within)
+        return self._clusters[self.resolve(requested)].read(within)
 
-    def read_in_background(self, asked: str | None, seconds: float) -> AbstractContextManager[ReadTransaction]:
+    def read_in_background(self, requested: str | None, seconds: float) -> AbstractContextManager[ReadTransaction]:
         """Borrow a connection for ``seconds``, regardless of the deadline of requests. Raises as ``read`` does."""
-        return self._clusters[self.resolve(asked)].read_in_background(seconds)
+        return self._clusters[self.resolve(requested)].read_in_background(seconds)
 
     def ask_all(
         self, key: Hashable, names: Sequence[str], ask: Callable[[str], Found], seconds: float
@@ -83,17 +83,17 @@ class ClusterRegistry:
         """Call ``ask`` for each of the clusters ``names``, as ``FanOut.ask_all`` does."""
         return self._fan_out.ask_all(key, names, ask, seconds)
 
-    def admit_heavy_read(self, asked: str | None) -> AbstractContextManager[None]:
+    def admit_heavy_read(self, requested: str | None) -> AbstractContextManager[None]:
         """Hold one of the process's slots for large reads. Raises ClusterSaturatedError."""
-        return self._heavy_reads.enter(lambda: metrics.count_refusal(self.resolve(asked), "heavy"))
+        return self._heavy_reads.enter(lambda: metrics.count_refusal(self.resolve(requested), "heavy"))
 
     @contextmanager
-    def open_connection(self, asked: str | None) -> Iterator[Connection]:
+    def open_connection(self, requested: str | None) -> Iterator[Connection]:
         """Open a connection outside the pool for the command line; the caller manages transactions.
 
         Raises as ``read`` does.
         """
-        name = self.resolve(asked)
+        name = self.resolve(requested)
         try:
             connection = self._connect[name]()
             connection.autocommit = False

@@ -1,4 +1,4 @@
-"""What lists of data sources call that of records without one: the contract types them as strings."""
+"""Names data sources in lists: an empty string for NULL, because the contract requires strings."""
 
 from collections.abc import Iterable
 

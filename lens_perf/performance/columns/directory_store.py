@@ -1,4 +1,4 @@
-"""A copy in a directory that all processes of the host share."""
+"""Stores a copy in a directory that all processes of the host share."""
 
 import errno
 import os
@@ -17,8 +17,8 @@ from lens_perf.performance.columns.part_index import PartIndexes
 
 MANIFEST = "manifest"
 LOCK = "lock"
-# Its size is that of the copy, which takes no space in it, and its time of change that of the last use: one call
-# returns both, however many parts there are.
+# A sparse file whose size is the size of the copy and whose modification time is the time of the last use. A single
+# stat call returns both, regardless of the number of parts.
 USED = "used"
 PART = ".part"
 
@@ -49,7 +49,7 @@ class DirectoryStore:
 
     @contextmanager
     def hold(self, wait_until: float) -> Iterator[bool]:
-        """Keep all others from writing; yields False where one of them still does at ``wait_until``."""
+        """Hold the lock for writing. Yield False if another thread or process holds it until ``wait_until``."""
         prepare_directory(self._root)
         with hold_lock(self.path / LOCK, wait_until) as lock:
             if lock is None:
@@ -65,12 +65,12 @@ class DirectoryStore:
                     os.ftruncate(lock, 0)
 
     def load(self) -> Manifest | None:
-        """Return the newest manifest, None where there is none that can be read."""
+        """Return the newest manifest, or None if there is none, or none that can be read."""
         manifest = self._cache.load(self.path / MANIFEST)
         return manifest if manifest is not None and manifest.key == self.key else None
 
     def touch(self) -> None:
-        """Note that the copy is in use."""
+        """Record that the copy was used now."""
         with suppress(OSError):
             os.utime(self.path / USED)
 
@@ -83,7 +83,10 @@ class DirectoryStore:
         return PartFile(descriptor, part.size, self._indexes)
 
     def write_part(self, chunks: Iterable[bytes]) -> tuple[str, int]:
-        """Write a part, and return its name and size. What is not named in the manifest later is removed."""
+        """Write a part; return its name and its size in bytes. ``publish`` removes it if the manifest does not name it.
+
+        Raises OSError, and ResultTooLargeError if the copy would exceed the limit.
+        """
         path = self.path / (secrets.token_hex(8) + PART)
         try:
             with path.open("xb", buffering=0) as file:
@@ -95,13 +98,13 @@ class DirectoryStore:
             self._set_size(self._written)
             self._reserve(size, self._written)
         except BaseException:
-            # What is half written must not keep a full disk full.
+            # A partial file would keep a full disk full.
             path.unlink(missing_ok=True)
             raise
         return path.name, size
 
     def publish(self, manifest: Manifest) -> None:
-        """Replace the manifest, and remove what it does not name."""
+        """Replace the manifest, and remove the files that it does not name. Raises OSError."""
         content = manifest.encode()
         temporary = self.path / f"{MANIFEST}.{secrets.token_hex(8)}"
         try:
@@ -117,26 +120,26 @@ class DirectoryStore:
         self._sweep({part.name for part in manifest.parts} | {MANIFEST, LOCK, USED})
 
     def discard(self, parts: Iterable[str]) -> None:
-        """Remove parts that no manifest names."""
+        """Remove parts that are not in a manifest."""
         for name in parts:
             with suppress(OSError):
                 (self.path / name).unlink()
 
     def write_progress(self, share: float) -> None:
-        """Show others which share of a build is done."""
+        """Store the share of the build that is done, from 0 to 1, for other processes."""
         if self._lock is not None:
             with suppress(OSError):
                 os.pwrite(self._lock, b"%.4f" % share, 0)
 
     def read_progress(self) -> float | None:
-        """Return the share of the build under way that is done, if it is known."""
+        """Return the share of the current build that is done, from 0 to 1; None if there is no build."""
         try:
             return float((self.path / LOCK).read_bytes()[:6])
         except (OSError, ValueError):
             return None
 
     def remove(self) -> None:
-        """Remove the copy: first the manifest, so that no process starts to read what is half removed."""
+        """Remove the copy: first the manifest, so that no process opens a copy that is partly removed."""
         with suppress(OSError):
             (self.path / MANIFEST).unlink()
         shutil.rmtree(self.path, ignore_errors=True)
@@ -171,7 +174,7 @@ def write_all(descriptor: int, content: bytes) -> None:
 
 
 def is_own_directory(path: Path) -> bool:
-    """Return whether ``path`` is a directory of this user, to which no other user can write."""
+    """Return whether ``path`` is a directory that belongs to this user and that no other user can write to."""
     try:
         found = path.lstat()
     except OSError:
@@ -180,7 +183,7 @@ def is_own_directory(path: Path) -> bool:
 
 
 def prepare_directory(path: Path) -> None:
-    """Make the directory of all copies, or see that it is this user's own. Raises OSError."""
+    """Create the directory of all copies if it is missing. Raises OSError, also if it belongs to another user."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not is_own_directory(path):
         raise PermissionError(errno.EPERM, "others may write to it")

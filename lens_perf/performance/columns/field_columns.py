@@ -1,4 +1,4 @@
-"""From the JSON texts of a field's values to its columns ``v:``, ``t:``, ``n:`` and ``o:``, and such columns joined."""
+"""Builds the columns ``v:``, ``t:``, ``n:`` and ``o:`` of a field from the JSON texts of its values, and joins them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -14,25 +14,25 @@ FIXED = {
     "serial": pl.Int32(),
     "data_source": pl.String(),
 }
-# Of a field NAME: v:NAME its numbers, t:NAME their stored texts where they are not rendered alike, n:NAME the codes of
-# NaN and the infinities, o:NAME true where it has any other value.
+# The columns of a field NAME: v:NAME has its numbers, t:NAME their stored texts where ``render`` returns another text,
+# n:NAME the codes of NaN and the infinities, and o:NAME is true where the value is of any other kind.
 VALUE, TEXT, NON_FINITE, OTHER = "v:", "t:", "n:", "o:"
-# The column of the fields that have none of their own: see ``rest``.
+# The column of all fields that have no columns of their own: see ``rest``.
 REST = "rest"
-FIRST_LOOK = 64
-# Bytes of a text that Arrow keeps in the column itself; of a longer one, it keeps a reference to a buffer.
+FIRST_VALUES = 64
+# Arrow stores texts of up to so many bytes in the column itself, and longer ones as references to a buffer.
 LONGEST_INLINE = 12
 
 
 def list_fields(columns: Iterable[str]) -> list[str]:
-    """Return the fields that ``columns`` are of, each once, in the order of their first column."""
+    """Return the fields to which ``columns`` belong, each once, in the order of their first column."""
     return list(dict.fromkeys(column[2:] for column in columns if column not in FIXED and column != REST))
 
 
 def build_columns(frame: pl.DataFrame, data_sources: pl.Series) -> list[pl.Series]:
-    """Return the columns of fields from ``frame``: its ``t:`` are JSON texts of any values, its ``v:`` their numbers.
+    """Return the columns of all fields. ``frame`` has the JSON text of each value as ``t:`` and its number as ``v:``.
 
-    The metadata that W&B's integration stores beside the metrics is hidden.
+    Fields with metadata of W&B are left out of records with the data source wandb.
     """
     names = list_fields(frame.columns)
     hidden = [kind + name for name in names if name in WANDB_METADATA_FIELDS for kind in (TEXT, VALUE)]
@@ -52,7 +52,7 @@ def build_columns(frame: pl.DataFrame, data_sources: pl.Series) -> list[pl.Serie
 
 
 def _build_others(name: str, texts: pl.Series, values: pl.Series) -> list[pl.Series]:
-    """Return the columns for the values that are no data points."""
+    """Return the columns for the values that are not data points."""
     codes = texts.replace_strict(NON_FINITE_CODES, default=None, return_dtype=pl.UInt8)
     others = texts.is_not_null() & values.is_null() & codes.is_null()
     return ([codes.alias(NON_FINITE + name)] if codes.null_count() < len(codes) else []) + (
@@ -61,7 +61,7 @@ def _build_others(name: str, texts: pl.Series, values: pl.Series) -> list[pl.Ser
 
 
 def drop_infinite(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return ``frame`` with null for the numbers that float64 cannot hold."""
+    """Return ``frame`` with null for numbers outside the range of float64."""
     columns = [name for name in frame.columns if name.startswith(VALUE)]
     found = frame.select(pl.col(columns).is_infinite().any()).row(0, named=True) if columns else {}
     infinite = [name for name in columns if found[name]]
@@ -69,7 +69,7 @@ def drop_infinite(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def use_integers(numbers: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    """Return ``numbers`` with Int64 for the fields whose every number is an int64."""
+    """Return ``numbers`` with the fields of which all numbers are int64 as Int64."""
     firsts = numbers.select(pl.col(TEXT + name).drop_nulls().first() for name in names).row(0) if names else ()
     whole = [name for name, first in zip(names, firsts, strict=True) if "." not in first]
     integers = numbers.select(pl.col(TEXT + name).cast(pl.Int64, strict=False).alias(VALUE + name) for name in whole)
@@ -78,7 +78,7 @@ def use_integers(numbers: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
 
 
 def list_rendered(numbers: pl.DataFrame, names: Sequence[str]) -> list[str]:
-    """Return the ``t:`` columns that the rendering of ``v:`` gives back exactly."""
+    """Return the ``t:`` columns that are equal to the rendered ``v:`` columns."""
     names = list(names)
     # Most columns with trailing zeros show one within the first values.
     for part in (numbers.head(FIRST_LOOK), numbers) if len(numbers) > FIRST_LOOK else (numbers,):
@@ -90,7 +90,7 @@ def list_rendered(numbers: pl.DataFrame, names: Sequence[str]) -> list[str]:
 
 
 def copy_long_texts(numbers: pl.DataFrame) -> pl.DataFrame:
-    """Return ``numbers`` with texts that do not keep in memory what they were cut from; short ones never do."""
+    """Return ``numbers`` with copies of long texts, which would otherwise keep the whole rows of the COPY in memory."""
     columns = [name for name in numbers.columns if name.startswith(TEXT)]
     lengths = numbers.select(pl.col(columns).str.len_bytes().max()).row(0, named=True) if columns else {}
     long = [name for name in columns if lengths[name] > LONGEST_INLINE]
@@ -98,7 +98,7 @@ def copy_long_texts(numbers: pl.DataFrame) -> pl.DataFrame:
 
 
 def join(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Return the records of ``frames`` one below the other, each field with one type: Float64 unless all are Int64."""
+    """Return the records of all ``frames`` in one. A field is Int64 if it is Int64 in all of them, else Float64."""
     if len(frames) == 1:
         return frames[0]
     schemas = [dict(frame.schema) for frame in frames]
@@ -116,7 +116,7 @@ def join(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
 def _adapt(
     frame: pl.DataFrame, schema: Mapping[str, pl.DataType], floats: set[str], with_text: set[str]
 ) -> pl.DataFrame:
-    """Return ``frame`` with the columns ``floats`` as Float64 and texts for all of ``with_text``."""
+    """Return ``frame`` with the columns ``floats`` as Float64, and with texts of the columns ``with_text``."""
     changed: list[pl.Expr] = []
     for name in with_text & set(schema):
         text = TEXT + name.removeprefix(VALUE)

@@ -1,7 +1,7 @@
-"""The format of a part: checksummed sections of Arrow columns, an index of them, statistics of its records, samples.
+"""The file format of a part: checksummed sections with columns, statistics and samples, and an index of the sections.
 
-Sections are read with pread, never mapped: a file that was cut short while it is read is an error, not a signal that
-ends the process.
+Sections are read with pread, not memory-mapped: a truncated file then raises an error instead of killing the process
+with SIGBUS.
 """
 
 import io
@@ -19,21 +19,21 @@ from lens_perf.performance.columns.field_columns import list_fields
 from lens_perf.performance.columns.part_index import PartIndex, PartIndexes, Section
 from lens_perf.performance.columns.part_samples import PartSamples
 
-# At the end of a part: the size and the checksum of the index, and the mark of the format.
+# The last bytes of a part: size and checksum of the index, and the mark of the format.
 TRAILER = struct.Struct("<QI8s")
 MARK = b"LENSPRT2"
-# Small columns share a section, so that a part of few records and many fields is read in few steps.
+# Small columns share a section, so that a part with few records and many fields is read in few steps.
 SECTION_BYTES = 256 * 1024
 
 
 class DamagedPartError(Exception):
-    """A file of a copy is not as it was written, or is gone; the copy has to be built again."""
+    """A file of a copy has other content than was written, or is missing; the copy has to be built again."""
 
 
 def encode_part(
     frame: pl.DataFrame, statistics: bytes, samples: PartSamples, chosen: Sequence[pl.DataFrame]
 ) -> Iterator[bytes]:
-    """Yield the bytes of a part that holds the records of ``frame``; ``chosen`` are the points of ``samples``."""
+    """Yield the content of a part with the records of ``frame``; ``chosen`` has the points of each of ``samples``."""
     sections = _Sections()
     columns: dict[str, int] = {}
     for number, names in enumerate(_group_columns(frame)):
@@ -49,14 +49,14 @@ def encode_part(
 
 
 class _Sections:
-    """The sections of a part that is being written, one behind the other."""
+    """The sections of a part that is being written, in the order of the file."""
 
     def __init__(self) -> None:
         self.described: list[Section] = []
         self._offset = 0
 
     def add(self, content: bytes) -> bytes:
-        """Take note of a section, and return it."""
+        """Add a section to the index, and return its content."""
         self.described.append(Section(self._offset, len(content), google_crc32c.value(content)))
         self._offset += len(content)
         return content
@@ -67,7 +67,7 @@ def _group_columns(frame: pl.DataFrame) -> Iterator[list[str]]:
     size = 0
     for series in frame.iter_columns():
         names.append(series.name)
-        # As Arrow lays them out: a text takes 16 bytes, and its own if it is long.
+        # Arrow stores a text in 16 bytes, and long ones elsewhere in addition.
         width = 16 if series.dtype == pl.String else 8
         size += SECTION_BYTES if series.dtype.is_nested() else len(series) * width
         if size >= SECTION_BYTES:
@@ -86,7 +86,7 @@ def _encode_columns(frame: pl.DataFrame) -> bytes:
 class PartFile:
     """An open part; stays readable when the file is removed. ``indexes`` may know its index already.
 
-    Raises DamagedPartError for content that is not as it was written.
+    All methods raise DamagedPartError if the content differs from what was written.
     """
 
     def __init__(self, descriptor: int, size: int, indexes: PartIndexes | None = None) -> None:
@@ -165,7 +165,7 @@ class PartFile:
         return PartIndex.parse(orjson.loads(index))
 
     def _read(self, offset: int, size: int) -> bytes:
-        """Return bytes of the part; the offset counts from its beginning."""
+        """Return ``size`` bytes from ``offset`` on, which is relative to the start of the part."""
         if offset < 0 or size < 0 or offset + size > self._size:
             raise DamagedPartError
         pieces = []

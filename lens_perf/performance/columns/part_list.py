@@ -1,4 +1,4 @@
-"""The parts of a copy while it is refreshed: records taken out and put in, in order, few of them written again."""
+"""Removes records from the parts of a copy and inserts new ones in order, rewriting as few parts as possible."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -23,15 +23,16 @@ from lens_perf.performance.columns.stores import Store
 from lens_perf.performance.freshness.pairs import Pairs, Range
 
 Ids = npt.NDArray[np.int64]
-# A part is merged with the one before it, unless that has more than so many times its records: so a record is written
-# again only as often as the logarithm of what follows it, and the parts are few.
+# A new part is merged with the part before it, unless that has more than TIER times its records. So the parts remain
+# few, and each record is rewritten only O(log n) times while n records are appended after it.
 TIER = 2
 
 
 class PartList:
-    """The parts, in order. ``appended`` are the statistics of records added at the end; None once others changed.
+    """The parts, in the order of their records. All methods that read parts raise DamagedPartError.
 
-    ``written`` are the names of all parts written.
+    ``appended`` are the statistics of records added at the end, None as soon as other records have changed.
+    ``written`` are the names of all parts written, including those that were replaced again.
     """
 
     def __init__(self, store: Store, parts: Sequence[Part], check: Callable[[], None]) -> None:
@@ -42,7 +43,7 @@ class PartList:
         self.written: list[str] = []
 
     def find(self, ids: Ids) -> Iterator[tuple[Part, Ids]]:
-        """Yield each part that has any of the sorted ``ids``, with those that it has."""
+        """Yield each part that has any of the sorted ``ids``, and the ids that it has."""
         for part in list(self.parts):
             start, end = np.searchsorted(ids, [part.least_id, part.greatest_id + 1])
             if start < end:
@@ -53,7 +54,7 @@ class PartList:
                     yield part, found
 
     def list_missing(self, ids: Ids) -> Ids:
-        """Return the ids of records that are not among the sorted ``ids``."""
+        """Return the sorted ids of all records that are not among the sorted ``ids``."""
         missing = [np.empty(0, dtype=np.int64)]
         for part in self.parts:
             self._check()
@@ -90,7 +91,7 @@ class PartList:
         return has_any
 
     def insert(self, frame: pl.DataFrame) -> None:
-        """Put the records of ``frame`` in, which are in order and have ids that no part has."""
+        """Insert the records of ``frame``, which are in order and whose ids no part has. Raises OSError."""
         timed = frame["created_at"].is_not_null()
         for mask, is_untimed in ((timed, False), (~timed, True)):
             if mask.any():
@@ -115,7 +116,7 @@ class PartList:
     def _append(self, frame: pl.DataFrame, is_untimed: bool) -> None:
         index = len(self.parts) if is_untimed else sum(not part.last[0] for part in self.parts)
         if index < len(self.parts):
-            self.appended = None  # the untimed records come later
+            self.appended = None  # records without a time follow
         start, merged = index, [frame]
         records, fields = len(frame), len(list_fields(frame.columns))
         while (
@@ -146,7 +147,7 @@ def _is_in_ranges(source: str | None, ranges: Sequence[Range]) -> pl.Expr:
 
 
 def is_mergeable(part: Part, records: int, fields: int) -> bool:
-    """Return whether ``part`` is to be written again together with the records after it, which have so many fields."""
+    """Return whether ``part`` is merged with the ``records`` after it, which have ``fields`` fields."""
     together = part.records + records
     return (
         part.records <= TIER * records
@@ -156,7 +157,7 @@ def is_mergeable(part: Part, records: int, fields: int) -> bool:
 
 
 def cut(frame: pl.DataFrame, last: Place) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the records up to the place ``last`` and those after it; all are timed as ``last`` is, or not."""
+    """Return the records up to the place ``last``, and those after it. All have a time if ``last`` has one, or none."""
     is_untimed, created_us, id_ = last
     created, ids = pl.col("created_at"), pl.col("id")
     is_earlier = ids <= id_ if is_untimed else (created < created_us) | ((created == created_us) & (ids <= id_))
@@ -167,7 +168,7 @@ def cut(frame: pl.DataFrame, last: Place) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def merge(one: pl.DataFrame, other: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """Yield the records of both in order, in frames that are fit to be parts."""
+    """Yield the records of both frames in order, in frames small enough for a part."""
     if not len(one) or not len(other):
         yield from split(one if len(one) else other)
         return

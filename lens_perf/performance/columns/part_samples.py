@@ -1,7 +1,7 @@
-"""The samples of a part: of each bucket of its records the points that M4 can choose.
+"""The samples of a part: for each bucket of its records, the points that M4 can choose.
 
-A bucket of a query that is at least as wide as those of a sample holds whole buckets of it, and M4 chooses among the
-points of several buckets only such as it chooses of one of them. So the sample represents all records of the part.
+If the buckets of a query are at least as wide as those of a sample, each consists of whole buckets of the sample. M4
+chooses for the union of buckets only points that it chooses for one of them, so a sample can replace all records.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,14 +20,14 @@ from lens_perf.performance.m4.bucketed_records import BucketedRecords
 from lens_perf.performance.m4.buckets import Axis, choose_buckets
 from lens_perf.performance.m4.choice import Indices
 
-# The most buckets of a sample, and the least records that are worth one bucket.
+# The maximum numbers of buckets of the samples, and the minimum number of records for each bucket.
 BUCKETS = (16, 64)
 RECORDS_PER_BUCKET = 64
-# Of a part with more (data source, serial) a sample would have nearly all points.
+# With more pairs of data source and serial, a sample would have nearly all points.
 MOST_GROUPS = 8
-# Of each bucket M4 chooses so many points, and one that is not finite.
+# M4 chooses so many finite points in each bucket, and one that is not finite.
 ROLES = 4
-# A sample with more than one in so many points saves too little.
+# A sample must have at most one in so many points, otherwise it saves too little.
 LEAST_REDUCTION = 4
 CHOSEN = {
     "field": pl.UInt32(),
@@ -41,19 +41,19 @@ CHOSEN = {
 
 
 class Level(NamedTuple):
-    """A sample along ``axis``, by at most ``buckets`` buckets of a width of 2**exponent (None: a single one)."""
+    """A sample along ``axis`` with at most ``buckets`` buckets of width 2**exponent; None means a single bucket."""
 
     axis: str
     buckets: int
     exponent: int | None
 
     def keeps_all(self, stored: int) -> bool:
-        """Return whether a series with so many values in the part, not only finite ones, is whole in the sample."""
+        """Return whether the sample has all points of a series with ``stored`` values in the part, of any kind."""
         return stored <= ROLES * self.buckets
 
 
 class Counts(NamedTuple):
-    """How many points a field has in a group: numbers, and texts for NaN and infinity."""
+    """The numbers of points of a field in a group: finite numbers, and texts for NaN and infinity."""
 
     numbers: int
     non_finite: int
@@ -61,11 +61,11 @@ class Counts(NamedTuple):
 
 @dataclass(frozen=True)
 class PartSamples:
-    """What the samples of a part are of.
+    """Describes the samples of a part.
 
-    ``groups`` are the distinct (data source, serial), ``counts`` has those of each field by group. ``levels`` are in
-    order of their numbers, of an axis the one with the fewest buckets first; an axis has none if a record has no place
-    on it.
+    ``groups`` are the distinct pairs (data source, serial), ``counts`` the numbers of points of each field in each
+    group. ``levels`` are the samples; on each axis, the one with the fewest buckets is first. An axis has no samples if
+    a record has no value on it.
     """
 
     groups: Sequence[tuple[str | None, int | None]] = ()
@@ -73,12 +73,12 @@ class PartSamples:
     levels: Sequence[Level] = ()
 
     def write(self) -> Any:
-        """Return it as JSON values."""
+        """Return the description as JSON values."""
         return [self.groups, list(self.counts.items()), self.levels]
 
     @classmethod
     def parse(cls, values: Any) -> "PartSamples":
-        """Return what ``write`` wrote."""
+        """Return the description from the result of ``write``."""
         groups, counts, levels = values
         return cls(
             [(source, serial) for source, serial in groups],
@@ -88,9 +88,10 @@ class PartSamples:
 
 
 def build_samples(frame: pl.DataFrame, check: Callable[[], None]) -> tuple[PartSamples, Sequence[pl.DataFrame]]:
-    """Return the samples of the records of ``frame``, which are in order; a frame of CHOSEN for each level.
+    """Return the samples of the records of ``frame``, which are in order, with a frame of schema CHOSEN for each level.
 
-    The rows of a frame are ordered by field, an index into ``PartSamples.counts``. ``check`` is called for each field.
+    The rows of a frame are sorted by ``field``, an index into ``PartSamples.counts``. ``check`` is called for each
+    field.
     """
     keys = frame.select("data_source", "serial")
     distinct = keys.unique(maintain_order=True)
@@ -127,7 +128,7 @@ def _number_groups(keys: pl.DataFrame, distinct: pl.DataFrame) -> Indices:
 def _read_fields(
     frame: pl.DataFrame, groups: Indices, group_count: int, check: Callable[[], None]
 ) -> dict[str, "_Field"]:
-    """Return the fields that have any points."""
+    """Return the fields that have data points."""
     columns = {series.name: series for series in frame.iter_columns()}
     found = {}
     for name in list_fields(columns):
@@ -178,7 +179,7 @@ class _Field:
         numbers, self._texts, self._codes = (columns.get(kind + name) for kind in (VALUE, TEXT, NON_FINITE))
         height = len(groups)
         self._numbers = pl.repeat(None, height, dtype=pl.Float64, eager=True) if numbers is None else numbers
-        # A null becomes NaN.
+        # Nulls become NaN.
         self.values: NDArray[np.float64] = self._numbers.cast(pl.Float64).to_numpy().copy()
         self._is_number = ~np.isnan(self.values)
         self._is_point = self._is_number
@@ -194,7 +195,7 @@ class _Field:
 
     @property
     def has_points(self) -> bool:
-        """Return whether there are any."""
+        """Whether the field has data points."""
         return bool(self._is_point.any())
 
     def choose(self, level: Level, records: BucketedRecords, among: Indices | None) -> Indices:
@@ -220,7 +221,7 @@ class _Field:
         return candidates
 
     def read_texts(self, rows: Indices) -> pl.Series:
-        """Return the JSON texts of points."""
+        """Return the JSON texts of the points in ``rows``."""
         texts = render(self._numbers.gather(rows)) if self._texts is None else self._texts.gather(rows)
         if self._codes is None:
             return texts.alias(TEXT)

@@ -1,4 +1,4 @@
-"""A copy of this process alone, for as long as no directory can be used: each part an unnamed temporary file."""
+"""Stores a copy for this process alone, in unnamed temporary files, while the directory of copies cannot be used."""
 
 import os
 import secrets
@@ -16,7 +16,7 @@ from lens_perf.performance.columns.part_files import DamagedPartError, PartFile
 
 @dataclass
 class PrivateStore:
-    """Keeps a copy in files without a name; ``reserve`` gets the number of bytes before they are written."""
+    """Keeps a copy in unnamed files. ``reserve`` is called with the size in bytes before each part is written."""
 
     reserve: Callable[[int], None]
     used_at: float = field(default_factory=time.monotonic)
@@ -28,12 +28,12 @@ class PrivateStore:
 
     @property
     def size(self) -> int:
-        """The bytes of all its files."""
+        """The size of all files in bytes."""
         return sum(size for _, size in list(self._parts.values()))
 
     @contextmanager
     def hold(self, wait_until: float) -> Iterator[bool]:
-        """Keep other threads from writing; yields False where one of them still does at ``wait_until``."""
+        """Hold the lock for writing. Yield False if another thread holds it until ``wait_until``."""
         held = self._lock.acquire(timeout=max(0.0, wait_until - time.monotonic()))
         try:
             yield held
@@ -43,7 +43,7 @@ class PrivateStore:
                 self._lock.release()
 
     def load(self) -> Manifest | None:
-        """Return the newest manifest, None where there is none."""
+        """Return the newest manifest, or None."""
         self.used_at = time.monotonic()
         return self._manifest
 
@@ -56,7 +56,7 @@ class PrivateStore:
         return PartFile(descriptor, part.size)
 
     def write_part(self, chunks: Iterable[bytes]) -> tuple[str, int]:
-        """Write a part, and return its name and size."""
+        """Write a part; return its name and its size in bytes. Raises OSError and ResultTooLargeError."""
         content = list(chunks)
         size = sum(map(len, content))
         self.reserve(size)
@@ -71,18 +71,18 @@ class PrivateStore:
         self.discard([name for name in self._parts if name not in kept])
 
     def discard(self, parts: Iterable[str]) -> None:
-        """Remove parts that no manifest names; a reader has opened its own."""
+        """Remove parts that are not in a manifest. Readers that have opened them can continue to read."""
         with self._guard:
             for name in parts:
                 descriptor, _ = self._parts.pop(name)
                 os.close(descriptor)
 
     def write_progress(self, share: float) -> None:
-        """Show others which share of a build is done."""
+        """Store the share of the build that is done, from 0 to 1, for other threads."""
         self._share = share
 
     def read_progress(self) -> float | None:
-        """Return the share of the build under way that is done, if it is known."""
+        """Return the share of the current build that is done, from 0 to 1; None if there is no build."""
         return self._share
 
     def remove(self) -> None:
@@ -92,7 +92,7 @@ class PrivateStore:
 
 
 def _write_unnamed(content: Iterable[bytes]) -> int:
-    """Return the descriptor of a new file that holds ``content``: on disk, or in memory where the disk is full."""
+    """Return the descriptor of a new file with ``content``: on disk, or in memory if the disk is full."""
     try:
         with tempfile.TemporaryFile(buffering=0) as file:
             descriptor = os.dup(file.fileno())

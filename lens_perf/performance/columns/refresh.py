@@ -1,4 +1,4 @@
-"""Brings a copy up to date with one snapshot of its source; to apply the same changes twice changes nothing."""
+"""Brings a copy up to date with a snapshot of its source. Applying the same changes twice has no further effect."""
 
 import secrets
 import time
@@ -22,9 +22,9 @@ from lens_perf.performance.columns.stores import Store
 
 @dataclass(frozen=True)
 class Refresher:
-    """Refreshes the copy ``key`` in ``store``, which the caller holds.
+    """Refreshes the copy ``key`` in ``store``, whose lock the caller holds.
 
-    ``check`` is called again and again; what it raises ends the refresh and leaves the copy as it was.
+    ``check`` is called regularly. If it raises an exception, the refresh ends and the copy remains unchanged.
     """
 
     store: Store
@@ -33,9 +33,9 @@ class Refresher:
     check: Callable[[], None]
 
     def refresh(self, snapshot: SourceSnapshot, known: Manifest | None, changes: Changes) -> Manifest:
-        """Return the manifest after ``changes``, found since the checkpoint of ``known``, and publish it.
+        """Apply ``changes``, which were found since the checkpoint of ``known``; publish and return the new manifest.
 
-        Raises OSError, DamagedPartError, and what the source and ``check`` raise.
+        Raises OSError, DamagedPartError, and the exceptions of the source and of ``check``.
         """
         before = None if changes.reset else known
         work = _Work(self, before, changes.records)
@@ -54,7 +54,7 @@ class Refresher:
 
 
 class _Work:
-    """One refresh: the parts as they change, and whether they do."""
+    """One refresh: the changing parts, and whether anything has changed."""
 
     def __init__(self, refresher: Refresher, before: Manifest | None, records: int | None) -> None:
         self._refresher = refresher
@@ -64,7 +64,7 @@ class _Work:
         known = {name for _, name in before.fields} if before else set()
         self._reader = RecordReader(refresher.check, refresher.most_fields, known)
         self._builder = PartBuilder()
-        self._seen: list[Ids] = []
+        self._ids_read: list[Ids] = []
         self._has_changed = before is None
         self._rows = 0
 
@@ -84,20 +84,20 @@ class _Work:
         if self._records:
             self._refresher.store.write_progress(min(1.0, self._rows / self._records))
 
-    def _put(self, frame: pl.DataFrame) -> None:
+    def _insert(self, frame: pl.DataFrame) -> None:
         if self._before is not None:
             ids = np.sort(frame["id"].to_numpy())
-            self._seen.append(ids)
+            self._ids_read.append(ids)
             identical = find_identical(self.parts, frame, ids)
             if len(identical):
                 frame = frame.filter(~np.isin(frame["id"].to_numpy(), identical))
-            self._take_out(np.setdiff1d(ids, identical))
+            self._remove(np.setdiff1d(ids, identical))
         if len(frame):
             self._has_changed = True
             self.parts.insert(frame)
 
     def apply(self, snapshot: SourceSnapshot, changes: Changes) -> None:
-        """Put in what is new, and take out what is gone."""
+        """Insert the new records, and remove those that no longer exist."""
         ids = np.unique(np.asarray(changes.ids, dtype=np.int64))
         # Before the records of these pairs that are new, which would be read again.
         self._take_out(np.setdiff1d(self.parts.list_of_pairs(changes.pairs), ids))
@@ -106,16 +106,16 @@ class _Work:
         self._take_out(np.setdiff1d(ids, np.concatenate([*self._seen, ids[:0]])))
         if changes.must_compare_ids:
             present = np.sort(np.frombuffer(snapshot.list_ids(), dtype=np.int64))
-            self._take_out(self.parts.list_missing(present))
+            self._remove(self.parts.list_missing(present))
             if sum(part.records for part in self.parts.parts) != len(present):
-                # Records that no transaction since the checkpoint has written: those of another history.
+                # No transaction since the checkpoint explains the difference: the copy has another history.
                 raise DamagedPartError
 
-    def _take_out(self, ids: Ids) -> None:
+    def _remove(self, ids: Ids) -> None:
         self._has_changed |= self.parts.remove(ids)
 
     def finish(self, known: Manifest | None, checkpoint: str) -> Manifest:
-        """Return the manifest."""
+        """Return the manifest of the new state, which follows ``known``."""
         before = self._before
         if before is not None and not self._has_changed:
             return replace(before, checkpoint=checkpoint, written_at=time.time())
@@ -135,7 +135,7 @@ class _Work:
         )
 
     def _merge(self) -> Statistics:
-        """Return the statistics of all records; of the parts only where records were not just added at the end."""
+        """Return the statistics of all records. If records were only appended, those of earlier parts are not read."""
         if self.parts.appended is not None:
             before = [Statistics(self._before.sources, self._before.fields)] if self._before else []
             return merge_statistics([*before, *self.parts.appended])

@@ -1,4 +1,4 @@
-"""Takes the values out of whole columns of JSONB objects that have the same keys, with vector operations."""
+"""Reads the values of many JSONB objects with the same keys at once, with vector operations."""
 
 from collections.abc import Sequence
 
@@ -9,9 +9,9 @@ from lens_perf.performance.columns.members import LONGEST_KEPT, OTHER
 from lens_perf.performance.metric_fields import encode_name
 
 SEPARATOR = ', "'
-# Wider objects are as fast member by member, and an expression for each key would take long to build.
+# For wider objects, reading member by member is as fast, and building an expression for each key takes long.
 WIDEST_SHAPE = 512
-# More shapes than this are a sign that shapes do not repeat: then learning them costs more than it saves.
+# With more shapes than this, shapes hardly repeat, and learning them costs more than it saves.
 MOST_SHAPES = 64
 LITERALS = ["null", "true", "false"]
 
@@ -43,10 +43,10 @@ class Shape:
         )
 
     def read(self, objects: pl.DataFrame) -> pl.DataFrame:
-        """Return the ``row`` of those of the ``objects`` that fit, and the ``t:`` and ``v:`` of each field.
+        """Return the ``row`` of each of ``objects`` with this shape, and the columns ``t:`` and ``v:`` of its fields.
 
-        An object has the shape if it is the keys with values that are numbers, literals or strings without quote and
-        backslash; joined again these are the whole text, so no other reading of it is possible.
+        An object has the shape if its text consists of the keys in order, with values that are numbers, literals or
+        strings without quotes and backslashes. Such a text has no other interpretation.
         """
         body, texts, numbers = self._steps
         read = objects.lazy().select(body).unnest("body").select(texts).with_columns(numbers).collect()
@@ -58,7 +58,7 @@ class Shape:
 
 
 def _settle(read: pl.DataFrame, odd: Sequence[str]) -> pl.DataFrame:
-    """Drop the rows where any column of ``odd`` has an object, an array or a string that is not simple."""
+    """Drop the rows in which a column of ``odd`` has an object, an array, or a string with a quote or a backslash."""
     columns = [pl.col(name) for name in odd]
     simple = [
         column.str.contains("^-?[0-9]") | column.is_in(LITERALS) | column.str.contains(r'^"[^"\\]*"$')

@@ -1,4 +1,4 @@
-"""What a copy is built from: the records of one workload in a table, read in one snapshot at a time."""
+"""The interface of the source of a copy: the records of one workload in a table, read in snapshots."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -11,13 +11,16 @@ from lens_perf.performance.statements import RowSink
 
 @dataclass(frozen=True)
 class Changes:
-    """What differs between a snapshot and a checkpoint.
+    """The changes between a checkpoint and a snapshot.
 
-    ``unchanged``: nothing. ``reset``: the copy has another history, or there is no checkpoint; all has to be read.
-    Else ``ids`` are the records that are new, or may be: those that the copy has already are replaced, and those that
-    are gone are removed. Of ``pairs``, ``ids`` are all records: what else the copy has of them is gone. With
-    ``must_compare_ids`` there may be more removals. ``checkpoint`` is the opaque text that the next search begins from;
-    ``records`` is the number of records now, if it is known.
+    - ``checkpoint``: the opaque text from which the next search for changes begins.
+    - ``unchanged``: no record has changed; the other fields have no meaning.
+    - ``reset``: there is no checkpoint, or the table has another history; all records have to be read.
+    - ``ids``: the records that are new or may be new. Those that the copy already has are replaced. Those that the
+      snapshot does not have are removed.
+    - ``pairs``: ``ids`` has all records of these pairs; the copy has to remove any others that it has of them.
+    - ``must_compare_ids``: more records may have been removed, which only a comparison of all ids finds.
+    - ``records``: the number of records in the snapshot, None if unknown.
     """
 
     checkpoint: str
@@ -30,10 +33,10 @@ class Changes:
 
 
 class SourceSnapshot(Protocol):
-    """One snapshot of the workload's records. Any LensError ends the refresh and reaches who waits for it."""
+    """One snapshot of the workload's records. Any LensError ends the refresh and is raised in all waiting requests."""
 
     def find_changes(self, checkpoint: str | None) -> Changes:
-        """Return what has changed since ``checkpoint``; None means that there is no copy."""
+        """Return the changes since ``checkpoint``, None for a copy that does not exist yet."""
 
     def copy_records(self, ids: Sequence[int] | None, sink: RowSink) -> None:
         """Copy the records with ``ids``, or all for None, in the order of created_at and id, NULL times last.
@@ -47,10 +50,10 @@ class SourceSnapshot(Protocol):
 
 
 class Source(Protocol):
-    """Where the records of one workload are. It is used by several threads, also after the request that brought it."""
+    """The records of one workload. Several threads use it, also after the request that created it has ended."""
 
     def open_snapshot(self, deadline: float, *, heavy: bool) -> AbstractContextManager[SourceSnapshot]:
         """Open a snapshot for use in one thread until ``deadline``, a time of ``time.monotonic``.
 
-        ``heavy`` says that all records are going to be read, which takes a slot of those reads.
+        ``heavy`` says that all records are going to be read, which needs a heavy-read slot.
         """

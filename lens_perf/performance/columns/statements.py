@@ -1,4 +1,4 @@
-"""The statements that records are read with, whole: as a copy is built from them."""
+"""The statements that read whole records, to build a copy from them."""
 
 from lens_perf.performance.selection import Selection
 from lens_perf.performance.statements import COPY_FORMAT, IN_IDS, IN_RANGES, RECORDS, RowSink, Transaction
@@ -38,5 +38,5 @@ COPY (
 
 
 def copy_ids(transaction: Transaction, selection: Selection, sink: RowSink) -> None:
-    """Copy the ids of the selection's workload and data source, a line each."""
+    """Copy the ids of all records of the selection's workload and data source, one in each row."""
     transaction.copy_out(COPY_IDS, selection.parameters(), sink)
