@@ -1,4 +1,4 @@
-"""Addresses that may be served without tokens: those that only this machine can reach."""
+"""Decides which addresses may be served without tokens: only those that other machines cannot reach."""
 
 import ipaddress
 from collections.abc import Iterable

@@ -8,7 +8,7 @@ from flask import Flask, request
 from lens_perf.access.current_tokens import CurrentTokens
 from lens_perf.access.tokens import Token
 from lens_perf.api.arguments import split_workload
-from lens_perf.api.request_bodies import find_asked_cluster, list_asked_workloads
+from lens_perf.api.request_bodies import find_requested_cluster, list_requested_workloads
 from lens_perf.config import Settings
 from lens_perf.errors import ForbiddenError, UnauthorizedError
 from lens_perf.instrumentation import metrics
@@ -40,14 +40,14 @@ def install_access_check(app: Flask, settings: Settings) -> None:
             token = _authenticate(tokens, request.headers.get("Authorization", ""))
             note_token(token.name)
             request.environ[TOKEN_KEY] = token
-            cluster = find_asked_cluster(request)
+            cluster = find_requested_cluster(request)
             if request.blueprint == LISTING_BLUEPRINT and not cluster:
                 return
-            asked = [cluster or settings.fallback_cluster]
+            requested = [cluster or settings.fallback_cluster]
             if request.blueprint == SEVERAL_BLUEPRINT:
-                asked = [split_workload(text)[0] for text in list_asked_workloads(request)]
+                requested = [split_workload(text)[0] for text in list_requested_workloads(request)]
             # A token does not reveal whether a cluster that it may not read exists.
-            if not all(map(token.may_read, asked)):
+            if not all(map(token.may_read, requested)):
                 raise ForbiddenError("The token may not read this cluster")
 
     app.before_request(check)

@@ -15,7 +15,7 @@ PRIVATE_USE = range(0xE000, 0xF900)
 STAND_IN_KEY = "lens_perf.slash"
 
 
-def mark_encoded_slashes(adapter: MapAdapter, asked: Request) -> None:
+def mark_encoded_slashes(adapter: MapAdapter, current: Request) -> None:
     """Replace each encoded slash in the path that ``adapter`` matches by another character."""
     # The request's target as sent, in gunicorn and in other servers.
     target = str(asked.environ.get("RAW_URI") or asked.environ.get("REQUEST_URI", ""))
@@ -25,10 +25,10 @@ def mark_encoded_slashes(adapter: MapAdapter, asked: Request) -> None:
     # The adapter's path begins with one slash, however many were sent.
     marked = "/" + _decode(ENCODED_SLASH.sub(quote(stand_in), match[1])).lstrip("/")
     # The target begins with the application's root path, unless a proxy has removed it.
-    for prefix in ("", asked.root_path):
+    for prefix in ("", current.root_path):
         if marked.replace(stand_in, "/") == prefix + adapter.path_info:
             adapter.path_info = marked[len(prefix) :]
-            asked.environ[STAND_IN_KEY] = stand_in
+            current.environ[STAND_IN_KEY] = stand_in
             return
 
 

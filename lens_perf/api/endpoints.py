@@ -1,4 +1,4 @@
-"""What all endpoints share: strict parameters, documented responses, and how a view's value is sent."""
+"""The parts that all endpoints share: strict parameters, documented responses, and the sending of a view's value."""
 
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -97,7 +97,7 @@ def answers(blueprint: Blueprint, schema: Schema, example: Mapping[str, Any]) ->
 def answers_points(
     blueprint: Blueprint,
     example: Mapping[str, Any],
-    further_errors: Mapping[int, tuple[str, str]] = MappingProxyType({}),
+    extra_errors: Mapping[int, tuple[str, str]] = MappingProxyType({}),
     *,
     schema: type[Schema] = schemas.MetricsData,
     csv_example: str = CSV_EXAMPLE,
@@ -133,7 +133,7 @@ def _respond(view: View) -> View:
         # "*" matches any current response: https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2
         if request.environ.get("HTTP_IF_NONE_MATCH") == "*":
             return answer_unchanged()
-        # Not dumped through the schema, which would take longer than everything else.
+        # Dumping through the schema would take longer than everything else.
         return current_app.json.response(answer)
 
     return run
@@ -142,7 +142,7 @@ def _respond(view: View) -> View:
 def answer_unchanged() -> Response:
     """Return 304, which has no body."""
     response = Response(status=HTTPStatus.NOT_MODIFIED)
-    del response.headers["Content-Type"]  # of nothing
+    del response.headers["Content-Type"]  # there is no body
     return response
 
 

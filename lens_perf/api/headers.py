@@ -1,7 +1,4 @@
-"""The headers of every answer: what browsers may load, who may keep it, whose pages may read it.
-
-And which proxies are believed.
-"""
+"""The security, caching and CORS headers of all responses, and the number of proxies whose headers are trusted."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -17,9 +14,9 @@ from lens_perf.api.access_check import GUARDED_BLUEPRINTS
 from lens_perf.config import Settings
 from lens_perf.errors import ConfigError
 
-# JSON is nothing to run or to frame, also where somebody makes a browser show it.
+# If a browser displays a JSON response, it must neither run nor load anything, and no page may frame it.
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
-# A page may load what comes with the service, and has nothing inline. Images may be data: Swagger UI's, the tab's icon.
+# Pages load only files of the service and have no inline code. Swagger UI and the tab's icon use data: images.
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors {ancestors}"
@@ -33,38 +30,38 @@ POLICY_HEADER = "Content-Security-Policy"
 FIXED_HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
-    # Bounds only what pages embed without asking; what they fetch is left to CORS.
+    # Affects only resources that pages embed; CORS decides which ones they may fetch.
     ("Cross-Origin-Resource-Policy", "same-origin"),
 )
 DATA_HEADERS = (*FIXED_HEADERS, (POLICY_HEADER, DATA_POLICY))
 
-# What the API answers depends on who asks: a proxy between must not keep it, a browser asks again before it shows it.
+# Responses of the API depend on the token: proxies must not store them, and browsers must revalidate them.
 API_CACHING = "private, no-cache"
-# Pages, scripts and the description are the same for all.
+# Pages, scripts and the OpenAPI description are equal for all callers.
 PAGE_CACHING = "no-cache"
 
 Headers = Sequence[tuple[str, str]]
 
 ANY_ORIGIN = "*"
-# As browsers write it: lower case, no path, not even a slash.
+# The format of browsers: lower case, and no path, not even a slash.
 ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 PREFLIGHT_HEADERS = (
     ("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS, POST"),
     ("Access-Control-Allow-Headers", "Authorization, Content-Type, If-None-Match, X-Request-Id"),
     ("Access-Control-Max-Age", "600"),
 )
-# Beyond the few that CORS itself lets a page read.
+# In addition to the few headers that pages may always read.
 EXPOSED_HEADERS = (
     "Content-Disposition, ETag, Retry-After, Server-Timing, WWW-Authenticate, X-Cursor, X-Request-Id, X-Warnings"
 )
-# What machines ask of the service itself is nothing for pages.
+# Pages have no need of probes and metrics of the service.
 UNSHARED_BLUEPRINT = "health"
 
 
 def install_headers(app: Flask, settings: Settings) -> None:
-    """Have every answer of ``app`` carry its headers, and believe as many proxies as ``settings`` say.
+    """Add the headers to all responses of ``app``, and trust ``http.trusted_proxies`` proxies.
 
-    To be installed ahead of what asks for tokens: a browser's preflight cannot carry one. Raises ConfigError.
+    Install it before the access check, because a browser sends preflight requests without a token. Raises ConfigError.
     """
     ancestors = _write_ancestors(settings)
     app.after_request(_make_redirect_relative)
@@ -135,7 +132,7 @@ def _make_redirect_relative(response: Response) -> Response:
         segment = target.path.removesuffix("/").rpartition("/")[2]
         query = f"?{target.query}" if target.query else ""
         response.headers["Location"] = f"./{segment}/{query}"
-        response.set_data(b"")  # the page repeats the absolute address
+        response.set_data(b"")  # the default body contains the absolute address
     return response
 
 
@@ -149,14 +146,14 @@ def _check_origins(settings: Settings) -> frozenset[str]:
 
 
 def _share(app: Flask, origins: frozenset[str]) -> None:
-    """Let pages of ``origins`` read the answers. No cookie is ever looked at, so none is allowed."""
+    """Allow pages of ``origins`` to read responses. The service uses no cookies, so credentials are not allowed."""
     any_origin = ANY_ORIGIN in origins
 
     def answer_preflight() -> Response | None:
         if request.method != "OPTIONS" or "Access-Control-Request-Method" not in request.headers:
             return None
         response = Response(status=HTTPStatus.NO_CONTENT)
-        del response.headers["Content-Type"]  # of nothing
+        del response.headers["Content-Type"]  # there is no body
         if request.headers.get("Origin") in origins or any_origin:
             response.headers.extend(PREFLIGHT_HEADERS)
         return response

@@ -1,6 +1,7 @@
-"""Serves the API to this machine's own callers only, where neither tokens nor the settings open it to others.
+"""Refuses callers on other machines, unless tokens are in use or the settings allow access without tokens.
 
-gunicorn's settings refuse such an address at the start. This holds whatever starts the service, on whatever address.
+``config/gunicorn.conf.py`` already refuses to start on other addresses. This check also covers other servers and other
+settings of gunicorn.
 """
 
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ NOT_OPEN = (
 
 
 def install_local_callers(app: Flask, settings: Settings) -> None:
-    """Refuse callers on other machines, unless there are tokens or the settings open the service without tokens."""
+    """Refuse callers on other machines, unless there are tokens or ``access.open_without_tokens`` is set."""
     if settings.access.token_file is not None or settings.access.open_without_tokens:
         return
 

@@ -60,7 +60,7 @@ def get_data(query: Query, *, uid: str) -> Response:
 
 @metrics.route("/metrics/data", methods=["POST"], parameters=[UID_PARAMETER])
 @metrics.arguments(DataQuery(), location="form")
-@answers_points(metrics, schemas.DATA_EXAMPLE, further_errors=BODY_ERRORS)
+@answers_points(metrics, schemas.DATA_EXAMPLE, extra_errors=BODY_ERRORS)
 def post_data(query: Query, *, uid: str) -> Response:
     """Get data points, with the parameters in the body.
 
@@ -88,8 +88,8 @@ def get_service() -> PerformanceService:
 
 
 def _answer_points(uid: str, query: Query, kind: Kind) -> Response:
-    asked = build_point_query(uid, query, kind)
+    point_query = build_point_query(uid, query, kind)
     name = f"{uid}-{kind}"
     if wants_no_points():
-        return send_no_points(get_service().find_etag(asked), asked.encoding, name)
-    return send_points(get_service().read_points(asked), asked.encoding, name)
+        return send_no_points(get_service().find_etag(point_query), point_query.encoding, name)
+    return send_points(get_service().read_points(point_query), point_query.encoding, name)

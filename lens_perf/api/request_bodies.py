@@ -1,4 +1,4 @@
-"""Parameters in the body of a POST: what such a body must be, and which cluster and workloads it asks."""
+"""Checks the body of POST requests, and finds the cluster and the workloads that a request names."""
 
 from flask import Flask, Request, request
 from werkzeug.exceptions import LengthRequired, RequestEntityTooLarge, UnsupportedMediaType
@@ -9,29 +9,29 @@ FORM = "application/x-www-form-urlencoded"
 NOT_A_FORM = f"Send the parameters as {FORM}"
 TOO_LARGE = f"The body is larger than {LARGEST_BODY} bytes; ask for fewer metrics at once"
 NO_LENGTH = "Send the parameters with a Content-Length"
-ASKED_CLUSTER = "lens_perf.asked_cluster"
-ASKED_WORKLOADS = "lens_perf.asked_workloads"
+REQUESTED_CLUSTER = "lens_perf.requested_cluster"
+REQUESTED_WORKLOADS = "lens_perf.requested_workloads"
 
 
 def install_request_bodies(app: Flask) -> None:
-    """Check the bodies of POST requests, ahead of what looks for their parameters."""
+    """Check the bodies of POST requests. Install it before the hooks that read their parameters."""
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = LARGEST_BODY
     app.before_request(_check_body)
 
 
-def find_asked_cluster(asked: Request) -> str | None:
+def find_requested_cluster(current: Request) -> str | None:
     """Return the cluster that a request names, in its query or in a checked body."""
     in_body: str | None = asked.environ.get(ASKED_CLUSTER)
     return in_body or (asked.args.get("cluster") if asked.query_string else None)
 
 
-def list_asked_workloads(asked: Request) -> list[str]:
+def list_requested_workloads(current: Request) -> list[str]:
     """Return the workloads that a request names, in its query and in a checked body."""
-    return [*asked.args.getlist("workload"), *asked.environ.get(ASKED_WORKLOADS, ())]
+    return [*current.args.getlist("workload"), *current.environ.get(REQUESTED_WORKLOADS, ())]
 
 
 def _check_body() -> None:
-    """Raise what HTTP has for a body that cannot be read: 411, 413 or 415."""
+    """Raise LengthRequired, RequestEntityTooLarge or UnsupportedMediaType for a body that cannot be read."""
     if request.method != "POST" or request.endpoint is None:
         return
     if "Transfer-Encoding" in request.headers:
@@ -41,7 +41,7 @@ def _check_body() -> None:
         raise RequestEntityTooLarge(TOO_LARGE)
     if size and request.mimetype != FORM:
         raise UnsupportedMediaType(NOT_A_FORM)
-    # 304 is no answer to a POST, and this one changes nothing that a condition could protect.
+    # Conditions do not apply: 304 is not defined for POST, and this request changes nothing.
     request.environ.pop("HTTP_IF_NONE_MATCH", None)
-    request.environ[ASKED_CLUSTER] = request.form.get("cluster")
-    request.environ[ASKED_WORKLOADS] = request.form.getlist("workload")
+    request.environ[REQUESTED_CLUSTER] = request.form.get("cluster")
+    request.environ[REQUESTED_WORKLOADS] = request.form.getlist("workload")

@@ -1,4 +1,4 @@
-"""What happens around every request: its id, its timings, its counts and its log line, errors included.
+"""Gives each request an id, and measures, counts and logs each response, including errors.
 
 A WSGI layer around all others: what it measures includes them, and it sees each response as it is sent.
 """
@@ -87,10 +87,10 @@ class RequestScope:
         return metrics.cluster_label(find_asked_cluster(asked) or self._fallback_cluster)
 
 
-def _find_path(asked: Request) -> str:
-    target = str(asked.environ.get("RAW_URI", ""))
-    # An absolute target may hold a password ahead of its host.
-    return bare_path(target if target.startswith("/") else asked.path)
+def _find_path(current: Request) -> str:
+    target = str(current.environ.get("RAW_URI", ""))
+    # An absolute target may contain a password before its host.
+    return bare_path(target if target.startswith("/") else current.path)
 
 
 def _find_size(headers: Headers, timings: Timings) -> int:

@@ -122,7 +122,7 @@ def get_several_data(query: Mapping[str, Any]) -> Response:
 @answers_points(
     several,
     schemas.SEVERAL_DATA_EXAMPLE,
-    further_errors=BODY_ERRORS,
+    extra_errors=BODY_ERRORS,
     schema=schemas.SeveralMetricsData,
     csv_example=schemas.SEVERAL_CSV_EXAMPLE,
 )

@@ -1,4 +1,4 @@
-"""The connection to a client, over which an answer has to progress: a client that takes too little is disconnected."""
+"""The socket of a client. A client that receives its response too slowly is disconnected."""
 
 import errno
 import logging
@@ -11,15 +11,15 @@ from typing import IO, Any
 
 log = logging.getLogger(__name__)
 
-# A client may pause for so long.
+# The longest time in which a client may receive nothing.
 UNREAD_SECONDS = 30.0
-# And apart from pauses has to take so much, as the slowest mobile networks do.
+# The minimum rate apart from such pauses. The slowest mobile networks are faster.
 LEAST_BYTES_PER_SECOND = 4_096
 CHUNK_BYTES = 2**20
 
 
 class ClientTooSlowError(BrokenPipeError):
-    """The client takes too little of the answer; to the server, it is as if it had left."""
+    """The client receives the response too slowly; the server treats it as disconnected."""
 
     def __init__(self) -> None:
         super().__init__(errno.EPIPE, "the client takes too little of the answer")
@@ -28,7 +28,7 @@ class ClientTooSlowError(BrokenPipeError):
 class AnswerSocket(socket.socket):
     """A socket whose ``sendall`` and ``sendfile`` raise ClientTooSlowError.
 
-    What is sent goes to the kernel first, so that a small answer never waits for its client.
+    Data are written to the kernel's buffer first, so that a small response never waits for its client.
     """
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
@@ -69,7 +69,7 @@ class AnswerSocket(socket.socket):
                 poller.poll(remaining * 1000)
                 continue
             if not taken:
-                break  # the file is shorter than it was
+                break  # the file has been truncated
             sent += taken
             until = min(until + taken / LEAST_BYTES_PER_SECOND, time.monotonic() + UNREAD_SECONDS)
         return sent
