@@ -5,7 +5,7 @@ import os
 from lens_perf.config import Settings
 
 # gunicorn's own event loop, its two threads for probes, the watchdog, the prober and the pools' janitor.
-FURTHER_THREADS = 6
+EXTRA_THREADS = 6
 # Maximum bytes of a request body: about 5,000 names of metrics.
 LARGEST_BODY = 128 * 2**10
 WORKERS_VARIABLE = "WEB_CONCURRENCY"
@@ -19,7 +19,7 @@ def count_workers() -> int:
 
 def count_tasks(settings: Settings, workers: int) -> int:
     """Return the maximum number of processes and threads of one instance, which systemd and cgroups count as tasks."""
-    return 1 + workers * (settings.http.threads + settings.limits.cluster_threads + FURTHER_THREADS)
+    return 1 + workers * (settings.http.threads + settings.limits.cluster_threads + EXTRA_THREADS)
 
 
 def count_connections(settings: Settings, workers: int) -> int:

@@ -1,1 +1,1 @@
-"""Access control: bearer tokens, and the addresses that may be served without them. Independent of Flask."""
+"""Access control: bearer tokens, and addresses that may be served without them. Independent of Flask."""

@@ -35,7 +35,7 @@ STATUSES: dict[type[BaseException], HTTPStatus] = {
     CopyNotReadyError: HTTPStatus.SERVICE_UNAVAILABLE,
     TemporarySpaceError: HTTPStatus.SERVICE_UNAVAILABLE,
     DeadlineExceededError: HTTPStatus.GATEWAY_TIMEOUT,
-    # Nobody reads this response; it is not an error of the service.
+    # The client does not receive this response. The status keeps it from counting as an error of the service.
     ClientLeftError: HTTPStatus.SERVICE_UNAVAILABLE,
     LensError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }

@@ -1,4 +1,4 @@
-"""What machines ask of the service itself: is it alive, can it serve, what has it counted. Outside the API's path."""
+"""Liveness, readiness and Prometheus metrics of the service, outside the path of the API."""
 
 from collections.abc import Mapping
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""The introduction of the API's description: what every endpoint has in common, in Markdown."""
+"""The introduction of the OpenAPI description in Markdown: the rules that apply to all endpoints."""
 
 from lens_perf.config import Settings
 
@@ -39,7 +39,7 @@ NO_DEFAULT = "the service's own cluster"
 
 
 def describe_api(settings: Settings) -> str:
-    """Return the introduction, with the limits of ``settings``. It names no cluster: those are for token holders."""
+    """Return the introduction with the limits of ``settings``. It names no clusters, because it needs no token."""
     return INTRODUCTION.format(
         base=settings.http.base_path,
         cluster="the default cluster" if settings.default_cluster else NO_DEFAULT,

@@ -1,4 +1,4 @@
-"""JSON as the contract writes it: fields in the order given, compact, and only what strict JSON can say."""
+"""Encodes JSON as the contract requires: compact, with fields in the order given, and without NaN."""
 
 from typing import Any
 
@@ -8,18 +8,18 @@ from flask.json.provider import JSONProvider
 
 
 class OrjsonProvider(JSONProvider):
-    """orjson in the place of Flask's encoder, which sorts keys and lets NaN through."""
+    """Uses orjson instead of Flask's encoder, which sorts keys and writes NaN."""
 
     def dumps(self, obj: Any, **_kwargs: Any) -> str:
         """Return ``obj`` as JSON text."""
         return orjson.dumps(obj).decode()
 
     def loads(self, s: str | bytes, **_kwargs: Any) -> Any:
-        """Return what the JSON text ``s`` says."""
+        """Return the value of the JSON text ``s``."""
         return orjson.loads(s)
 
     def response(self, *args: Any, **kwargs: Any) -> Any:
         """Return a response whose body is the JSON of the arguments."""
-        # The messages about a repeated parameter are keyed by position.
+        # Messages about a repeated parameter have its positions, which are integers, as keys.
         body = orjson.dumps(self._prepare_response_obj(args, kwargs), option=orjson.OPT_NON_STR_KEYS)
         return Response(body + b"\n", mimetype="application/json")

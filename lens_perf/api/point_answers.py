@@ -1,4 +1,4 @@
-"""Sends data points: in the form that was asked for, or with word that nothing has changed."""
+"""Makes the responses with data points, in the requested encoding, or 304 if the client's ETag is current."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from lens_perf.api.point_queries import MEDIA_TYPES
 from lens_perf.performance.points.query import Encoding, PointAnswer
 from lens_perf.performance.points.spool import PointBody
 
-# What is saved to a file by its nature.
+# The encodings that browsers save as a file, and the extension of its name.
 SAVED: Mapping[Encoding, str] = {
     "csv": "csv",
     "wide-csv": "csv",
@@ -26,12 +26,12 @@ UNFIT_FOR_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 def wants_no_points() -> bool:
-    """Return whether the answer has no body, whatever the data points are: to HEAD, or to ``If-None-Match: *``."""
+    """Return whether the response has no body regardless of the data points: for HEAD, or ``If-None-Match: *``."""
     return request.method == "HEAD" or request.if_none_match.star_tag
 
 
 def send_body(body: PointBody, encoding: Encoding, name: str, warnings: int) -> Response:
-    """Return the response with ``body``, which lacks the points of so many workloads."""
+    """Return the response with ``body``; ``warnings`` is the number of workloads that are missing from it."""
     response = _describe_file(_send_body(body, MEDIA_TYPES[encoding]), encoding, name)
     if warnings:
         response.headers[WARNINGS_HEADER] = str(warnings)
@@ -39,19 +39,19 @@ def send_body(body: PointBody, encoding: Encoding, name: str, warnings: int) -> 
 
 
 def send_points(answer: PointAnswer, encoding: Encoding, name: str) -> Response:
-    """Return the response with ``answer``; ``name`` is that of the file in which it may be saved."""
+    """Return the response with ``answer``; ``name`` is the suggested file name without extension."""
     if answer.body is None:
         response = answer_unchanged()
     else:
         response = _describe_file(_send_body(answer.body, MEDIA_TYPES[encoding]), encoding, name)
         if MEDIA_TYPES[encoding] == PARQUET:
-            # Readers of Parquet ask for the end of the file first, then for the columns that they want.
+            # Readers of Parquet request the end of the file first, then single columns.
             response.make_conditional(request, accept_ranges=True, complete_length=answer.body.size)
     return _add_validators(response, answer.etag, answer.cursor)
 
 
 def send_no_points(etag: str | None, encoding: Encoding, name: str) -> Response:
-    """Return the response to HEAD, of unknown length, or 304 where ``If-None-Match`` names ``etag`` or anything."""
+    """Return the response to HEAD, without Content-Length; 304 if ``If-None-Match`` has ``etag`` or is ``*``."""
     if request.if_none_match.star_tag or (etag is not None and request.if_none_match.contains_weak(etag)):
         response = answer_unchanged()
     else:
@@ -69,7 +69,7 @@ def _describe_file(response: Response, encoding: Encoding, name: str) -> Respons
 
 def _add_validators(response: Response, etag: str | None, cursor: str | None) -> Response:
     if etag is not None:
-        # Weak, as an answer is compressed for some: https://www.rfc-editor.org/rfc/rfc9110#section-8.8.1
+        # Weak, because some clients get a compressed body: https://www.rfc-editor.org/rfc/rfc9110#section-8.8.1
         response.set_etag(etag, weak=True)
     response.headers["Cache-Control"] = "private, no-cache"
     response.vary.add("Accept")
@@ -79,7 +79,7 @@ def _add_validators(response: Response, etag: str | None, cursor: str | None) ->
 
 
 def _send_body(body: PointBody, media_type: str) -> Response:
-    """Return a response of known length; a file goes to the server's own sendfile, where it has one."""
+    """Return a response with Content-Length. Servers that support it send a file with sendfile."""
     if body.file is None:
         return Response(body.content, mimetype=media_type)
     response = Response(wrap_file(request.environ, body.file), mimetype=media_type, direct_passthrough=True)

@@ -52,7 +52,7 @@ def build_point_query(uid: str, query: Mapping[str, Any], kind: Kind) -> PointQu
 
 
 def _choose_encoding(query: Mapping[str, Any]) -> Encoding:
-    """Return the encoding that the query names, else the one that the Accept header prefers; JSON if all are alike."""
+    """Return the encoding of the parameters, else the one that the Accept header prefers, else JSON."""
     layout = query["layout"]
     if layout == "columns":
         return "columns"
@@ -73,13 +73,13 @@ def _select_records(uid: str, query: Mapping[str, Any]) -> Selection:
 
 
 def choose_metrics(query: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """Return the metrics asked for, each once, in the order asked; None for all."""
+    """Return the requested metrics, each once, in the order of the request; None for all."""
     names = query.get("metrics", ())
     return None if names is None else tuple(dict.fromkeys([*names, *query.get("metric", ())])) or None
 
 
 def choose_serials(query: Mapping[str, Any]) -> tuple[int, ...]:
-    """Return the attempts asked for, each once; empty for all."""
+    """Return the requested attempts, each once; empty for all."""
     return tuple(dict.fromkeys(query["serial"]))
 
 

@@ -1,4 +1,4 @@
-"""What ``/metrics/workloads`` answers: the progress of the latest active workloads, read at most every few seconds."""
+"""The content of ``/metrics/workloads``: the progress of the most recently active workloads, cached for a while."""
 
 import threading
 import time
@@ -10,14 +10,14 @@ from lens_perf.instrumentation.workload_metrics import Reading, expose_workloads
 from lens_perf.performance.selection import Selection
 from lens_perf.performance.workload_list import ListQuery
 
-# However often it is scraped, and by however many: the databases are asked once in so many seconds, for so long.
+# Regardless of the number of scrapes, the clusters are queried once in FRESH_SECONDS, for at most BOUND_SECONDS.
 FRESH_SECONDS = 15.0
 BOUND_SECONDS = 10.0
 OVER = frozenset({"ended", "finished"})
 
 
 class Listing(Protocol):
-    """What is needed of performance.listing.Listing."""
+    """The methods of performance.listing.Listing that are used here."""
 
     @property
     def names(self) -> Any:
@@ -35,7 +35,7 @@ class Service(Protocol):
 
 
 class WorkloadGauges:
-    """The metrics of the ``most`` latest active workloads. Safe to use from several threads."""
+    """The metrics of the ``most`` most recently active workloads. Safe to use from several threads."""
 
     def __init__(
         self, listing: Listing, service: Service, most: int, clock: Callable[[], float] = time.monotonic
@@ -50,11 +50,11 @@ class WorkloadGauges:
         self._known: dict[tuple[str, str], Mapping[str, Any]] = {}
 
     def expose(self) -> bytes:
-        """Return the metrics; those of the last time, while they are young or another thread reads new ones."""
+        """Return the metrics; the previous ones if they are recent, or if another thread is reading new ones."""
         body = self._body
         if body is not None and self._clock() < self._read_at + FRESH_SECONDS:
             return body
-        # The first answer is waited for, later ones are read by one thread alone.
+        # Only before the first result, other threads wait for the one that reads.
         if not self._lock.acquire(blocking=body is None):
             return body or b""
         try:
@@ -70,21 +70,21 @@ class WorkloadGauges:
         failed = dict.fromkeys(clusters, False)
         answer = self._listing.list_workloads(ListQuery(clusters, "", self._most, None), must_answer=False)
         failed |= {warning["cluster"]: True for warning in answer["warnings"]}
-        away = {name for name in clusters if failed[name]}
+        unavailable = {name for name in clusters if failed[name]}
         readings: list[Reading] = []
         known: dict[tuple[str, str], Mapping[str, Any]] = {}
         until = self._clock() + BOUND_SECONDS
         for each in answer["workloads"]:
             cluster, uid = each["cluster"], each["workload_uid"]
             progress = self._known.get((cluster, uid))
-            if not _is_over(progress, each["last_timestamp"]) and cluster not in away and self._clock() < until:
+            if not _is_over(progress, each["last_timestamp"]) and cluster not in unavailable and self._clock() < until:
                 try:
                     progress = self._service.read_progress(cluster, Selection(uid))
                 except LensError as error:
                     failed[cluster] = True
-                    # Not for each of its workloads a connection is waited for that does not come.
-                    away |= {cluster} if isinstance(error, ClusterError) else set()
-            # What could not be read keeps its last values; the age of its record shows it.
+                    # Other workloads of this cluster are skipped, because each would wait for a connection.
+                    unavailable |= {cluster} if isinstance(error, ClusterError) else set()
+            # A workload that could not be read keeps its last values. The age of its last record shows this.
             if progress is not None:
                 known[cluster, uid] = progress
                 readings.append((cluster, progress))

@@ -1,11 +1,11 @@
-"""Whether a database is distributed with Citus, which wants other statements about the table."""
+"""Finds whether a database uses Citus, which needs other statements."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 
 class Transaction(Protocol):
-    """What the query needs of a transaction."""
+    """The methods of a transaction that are used here."""
 
     def fetch_all(self, statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Return all rows of ``statement``."""

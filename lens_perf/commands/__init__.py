@@ -1,1 +1,1 @@
-"""The commands of ``lens-perf`` that are more than a few lines, and what all commands share."""
+"""The larger commands of ``lens-perf``, and the parts that all commands share."""

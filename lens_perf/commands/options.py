@@ -1,4 +1,4 @@
-"""What the commands share: options, and how errors are reported."""
+"""The options that several commands have, and the reporting of errors."""
 
 import sys
 from collections.abc import Callable

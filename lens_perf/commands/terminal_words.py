@@ -1,4 +1,4 @@
-"""Numbers, times and series as a terminal shows them."""
+"""Formats numbers, times and series for a terminal."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 def format_number(value: float | None) -> str:
-    """Return a number with as many digits as one reads; a dash where there is none."""
+    """Return a number with a readable number of digits; a dash for None."""
     if value is None:
         return "-"
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
@@ -42,7 +42,7 @@ def format_age(timestamp: int | None) -> str:
 
 
 def describe_since(metric: Mapping[str, Any]) -> str:
-    """Return since when a metric has not been finite, by its iteration and its age."""
+    """Return the iteration since which a metric has not been finite, and its age."""
     iteration, timestamp = metric["since_iteration"], metric["since_timestamp"]
     parts = [] if iteration is None else [f"since iteration {format_number(iteration)}"]
     return ", ".join([*parts, *([] if timestamp is None else [format_age(timestamp)])]) or "since an unknown time"
@@ -51,7 +51,7 @@ def describe_since(metric: Mapping[str, Any]) -> str:
 def draw_sparkline(values: Sequence[float], width: int) -> str:
     """Return ``values`` as a line of at most ``width`` blocks; each shows the value farthest from the median of all.
 
-    So a spike shows, however many values a block stands for.
+    So spikes remain visible even if each block represents many values.
     """
     least, greatest = min(values), max(values)
     middle = sorted(values)[len(values) // 2]

@@ -163,7 +163,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # likewise
             pool.submit(self._answer, conn, answered)
         except RuntimeError:
             # The request is in the queue of the pool's threads, as few as there are.
-            self.log.error("no further thread can be started for requests")  # noqa: TRY400 - the trace says no more
+            self.log.error("no additional thread can be started for requests")  # noqa: TRY400 - the trace says no more
 
     def _answer(self, conn: TConn, answered: "Future[Any]") -> None:
         try:
