@@ -1,1 +1,1 @@
-"""The tests, in the order of the package they mirror."""
+"""The tests, in packages that mirror those of lens_perf."""

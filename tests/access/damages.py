@@ -1,4 +1,4 @@
-"""Ways in which a token file turns bad."""
+"""Ways in which a token file can become invalid."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -6,23 +6,23 @@ from pathlib import Path
 
 
 def cut_off(path: Path) -> None:
-    """Leave the file as an editor or a copy that was interrupted."""
+    """Truncate the file, as an interrupted editor or copy does."""
     path.write_bytes(path.read_bytes()[:-20])
 
 
 def fill_with_noise(path: Path) -> None:
-    """Leave bytes that are not text."""
+    """Replace the content by bytes that are not text."""
     path.write_bytes(os.urandom(100) + b"\xff")
 
 
 def put_directory(path: Path) -> None:
-    """Leave what nobody can open as a file, as a wrong mount does; root, too, whom no mode stops."""
+    """Replace the file by a directory, as a wrong mount does. Not even root can open it as a file."""
     path.unlink()
     path.mkdir()
 
 
 def remove(path: Path) -> None:
-    """Clear the place, whatever is there."""
+    """Remove the file or directory."""
     if path.is_dir():
         path.rmdir()
     else:

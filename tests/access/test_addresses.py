@@ -1,4 +1,4 @@
-"""Which addresses may be served without tokens."""
+"""The addresses that may be served without tokens."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The tokens of each process: changes are noticed, and what one process knows to be revoked no other accepts."""
+"""The tokens of each process: changes are noticed, and no process accepts a token that another knows to be revoked."""
 
 import copy
 import logging
@@ -27,17 +27,17 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def settle(path: Path) -> None:
-    """Make the file as old as one that is not read again; its change time is that of the kernel."""
+    """Make the file so old that it is not read again. The kernel sets its change time."""
     wait = (current_tokens.SETTLED_NS - (time.time_ns() - path.stat().st_ctime_ns)) / 1e9
     time.sleep(max(0.0, wait) + 0.01)
 
 
 def fork(tokens: CurrentTokens) -> CurrentTokens:
-    """Return what a process forked now would have: the state of now, and the same shared memory."""
+    """Return the tokens of a process forked now: a copy of the state, and the same shared memory."""
     return copy.copy(tokens)
 
 
-def test_a_bad_file_is_an_error_at_the_start(path: Path) -> None:
+def test_an_invalid_file_is_an_error_at_the_start(path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         CurrentTokens(path)
     path.write_text("[tokens")
@@ -55,7 +55,7 @@ def test_changes_are_noticed(path: Path) -> None:
     assert tokens.find(second)
 
 
-def test_the_file_is_checked_once_in_a_while(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_is_checked_at_intervals(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     create_token(path, "a", [])
     tokens = CurrentTokens(path)
     assert tokens.find("x") is None
@@ -89,7 +89,7 @@ def test_a_change_in_place_with_the_same_size_and_time_is_noticed(path: Path) ->
 
 
 def test_a_link_that_is_moved_is_noticed(path: Path) -> None:
-    """As Kubernetes does with a mounted Secret: the files lie in a directory to which a link leads."""
+    """Kubernetes updates a mounted Secret by changing a link to the directory of the files."""
     for name in ("one", "two"):
         path.with_name(name).mkdir()
     first = create_token(path.with_name("one") / "tokens.toml", "a", [])
@@ -115,7 +115,7 @@ def test_an_emptied_file_revokes_all(path: Path) -> None:
 
 @pytest.mark.parametrize("how", DAMAGES)
 @pytest.mark.parametrize("settled", [False, True])
-def test_without_a_readable_file_the_last_good_content_counts(path: Path, how: str, settled: bool) -> None:
+def test_without_a_readable_file_the_last_valid_content_counts(path: Path, how: str, settled: bool) -> None:
     revoked, kept = create_token(path, "a", []), create_token(path, "b", [])
     master = CurrentTokens(path)
     if settled:
@@ -136,10 +136,10 @@ def test_without_a_readable_file_the_last_good_content_counts(path: Path, how: s
             assert worker.find(kept)
 
 
-def test_where_the_last_good_content_is_lost_nothing_is_accepted(path: Path) -> None:
+def test_no_token_is_accepted_if_the_last_valid_content_is_lost(path: Path) -> None:
     secret = create_token(path, "a", [])
     master = CurrentTokens(path)
-    # As a process leaves it that is killed between the two steps of writing.
+    # The state after a process was killed between the two steps of writing.
     os.ftruncate(master._shared._file, 20)
     good = path.read_bytes()
     path.write_text("[tokens")
@@ -153,7 +153,7 @@ def test_where_the_last_good_content_is_lost_nothing_is_accepted(path: Path) -> 
     assert fork(master).find(secret)
 
 
-def test_a_bad_file_is_reported_at_error_and_again_after_a_while(
+def test_an_invalid_file_is_logged_as_an_error_again_and_again(
     path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.INFO)

@@ -1,4 +1,4 @@
-"""Real gunicorn while its token file is damaged and its workers are replaced: a revoked token stays revoked."""
+"""Real gunicorn with a damaged token file while its workers are replaced: a revoked token remains revoked."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ SETTINGS = '[clusters.alpha]\ndsn = "host=/nonexistent"\n[access]\ntoken_file = 
 
 @dataclass(frozen=True)
 class Served:
-    """A running gunicorn, its token file, and what it logs beside requests."""
+    """A running gunicorn, its token file, and its error log."""
 
     service: GunicornProcess
     tokens: Path
@@ -50,14 +50,14 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture
 def path(served: Served) -> Iterator[Path]:
-    """The service's token file, good at first."""
+    """The service's token file, valid at first."""
     yield served.tokens
     remove(served.tokens)
     create_token(served.tokens, "after", [])
 
 
 def status(served: Served, secret: str) -> int:
-    """Return the status of a guarded request, 0 for a connection that its worker dropped."""
+    """Return the status of a request that needs a token, 0 if the worker dropped the connection."""
     try:
         return served.get(GUARDED, secret).status_code
     except requests.ConnectionError:
@@ -86,7 +86,7 @@ def replace_workers(served: Served, replace: Callable[[Served], None]) -> None:
 
 
 @pytest.mark.parametrize(("how", "replace"), [*((how, kill_workers) for how in DAMAGES), ("cut off", reload)])
-def test_no_replaced_worker_accepts_what_was_revoked(
+def test_no_replaced_worker_accepts_a_revoked_token(
     served: Served, path: Path, how: str, replace: Callable[[Served], None]
 ) -> None:
     name = f"{how}-{replace.__name__}".replace(" ", "-")
@@ -100,7 +100,7 @@ def test_no_replaced_worker_accepts_what_was_revoked(
     assert statuses(served, kept) == {200}
 
 
-def test_a_new_file_counts_as_soon_as_it_is_good(served: Served, path: Path) -> None:
+def test_a_new_file_is_used_as_soon_as_it_is_valid(served: Served, path: Path) -> None:
     fill_with_noise(path)
     replace_workers(served, kill_workers)
     path.unlink()
@@ -108,7 +108,7 @@ def test_a_new_file_counts_as_soon_as_it_is_good(served: Served, path: Path) -> 
     wait_until(lambda: statuses(served, secret) == {200})
 
 
-def test_metric_and_log_say_that_the_file_is_bad(served: Served, path: Path) -> None:
+def test_metric_and_log_report_an_invalid_file(served: Served, path: Path) -> None:
     secret = create_token(path, "for-each-worker", [])
     wait_until(lambda: statuses(served, secret) == {200})
     assert value_of(served.get("/metrics").text, "lens_perf_token_file_unreadable") == 0

@@ -1,4 +1,4 @@
-"""The token file on disk: replaced whole, by one writer at a time, and readable for those who could read it before."""
+"""The token file on disk: replaced atomically, by one writer at a time, and still readable by the same users."""
 
 import errno
 import os
@@ -40,7 +40,7 @@ def mode_of(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_tokens_that_are_made_are_found(path: Path) -> None:
+def test_created_tokens_are_found(path: Path) -> None:
     first, second = create_token(path, "grafana", []), create_token(path, "night.job", ["beta", "alpha"])
     assert first.startswith("lens_")
     assert first != second
@@ -58,7 +58,7 @@ def test_tokens_that_are_made_are_found(path: Path) -> None:
     assert find_token(load_tokens(path), second) is not None
 
 
-def test_what_cannot_be_done(path: Path) -> None:
+def test_impossible_changes_are_refused(path: Path) -> None:
     with pytest.raises(ConfigError, match="lens-perf token create creates it"):
         load_tokens(path)
     create_token(path, "a", [])
@@ -72,7 +72,7 @@ def test_what_cannot_be_done(path: Path) -> None:
         create_token(path.parent / "nowhere" / "tokens.toml", "a", [])
 
 
-def test_what_is_no_file_is_refused_at_once(path: Path) -> None:
+def test_a_path_that_is_not_a_file_is_refused_at_once(path: Path) -> None:
     os.mkfifo(path)
     with pytest.raises(ConfigError, match="is not a regular file"):
         load_tokens(path)
@@ -84,7 +84,7 @@ def test_what_is_no_file_is_refused_at_once(path: Path) -> None:
         load_tokens(write_large(path.with_name("large")))
 
 
-def test_a_file_that_is_refused_is_closed(path: Path) -> None:
+def test_a_refused_file_is_closed(path: Path) -> None:
     path.mkdir()
     before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(20):
@@ -130,7 +130,7 @@ def test_no_token_is_lost_among_many_commands(path: Path) -> None:
 
 def test_a_killed_writer_blocks_nobody(path: Path) -> None:
     create_token(path, "a", [])
-    # What a killed one leaves, as far as it came; a link of this name leads nowhere.
+    # A killed writer may leave a file of this name. Here it is a link, which must not be followed.
     path.with_name(".tokens.toml.new").symlink_to(path.with_name("elsewhere"))
     create_token(path, "b", [])
     assert {token.name for token in load_tokens(path)} == {"a", "b"}
@@ -139,7 +139,7 @@ def test_a_killed_writer_blocks_nobody(path: Path) -> None:
 
 @contextmanager
 def full_disk() -> Iterator[None]:
-    """Let writes fail as on a full disk: past a limit of the process, since no test fills a disk."""
+    """Make writes fail as on a full disk, by a limit on the file size of this process."""
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, limit[1]))
     try:
@@ -161,7 +161,7 @@ def test_a_full_disk_changes_nothing(path: Path) -> None:
     assert [each.name for each in path.parent.iterdir()] == ["tokens.toml"]
 
 
-def test_a_link_stays_one(path: Path, tmp_path: Path) -> None:
+def test_a_link_remains_a_link(path: Path, tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     target = tmp_path / "real" / "t.toml"
     path.symlink_to("real/t.toml")
@@ -173,14 +173,14 @@ def test_a_link_stays_one(path: Path, tmp_path: Path) -> None:
     assert [each.name for each in target.parent.iterdir()] == ["t.toml"]
 
 
-def test_the_mode_stays(path: Path) -> None:
+def test_the_mode_is_kept(path: Path) -> None:
     create_token(path, "a", [])
     path.chmod(0o640)
     revoke_token(path, "a")
     assert mode_of(path) == 0o640
 
 
-def test_the_access_list_stays(path: Path) -> None:
+def test_the_access_list_is_kept(path: Path) -> None:
     create_token(path, "a", [])
     try:
         os.setxattr(path, "user.note", b"kept")
@@ -191,7 +191,7 @@ def test_the_access_list_stays(path: Path) -> None:
 
 
 @needs_root
-def test_root_takes_no_file_away_from_the_service(path: Path) -> None:
+def test_a_change_by_root_keeps_the_owner(path: Path) -> None:
     create_token(path, "a", [])
     os.chown(path, NOBODY, 12345)
     create_token(path, "b", [])
@@ -200,7 +200,7 @@ def test_root_takes_no_file_away_from_the_service(path: Path) -> None:
 
 
 @needs_root
-def test_who_cannot_keep_the_owner_changes_nothing() -> None:
+def test_nothing_changes_if_the_owner_cannot_be_kept() -> None:
     with open_directory() as directory:
         path = directory / "tokens.toml"
         create_token(path, "a", [])
@@ -219,7 +219,7 @@ def test_who_cannot_keep_the_owner_changes_nothing() -> None:
 
 @needs_root
 @pytest.mark.parametrize(("mode", "made"), [(0o640, 0o640), (0o600, 0o600), (0o644, 0o600)])
-def test_a_new_file_is_for_the_group_that_may_read_the_settings(path: Path, mode: int, made: int) -> None:
+def test_a_new_file_is_readable_by_the_group_of_the_settings(path: Path, mode: int, made: int) -> None:
     settings = path.with_name("lens_perf.toml")
     settings.touch()
     settings.chmod(mode)
@@ -228,7 +228,7 @@ def test_a_new_file_is_for_the_group_that_may_read_the_settings(path: Path, mode
     assert (mode_of(path), path.stat().st_gid) == (made, 12345 if made == 0o640 else os.getegid())
 
 
-def test_the_command_says_whom_a_change_does_not_reach(path: Path) -> None:
+def test_the_command_names_services_that_cannot_read_the_file(path: Path) -> None:
     settings = path.with_name("lens_perf.toml")
     settings.write_text('[access]\ntoken_file = "tokens.toml"\n[clusters.a]\ndsn = ""')
     settings.chmod(0o600)
@@ -270,7 +270,7 @@ def test_a_directory_that_others_can_write_is_reported(private_directory: Path) 
     path = outer / "tokens.toml"
     path.symlink_to(inner / "real.toml")
     assert find_other_writers(path) == []
-    # Of the link's directory as of the file's.
+    # Both the directory of the link and that of the file count.
     for directory in (outer, inner):
         directory.chmod(0o777)
         (found,) = find_other_writers(path)

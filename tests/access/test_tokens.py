@@ -1,4 +1,4 @@
-"""What is made of a token file's content: tokens that come back as written, and errors that name the key."""
+"""The content of token files: tokens are read back as written, and errors name the key."""
 
 import string
 from contextlib import suppress
@@ -27,12 +27,12 @@ TOKENS = st.lists(
 
 
 @given(TOKENS)
-def test_what_is_written_comes_back(tokens: list[Token]) -> None:
+def test_tokens_are_read_back_as_written(tokens: list[Token]) -> None:
     assert parse_tokens(format_tokens(tokens), FILE) == tuple(tokens)
 
 
 @given(TOKENS, st.data())
-def test_a_file_that_is_cut_off_widens_no_token(tokens: list[Token], data: st.DataObject) -> None:
+def test_a_truncated_file_extends_no_token(tokens: list[Token], data: st.DataObject) -> None:
     content = format_tokens(tokens)
     cut = content[: data.draw(st.integers(0, len(content)))]
     try:
@@ -70,7 +70,7 @@ def test_a_date_of_toml_is_kept_as_text() -> None:
     assert parse_tokens(format_tokens([token]), FILE) == (token,)
 
 
-def test_what_may_be_read() -> None:
+def test_tokens_read_their_clusters_only() -> None:
     assert Token("a", "", None).may_read("alpha")
     assert Token("a", "", frozenset({"alpha"})).may_read("alpha")
     assert not Token("a", "", frozenset({"alpha"})).may_read("beta")

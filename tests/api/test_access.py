@@ -1,4 +1,4 @@
-"""Tokens on the API: who gets in, what a limited token learns, in real gunicorn also after a reload."""
+"""Tokens in the API: which requests need one, and what a limited token can read; also in gunicorn after a reload."""
 
 import signal
 import subprocess
@@ -88,7 +88,7 @@ def test_a_token_is_needed(client: FlaskClient, everything: str, endpoint: str) 
 @pytest.mark.parametrize(
     "path", ["/lens/v1//workloads/w/metrics/sources", "/lens/v1/workloads/w/metrics/sources/", "/lens/v1/workloads/"]
 )
-def test_what_matches_no_rule_needs_none_and_opens_nothing(client: FlaskClient, path: str) -> None:
+def test_paths_without_a_rule_need_no_token(client: FlaskClient, path: str) -> None:
     assert ask(client, path, None)[0] == 404
 
 
@@ -100,12 +100,12 @@ def test_what_matches_no_rule_needs_none_and_opens_nothing(client: FlaskClient, 
         "/%6cens/v1/workloads/w/metrics/sources",
     ],
 )  # fmt: skip
-def test_without_a_token_nothing_is_told_of_the_request(client: FlaskClient, path: str) -> None:
+def test_responses_without_a_token_say_nothing_about_the_request(client: FlaskClient, path: str) -> None:
     assert ask(client, path, None) == (401, "A token is required: send Authorization: Bearer TOKEN")
     assert client.head(path).status_code == 401
 
 
-def test_what_stays_open(client: FlaskClient) -> None:
+def test_pages_and_probes_need_no_token(client: FlaskClient) -> None:
     for path in ("/lens/docs", "/lens/openapi.json", "/healthz", "/metrics"):
         with client.get(path) as response:
             assert response.status_code == 200
@@ -115,12 +115,12 @@ def test_what_stays_open(client: FlaskClient) -> None:
     assert spec["components"]["securitySchemes"]["token"] == {"type": "http", "scheme": "bearer"}
 
 
-def test_a_limited_token_learns_nothing_of_other_clusters(client: FlaskClient, app: Flask, limited: str) -> None:
+def test_a_limited_token_reveals_nothing_about_other_clusters(client: FlaskClient, app: Flask, limited: str) -> None:
     assert ask(client, f"{SOURCES}?cluster=beta", limited)[0] == 200
     words = (403, "The token may not read this cluster")
     for query in ("", "?cluster=", "?cluster=alpha", "?cluster=nix", "?cluster=unreachable", "?cluster=beta%20"):
         assert ask(client, SOURCES + query, limited) == words
-    # The first counts, and then two are one too many.
+    # The first cluster is checked; then a repeated parameter is an error.
     assert ask(client, f"{SOURCES}?cluster=alpha&cluster=beta", limited) == words
     assert ask(client, f"{SOURCES}?cluster=beta&cluster=alpha", limited)[0] == 400
     assert app.extensions[REGISTRY]._clusters["alpha"].pool._pool.checkedin() == 0
@@ -132,12 +132,12 @@ def test_an_unknown_cluster_lists_those_of_the_token(client: FlaskClient, everyt
     assert ask(client, f"{SOURCES}?cluster=removed", stale) == (400, "Unknown cluster; expected one of beta")
 
 
-def test_where_no_token_can_be_checked_all_are_refused(
+def test_all_requests_are_refused_while_tokens_cannot_be_checked(
     settings: Path, tokens: Path, everything: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with running_app(settings) as app:
         tokens.write_text("[tokens")
-        # As a process leaves it that is killed while it writes.
+        # The state after a process was killed while writing.
         monkeypatch.setattr(SharedContent, "read", lambda _: None)
         refused = app.test_client().get(SOURCES, headers={"Authorization": f"Bearer {everything}"})
         assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
@@ -177,7 +177,7 @@ def test_without_a_token_file_there_is_nothing_to_manage(write_settings: Callabl
     assert "access.token_file: is missing" in result.output
 
 
-def test_a_reload_takes_new_tokens_and_drops_revoked_ones(settings: Path, tokens: Path, everything: str) -> None:
+def test_a_reload_accepts_new_tokens_and_refuses_revoked_ones(settings: Path, tokens: Path, everything: str) -> None:
     def status(address: str, secret: str) -> int:
         try:
             return requests.get(
@@ -227,7 +227,7 @@ def test_the_docs_page_sends_a_token(settings: Path, limited: str) -> None:
         with page.expect_response("**/metrics/sources*") as answered:
             try_out(page, "/lens/v1/workloads/{uid}/metrics/sources", {"uid": "w", "cluster": "beta"})
         assert answered.value.status == 200
-        # It is forgotten with the page.
+        # The page does not store it.
         page.goto(f"{address}/lens/docs")
         page.locator(".btn.authorize").click()
         expect(page.locator(".auth-container input")).to_have_value("")

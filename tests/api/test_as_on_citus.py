@@ -1,4 +1,4 @@
-"""With the statements that it runs on Citus, the service gives the same answers, and Citus can run each of them."""
+"""The statements for Citus: the service gives the same answers with them, and Citus can run each of them."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -46,7 +46,7 @@ QUERIES = [
 
 @pytest.fixture(scope="module")
 def apps(postgres18: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Flask, Flask]]:
-    """The service as on PostgreSQL and as on Citus, over the same clusters."""
+    """The service with the statements for PostgreSQL and for Citus, on the same clusters."""
     with ExitStack() as stack:
 
         def start(name: str, *, as_on_citus: bool) -> Flask:
@@ -84,7 +84,7 @@ def pair(apps: tuple[Flask, Flask], postgres18: EmbeddedPostgres, cluster: str) 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is sent to the clusters, with its parameters."""
+    """The statements sent to the clusters, with their parameters."""
     sent: list[str] = []
     bind = transaction._bind
 
@@ -164,10 +164,10 @@ def test_readiness(apps: tuple[Flask, Flask], run: list[str]) -> None:
     check(run)
 
 
-def test_the_engine_is_found_out_once(
+def test_the_engine_is_determined_once(
     pair: Pair, postgres18: EmbeddedPostgres, tmp_path: Path, uid: str, run: list[str]
 ) -> None:
-    """PostgreSQL is not taken for Citus, and is asked over the first connection only."""
+    """PostgreSQL is distinguished from Citus by one query over the first connection."""
     path = tmp_path / "lens_perf.toml"
     path.write_text(two_clusters(postgres18), "utf-8")
     with running_app(path) as app:

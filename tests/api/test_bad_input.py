@@ -1,4 +1,4 @@
-"""Bad input: each gets its 400, in the contract's words where it has them, and takes no connection."""
+"""Bad input: each case gets 400 with the contract's message, and borrows no connection."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ BAD_TIMES += ["\uff15", "\u0665", "\u22125", "9223372036854775808", "-9223372036
 
 @pytest.fixture
 def no_lending(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fail whatever asks for a connection."""
+    """Fail if a connection is borrowed."""
 
     def refuse(_pool: ConnectionPool) -> None:
         raise AssertionError("a connection was asked for")
@@ -44,7 +44,7 @@ def no_lending(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def refused(client: FlaskClient, path: str, **query: Any) -> str:
-    """Return the message of the 400 that a bad request gets."""
+    """Return the message of a request, which must be answered with 400."""
     response = client.get(path, query_string=query)
     body = strict_json(response.text)
     assert response.status_code == 400, body
@@ -145,7 +145,7 @@ def test_nul_in_metric(client: FlaskClient, query: dict[str, Any]) -> None:
         ({"after": "W10"}, NOT_A_CURSOR),
     ],
 )
-def test_how_points_are_asked_for(client: FlaskClient, query: dict[str, str], message: str) -> None:
+def test_invalid_parameters_of_points(client: FlaskClient, query: dict[str, str], message: str) -> None:
     assert refused(client, DATA, **query) == message
 
 

@@ -1,4 +1,4 @@
-"""Rows that should not be there, among good ones: nothing fails and nothing else is lost."""
+"""Invalid rows among valid ones: no request fails, and only the invalid values are missing."""
 
 import pytest
 
@@ -81,7 +81,7 @@ NAMES = ['"', "\\slash", "{braces}", "com,ma", "sla/sh", "🚀", "", " ", "tab\t
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_names_go_through_verbatim(ask: Ask, store: Store, uid: str, name: str) -> None:
+def test_names_are_returned_verbatim(ask: Ask, store: Store, uid: str, name: str) -> None:
     store(uid, [Row({name: 0.5, "other": 1}), Row({name: 0.25})])
     for query in ({"metric": name}, {"metric": [name, "a", "b", "c", "d"]}):
         points = ask("data", **query)["data"]
@@ -99,7 +99,7 @@ def test_all_names_at_once(ask: Ask, store: Store, uid: str) -> None:
     assert [point["metric_name"] for point in ask("data", metric=NAMES)["data"]] == NAMES
 
 
-def test_hundreds_of_names_in_one_question(ask: Ask, store: Store, uid: str) -> None:
+def test_hundreds_of_names_in_one_request(ask: Ask, store: Store, uid: str) -> None:
     names = [f"m{index}" for index in range(1000)]
     store(uid, [Row(dict.fromkeys(names, 1))])
     assert ask("data", metrics=",".join(names))["total_count"] == 1000

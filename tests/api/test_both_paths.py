@@ -1,4 +1,4 @@
-"""The columnar copy and the table answer with the same bytes, also after records were added, corrected and removed."""
+"""The columnar copy and the table give the same bytes, also after records were added, corrected and removed."""
 
 import json
 from contextlib import closing
@@ -74,7 +74,7 @@ def test_same_bytes(
 
 
 def compare(app: Flask, copies: WorkloadCopies, uid: str) -> None:
-    """Ask without a copy, build one, and ask again."""
+    """Compare the answers without a copy and with one."""
     from_table = ask_all(app, uid)
     assert not copies.exists("alpha", uid)
     assert app.test_client().get(f"/lens/v1/workloads/{uid}/metrics/available").status_code == 200

@@ -1,4 +1,4 @@
-"""Compressed answers: for whom, of what, and that they are the same answers."""
+"""Compressed responses: which ones are compressed, and that they have the same content."""
 
 import gzip
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ def address(store: Store, uid: str) -> str:
 
 
 @pytest.mark.parametrize("form", ["", "?format=csv", "?format=ndjson", "?layout=columns"])
-def test_the_same_answer_in_fewer_bytes(client: FlaskClient, address: str, form: str) -> None:
+def test_a_compressed_response_has_the_same_content(client: FlaskClient, address: str, form: str) -> None:
     plain = client.get(address + form)
     packed = client.get(address + form, headers=GZIP)
     assert packed.headers["Content-Encoding"] == "gzip"
@@ -34,12 +34,12 @@ def test_the_same_answer_in_fewer_bytes(client: FlaskClient, address: str, form:
 
 
 @pytest.mark.parametrize("accepted", ["", "identity", "br", "gzip;q=0", "identity, gzip;q=0.5"])
-def test_who_does_not_want_it_is_spared(client: FlaskClient, address: str, accepted: str) -> None:
+def test_clients_that_refuse_compression_get_none(client: FlaskClient, address: str, accepted: str) -> None:
     answer = client.get(address, headers={"Accept-Encoding": accepted})
     assert "Content-Encoding" not in answer.headers
 
 
-def test_small_answers_errors_and_head_stay_as_they_are(client: FlaskClient, address: str) -> None:
+def test_small_responses_errors_and_head_are_not_compressed(client: FlaskClient, address: str) -> None:
     for path in (address + "?end_iteration=3", address + "?start=1"):
         assert "Content-Encoding" not in client.get(path, headers=GZIP).headers
     assert "Content-Encoding" not in client.head(address, headers=GZIP).headers
@@ -66,7 +66,7 @@ def app_with_files(postgres: EmbeddedPostgres, write_settings: Callable[[str], P
         yield app
 
 
-def test_a_large_answer_is_compressed_as_it_goes_out_unless_a_proxy_does(
+def test_a_large_response_is_compressed_while_sent_unless_a_proxy_is_trusted(
     app_with_files: Flask, store: Store, uid: str, proxies: int
 ) -> None:
     store(uid, [Row({"loss": index / 7}, index) for index in range(3000)])

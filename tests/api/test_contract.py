@@ -1,4 +1,4 @@
-"""Every example request of the contract, as it is written there, against data that yield its example response."""
+"""Every example request of the contract, with data that yield its example response."""
 
 import json
 import re
@@ -47,7 +47,7 @@ def test_available(client: FlaskClient, store: Store, uid: str) -> None:
     log = Row({"loss": 1, "learning_rate": 3}, data_source="log")
     store(uid, [wandb] * 1500 + [log] * 800)
     answer = get(client, f"/lens/v1/workloads/{uid}/metrics/available")
-    # The contract's example in the order that the design fixes: by name.
+    # The contract's example, sorted by name.
     expected = sorted(schemas.AVAILABLE_EXAMPLE["metrics"], key=lambda metric: metric["name"])  # type: ignore[index]
     assert answer == {"workload_uid": uid, "metrics": expected, "total_count": 3}
 
@@ -135,7 +135,7 @@ def test_unknown_workload_is_empty(client: FlaskClient, uid: str) -> None:
     assert get(client, f"{prefix}/data?metrics=a,b,c,d,e") == empty
 
 
-def test_metrics_come_in_the_order_asked(client: FlaskClient, store: Store, uid: str) -> None:
+def test_metrics_have_the_order_of_the_request(client: FlaskClient, store: Store, uid: str) -> None:
     names = ["zeta", "a", "metric", "b", "loss", "y"]
     store(uid, [Row(dict.fromkeys(names, 1), 1, FIRST), Row(dict.fromkeys(names, 2), 2, SECOND)])
     for asked in (["zeta", "a", "loss"], ["y", "zeta", "b", "metric", "a", "loss"], ["loss", "nothing", "y", "a", "b"]):
@@ -146,7 +146,7 @@ def test_metrics_come_in_the_order_asked(client: FlaskClient, store: Store, uid:
     assert stored == ["a", "b", "y", "loss", "zeta", "metric"] * 2  # JSONB's own order: by length, then bytes
 
 
-def test_numbers_go_out_as_stored(client: FlaskClient, store: Store, uid: str) -> None:
+def test_numbers_are_returned_as_stored(client: FlaskClient, store: Store, uid: str) -> None:
     numbers = ["0.10", "-0.0000001", "123456789012345678901234567890", "1E-7", "0.1234567890123456789012345", "5"]
     store(uid, [Row(f'{{"a": {number}}}', index) for index, number in enumerate(numbers)])
     stored = ["0.10", "-0.0000001", numbers[2], "0.0000001", numbers[4], "5"]

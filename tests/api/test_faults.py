@@ -1,4 +1,4 @@
-"""Faults made for real: killed backends, a locked table, a full pool, a result that is too large."""
+"""Real faults: killed backends, a locked table, a full pool, a result that is too large."""
 
 import threading
 import time
@@ -28,7 +28,7 @@ dsn = "{dsn}"
 
 @pytest.fixture
 def strict_app(postgres: EmbeddedPostgres, write_settings: Callable[[str], Path]) -> Iterator[Flask]:
-    """An application with one connection, half a second for a query and a cap of 100 points."""
+    """An application with one connection, a deadline of half a second and a limit of 100 points."""
     with running_app(write_settings(SETTINGS.format(dsn=postgres.dsn("alpha", READER)))) as app:
         yield app
 
@@ -63,7 +63,7 @@ def test_a_query_past_its_deadline(
     superuser.execute("LOCK training_performance IN ACCESS EXCLUSIVE MODE")
     status, message = get(strict_app, uid, endpoint)
     if endpoint in WHOLE:
-        # The copy is built in the background, to a deadline of its own: asking again helps.
+        # The copy is built in the background with its own deadline, so a later request succeeds.
         assert (status, message) == (503, "The workload is being read for the first time; ask again soon")
     else:
         assert (status, message.split(";")[0]) == (504, "The query ran past its deadline")
@@ -83,7 +83,7 @@ def kill(superuser: psycopg2.extensions.cursor, state: str) -> int:
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-def test_backends_killed_idle_cost_no_answer(
+def test_killed_idle_backends_fail_no_request(
     strict_app: Flask, superuser: psycopg2.extensions.cursor, uid: str, endpoint: str
 ) -> None:
     superuser.connection.autocommit = True
@@ -94,7 +94,7 @@ def test_backends_killed_idle_cost_no_answer(
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-def test_a_backend_killed_at_work_costs_one_answer_and_no_slot(
+def test_a_killed_active_backend_fails_one_request_and_loses_no_slot(
     patient_app: Flask, superuser: psycopg2.extensions.cursor, uid: str, endpoint: str
 ) -> None:
     superuser.execute("LOCK training_performance IN ACCESS EXCLUSIVE MODE")
@@ -110,7 +110,7 @@ def test_a_backend_killed_at_work_costs_one_answer_and_no_slot(
     assert patient_app.extensions[REGISTRY].connections_in_use("alpha") == 0
 
 
-def test_a_full_pool_is_told_soon(strict_app: Flask, superuser: psycopg2.extensions.cursor, uid: str) -> None:
+def test_a_full_pool_is_reported_soon(strict_app: Flask, superuser: psycopg2.extensions.cursor, uid: str) -> None:
     superuser.execute("LOCK training_performance IN ACCESS EXCLUSIVE MODE")
     waiting = threading.Thread(target=get, args=(strict_app, uid, "sources"))
     waiting.start()
@@ -123,7 +123,7 @@ def test_a_full_pool_is_told_soon(strict_app: Flask, superuser: psycopg2.extensi
 
 
 @pytest.mark.parametrize("query", ["", "?metrics=loss", "?metrics=loss,a,b,c,d"])
-def test_a_result_past_the_cap(strict_app: Flask, store: Store, uid: str, query: str) -> None:
+def test_a_result_beyond_the_limit(strict_app: Flask, store: Store, uid: str, query: str) -> None:
     store(uid, [Row({"loss": index}, index) for index in range(101)])
     status, message = get(strict_app, uid, "data", query)
     assert status == 413
@@ -135,14 +135,14 @@ def test_a_result_past_the_cap(strict_app: Flask, store: Store, uid: str, query:
     assert get(strict_app, uid, "data", "?metrics=nothing")[0] == 200
 
 
-def test_a_large_result_past_the_cap_leaves_the_pool_usable(strict_app: Flask, store: Store, uid: str) -> None:
+def test_a_large_result_beyond_the_limit_leaves_the_pool_usable(strict_app: Flask, store: Store, uid: str) -> None:
     store(uid, [Row({f"metric_{number}": index for number in range(50)}, index) for index in range(2000)])
     for _ in range(3):
         assert get(strict_app, uid, "data")[0] == 413
         assert get(strict_app, uid, "sources")[0] == 200
 
 
-def test_an_unforeseen_exception(strict_app: Flask, uid: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_exception(strict_app: Flask, uid: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_arguments: object) -> None:
         raise RuntimeError("secret")
 

@@ -1,4 +1,4 @@
-"""No room for temporary files: 503 for what needs one, the usual answer for all else, and no file left open."""
+"""No space for temporary files: requests that need one get 503, the others succeed, and no file remains open."""
 
 import resource
 import tempfile
@@ -21,7 +21,7 @@ LARGE = ("data", "data?format=csv", "data?format=ndjson", "data?layout=columns",
 
 @pytest.fixture
 def app(postgres: EmbeddedPostgres, write_settings: Callable[[str], Path]) -> Iterator[Flask]:
-    """An application that holds little in memory."""
+    """An application that keeps only small responses in memory."""
     text = f'[limits]\nmemory_mib = 1\n[clusters.alpha]\ndsn = "{postgres.dsn("alpha", READER)}"'
     with running_app(write_settings(text)) as app:
         yield app
@@ -35,7 +35,7 @@ def large(store: Store, uid: str) -> str:
 
 @contextmanager
 def full() -> Iterator[None]:
-    """Let the system refuse to make any file larger than 64 KiB."""
+    """Limit the size of files to 64 KiB."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 2**10, hard))
     try:
@@ -46,7 +46,7 @@ def full() -> Iterator[None]:
 
 @contextmanager
 def absent() -> Iterator[None]:
-    """Let the directory of temporary files be gone."""
+    """Make the directory of temporary files unavailable."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", "/nonexistent")
         yield
@@ -62,7 +62,7 @@ def open_temporary_files() -> list[str]:
 
 @pytest.mark.parametrize("endpoint", LARGE)
 @pytest.mark.parametrize("fault", [full, absent])
-def test_what_needs_a_file_is_refused_and_all_else_is_answered(
+def test_only_requests_that_need_a_file_are_refused(
     app: Flask, large: str, endpoint: str, fault: Callable[[], AbstractContextManager[None]]
 ) -> None:
     client, path = app.test_client(), f"/lens/v1/workloads/{large}/metrics/"
@@ -86,7 +86,9 @@ def test_what_needs_a_file_is_refused_and_all_else_is_answered(
     assert held[1] == held[2]
 
 
-def test_a_fault_of_another_kind_is_still_a_fault(app: Flask, large: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_errors_of_files_are_errors_of_the_service(
+    app: Flask, large: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_arguments: object) -> None:
         raise OSError(5, "I/O error of the code's own making")
 

@@ -1,4 +1,4 @@
-"""HEAD answers as GET would, without its body and without reading data points; ``If-None-Match: *`` is heeded."""
+"""HEAD has the headers of GET, without a body and without reading data points; ``If-None-Match: *`` gives 304."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,7 +19,7 @@ POINTS = (
     "metrics/data?max_points=2",
     "metrics/iteration-times",
 )
-# What is a preview, or changes with each poll, has no ETag.
+# Previews and changes have no ETag.
 WITHOUT_ETAG = ("metrics/data?max_points=2&method=stride", "metrics/data?after=")
 BODIES = ("metrics/sources", "metrics/available", "metrics/available?data_source=wandb")
 ERRORS = (
@@ -31,13 +31,13 @@ ERRORS = (
     "metrics/data?after=x",
     "metrics/nothing",
 )
-# Those of one request.
+# Headers that differ between requests.
 OWN = {"X-Request-Id", "Server-Timing", "ETag", "Content-Length", "Date"}
 
 
 @pytest.fixture
 def path(store: Store, uid: str) -> str:
-    # Too few to be compressed.
+    # So few that the response is not compressed.
     store(uid, [Row({"loss": index / 7, "lr": 1}, index, at(index)) for index in range(4)])
     return BASE.format(uid=uid) + "/"
 
@@ -90,7 +90,7 @@ def test_without_etag(client: FlaskClient, path: str, question: str) -> None:
 @pytest.mark.parametrize("question", ERRORS)
 @pytest.mark.parametrize("known", ["", "*"])
 def test_of_an_error(client: FlaskClient, path: str, question: str, known: str) -> None:
-    """A condition says nothing of an error; RFC 9110, section 13.2.1."""
+    """Conditions do not apply to errors; RFC 9110, section 13.2.1."""
     headers = {"If-None-Match": known} if known else {}
     get, head = client.get(path + question, headers=headers), client.head(path + question, headers=headers)
     assert head.status_code == get.status_code >= 400
@@ -99,7 +99,7 @@ def test_of_an_error(client: FlaskClient, path: str, question: str, known: str) 
 
 
 @pytest.mark.parametrize("question", [*POINTS, *BODIES, "progress", *WITHOUT_ETAG])
-def test_any_answer_is_one_that_the_caller_has(client: FlaskClient, path: str, question: str) -> None:
+def test_a_star_matches_any_response(client: FlaskClient, path: str, question: str) -> None:
     """RFC 9110, section 13.1.2: ``*`` stands for whatever the answer is; also of a workload that is unknown."""
     for address in (path + question, f"{BASE.format(uid='unknown')}/{question}"):
         for ask in (client.get, client.head):
@@ -111,7 +111,7 @@ def test_any_answer_is_one_that_the_caller_has(client: FlaskClient, path: str, q
 
 @pytest.fixture
 def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The statements that run, as they are sent but for the values."""
+    """The statements that are run, without their values."""
     ran: list[str] = []
     for name in ("fetch_all", "copy_out"):
         original: Callable[..., Any] = getattr(ReadTransaction, name)
@@ -126,11 +126,11 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.mark.parametrize("question", [*POINTS, *BODIES, "progress", "metrics/data?after="])
 @pytest.mark.parametrize("known", ["", "*", 'W/"other"'])
-def test_no_statement_that_get_does_not_run(
+def test_head_runs_only_statements_of_get(
     client: FlaskClient, path: str, statements: list[str], question: str, known: str
 ) -> None:
     headers = {"If-None-Match": known} if known else {}
-    for _ in range(2):  # the second time, what is remembered is checked
+    for _ in range(2):  # the second request uses the cached state
         client.get(path + question, headers=headers)
     of_get = set(statements)
     statements.clear()

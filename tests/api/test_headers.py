@@ -1,4 +1,4 @@
-"""The headers of every answer, whose pages may read it, and which proxies are believed; in Chromium where it counts."""
+"""The headers of all responses: CORS, caching, security, and trusted proxies; with Chromium where browsers decide."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ def make_app(write_settings: Callable[[str], Path]) -> Iterator[MakeApp]:
 
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
-    """An application whose settings say nothing of all this."""
+    """An application with default settings."""
     return make_app("")
 
 
@@ -44,7 +44,7 @@ def app(make_app: MakeApp) -> Flask:
     ("path", "status"),
     [(SOURCES, 400), ("/lens/openapi.json", 200), ("/nowhere", 404), ("/healthz", 200), ("/lens/docs", 200)],
 )
-def test_every_answer_has_them(client: FlaskClient, path: str, status: int) -> None:
+def test_every_response_has_the_fixed_headers(client: FlaskClient, path: str, status: int) -> None:
     response = client.get(path)
     assert response.status_code == status
     assert response.headers.getlist("X-Content-Type-Options") == ["nosniff"]
@@ -56,7 +56,7 @@ def test_every_answer_has_them(client: FlaskClient, path: str, status: int) -> N
     assert "frame-ancestors 'none'" in policy
     assert "unsafe-inline" not in policy.partition("script-src")[2].partition(";")[0]
     assert "Access-Control-Allow-Origin" not in response.headers
-    # An answer that is the same for everybody names nothing that it depends on.
+    # A response that is equal for all callers has no Vary header.
     expected_vary = {SOURCES: "Authorization", "/lens/openapi.json": "Accept-Encoding"}
     assert response.headers.get("Vary") == expected_vary.get(path)
     response.close()
@@ -82,18 +82,18 @@ def test_the_dashboard_is_framed_by_the_origins_of_the_settings(make_app: MakeAp
 
 
 @pytest.mark.parametrize("ancestors", ['["https://example.org/path"]', '["none"]', '["example.org; script-src *"]'])
-def test_refuses_ancestors_that_are_no_origins(make_app: MakeApp, ancestors: str) -> None:
+def test_ancestors_must_be_origins(make_app: MakeApp, ancestors: str) -> None:
     with pytest.raises(ConfigError, match=re.escape("http.frame_ancestors: expected origins as https://example.org")):
         make_app(f"frame_ancestors = {ancestors}")
 
 
-def test_shared_with_nobody_unless_asked_for(client: FlaskClient) -> None:
+def test_no_origin_is_allowed_by_default(client: FlaskClient) -> None:
     for method in ("get", "options"):
         response = getattr(client, method)(SOURCES, headers={"Origin": ORIGIN, **PREFLIGHT})
         assert not [name for name, _ in response.headers if name.startswith("Access-Control")]
 
 
-def test_shared_with_the_origins_of_the_settings(make_app: MakeApp) -> None:
+def test_the_origins_of_the_settings_are_allowed(make_app: MakeApp) -> None:
     client = make_app(f'cors_origins = ["{ORIGIN}", "http://localhost:3000"]').test_client()
     for origin in (ORIGIN, "http://localhost:3000"):
         response = client.get(SOURCES, headers={"Origin": origin})
@@ -117,7 +117,7 @@ STRANGERS = (
 
 
 @pytest.mark.parametrize("origin", STRANGERS)
-def test_with_no_other(make_app: MakeApp, origin: str) -> None:
+def test_other_origins_are_not_allowed(make_app: MakeApp, origin: str) -> None:
     client = make_app(f'cors_origins = ["{ORIGIN}"]').test_client()
     for response in (
         client.get(SOURCES, headers={"Origin": origin}),
@@ -127,7 +127,7 @@ def test_with_no_other(make_app: MakeApp, origin: str) -> None:
         assert "origin" in response.vary
 
 
-def test_with_everybody(make_app: MakeApp) -> None:
+def test_a_star_allows_all_origins(make_app: MakeApp) -> None:
     response = make_app('cors_origins = ["*"]').test_client().get(SOURCES, headers={"Origin": "null"})
     assert response.headers["Access-Control-Allow-Origin"] == "*"
     assert "origin" not in response.vary
@@ -143,7 +143,7 @@ API_PATHS = [
 @pytest.mark.parametrize("path", API_PATHS)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
 @pytest.mark.parametrize("cluster", ["alpha", "away"])
-def test_no_proxy_may_hand_an_answer_to_somebody_else(
+def test_proxies_must_not_store_responses_of_the_api(
     postgres18: EmbeddedPostgres, write_settings: Callable[[str], Path], path: str, method: str, cluster: str
 ) -> None:
     dsn = postgres18.dsn("alpha", READER) if cluster == "alpha" else "host=/nonexistent"
@@ -156,14 +156,14 @@ def test_no_proxy_may_hand_an_answer_to_somebody_else(
 
 
 @pytest.mark.parametrize("path", ["/lens/", "/lens/docs", "/lens/docs/docs.js", "/lens/openapi.json", "/nowhere"])
-def test_every_other_answer_says_how_it_may_be_kept(client: FlaskClient, path: str) -> None:
+def test_all_other_responses_have_cache_control(client: FlaskClient, path: str) -> None:
     with client.get(path) as response:
         assert response.headers.getlist("Cache-Control") == ["no-store" if path == "/nowhere" else "no-cache"]
 
 
 @pytest.mark.parametrize("query", ["", "?x=//evil.org"])
 @pytest.mark.parametrize("headers", [{}, {"Host": "evil.org"}, {"X-Forwarded-Prefix": "//evil.org"}])
-def test_the_missing_slash_leads_to_no_other_host(make_app: MakeApp, query: str, headers: dict[str, str]) -> None:
+def test_the_redirect_for_a_missing_slash_is_relative(make_app: MakeApp, query: str, headers: dict[str, str]) -> None:
     response = make_app("trusted_proxies = 1").test_client().get(f"/lens{query}", headers=headers)
     assert response.status_code == 308
     assert response.headers["Location"] == f"./lens/{query}"
@@ -172,7 +172,7 @@ def test_the_missing_slash_leads_to_no_other_host(make_app: MakeApp, query: str,
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
-def test_never_what_machines_ask(make_app: MakeApp, path: str) -> None:
+def test_probes_and_metrics_are_not_shared(make_app: MakeApp, path: str) -> None:
     response = make_app('cors_origins = ["*"]').test_client().get(path, headers={"Origin": ORIGIN})
     assert "Access-Control-Allow-Origin" not in response.headers
 
@@ -192,7 +192,7 @@ def test_preflight(make_app: MakeApp) -> None:
 @pytest.mark.parametrize(
     "origins", ['["*", "https://a.org"]', '["https://a.org/"]', '["a.org"]', '["null"]', '["https://*.a.org"]', '[""]']
 )
-def test_origins_that_cannot_be(make_app: MakeApp, origins: str) -> None:
+def test_invalid_origins_are_refused(make_app: MakeApp, origins: str) -> None:
     with pytest.raises(ConfigError, match=re.escape("http.cors_origins: expected origins as https://example.org")):
         make_app(f"cors_origins = {origins}")
 
@@ -212,11 +212,13 @@ FORWARDED = {
         (0, ("127.0.0.1", "http://localhost/here", "")),
         (1, ("10.0.0.2", "http://inner/inner/here", "/inner")),
         (2, ("10.0.0.1", "https://lens.example.org/training/here", "/training")),
-        # As many as are believed must be there; from fewer nothing is taken.
+        # If fewer proxies have added headers than are trusted, none of the headers is used.
         (4, ("127.0.0.1", "http://localhost/here", "")),
     ],
 )
-def test_proxies_are_believed_by_their_number(make_app: MakeApp, count: int, expected: tuple[str, str, str]) -> None:
+def test_as_many_proxies_are_trusted_as_configured(
+    make_app: MakeApp, count: int, expected: tuple[str, str, str]
+) -> None:
     app = make_app(f"trusted_proxies = {count}")
     seen: list[tuple[Any, ...]] = []
     app.add_url_rule("/here", "e", lambda: seen.append((request.remote_addr, request.url, request.script_root)) or "")
@@ -242,7 +244,7 @@ def page_of_another_origin(address: str) -> Iterator[Page]:
 
 
 @needs("chromium")
-def test_chromium_lets_only_the_origins_read(make_app: MakeApp, app: Flask) -> None:
+def test_chromium_allows_only_the_origins(make_app: MakeApp, app: Flask) -> None:
     with serve(bare_page) as elsewhere:
         shared = make_app(f'cors_origins = ["{elsewhere}"]')
         with serve(shared) as address, page_of_another_origin(elsewhere) as page:
@@ -261,8 +263,8 @@ PROBE = """() => new Promise((resolve) => {
 
 
 @needs("chromium")
-def test_chromium_shows_the_whole_page_within_its_policy(app: Flask) -> None:
-    """Whatever the policy refused would be an error on the page's console."""
+def test_the_page_does_not_violate_its_policy(app: Flask) -> None:
+    """Chromium reports each violation as an error on the page's console."""
     with serve(app) as address, open_page() as page:
         page.goto(f"{address}/lens/docs")
         for path in page.locator(".opblock-summary-path").all():

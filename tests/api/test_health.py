@@ -1,4 +1,4 @@
-"""The three addresses that machines ask: alive, ready, counted."""
+"""Liveness, readiness and the metrics of the service."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -64,12 +64,12 @@ def test_not_ready(write_settings: WriteSettings) -> None:
 
 @pytest.fixture
 def black_hole() -> Iterator[int]:
-    """The port of a listener that takes connections and never answers."""
+    """The port of a listener that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
         yield listener.getsockname()[1]
 
 
-def test_a_black_hole_holds_up_nobody(
+def test_a_cluster_that_hangs_does_not_delay_readiness(
     postgres: EmbeddedPostgres, write_settings: WriteSettings, black_hole: int
 ) -> None:
     # Connecting alone would take a minute: only the time limit makes this test end soon.
@@ -94,12 +94,12 @@ def test_methods(client: FlaskClient, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_they_stand_outside_the_api_and_its_document(client: FlaskClient, path: str) -> None:
+def test_probes_are_not_part_of_the_api(client: FlaskClient, path: str) -> None:
     assert client.get(f"/lens{path}").status_code == client.get(f"/lens/v1{path}").status_code == 404
     assert not [each for each in client.get("/lens/openapi.json").json["paths"] if each.endswith(path)]
 
 
-def test_metrics_tell_of_requests(app: Flask, uid: str) -> None:
+def test_metrics_count_requests(app: Flask, uid: str) -> None:
     client = app.test_client()
     labels = {"endpoint": "metrics.get_sources", "cluster": "beta", "status": "200"}
     before = value_of(client.get("/metrics").text, "lens_perf_requests_total", **labels)

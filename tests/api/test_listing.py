@@ -1,4 +1,4 @@
-"""What there is to ask about: clusters and workloads, also while a cluster is away, and only what one may know."""
+"""The lists of clusters and workloads, also while a cluster is unavailable, and limited to a token's clusters."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -27,7 +27,7 @@ DROP_TIME_INDEX = f"DROP INDEX IF EXISTS {RECOMMENDED_INDEXES[-1].name}"
 
 
 @pytest.fixture(autouse=True)
-def _always_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
+def _without_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workload_list, "FRESH_SECONDS", -1.0)
 
 
@@ -83,7 +83,7 @@ def test_a_workload(client: FlaskClient, store: Store, uid: str, cluster: str) -
         ([Row({}, 3, "infinity"), Row({}, 2, at(7)), Row({}, 1, "-infinity")], (["log"], 3, 7, 7, 3)),
         ([Row({}, 9, at(1), None), Row({}, 2, at(2))], (["log", ""], 2, 1, 2, 9)),
         ([Row({}, 9, at(2), None), Row({}, 2, at(1))], (["log", ""], 2, 1, 2, 9)),
-        # Restarted: it trains below its highest iteration.
+        # After a restart, iterations are below the highest one.
         ([Row({}, 100, at(10)), Row({}, 50, at(20))], (["log"], 2, 10, 20, 100)),
     ],
     ids=["nothing known", "no iteration", "infinite times", "no source", "no source, later", "restarted"],
@@ -97,7 +97,7 @@ def test_odd_records(client: FlaskClient, store: Store, uid: str, rows: list[Row
 
 @pytest.fixture
 def bare_name(postgres: EmbeddedPostgres) -> str:
-    """A database that has only the indexes that every cluster has."""
+    """A database without the recommended index by time."""
     name = f"bare_{next(NUMBER)}"
     with closing(psycopg2.connect(postgres.dsn("postgres"))) as connection, connection.cursor() as cursor:
         connection.autocommit = True
@@ -124,7 +124,7 @@ def bare_app(postgres: EmbeddedPostgres, bare_name: str, tmp_path: Path) -> Iter
 
 @pytest.fixture(params=[0, 5000])
 def newest(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let so many of the newest records say when workloads were last active."""
+    """Set the number of newest records that show when workloads were last active."""
     statement = workload_list.select_activity.__globals__["SELECT_ACTIVITY"]
     assert "LIMIT 5000" in statement
     changed = statement.replace("LIMIT 5000", f"LIMIT {request.param}")
@@ -153,7 +153,7 @@ def test_with_the_indexes_that_every_cluster_has(bare_app: Flask, bare_connectio
 def test_times_of_all_sources_without_the_time_index(
     bare_app: Flask, bare_connection: Connection, records: list[tuple[str | None, int]]
 ) -> None:
-    """Where times rise with iterations, they are those of the first and the last record, also of no source."""
+    """If times increase with iterations, the first and the last record have them, also without a data source."""
     name = f"timed-{next(NUMBER)}"
     rows = [Row({}, iteration, at(iteration), source).values(name) for source, iteration in records]
     with bare_connection, bare_connection.cursor() as cursor:
@@ -164,7 +164,7 @@ def test_times_of_all_sources_without_the_time_index(
     assert found["last_iteration"] == max(iterations)
 
 
-def test_all_clusters_but_the_one_that_is_away(client: FlaskClient, store: Store, uid: str) -> None:
+def test_an_unavailable_cluster_is_a_warning(client: FlaskClient, store: Store, uid: str) -> None:
     store(uid, [Row({}, 1, at(1))], "alpha")
     store(uid, [Row({}, 1, at(2))], "beta")
     answer = list_workloads(client, search=uid)
@@ -206,10 +206,10 @@ WRITES = st.lists(st.tuples(st.integers(0, 7), st.none() | st.integers(0, 9)), m
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(times=st.lists(st.none() | st.integers(0, 9), min_size=1, max_size=8), between=st.lists(WRITES, max_size=6),
        has_index=st.booleans())  # fmt: skip
-def test_what_is_written_meanwhile_moves_no_workload(
+def test_writes_between_pages_move_no_workload(
     bare_app: Flask, bare_connection: Connection, times: list[int | None], between: list[Any], has_index: bool
 ) -> None:
-    """Neither to a page that is read already nor from one; what appears meanwhile comes last."""
+    """Workloads that appear between two requests are last."""
     client, prefix = bare_app.test_client(), f"moving-{next(NUMBER)}-"
     with bare_connection, bare_connection.cursor() as cursor:
         cursor.execute(DROP_TIME_INDEX)
@@ -237,7 +237,7 @@ def test_what_is_written_meanwhile_moves_no_workload(
 
 
 @pytest.mark.parametrize("part", ["%", "_", "\\", "'", '"', "É", "/", " ", "é"])
-def test_search_takes_every_character_as_it_is(client: FlaskClient, store: Store, uid: str, part: str) -> None:
+def test_search_takes_characters_literally(client: FlaskClient, store: Store, uid: str, part: str) -> None:
     odd = f"{uid}-{part}-x"
     store(odd, [Row({})])
     store(f"{uid}-other", [Row({})])
@@ -245,7 +245,7 @@ def test_search_takes_every_character_as_it_is(client: FlaskClient, store: Store
 
 
 @pytest.mark.parametrize("token", ["x", "W10", "WzEsMl0", "e30", "WyJhIiwxLDIsM10"])
-def test_a_token_of_another_question(client: FlaskClient, store: Store, uid: str, token: str) -> None:
+def test_a_page_token_of_another_query(client: FlaskClient, store: Store, uid: str, token: str) -> None:
     for index in range(3):
         store(f"{uid}-{index}", [Row({})])
     own = list_workloads(client, search=uid, page_size=1)["next_page_token"]
@@ -264,9 +264,7 @@ def test_page_size(client: FlaskClient, size: str) -> None:
     assert response.json["message"] == "page_size must be a whole number of at least 1 and at most 1000"
 
 
-def test_a_token_is_told_of_its_clusters_only(
-    postgres: EmbeddedPostgres, tmp_path: Path, store: Store, uid: str
-) -> None:
+def test_a_token_lists_its_clusters_only(postgres: EmbeddedPostgres, tmp_path: Path, store: Store, uid: str) -> None:
     store(uid, [Row({})], "alpha")
     store(uid, [Row({})], "beta")
     path = tmp_path / "lens_perf.toml"

@@ -1,4 +1,4 @@
-"""Without tokens, callers on other machines are refused, whatever started the service and whatever they claim."""
+"""Without tokens, callers on other machines are refused, regardless of the server and of forwarded headers."""
 
 import os
 import socket
@@ -33,7 +33,7 @@ def own_address() -> str:
 
 @pytest.mark.parametrize("preload", [[], ["--preload"]], ids=["", "preload"])
 def test_the_rule_holds_without_the_settings_of_gunicorn(settings: Path, preload: list[str]) -> None:
-    """Without -c nothing looks at the address at the start, so each request is looked at."""
+    """Without ``-c``, nothing checks the address at the start, so each request is checked."""
     port, elsewhere = free_port(), own_address()
     path = "/lens/v1/workloads/w/metrics/sources"
     command = [sys.executable, "-m", "gunicorn", *preload, "-b", f"0.0.0.0:{port}", "-b", "[::]:0", "wsgi:app"]
@@ -58,13 +58,13 @@ def test_the_rule_holds_without_the_settings_of_gunicorn(settings: Path, preload
      ("unknown", False)],
 )  # fmt: skip
 @pytest.mark.parametrize("proxies", [0, 1])
-def test_callers_elsewhere_need_tokens(
+def test_callers_on_other_machines_need_tokens(
     write_settings: Callable[[str], Path], peer: str, served: bool, proxies: int
 ) -> None:
     text = f'[http]\ntrusted_proxies = {proxies}\n[clusters.alpha]\ndsn = "host=/nonexistent"'
     with running_app(write_settings(text)) as app:
         for path in ("/lens/v1/workloads/w/metrics/sources", "/lens/v1/clusters"):
-            # Behind a proxy on this machine, callers are elsewhere; of those elsewhere, none is believed to be here.
+            # X-Forwarded-For changes nothing: only the address of the connection counts.
             headers = {"X-Forwarded-For": "10.0.0.1" if served else "127.0.0.1"} if proxies else {}
             response = app.test_client().get(path, environ_base={"REMOTE_ADDR": peer}, headers=headers)
             assert (response.status_code != 403) is served

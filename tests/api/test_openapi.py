@@ -1,4 +1,4 @@
-"""The published description: valid, complete, and true of the service."""
+"""The OpenAPI description: valid, complete, and consistent with the responses of the service."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ PARAMETERS = {
     "iteration-times": {"uid", "cluster", "data_source", "start", "end", *POINTS},
     "summary": {"uid", "cluster", "data_source", "metrics", "metric", "serial", "split"},
 }
-# Beside the contract's own endpoints.
+# In addition to the contract's endpoints.
 DATA = {"data_source", "start", "end", "metrics", "metric", "non_finite", "method", *POINTS}
 OTHERS = {
     "/lens/v1/workloads/summary": {"cluster", "search", "page_size", "page_token", "metrics", "metric"},
@@ -69,7 +69,7 @@ def test_every_parameter_has_an_example(spec: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize("path", OTHERS)
-def test_what_is_beside_the_contract_is_described_as_well(spec: Any, path: str) -> None:
+def test_endpoints_beyond_the_contract_are_described(spec: Any, path: str) -> None:
     operation = spec["paths"][path]["get"]
     parameters = [*spec["paths"][path].get("parameters", []), *operation.get("parameters", [])]
     assert {parameter["name"] for parameter in parameters} == OTHERS[path]
@@ -98,24 +98,24 @@ def test_every_status_has_its_body(spec: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
-def test_every_answer_is_as_described(app: Flask, store: Store, name: str) -> None:
+def test_responses_match_the_description(app: Flask, store: Store, name: str) -> None:
     store("abc123", [Row({"loss": index, "accuracy": "NaN"}, index, at(index), "wandb") for index in range(3)])
-    hold_to_the_description(app, PREFIX + name)
+    check_against_the_description(app, PREFIX + name)
 
 
 # Other tests ask every version of PostgreSQL for the same; this is about the description.
 @on_one_version
 @pytest.mark.parametrize("path", OTHERS)
-def test_every_answer_beside_the_contract_is_as_described(app: Flask, store: Store, uid: str, path: str) -> None:
+def test_responses_beyond_the_contract_match_the_description(app: Flask, store: Store, uid: str, path: str) -> None:
     store(uid, [Row({"loss": index}, index, at(index)) for index in range(3)])
-    hold_to_the_description(app, path)
+    check_against_the_description(app, path)
 
 
-def hold_to_the_description(app: Flask, path: str) -> None:
+def check_against_the_description(app: Flask, path: str) -> None:
     operation = schemathesis.openapi.from_wsgi("/lens/openapi.json", app)[path]["GET"]
-    sensible = operation.as_strategy(generation_mode=GenerationMode.POSITIVE).map(heed_what_no_schema_can_say)
+    sensible = operation.as_strategy(generation_mode=GenerationMode.POSITIVE).map(make_valid)
     kinds = [sensible]
-    # What takes no parameters cannot be given wrong ones that the description knows of.
+    # An endpoint without parameters has no invalid ones in the description.
     if OTHERS.get(path, {"some"}):
         kinds.append(operation.as_strategy(generation_mode=GenerationMode.NEGATIVE))
     for cases in kinds:
@@ -123,7 +123,7 @@ def hold_to_the_description(app: Flask, path: str) -> None:
         @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
         @given(case=cases)
         def check(case: schemathesis.Case) -> None:
-            # What it is sent compressed, schemathesis does not unpack without a server.
+            # Without a server, schemathesis does not decompress responses.
             case.call_and_validate(headers={"Accept-Encoding": "identity"})
 
         check()
@@ -132,8 +132,8 @@ def hold_to_the_description(app: Flask, path: str) -> None:
 WITHOUT_STRIDE = {"axis", "start", "end", "maxDataPoints", "after"}
 
 
-def heed_what_no_schema_can_say(case: schemathesis.Case) -> schemathesis.Case:
-    """Name a cluster that exists, give the ends of ranges in order, no cursor, and nothing that excludes another."""
+def make_valid(case: schemathesis.Case) -> schemathesis.Case:
+    """Apply the rules that the schema cannot express: an existing cluster, ordered ranges, no excluded combinations."""
     query = dict(case.query or {})
     query |= {name: value for name, value in (("cluster", "alpha"), ("after", ""), ("page_token", "")) if name in query}
     bounds = [query.pop(name) for name in ("start", "end") if name in query]

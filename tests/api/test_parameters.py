@@ -1,4 +1,4 @@
-"""The forms a good request may take."""
+"""The valid forms of parameters."""
 
 from typing import Any
 
@@ -71,7 +71,7 @@ def test_time_ranges(ask: Ask, start: Any, end: Any, iterations: list[int]) -> N
     assert [point["value"] for point in ask("iteration-times", start=start, end=end)["data"]] == iterations
 
 
-def test_a_separator_of_ascii_is_no_blank(client: FlaskClient) -> None:
-    """Python's strip() takes it for one; the published pattern, and JavaScript, do not."""
+def test_an_ascii_separator_is_not_blank(client: FlaskClient) -> None:
+    """Python's strip() removes it; the published pattern and JavaScript do not."""
     answer = client.get("/lens/v1/workloads/%1E/metrics/sources")
     assert (answer.status_code, answer.json["workload_uid"]) == (200, "\x1e")

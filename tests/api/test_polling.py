@@ -1,4 +1,4 @@
-"""Asking again: nothing is read when nothing is new, and what is new comes whole, also what commits late."""
+"""ETags and cursors: unchanged data are not read again, and changes are complete, also after late commits."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ Writer = Callable[[str, tuple[Any, ...]], None]
 
 @contextmanager
 def writing(postgres: EmbeddedPostgres) -> Iterator[tuple[Writer, Callable[[], None]]]:
-    """A transaction of somebody else: what runs a statement in it, and what commits it."""
+    """Another writer's transaction: a function that runs a statement in it, and one that commits it."""
     with closing(psycopg2.connect(postgres.dsn("alpha"))) as connection, connection.cursor() as cursor:
         yield cursor.execute, connection.commit
 
@@ -59,14 +59,14 @@ def test_nothing_new(client: FlaskClient, store: Store, uid: str, question: str)
         assert (answer.status_code, answer.data) == (304, b"")
         assert answer.headers["ETag"] == etag
         assert "Content-Type" not in answer.headers
-    # Somebody else's records change nothing, though the server's snapshot is another then.
+    # Records of other workloads change the server's snapshot, but not the ETag.
     store(f"{uid}-other", [Row({"loss": 1})])
     assert ask_known(client, uid, etag, question).status_code == 304
 
 
-def test_an_empty_etag_is_none_of_ours(client: FlaskClient, store: Store, uid: str) -> None:
+def test_an_empty_etag_never_matches(client: FlaskClient, store: Store, uid: str) -> None:
     store(uid, [Row({"loss": 1})])
-    # curl sends it when it has saved none yet.
+    # curl sends it if it has not saved one yet.
     for known in ('""', 'W/""', '"other", ""'):
         assert ask_known(client, uid, known).status_code == 200
     assert ask_known(client, uid, f'"", {get_etag(client, uid)}').status_code == 304
@@ -79,7 +79,7 @@ def test_validation_reads_no_data(client: FlaskClient, store: Store, uid: str, m
     assert ask_known(client, uid, etag).status_code == 304
 
 
-def test_what_changes_an_etag(client: FlaskClient, store: Store, uid: str, postgres: EmbeddedPostgres) -> None:
+def test_every_change_changes_the_etag(client: FlaskClient, store: Store, uid: str, postgres: EmbeddedPostgres) -> None:
     store(uid, [Row({"loss": index}, index) for index in range(5)])
     with writing(postgres) as (execute, commit):
         for statement, parameters in (
@@ -99,7 +99,7 @@ def test_what_changes_an_etag(client: FlaskClient, store: Store, uid: str, postg
         assert ask_known(client, uid, etag).status_code == 200
 
 
-def test_an_etag_is_of_one_question(client: FlaskClient, store: Store, uid: str) -> None:
+def test_an_etag_belongs_to_one_query(client: FlaskClient, store: Store, uid: str) -> None:
     store(uid, [Row({"loss": index}, index) for index in range(5)])
     etag = get_etag(client, uid)
     questions = ["data?metrics=loss", "data?format=csv", "data?layout=columns", "iteration-times", "data?after=",
@@ -114,7 +114,7 @@ def test_an_etag_is_of_one_question(client: FlaskClient, store: Store, uid: str)
 def test_a_correction_that_commits_late_changes_an_etag(
     client: FlaskClient, store: Store, uid: str, postgres: EmbeddedPostgres
 ) -> None:
-    """Its id is below others that were seen before it."""
+    """Its id is lower than ids that were read before it."""
     store(uid, [Row({"loss": index}, index) for index in range(5)])
     with writing(postgres) as (execute, commit):
         execute(DELETE, (uid, 3))
@@ -132,7 +132,7 @@ def follow(ask: Ask, cursor: str, endpoint: str = "data") -> tuple[list[tuple[An
     return [(point["iteration"], point["value"]) for point in answer["data"]], answer["cursor"]
 
 
-def test_only_what_is_new(ask: Ask, store: Store, uid: str) -> None:
+def test_a_poll_returns_only_changes(ask: Ask, store: Store, uid: str) -> None:
     store(uid, [Row({"loss": 1}, 1), Row({"loss": 2}, 2)])
     points, cursor = follow(ask, "")
     assert points == [(1, 1), (2, 2)]
@@ -162,7 +162,7 @@ def test_corrections_are_delivered(ask: Ask, store: Store, uid: str, postgres: E
 
 @pytest.mark.parametrize("polls", [0, 1, 3])
 def test_no_late_commit_is_missed(ask: Ask, store: Store, uid: str, postgres: EmbeddedPostgres, polls: int) -> None:
-    """Two writers at once, of which the first to take an id is the last to commit, while a reader polls."""
+    """Of two concurrent writers, the first to take an id is the last to commit, while a reader polls."""
     store(uid, [Row({"loss": 0}, 0)])
     _, cursor = follow(ask, "")
     with writing(postgres) as (slow, commit_slow), writing(postgres) as (fast, commit_fast):
@@ -177,7 +177,7 @@ def test_no_late_commit_is_missed(ask: Ask, store: Store, uid: str, postgres: Em
         slow(INSERT, (uid, 3, 3, 3))
         commit_slow()
     points, cursor = follow(ask, cursor)
-    # While a transaction is running, what was committed after it began is sent again when something is new.
+    # While a transaction is running, records committed after its start are sent again with each change.
     assert points == [(1, 1), (2, 2), (3, 3)]
     assert follow(ask, cursor)[0] == []
 
@@ -188,7 +188,7 @@ JUMP = """SELECT setval(pg_get_serial_sequence('training_performance', 'id'),
 
 @pytest.fixture
 def _large(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Treat every workload as one too large to be compared at each poll."""
+    """Treat every workload as too large to be compared at each poll."""
     monkeypatch.setattr(checkpoint, "SMALL_WORKLOAD", -1)
 
 
@@ -250,7 +250,7 @@ def test_a_cursor_with_a_data_source_that_the_enum_lacks(client: FlaskClient, st
     assert answer.get_json()["total_count"] == 1
 
 
-def test_every_encoding_says_what_to_drop(client: FlaskClient, store: Store, uid: str) -> None:
+def test_every_encoding_lists_the_pairs_to_drop(client: FlaskClient, store: Store, uid: str) -> None:
     store(uid, [Row({"loss": 0}, 0)])
     address = f"/lens/v1/workloads/{uid}/metrics/data?after="
     first = client.get(f"{address}&format=ndjson")
@@ -279,7 +279,7 @@ def test_every_encoding_says_what_to_drop(client: FlaskClient, store: Store, uid
 def test_all_steps_share_one_deadline(
     client: FlaskClient, store: Store, uid: str, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To validate, to find the changes and to read them."""
+    """Validating, finding the changes, and reading them."""
     store(uid, [Row({"loss": 1}, 1)])
     etag, cursor = get_etag(client, uid), client.get(f"/lens/v1/workloads/{uid}/metrics/data?after=").json["cursor"]
     registry = client.application.extensions[REGISTRY]
@@ -302,7 +302,7 @@ def test_all_steps_share_one_deadline(
 def test_an_update_is_found_after_polls_that_did_not_search_for_it(
     ask: Ask, store: Store, uid: str, postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The polls in between have gone on to later transactions than the one that updated the record."""
+    """The checkpoints of the polls in between are at later transactions than the update."""
     monkeypatch.setattr(checkpoint, "UNSETTLED_IDS", 0)
     monkeypatch.setattr(checkpoint, "COMPARE_SECONDS", 3600)
     store(uid, [Row({"loss": 1}, 1), Row({"loss": 2}, 2)])
@@ -339,10 +339,10 @@ def sampled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.usefixtures("_large")
-def test_an_id_that_was_taken_long_ago_is_found_in_the_end(
+def test_an_old_id_is_found_by_the_comparison_after_minutes(
     ask: Ask, store: Store, sampled: dict[str, int], postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing that PostgreSQL counts leads to it: only the comparison after some minutes."""
+    """PostgreSQL's counters do not show the change; only the comparison after some minutes does."""
     uid = ask("data")["workload_uid"]
     monkeypatch.setattr(checkpoint, "UNSETTLED_IDS", 0)
     monkeypatch.setattr(checkpoint, "RECORDS_PER_UNPROMPTED_SECOND", 10**6)
@@ -365,7 +365,7 @@ def test_an_id_that_was_taken_long_ago_is_found_in_the_end(
     monkeypatch.setattr(checkpoint, "COMPARE_ANYWAY_SECONDS", 0)
     answer = ask("data", after=cursor)
     assert [point["value"] for point in answer["data"] if point["iteration"] == 3] == [3]
-    # Without a ledger, what PostgreSQL has not counted resets nobody.
+    # Without a ledger, a change that PostgreSQL has not counted causes no reset.
     assert not (sampled and answer["reset"])
     assert ask("available")["metrics"][0]["count"] == 3
 
@@ -374,7 +374,7 @@ def test_an_id_that_was_taken_long_ago_is_found_in_the_end(
 def test_the_cursor_of_a_sampled_answer_serves_iteration_times(
     ask: Ask, store: Store, uid: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The earliest record of an iteration may be of a data source that has had no record since."""
+    """The earliest record of an iteration may belong to a data source without later records."""
     monkeypatch.setattr(point_changes, "SMALL_WORKLOAD", -1)
     store(uid, [Row({"loss": 1}, 1, at(1000), "wandb"), Row({"loss": 1}, 2, at(2000), "wandb")])
     cursor = ask("data", after="", max_points=1)["cursor"]
@@ -385,7 +385,7 @@ def test_the_cursor_of_a_sampled_answer_serves_iteration_times(
 
 
 def test_a_delta_has_no_etag(client: FlaskClient, store: Store, uid: str) -> None:
-    """Its cursor does the same."""
+    """Its cursor serves the same purpose."""
     store(uid, [Row({"loss": 0}, 0)])
     assert "ETag" not in client.get(f"/lens/v1/workloads/{uid}/metrics/data?after=").headers
 
@@ -400,7 +400,7 @@ def test_a_cursor_belongs_to_one_workload(app: Flask, ask: Ask, store: Store, ui
     assert client.get(f"/lens/v1/workloads/{uid}/metrics/iteration-times?after={cursor}").status_code == 200
 
 
-def test_a_correction_takes_a_metric_away(ask: Ask, store: Store, uid: str, postgres: EmbeddedPostgres) -> None:
+def test_a_correction_can_remove_a_metric(ask: Ask, store: Store, uid: str, postgres: EmbeddedPostgres) -> None:
     store(uid, [Row({"loss": 5}, index) for index in range(3)])
     _, cursor = follow(ask, "")
     with writing(postgres) as (execute, commit):
@@ -434,7 +434,7 @@ def test_a_removal_without_replacement_resets(ask: Ask, store: Store, uid: str, 
 
 
 def test_an_unsettled_record_is_removed(ask: Ask, store: Store, uid: str, postgres: EmbeddedPostgres) -> None:
-    """It was sent while a transaction that is older was running; no later record has its pair."""
+    """It was sent while an older transaction was running, and no later record has its pair."""
     store(uid, [Row({"loss": index}, index) for index in range(3)])
     with writing(postgres) as (older, commit_older), writing(postgres) as (execute, commit):
         older(INSERT, (f"{uid}-other", 1, 1, 1))

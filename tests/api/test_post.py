@@ -1,4 +1,4 @@
-"""The parameters of data in the body of a POST: the same answers, as strictly read, and as well guarded."""
+"""POST with the parameters in the body: the same answers, parsing and access checks as GET."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -51,7 +51,7 @@ QUERIES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=str)
-def test_the_answer_is_that_of_get(client: FlaskClient, stored: str, query: dict[str, Any]) -> None:
+def test_post_and_get_have_the_same_answer(client: FlaskClient, stored: str, query: dict[str, Any]) -> None:
     expected = client.get(path_of(stored), query_string=query)
     answer = post(client, stored, query)
     assert (answer.status_code, expected.status_code) == (200, 200)
@@ -75,7 +75,7 @@ def test_query_and_body_together(client: FlaskClient, stored: str) -> None:
         assert (answer.status_code, strict_json(answer.text)["message"]) == (400, "metrics must be given once")
 
 
-def test_a_post_is_never_answered_with_304(client: FlaskClient, stored: str) -> None:
+def test_post_never_returns_304(client: FlaskClient, stored: str) -> None:
     etag = post(client, stored, {}).headers["ETag"]
     assert client.post(path_of(stored), headers={"If-None-Match": etag}, data={}).status_code == 200
 
@@ -91,7 +91,7 @@ def test_a_post_is_never_answered_with_304(client: FlaskClient, stored: str) -> 
         ({"cluster": "invented"}, "Unknown cluster"),
     ],
 )
-def test_what_is_wrong_is_named(client: FlaskClient, uid: str, body: dict[str, Any], message: str) -> None:
+def test_errors_name_the_parameter(client: FlaskClient, uid: str, body: dict[str, Any], message: str) -> None:
     answer = post(client, uid, body)
     assert answer.status_code == 400
     assert strict_json(answer.text)["message"].startswith(message)
@@ -115,7 +115,7 @@ def test_what_is_wrong_is_named(client: FlaskClient, uid: str, body: dict[str, A
         ),
     ],
 )
-def test_bodies_that_are_no_form(
+def test_bodies_must_be_forms(
     client: FlaskClient, uid: str, keywords: dict[str, Any], status: int, message: str
 ) -> None:
     if status == 411:
@@ -145,7 +145,7 @@ def guarded(postgres18: EmbeddedPostgres, write_settings: Callable[[str], Path])
         ({}, "?cluster=alpha", 403),
         ({}, "", 403),
         ({"cluster": ""}, "", 403),
-        # Whatever is looked at first: no pair of clusters lets a token at the other one.
+        # The token must be valid for the cluster of the query and for that of the body.
         ({"cluster": "alpha"}, "?cluster=beta", 403),
         ({"cluster": "beta"}, "?cluster=alpha", 400),
         ({"cluster": ["beta", "alpha"]}, "", 400),

@@ -1,4 +1,4 @@
-"""Progress, checked against cases worked out by hand, the rules of its numbers, and a real log with restarts."""
+"""Progress: cases computed by hand, the rules of its numbers, and a real log with restarts."""
 
 import time
 from collections.abc import Callable
@@ -27,7 +27,7 @@ from tests.ingest.importing import Importer
 from tests.real_data import REAL_DATA, needs_real_data
 
 NUMBER = count()
-# (iteration, seconds) of records; a restart where the iteration falls.
+# (iteration, seconds) of records; the iteration decreases at a restart.
 Run = list[tuple[int | None, float | None]]
 
 
@@ -94,7 +94,9 @@ def test_the_worked_example(app: Flask, store: Store, uid: str) -> None:
 @pytest.mark.parametrize(
     ("now", "state"), [(380, "running"), (530, "running"), (531, "stalled"), (86_780, "stalled"), (86_781, "ended")]
 )
-def test_a_silence_is_judged_by_the_longest_wait(app: Flask, store: Store, uid: str, now: float, state: str) -> None:
+def test_a_pause_is_compared_with_the_longest_interval(
+    app: Flask, store: Store, uid: str, now: float, state: str
+) -> None:
     put(store, uid, EXAMPLE)
     found = read(app, uid, now)
     assert found["state"] == state
@@ -135,7 +137,7 @@ def test_by_hand(app: Flask, store: Store, uid: str, run: Run, expected: tuple[A
     assert summary(read(app, uid, 200)) == pytest.approx(expected)
 
 
-def test_a_serial_tells_of_a_restart_that_goes_on(
+def test_a_serial_shows_a_restart_at_the_next_iteration(
     app: Flask, store: Store, uid: str, postgres: EmbeddedPostgres
 ) -> None:
     put(store, uid, [*straight(1, 5, 0), (6, 100), (7, 110)])
@@ -157,7 +159,7 @@ INSERT INTO training_performance (workload_uid, data_source, created_at, iterati
 """
 
 
-def test_no_row_makes_it_fail(client: FlaskClient, uid: str, postgres: EmbeddedPostgres) -> None:
+def test_no_row_makes_a_request_fail(client: FlaskClient, uid: str, postgres: EmbeddedPostgres) -> None:
     with closing(psycopg2.connect(postgres.dsn("alpha"))) as connection, connection, connection.cursor() as cursor:
         cursor.execute(EXTREMES, {"uid": uid})
     answer = client.get(f"/lens/v1/workloads/{uid}/progress")
@@ -192,13 +194,13 @@ def test_the_newest_target_counts(app: Flask, store: Store, uid: str) -> None:
     assert read(app, uid, 100)["target_iteration"] == 80
 
 
-def test_pace_is_that_of_late(app: Flask, store: Store, uid: str) -> None:
+def test_the_pace_is_recent(app: Flask, store: Store, uid: str) -> None:
     put(store, uid, straight(1, 150, 0, 30) + straight(151, 260, 150 * 30, 1), target=1000)
     pace = read(app, uid, 4700)["seconds_per_iteration"]
     assert (pace["median"], pace["intervals"], pace["last_iteration"]) == (1, 100, 260)
 
 
-def test_one_source_carries_the_numbers(app: Flask, store: Store, uid: str) -> None:
+def test_the_numbers_are_those_of_one_data_source(app: Flask, store: Store, uid: str) -> None:
     put(store, uid, straight(1, 5, 0), source="wandb")
     put(store, uid, straight(1, 8, 1000), source="log")
     assert read(app, uid, 1100)["source"] == "log"
@@ -206,7 +208,7 @@ def test_one_source_carries_the_numbers(app: Flask, store: Store, uid: str) -> N
     assert (found["source"], found["data_source"], found["current_iteration"]) == ("wandb", "wandb", 5)
 
 
-def test_what_is_not_known_is_null(client: FlaskClient, store: Store, uid: str) -> None:
+def test_unknown_values_are_null(client: FlaskClient, store: Store, uid: str) -> None:
     for name in (uid, f"{uid}-text"):
         answer = client.get(f"/lens/v1/workloads/{name}/progress")
         assert answer.status_code == 200
@@ -218,7 +220,7 @@ def test_what_is_not_known_is_null(client: FlaskClient, store: Store, uid: str) 
         store(f"{uid}-text", [Row('"text"', None, None), Row("[1]", None, at(1))])
 
 
-def test_it_follows_what_is_written(client: FlaskClient, store: Store, uid: str) -> None:
+def test_progress_includes_new_records(client: FlaskClient, store: Store, uid: str) -> None:
     for first, last in ((1, 5), (6, 8)):
         put(store, uid, straight(first, last, first * 10))
         for _ in range(2):
@@ -237,7 +239,7 @@ PACES = st.lists(st.integers(1, 30), min_size=3, max_size=25)
 def test_rules_of_the_numbers(
     app: Flask, store: Store, *, paces: list[int], cut: int, back: int, standstill: int, every: int
 ) -> None:
-    """Shares lie between 0 and 1, the parts make up the whole, and a restart never makes a workload look better."""
+    """Shares are between 0 and 1, parts add up, and a restart never improves a number."""
     time, whole, broken = 0, [], []
     for index, pace in enumerate(paces):
         time += pace * every
@@ -258,7 +260,7 @@ def test_rules_of_the_numbers(
         assert 0 <= each["goodput"] <= 1
         assert 0 <= each["share_done"] <= 1
         assert each["seconds_per_iteration"]["low"] <= each["seconds_per_iteration"]["high"]
-    # To begin with the very iteration that was last is no sign of a restart.
+    # Beginning with the last iteration again does not show a restart.
     if cut - again > 1:
         assert (found[1]["restarts"], found[1]["iterations_repeated"]) == (1, (cut - again) * every)
 
@@ -309,7 +311,7 @@ def test_a_real_log_with_restarts(
     assert (found["restarts"], found["iterations_repeated"]) == (3, 900)
     times = [point["timestamp"] for point in points["data"]]
     assert found["seconds_wall"] == pytest.approx((max(times) - min(times)) / 1000, abs=0.01)
-    # All that comes after the first run is lost: its gap, and each iteration, but for what counts as paused there.
+    # All time after the first run is lost, except for pauses.
     first_run = points["data"][:300]
     first_wall = (first_run[-1]["timestamp"] - first_run[0]["timestamp"]) / 1000
     assert found["seconds_productive"] <= first_wall + 0.01

@@ -1,4 +1,4 @@
-"""What every answer carries and every log line says, whatever the client sends."""
+"""The id, timings, metrics and log line of every request."""
 
 import io
 import logging
@@ -33,7 +33,7 @@ EVERY_KIND = [
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """What the service logs of requests, as it is written."""
+    """The request log as written."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter())
@@ -53,7 +53,7 @@ def only_line(log: io.StringIO) -> Any:
 
 
 @pytest.mark.parametrize("kind", EVERY_KIND, ids=str)
-def test_every_answer(client: FlaskClient, log: io.StringIO, uid: str, kind: tuple[str, str, int]) -> None:
+def test_every_response_is_logged(client: FlaskClient, log: io.StringIO, uid: str, kind: tuple[str, str, int]) -> None:
     method, path, status = kind
     with client.open(path.format(uid=uid), method=method, headers={"X-Request-Id": "from-the-proxy"}) as response:
         size = len(response.data)
@@ -85,7 +85,9 @@ def test_a_body_of_known_length(client: FlaskClient, log: io.StringIO, store: St
     assert only_line(log)["bytes"] == len(response.data) > 1000
 
 
-def test_a_fault_of_our_own(client: FlaskClient, log: io.StringIO, uid: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_the_service(
+    client: FlaskClient, log: io.StringIO, uid: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_arguments: object) -> None:
         raise RuntimeError("secret")
 
@@ -114,8 +116,8 @@ def test_a_request_id_of_another_form_is_replaced(client: FlaskClient, log: io.S
     "break_in", [f"\r\n{FORGED}\r\n", "\x1b[2J\x1b]0;owned\x07", "\0", "\x9b31m", "\u2028", "\x7f"]
 )
 @pytest.mark.parametrize("place", ["RAW_URI", "PATH_INFO", "HTTP_AUTHORIZATION", "HTTP_X_REQUEST_ID", "REQUEST_METHOD"])
-def test_nothing_breaks_out_of_its_line(client: FlaskClient, log: io.StringIO, place: str, break_in: str) -> None:
-    # A server would let none of this through; the log does not rely on that.
+def test_no_input_breaks_a_log_line(client: FlaskClient, log: io.StringIO, place: str, break_in: str) -> None:
+    # Servers refuse such bytes, but the log does not rely on that.
     text = break_in.encode().decode("latin-1")
     client.get("/healthz", environ_overrides={place: {"RAW_URI": "/", "PATH_INFO": "/"}.get(place, "") + text})
     line = only_line(log)
@@ -143,9 +145,9 @@ def test_the_timings_end_with_the_request(client: FlaskClient) -> None:
     assert current_timings() is None
 
 
-def test_labels_stay_few_whatever_is_asked(app: Flask) -> None:
+def test_labels_are_bounded(app: Flask) -> None:
     client = app.test_client()
-    # The metrics are those of the process: other tests leave the endpoints of their applications.
+    # Metrics belong to the process, so they include endpoints of other tests' applications.
     before = endpoints_of(metrics.expose().decode())
     for number in range(30):
         client.get(f"/invented/{number}")

@@ -1,4 +1,4 @@
-"""Which cluster answers, and what an unusable one is answered with."""
+"""Which cluster answers a request, and the errors of unusable clusters."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,13 +26,13 @@ def losses(app: Flask, uid: str, cluster: str = "") -> list[float]:
     return [point["value"] for point in response.json["data"]]
 
 
-def test_asked_then_default(app: Flask, uid: str) -> None:
+def test_the_requested_then_the_default_cluster(app: Flask, uid: str) -> None:
     assert losses(app, uid, "alpha") == [1]
     assert losses(app, uid, "beta") == [2, 3]
     assert losses(app, uid) == [1]
 
 
-def test_current_where_there_is_no_default(
+def test_the_current_cluster_without_a_default(
     postgres: EmbeddedPostgres, write_settings: Callable[[str], Path], uid: str
 ) -> None:
     with running_app(write_settings(two_clusters(postgres).replace('default_cluster = "alpha"', ""))) as app:
@@ -40,7 +40,7 @@ def test_current_where_there_is_no_default(
         assert losses(app, uid, "alpha") == [1]
 
 
-def test_the_only_one(postgres: EmbeddedPostgres, write_settings: Callable[[str], Path], uid: str) -> None:
+def test_the_only_cluster(postgres: EmbeddedPostgres, write_settings: Callable[[str], Path], uid: str) -> None:
     with running_app(write_settings(f'[clusters.solo]\ndsn = "{postgres.dsn("beta", READER)}"')) as app:
         assert losses(app, uid) == losses(app, uid, "solo") == [2, 3]
 
@@ -65,7 +65,7 @@ def test_unusable_cluster(client: FlaskClient, uid: str, endpoint: str, cluster:
         assert secret not in response.text
 
 
-def test_a_lost_cluster_harms_no_other(app: Flask, uid: str) -> None:
+def test_an_unavailable_cluster_does_not_affect_others(app: Flask, uid: str) -> None:
     for _ in range(20):
         assert app.test_client().get(f"/lens/v1/workloads/{uid}/metrics/sources?cluster=unreachable").status_code == 503
         assert losses(app, uid) == [1]

@@ -1,4 +1,4 @@
-"""The rules of values, names and ranges as properties over generated records."""
+"""The rules of values, names and ranges as properties of generated records."""
 
 import json
 import math
@@ -33,7 +33,7 @@ NAMES = st.sampled_from(
         "é: ",
     ]
 ) | st.text(STORABLE, max_size=8)
-# The last two stand on either side of the least number that float64 rounds to infinity.
+# The bounds of float64, and numbers that a float64 cannot represent exactly.
 LONG_NUMBERS = ["1e308", "1e309", "-1e400", "1e-400", "12345678901234567890.5", "0.100"]
 LONG_NUMBERS += [str(2**1024 - 2**970 - 1), str(2**1024 - 2**970)]
 SCALARS = (
@@ -65,7 +65,7 @@ with_database = settings(
 
 
 class Workload:
-    """Asks about one generated workload."""
+    """Requests about one generated workload."""
 
     def __init__(self, client: FlaskClient, store: Store, cluster: str, rows: list[Row]) -> None:
         self._client = client
@@ -87,7 +87,7 @@ class Workload:
 
 
 def expected_points(row: Row) -> list[tuple[str, str]]:
-    """Return (name, number) of the data points in a row, by a reading of the rules independent of the code."""
+    """Return (name, number) of the data points in a row, computed independently of the code."""
     performance = json.loads(row.performance, parse_float=lambda text: (text,), parse_int=lambda text: (text,))
     if not isinstance(performance, dict):
         return []
@@ -138,7 +138,7 @@ def test_counts_add_up(
     )
 )
 def test_every_list_names_the_same_sources_in_strings(client: FlaskClient, store: Store, rows: list[Row]) -> None:
-    """Also where the column is text, and an empty name and none are stored."""
+    """Also if the column is text and has both empty names and NULL."""
     workload = Workload(client, store, "beta", rows)
     expected = sorted(Counter(row.data_source or "" for row in rows).items(), key=lambda each: (-each[1], each[0]))
     assert [(each["name"], each["count"]) for each in workload.ask("sources")["data_sources"]] == expected
@@ -183,7 +183,7 @@ def test_filters_compose(
 
 @with_database
 @given(rows=st.lists(ROWS, max_size=6))
-def test_the_same_question_gives_the_same_bytes(
+def test_the_same_request_gives_the_same_bytes(
     client: FlaskClient, store: Store, cluster: str, rows: list[Row]
 ) -> None:
     workload = Workload(client, store, cluster, rows)

@@ -1,4 +1,4 @@
-"""The run table: a page of workloads, each with the summary of named metrics."""
+"""The run table: a page of workloads, each with the summary of the requested metrics."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +23,7 @@ def read_table(client: FlaskClient, **query: Any) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def _always_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
+def _without_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workload_list, "FRESH_SECONDS", -1.0)
 
 

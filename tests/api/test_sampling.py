@@ -1,4 +1,4 @@
-"""Thinned-out series: real points only, every extreme of every bucket among them, and never too many."""
+"""Downsampled series: original points only, with every extreme of every bucket, and never too many."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -51,7 +51,7 @@ def is_number(point: dict[str, Any]) -> bool:
 
 
 def is_well_chosen(whole: list[dict[str, Any]], chosen: list[dict[str, Any]], axis: str) -> bool:
-    """Return whether the first, last, least and greatest of a bucket are there, and few others."""
+    """Return whether each bucket has its first, last, lowest and highest point, and few others."""
     axes, chosen_axes = [point[axis] for point in whole], [point[axis] for point in chosen]
     numbers, chosen_numbers = ([point["value"] for point in each if is_number(point)] for each in (whole, chosen))
     others = sum(not is_number(point) for point in whole)
@@ -171,12 +171,12 @@ def test_infinite_numbers_hide_no_extreme(ask: Ask, store: Store, uid: str) -> N
     assert width == 2 ** (int(width).bit_length() - 1)
 
 
-def test_a_workload_that_grows_keeps_what_was_chosen(ask: Ask, store: Store, uid: str) -> None:
+def test_chosen_points_remain_while_a_workload_grows(ask: Ask, store: Store, uid: str) -> None:
     store(uid, [Row({"loss": (index * 7919) % 1009}, index, at(index)) for index in range(1500)])
     before = ask("data", metrics="loss", max_points=40)["data"]
     store(uid, [Row({"loss": (index * 7919) % 1009}, index, at(index)) for index in range(1500, 2000)])
     after = ask("data", metrics="loss", max_points=40)["data"]
-    # All buckets but the last, which is still being filled.
+    # All buckets except the last, which is incomplete.
     settled = [point for point in before if point["iteration"] < 1500 // 256 * 256]
     assert settled
     assert after[: len(settled)] == settled
@@ -189,7 +189,7 @@ def test_all_metrics_of_many(ask: Ask, store: Store, uid: str) -> None:
     assert answer["sampling"]["points_total"] == 150
 
 
-def test_grafana_has_a_name_of_its_own(ask: Ask, store: Store, uid: str) -> None:
+def test_grafana_has_its_own_name_for_the_limit(ask: Ask, store: Store, uid: str) -> None:
     store(uid, [Row({"loss": index}, index) for index in range(30)])
     assert ask("data", maxDataPoints=8) == ask("data", max_points=8)
 
@@ -208,7 +208,7 @@ def test_ranges_and_sources(ask: Ask, store: Store, uid: str) -> None:
     assert (answer["data"][0]["timestamp"], answer["data"][-1]["timestamp"]) == (30_000, 39_000)
 
 
-def test_a_glance(client: FlaskClient, store: Store, uid: str) -> None:
+def test_a_preview(client: FlaskClient, store: Store, uid: str) -> None:
     rows = [Row({"loss": "NaN" if index == 0 else index, "lr": 1}, index, at(index)) for index in range(0, 2000, 2)]
     rows += [Row({"acc": index, "step": index}, index, at(index), "wandb") for index in range(500)]
     rows += [Row({"loss": 5}, None), Row([1], 1999), Row({"loss": 7}, 700, at(700), None)]
@@ -235,7 +235,7 @@ def test_a_glance(client: FlaskClient, store: Store, uid: str) -> None:
     ["method=stride", "method=other&max_points=5", "method=stride&max_points=5&axis=time",
      "method=stride&max_points=5&start=0&end=5"],
 )  # fmt: skip
-def test_a_glance_that_cannot_be(client: FlaskClient, uid: str, query: str) -> None:
+def test_previews_that_are_impossible(client: FlaskClient, uid: str, query: str) -> None:
     response = client.get(f"/lens/v1/workloads/{uid}/metrics/data?{query}")
     assert response.status_code == 400
     assert "method" in strict_json(response.text)["errors"]["query"]
@@ -269,7 +269,7 @@ def million(postgres: EmbeddedPostgres) -> Iterator[str]:
 
 
 @on_one_version
-def test_a_spike_among_a_million_survives(app: Flask, million: str, postgres: EmbeddedPostgres) -> None:
+def test_a_spike_among_a_million_records_is_kept(app: Flask, million: str, postgres: EmbeddedPostgres) -> None:
     client = app.test_client()
     with closing(psycopg2.connect(postgres.dsn("alpha"))) as connection, connection.cursor() as cursor:
         connection.autocommit = True

@@ -1,4 +1,4 @@
-"""Changes of several workloads in one request: a client that follows the rule has what a full read returns."""
+"""Changes of several workloads in one request: a client that applies them has the same points as a full read."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -110,7 +110,7 @@ def test_changes_are_returned_in_full_and_resets_are_sampled(
     second = ask(after=first["cursor"], **query)
     assert [len(each["values"]) for each in second["series"]] == [40, 40]
     assert "sampling" not in second["workloads"][0]
-    # Removals without a replacement are a reset, of this workload alone.
+    # Deletions without a replacement reset this workload only.
     with psycopg2.connect(postgres.dsn("alpha")) as connection, connection.cursor() as cursor:
         cursor.execute(
             "DELETE FROM training_performance WHERE workload_uid = %s AND iteration < 30", (workloads[0][1],)
@@ -128,7 +128,7 @@ def test_a_workload_without_an_answer_keeps_its_cursor(ask: Ask, workloads: Work
     parts = first["cursor"].split(".")
     assert parts[1] == ""
     assert [origin_of(each) for each in first["workloads"]] == [asked[0], asked[2]]
-    # As if the cluster had been there once.
+    # A cursor from a time when the cluster was available.
     kept = write_token(digest("unreachable", "x", None), *read_token(parts[0])[1:])
     second = ask(asked, after=f"{parts[0]}.{kept}.{parts[2]}")
     assert second["cursor"].split(".")[1] == kept

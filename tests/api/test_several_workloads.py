@@ -1,4 +1,4 @@
-"""Several workloads in one request: the answers about each, together, and what happens when one cannot be answered."""
+"""Several workloads in one request: their answers, and warnings for those that cannot be answered."""
 
 import csv
 import io
@@ -44,7 +44,7 @@ HOSTILE = ["a/b", "/", "//x/", "é\n\"',;", "=1+1", "%s%d%%", "{metric_name}", "
 
 @pytest.fixture
 def workloads(uid: str, store: Store) -> list[tuple[str, str]]:
-    """Two workloads of different clusters and one that nobody has written to."""
+    """Two workloads of different clusters, and one without records."""
     rows = [
         Row({"loss": 9 / step, "a,b": step, "%s": 10**20 + step, "bad": "NaN"}, step, at(1000 * step), source)
         for step in range(1, 9)
@@ -72,7 +72,7 @@ Get = Callable[..., Any]
 
 @pytest.fixture
 def get(client: FlaskClient) -> Get:
-    """Ask an endpoint about several workloads, which must answer 200."""
+    """Request several workloads from an endpoint, which must return 200."""
 
     def get(endpoint: str, workloads: Sequence[tuple[str, str]], **query: Any) -> Any:
         response = client.get(BASE + endpoint, query_string={**query, "workload": name(workloads)})
@@ -83,7 +83,7 @@ def get(client: FlaskClient) -> Get:
 
 @pytest.fixture
 def get_one(client: FlaskClient) -> Get:
-    """Ask the same about one workload."""
+    """Request one workload in the same way."""
 
     def get(endpoint: str, cluster: str, uid: str, **query: Any) -> Any:
         path = f"/lens/v1/workloads/{quote(uid, safe='')}/{endpoint}"
@@ -194,7 +194,7 @@ def test_hostile_uids(get: Get, uid: str, store: Store, has_copy: bool) -> None:
         )
         assert len(rows) == len(uids)
         assert {row["cluster"] for row in rows} == {"alpha"}
-        # As for names: nothing that a spreadsheet takes for a formula, no line that ends within.
+        # As in names, there are no formulas for spreadsheets and no line ends.
         assert [row["workload_uid"] for row in rows] == [
             ("'" if each[0] in "=+-@" else "") + each.replace("\n", "\\n") for each in uids
         ]
@@ -242,7 +242,7 @@ def test_a_cluster_that_fails_is_asked_once() -> None:
     ]
 
 
-def test_past_the_deadline_the_rest_are_warnings_and_nobody_waits_for_a_client_that_left() -> None:
+def test_after_the_deadline_the_rest_are_warnings_and_a_disconnected_client_ends_the_request() -> None:
     workloads = [WorkloadKey("a", str(number)) for number in range(3)]
     found, warnings = ask_each(workloads, Patience(-1), lambda workload: workload.uid)
     assert not found
@@ -318,7 +318,7 @@ def test_bad_parameters_of_data(client: FlaskClient, query: Mapping[str, Any], m
     assert (response.json or {})["message"].startswith(message)
 
 
-def test_a_workload_asked_twice_is_answered_once(get: Get, workloads: list[tuple[str, str]]) -> None:
+def test_a_repeated_workload_is_answered_once(get: Get, workloads: list[tuple[str, str]]) -> None:
     assert get("data", workloads[:1] * 2).data == get("data", workloads[:1]).data
 
 
@@ -337,7 +337,7 @@ def test_head_and_any_etag(client: FlaskClient, workloads: list[tuple[str, str]]
 
 
 class Damaged:
-    """A copy that turns out damaged when all of it has been read."""
+    """A copy that raises DamagedPartError after all blocks were read."""
 
     def __init__(self, copy: WorkloadCopy) -> None:
         self._copy = copy
@@ -350,7 +350,7 @@ class Damaged:
         raise DamagedPartError
 
 
-def test_what_a_damaged_copy_has_yielded_is_dropped(
+def test_points_of_a_damaged_copy_are_discarded(
     app: Flask, get: Get, workloads: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = [get("data", workloads, **query).data for query in ({}, {"layout": "columns"}, {"format": "csv"})]

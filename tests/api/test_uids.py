@@ -1,4 +1,4 @@
-"""A uid of any characters, slashes included, is asked for at every endpoint, however its URL is written."""
+"""Uids with any characters, including slashes, at every endpoint and in every valid spelling of the URL."""
 
 import http.client
 from collections.abc import Callable
@@ -21,10 +21,10 @@ from tests.test_serving import gunicorn, on_one_version
 
 ENDPOINTS = ("metrics/sources", "metrics/available", "metrics/data", "metrics/iteration-times", "progress")
 STORABLE = st.characters(exclude_characters="\0", exclude_categories=("Cs",))
-# Above all what URLs give a meaning to, and the characters that stand in for slashes.
+# Mainly characters with a meaning in URLs, and those that replace slashes.
 SPECIAL = st.sampled_from(["/", "//", "%", "%2F", "%2f", "%25", "?", "#", ";", "\ue000", "\ue001", "/metrics/data"])
 UIDS = st.lists(SPECIAL | st.text(STORABLE, max_size=4), min_size=1, max_size=8).map("".join)
-# Every character that may stand as it is in a segment of a path, or none; RFC 3986, section 3.3.
+# The characters that need no escaping in a segment of a path, or none of them; RFC 3986, section 3.3.
 SAFE = st.sampled_from(["", "!$&'()*+,;=:@"])
 HARD = ["a/b", "a//b", "/", "//", "/a", "a/", "a%2Fb", "50%/", "a/metrics/data", "x\ue000/y", "é/ü", "a?b/c#d;e=f"]
 
@@ -53,7 +53,7 @@ def test_any_characters(client: FlaskClient, uid: str, safe: str, lower: bool) -
         hold(fetch_from(client), path.replace("%2F", "%2f") if lower else path, uid, endpoint, 0)
 
 
-def test_what_is_listed_can_be_asked_for(
+def test_listed_workloads_can_be_requested(
     client: FlaskClient, store: Store, uid: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workload_list, "FRESH_SECONDS", -1.0)
@@ -83,7 +83,7 @@ def test_other_methods(client: FlaskClient, method: str) -> None:
 @on_one_version
 @pytest.mark.parametrize("prefix", ["", "/behind/a proxy"])
 def test_below_a_path(app: Flask, monkeypatch: pytest.MonkeyPatch, prefix: str) -> None:
-    """Both where the application is mounted there, and where a proxy has taken the path away and says so."""
+    """Both if the application is mounted there, and if a proxy removes the path and sends it in a header."""
     if prefix:
         monkeypatch.setattr(app, "wsgi_app", DispatcherMiddleware(lambda *_: [], {prefix: app.wsgi_app}))
     for uid in HARD:
@@ -92,9 +92,7 @@ def test_below_a_path(app: Flask, monkeypatch: pytest.MonkeyPatch, prefix: str) 
 
 
 @on_one_version
-def test_behind_a_proxy_that_takes_a_path_away(
-    postgres: EmbeddedPostgres, write_settings: Callable[[str], Path]
-) -> None:
+def test_behind_a_proxy_that_removes_a_path(postgres: EmbeddedPostgres, write_settings: Callable[[str], Path]) -> None:
     with running_app(write_settings(two_clusters(postgres) + "\n[http]\ntrusted_proxies = 1\n")) as app:
         for uid in HARD:
             path = f"/lens/v1/workloads/{quote(uid, safe='')}/metrics/sources"
@@ -104,7 +102,7 @@ def test_behind_a_proxy_that_takes_a_path_away(
 
 @on_one_version
 def test_under_gunicorn(postgres: EmbeddedPostgres, write_settings: Callable[[str], Path]) -> None:
-    """Also in a target that is a whole URL, as proxies send it."""
+    """Also with an absolute URL as target, as proxies send it."""
     with gunicorn(write_settings(two_clusters(postgres))) as address:
         host = urlsplit(address).netloc
         with closing(http.client.HTTPConnection(host, timeout=20)) as connection:

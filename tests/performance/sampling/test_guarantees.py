@@ -88,7 +88,9 @@ def million() -> list[np.ndarray]:
 )
 @example(place=0, value=99.0, axis="iteration")
 @example(place=999_999, value=-99.0, axis="time")
-def test_a_spike_among_a_million_survives(million: list[np.ndarray], place: int, value: float, axis: str) -> None:
+def test_a_spike_among_a_million_records_is_kept(
+    million: list[np.ndarray], place: int, value: float, axis: str
+) -> None:
     block, row = divmod(place, BLOCK)
     kept = million[block][row]
     million[block][row] = value
