@@ -1,7 +1,7 @@
-"""Looks up known vulnerabilities of the packages that a deployment installs: ``python -m tests.audit``.
+"""Finds known vulnerabilities of the packages that a deployment installs: ``python -m tests.audit``.
 
-pip-audit does the work. It exits with 0 also where its database has no answer about any package; here that is
-"skipped", with the reason, and an answer about only some of them is a failure.
+It runs pip-audit, which also exits with 0 if its database knows none of the packages. Here that is
+"skipped", with the reason, and a result for only some of them is a failure.
 """
 
 import argparse
@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 REQUIREMENTS = Path(__file__).parent.parent / "requirements.txt"
-# From what requests and urllib3 say when a host has no address, refuses or is silent.
+# Words in the errors of requests and urllib3 for a host without an address, or one that refuses or times out.
 UNREACHABLE = ("ConnectionError", "ConnectTimeout", "ReadTimeout")
 
 
 def audit(requirements: Path, arguments: Sequence[str]) -> tuple[str, int]:
-    """Return what there is to say about the packages of a file with hashes, and the exit status: 0 if nothing is bad.
+    """Return the findings about the packages of a file with hashes, and the exit status: 0 without findings.
 
     ``arguments`` are pip-audit's, such as ``--vulnerability-service osv --osv-url ADDRESS`` for a mirror.
     """
@@ -35,7 +35,7 @@ def audit(requirements: Path, arguments: Sequence[str]) -> tuple[str, int]:
 
 
 def judge(packages: Sequence[Any]) -> tuple[str, int]:
-    """Return the words and the exit status for pip-audit's list of packages."""
+    """Return the findings and the exit status for pip-audit's list of packages."""
     unknown = [package["name"] for package in packages if "skip_reason" in package]
     found = [
         f"{package['name']} {package['version']}: {each['id']}, fixed in {', '.join(each['fix_versions']) or 'none'}"

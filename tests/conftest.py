@@ -1,4 +1,4 @@
-"""Real servers for every test: PostgreSQL 18 and 16, each holding two databases that act as clusters."""
+"""Real servers for all tests: PostgreSQL 18 and 16, each with two databases that act as clusters."""
 
 import json
 import shutil
@@ -28,7 +28,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 READER = "lens_reader"
 THROUGH_PGBOUNCER = "--through-pgbouncer"
 AS_ON_CITUS = "--as-on-citus"
-# beta keeps its data sources as plain text, as some clusters do.
+# beta has data sources as text, as some clusters do.
 TEXT_DATA_SOURCE = "ALTER TABLE training_performance ALTER data_source DROP DEFAULT, ALTER data_source TYPE text"
 GRANTS = f"GRANT SELECT ON training_performance TO {READER}"
 
@@ -41,7 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the suite's marks, and check that the machine is as ``--bare`` says."""
+    """Declare the marks of the suite, and check the condition of ``--bare``."""
     config.addinivalue_line("markers", "needs(*programs): skip the test where one of the programs is not installed")
     config.addinivalue_line("markers", "long: run the test's module first; at the end it would keep one process busy")
     if config.getoption(BARE):
@@ -56,13 +56,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Decide before any fixture: what a fixture opened ahead of a skip would be left open."""
+    """Skip tests before their fixtures run, so that no fixture is left open."""
     skip_without_programs(item)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep the copies of workloads, also those of servers that tests start, away from the user's."""
+    """Use a separate directory for copies of workloads, also in servers that tests start."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -70,7 +70,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def start_postgres(pytestconfig: pytest.Config) -> Iterator[Callable[[int], EmbeddedPostgres]]:
-    """Start a server of the version asked for, once a session."""
+    """Start a server of the requested version, once in each session."""
     # Short, because the path of a Unix socket may have only 107 bytes, and of one user.
     directory = Path(tempfile.mkdtemp(prefix="lens", dir="/tmp"))
     started: dict[int, EmbeddedPostgres] = {}
@@ -113,13 +113,13 @@ def postgres(request: pytest.FixtureRequest, start_postgres: Callable[[int], Emb
 
 @pytest.fixture(scope="session")
 def postgres18(start_postgres: Callable[[int], EmbeddedPostgres]) -> EmbeddedPostgres:
-    """The newest server, for what does not depend on the version."""
+    """The newest server, for tests that do not depend on the version."""
     return start_postgres(18)
 
 
 @pytest.fixture
 def cluster_dsn(postgres18: EmbeddedPostgres) -> str:
-    """A superuser's way into a database that has the table."""
+    """A superuser's DSN of a database with the table."""
     return postgres18.dsn("alpha")
 
 
@@ -136,7 +136,7 @@ def write_settings(tmp_path: Path) -> Callable[[str], Path]:
 
 
 def two_clusters(postgres: EmbeddedPostgres) -> str:
-    """Return settings for the two clusters of ``postgres`` and one that nobody can reach."""
+    """Return settings for the two clusters of ``postgres`` and for some that cannot be used."""
     return f"""
         default_cluster = "alpha"
         current_cluster = "beta"
@@ -155,9 +155,9 @@ def two_clusters(postgres: EmbeddedPostgres) -> str:
 
 @contextmanager
 def running_app(path: Path, *, as_on_citus: bool = False) -> Iterator[Flask]:
-    """Make the application of a settings file and close its connections in the end.
+    """Create the application for a settings file and close its connections at the end.
 
-    With ``as_on_citus``, it takes PostgreSQL for Citus, whose statements PostgreSQL can run, too.
+    With ``as_on_citus``, it uses the statements for Citus, which PostgreSQL can run, too.
     """
     app = create_app(load_settings(path, {}))
     registry = app.extensions[REGISTRY]
@@ -196,7 +196,7 @@ def registry(app: Flask) -> ClusterRegistry:
 
 @pytest.fixture
 def uid() -> str:
-    """The uid of a workload that no other test knows."""
+    """The uid of a workload that no other test uses."""
     return f"workload-{uuid.uuid4().hex[:12]}"
 
 
@@ -274,7 +274,7 @@ Ask = Callable[..., Any]
 
 @pytest.fixture
 def ask(client: FlaskClient, uid: str) -> Ask:
-    """Ask one of the four endpoints about the test's workload and return the parsed answer, which must be a 200."""
+    """Request one of the endpoints for the test's workload and return the parsed answer, which must be a 200."""
 
     def get(endpoint: str, **query: Any) -> Any:
         response = client.get(f"/lens/v1/workloads/{uid}/metrics/{endpoint}", query_string=query)

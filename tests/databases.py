@@ -1,4 +1,4 @@
-"""Databases of a test's own, for what the workloads of other tests would change."""
+"""Separate databases for tests that would be affected by the workloads of other tests."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager

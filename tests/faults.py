@@ -1,4 +1,4 @@
-"""Faults made for real: processes that are frozen, and a way to PostgreSQL that goes silent or trickles."""
+"""Real faults: frozen processes, and a gateway to PostgreSQL that stops responding or trickles."""
 
 import os
 import selectors
@@ -18,7 +18,7 @@ FORWARD, SILENT, TRICKLE = "forward", "silent", "trickle"
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
-    """Wait for something that other processes or threads bring about."""
+    """Wait until ``condition`` is true; fail after ``seconds``."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
@@ -28,7 +28,7 @@ def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
 
 @contextmanager
 def frozen(*processes: int) -> Iterator[None]:
-    """Stop processes for the length of the block, as a hanging machine does."""
+    """Stop processes during the block, as on a machine that hangs."""
     with ExitStack() as stack:
         for process in processes:
             stack.callback(_wake, process)
@@ -42,7 +42,7 @@ def _wake(process: int) -> None:
 
 
 class Gateway:
-    """A TCP port before a server's Unix socket, which does as ``mode`` says with what it gets from then on."""
+    """A TCP port that forwards to a server's Unix socket; ``mode`` decides what happens to the data."""
 
     def __init__(self, socket_dir: str, host: str = "127.0.0.1", port: int = 0) -> None:
         self.mode = FORWARD
@@ -54,17 +54,17 @@ class Gateway:
         self._acceptor.start()
 
     def dsn(self, database: str, user: str = "postgres") -> str:
-        """Return the way through this gateway."""
+        """Return the DSN through this gateway."""
         return f"host=127.0.0.1 port={self.port} user={user} dbname={database} sslmode=disable"
 
     @property
     def connections(self) -> int:
-        """How many connections were ever accepted."""
+        """The number of connections accepted so far."""
         return len(self._pairs)
 
     def close(self) -> None:
-        """Close the port and all that goes through it."""
-        # A close alone leaves accept() waiting, and it would take one connection more.
+        """Close the port and all connections."""
+        # After close() alone, accept() would still accept one connection.
         self._listener.shutdown(socket.SHUT_RDWR)
         self._acceptor.join()
         self._listener.close()
@@ -107,7 +107,7 @@ class Gateway:
 
 @contextmanager
 def open_gateway(postgres: EmbeddedPostgres) -> Iterator[Gateway]:
-    """Open a gateway for the length of the block."""
+    """Open a gateway during the block."""
     gateway = Gateway(str(postgres.socket_dir))
     try:
         yield gateway
@@ -116,7 +116,7 @@ def open_gateway(postgres: EmbeddedPostgres) -> Iterator[Gateway]:
 
 
 if __name__ == "__main__":
-    # In a network namespace of its own: HOST PORT DIRECTORY-OF-THE-SOCKET.
+    # Run in a separate network namespace: HOST PORT DIRECTORY-OF-THE-SOCKET.
     Gateway(sys.argv[3], sys.argv[1], int(sys.argv[2]))
     print("listening", flush=True)
     threading.Event().wait()
@@ -124,7 +124,7 @@ if __name__ == "__main__":
 
 @contextmanager
 def no_new_threads() -> Iterator[None]:
-    """Let the system refuse every new thread: none has room for a stack of 64 TiB."""
+    """Make new threads fail, by a stack size of 64 TiB."""
     threading.stack_size(1 << 46)
     try:
         with pytest.raises(RuntimeError, match="can't start new thread"):

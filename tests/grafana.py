@@ -1,6 +1,6 @@
-"""What Grafana and its plugin Infinity do with a dashboard: fill in, ask, select, hold to types.
+"""Evaluates a Grafana dashboard as Grafana and its plugin Infinity do: variables, requests, selectors, types.
 
-After ``pkg/infinity`` and ``src/interpolate.ts`` of grafana/grafana-infinity-datasource, ``lib/go/jsonframer`` of
+Follows ``pkg/infinity`` and ``src/interpolate.ts`` of grafana/grafana-infinity-datasource, ``lib/go/jsonframer`` of
 grafana/infinity-libs, and ``src/variables/interpolation`` of grafana/scenes.
 """
 
@@ -25,7 +25,7 @@ GRAFANA = ROOT / "config" / "grafana"
 NPM = Path(__file__).parent / "npm"
 VARIABLE = re.compile(r"\$\{(\w+)((?::\w+)*)\}")
 DOTTED = re.compile(r"[\w.]*")
-# What the plugin says that it takes.
+# The Accept header of the plugin.
 ACCEPTS = "application/json;q=0.9,text/plain"
 TYPES: Mapping[str, Callable[[Any], bool]] = {
     "string": lambda value: isinstance(value, str),
@@ -39,7 +39,7 @@ Fetch = Callable[[str, str], Any]
 
 
 def find_node(package: str) -> str:
-    """Return the path of node; skip the test where it or the package of tests/npm is absent."""
+    """Return the path of node; skip the test if it or the package of tests/npm is missing."""
     node = shutil.which("node", path=f"{os.environ['PATH']}{os.pathsep}{Path(sys.executable).parent}")
     if node is None or not (NPM / "node_modules" / package).exists():
         skip_outside_ci("needs node and what `make test` fetches with npm")
@@ -47,7 +47,7 @@ def find_node(package: str) -> str:
 
 
 def provisioned(kind: str) -> Any:
-    """Return what a file of ``config/grafana/provisioning`` says."""
+    """Return the content of a file in ``config/grafana/provisioning``."""
     return yaml.safe_load((GRAFANA / "provisioning" / kind / "lens_perf.yaml").read_text("utf-8"))
 
 
@@ -58,7 +58,7 @@ def list_rules() -> dict[str, Any]:
 
 
 def evaluate(selector: str, answer: Any) -> Any:
-    """Return what a JSONata expression finds in JSON, nothing being an error as it is for the plugin."""
+    """Return the result of a JSONata expression; no result is an error, as in the plugin."""
     script = [find_node("jsonata"), str(Path(__file__).with_name("selectors.mjs")), str(NPM)]
     asked = json.dumps({"selector": selector, "json": answer})
     done = subprocess.run(script, input=asked, capture_output=True, text=True, check=True)
@@ -68,14 +68,14 @@ def evaluate(selector: str, answer: Any) -> Any:
 
 
 class Infinity:
-    """The data source. ``fetch`` answers a path below its URL with JSON, given what the plugin accepts."""
+    """The data source. ``fetch`` answers a path below its URL with JSON, given the plugin's Accept header."""
 
     def __init__(self, fetch: Fetch, values: Mapping[str, Choice]) -> None:
         self.values = dict(values)
         self._fetch = fetch
 
     def fill(self, text: str) -> str:
-        """Return ``text`` with the variables filled in; several values stand in braces."""
+        """Return ``text`` with the variables replaced; several values are written in braces."""
         return VARIABLE.sub(lambda match: self._format(match[1], match[2].split(":")[1:]), text)
 
     def _format(self, name: str, words: Sequence[str]) -> str:
@@ -89,7 +89,7 @@ class Infinity:
         return "&".join(f"var-{name}={quote(value, safe='')}" for value in values)
 
     def ask(self, target: Mapping[str, Any]) -> Frame:
-        """Return the columns that a target's selectors find, each held to its type."""
+        """Return the columns of a target's selectors, each checked for its type."""
         assert (target["type"], target["parser"], target["source"]) == ("json", "backend", "url")
         url = urlsplit(self.fill(target["url"]))
         params = [(each["key"], self.fill(each["value"])) for each in target["url_options"]["params"]]
@@ -110,7 +110,7 @@ class Infinity:
 
 
 class Dashboard(Infinity):
-    """The dashboard of workloads in the hands of someone."""
+    """The dashboard of workloads with chosen variables."""
 
     def __init__(self, fetch: Fetch, start: int, end: int) -> None:
         super().__init__(fetch, {"__from": str(start), "__to": str(end)})
@@ -130,22 +130,22 @@ class Dashboard(Infinity):
         return {each["title"]: each for each in self.model["panels"] if each["type"] != "row"}
 
     def options(self, name: str) -> dict[str, str]:
-        """Return what a query variable offers: the text and the value of each."""
+        """Return the options of a query variable: text and value."""
         columns = list(self.ask(self.variables[name]["query"]["infinityQuery"]).values())
         return dict(zip(columns[0], columns[-1], strict=True))
 
     def choose_first(self, name: str) -> None:
-        """Choose what Grafana does where nothing is chosen: the first option."""
+        """Choose the first option, as Grafana does by default."""
         first = next(iter(self.options(name).values()))
         self.values[name] = [first] if self.variables[name]["multi"] else first
 
     def panel(self, title: str) -> Frame:
-        """Return the frame of the one target of a panel."""
+        """Return the frame of the only target of a panel."""
         (target,) = self.panels[title]["targets"]
         return self.ask(target)
 
     def series(self, title: str) -> dict[tuple[str, ...], Frame]:
-        """Return the frame of a panel as its transformation parts it, by the values of the labels."""
+        """Return the frames into which a panel's transformation divides its frame, by label values."""
         (transformation,) = self.panels[title]["transformations"]
         assert transformation["id"] == "partitionByValues"
         labels = transformation["options"]["fields"]
@@ -160,7 +160,7 @@ class Dashboard(Infinity):
 
 
 def _step(value: Any, path: str) -> Any:
-    """Follow a dotted path; what is not there is null."""
+    """Follow a dotted path; missing values are null."""
     for key in filter(None, path.split(".")):
         value = value.get(key) if isinstance(value, dict) else None
     return value

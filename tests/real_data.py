@@ -1,4 +1,4 @@
-"""Where real training output lies, which is not part of the project."""
+"""The place of real training output, which is not part of the project."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What check-config says of a cluster that will not work fully, and that the service behaves as it says."""
+"""The findings of check-config about a cluster with limitations, and that the service behaves accordingly."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -56,7 +56,7 @@ FROM generate_series(1, 12) AS i
 def test_times_without_time_zone_are_utc(
     postgres18: EmbeddedPostgres, check: Check, write_settings: Callable[[str], Path]
 ) -> None:
-    """Whatever the server's time zone: each point lies in the range of its own timestamp, and in no other."""
+    """In any time zone of the server, each point is in the range of its own timestamp, and in no other."""
     statements = (
         "ALTER TABLE training_performance ALTER created_at TYPE timestamp",
         "ALTER DATABASE without_zone SET timezone = 'America/New_York'",

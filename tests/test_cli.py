@@ -1,4 +1,4 @@
-"""The ``lens-perf`` command, as a user types it."""
+"""The ``lens-perf`` command as a user runs it."""
 
 import os
 import signal
@@ -38,7 +38,7 @@ def run() -> Run:
 
 @pytest.fixture
 def new_database(postgres18: EmbeddedPostgres, uid: str) -> Iterator[str]:
-    """The DSN of a database of the test's own."""
+    """The DSN of a new database."""
     with closing(psycopg2.connect(postgres18.dsn("postgres"))) as connection, connection.cursor() as cursor:
         connection.autocommit = True
         cursor.execute(f'CREATE DATABASE "{uid}"')
@@ -52,7 +52,7 @@ def settings(new_database: str, write_settings: Callable[[str], Path]) -> Path:
 
 
 def schema_of(dsn: str) -> list[tuple[str, ...]]:
-    """Return every column, index and type that the database's users made."""
+    """Return all columns, indexes and types that are not part of PostgreSQL."""
     with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
         cursor.execute("""
             SELECT table_name, column_name, udt_name::text, column_default FROM information_schema.columns
@@ -198,7 +198,7 @@ def test_import_log(run: Run, settings: Path, new_database: str, tmp_path: Path,
         ]
 
 
-def test_import_of_what_is_no_log(run: Run, settings: Path, tmp_path: Path) -> None:
+def test_import_of_a_file_that_is_not_a_log(run: Run, settings: Path, tmp_path: Path) -> None:
     run("db", "init", "--cluster", "new", "--config", settings)
     other = tmp_path / "other.txt"
     other.write_text("nothing\n")
@@ -209,7 +209,7 @@ def test_import_of_what_is_no_log(run: Run, settings: Path, tmp_path: Path) -> N
 
 
 def test_interrupted(tmp_path: Path) -> None:
-    """Any command: here one that waits for what it reads its settings from."""
+    """Any command can be interrupted; this one waits for the content of its settings file."""
     pipe = tmp_path / "settings.toml"
     os.mkfifo(pipe)
     command = [sys.executable, "-m", "lens_perf", "check-config", str(pipe)]
@@ -219,7 +219,7 @@ def test_interrupted(tmp_path: Path) -> None:
     assert (process.returncode, errors.decode()) == (130, "lens-perf: interrupted\n")
 
 
-# What interrupts itself when a module that the command consists of is first looked for.
+# A program that interrupts itself when a module of the command is imported.
 INTERRUPTED_WHILE_IMPORTING = """
 import os, signal, sys
 

@@ -38,7 +38,9 @@ def build(config: Path, uid: str) -> int:
         return copy.records
 
 
-def test_looking_after_a_copy(postgres: EmbeddedPostgres, store: Store, uid: str, config: Path) -> None:
+def test_listing_verifying_and_dropping_a_copy(
+    postgres: EmbeddedPostgres, store: Store, uid: str, config: Path
+) -> None:
     target = ["--cluster", "alpha", uid]
     assert run(config, "list").output == ""
     assert run(config, "verify", *target).exit_code == 1

@@ -1,4 +1,4 @@
-"""Settings: where they come from, what is refused, and that no message gives a value away."""
+"""The settings: their sources, invalid settings, and that no message reveals a value."""
 
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
@@ -21,7 +21,7 @@ def load(path: Path, **environment: str) -> Settings:
     return load_settings(path, environment)
 
 
-def test_the_example_of_the_documentation_is_good() -> None:
+def test_the_example_of_the_documentation_is_valid() -> None:
     settings = load_settings(Path(__file__).parent.parent / "config" / "lens_perf.toml", {})
     assert settings.default_cluster == "alpha"
     assert settings.pool.size == 8
@@ -42,7 +42,7 @@ def test_the_file_is_named_by_a_variable(write_settings: Write) -> None:
         load_settings(environment={})
 
 
-def test_variables_win(write_settings: Write) -> None:
+def test_variables_take_precedence(write_settings: Write) -> None:
     path = write_settings('current_cluster = "alpha"\n[pool]\nsize = 3\n' + TWO)
     settings = load(
         path,
@@ -158,7 +158,7 @@ def test_passwords(write_settings: Write, monkeypatch: pytest.MonkeyPatch) -> No
     assert password('dsn = ""\npassword_env = "LENS_TEST_PASSWORD"') == SECRET
 
 
-def test_the_dsn_wins_over_the_network_limits(write_settings: Write) -> None:
+def test_the_dsn_takes_precedence_over_the_network_limits(write_settings: Write) -> None:
     settings = load(write_settings('[clusters.alpha]\ndsn = "connect_timeout=9 application_name=mine"'))
     arguments = read_connection_arguments("x", settings.clusters["alpha"], 2)
     assert (arguments["connect_timeout"], arguments["application_name"]) == ("9", "mine")

@@ -1,4 +1,4 @@
-"""What operators install beside the service: the role of roles.sql, and the systemd units."""
+"""Files that operators install with the service: the role of roles.sql, and the systemd units."""
 
 import os
 import re
@@ -30,7 +30,7 @@ PASSWORD = 'it\'s "hunter2"'
 
 
 def run_roles(postgres: EmbeddedPostgres, role: str, *arguments: str) -> str:
-    """Run roles.sql as its first lines say; return what it prints."""
+    """Run roles.sql as its first lines explain; return its output."""
     command = [str(postgres.bin_dir / "psql"), "-X", "-q", "-t", *arguments, "-v", f"role={role}", "-f"]
     environment = {**os.environ, "LENS_PERF_ROLE_PASSWORD": PASSWORD}
     ended = subprocess.run(
@@ -44,7 +44,7 @@ def run_roles(postgres: EmbeddedPostgres, role: str, *arguments: str) -> str:
 
 @pytest.fixture
 def role(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """A role made twice, under a name that needs quoting."""
+    """A role created twice, with a name that needs quoting."""
     name = f'Reader "{uuid.uuid4().hex[:8]}"'
     run_roles(postgres, name)
     run_roles(postgres, name)
@@ -94,7 +94,7 @@ def test_the_service_works_with_the_role(
 )
 @pytest.mark.usefixtures("other_table")
 def test_the_role_may_do_nothing_else(postgres: EmbeddedPostgres, role: str, statement: str) -> None:
-    """Neither as it comes nor after it has laid down its own bounds."""
+    """Neither with its default settings nor after it has reset its own limits."""
     with closing(psycopg2.connect(postgres.dsn("alpha", role))) as connection, connection.cursor() as cursor:
         connection.autocommit = True
         for _ in range(2):
@@ -105,7 +105,7 @@ def test_the_role_may_do_nothing_else(postgres: EmbeddedPostgres, role: str, sta
             cursor.execute(statement)
 
 
-def test_the_bounds_of_the_role(postgres: EmbeddedPostgres, role: str) -> None:
+def test_the_limits_of_the_role(postgres: EmbeddedPostgres, role: str) -> None:
     with closing(psycopg2.connect(postgres.dsn("alpha", role))) as connection, connection.cursor() as cursor:
         for name, value in (("default_transaction_read_only", "on"), ("statement_timeout", "1min")):
             cursor.execute(f"SHOW {name}")
@@ -121,7 +121,7 @@ def test_the_bounds_of_the_role(postgres: EmbeddedPostgres, role: str) -> None:
         assert (limit, secret.partition("$")[0]) == (3, "SCRAM-SHA-256")
 
 
-def test_what_everybody_may_is_told(postgres: EmbeddedPostgres, role: str) -> None:
+def test_privileges_of_public_are_reported(postgres: EmbeddedPostgres, role: str) -> None:
     assert "temporary tables" in run_roles(postgres, role)
     assert "create tables in public" not in run_roles(postgres, role)
 
@@ -134,7 +134,7 @@ def test_what_everybody_may_is_told(postgres: EmbeddedPostgres, role: str) -> No
         ("lens_perf-watch.service", "lens_perf-watch.service", "lens-perf"),
     ],
 )
-def test_a_unit_is_accepted_and_tight(tmp_path: Path, template: str, instance: str, command: str) -> None:
+def test_a_unit_is_valid_and_restricted(tmp_path: Path, template: str, instance: str, command: str) -> None:
     program, installed = find_program("systemd-analyze"), f"/usr/local/lib/lens_perf/.venv/bin/{command} "
     text = (CONFIG / template).read_text("utf-8")
     assert text.count(installed) == 1
@@ -166,7 +166,7 @@ def reading_group(tmp_path: Path) -> int:
 
 @needs("systemd-sysusers")
 def test_the_service_reads_its_files_as_a_member_of_the_group(reading_group: int) -> None:
-    """As the unit runs it, a change of the token file by root reaches the service, and so does a file out of reach."""
+    """With the unit's user and group, the service notices changes of the token file by root."""
     need_jail()
     with open_directory() as directory:
         settings, tokens = directory / "lens_perf.toml", directory / "tokens.toml"
@@ -218,7 +218,7 @@ def test_the_limit_of_tasks_follows_from_the_settings(write_settings: Callable[[
     assert f"is {needed} by default" in unit
 
 
-def test_stopping_takes_longer_than_a_request_may() -> None:
+def test_stopping_may_take_longer_than_a_request() -> None:
     stop = re.search(r"^TimeoutStopSec=(\d+)$", UNIT.read_text("utf-8"), re.MULTILINE)
     graceful = re.search(r"^graceful_timeout = (\d+)$", (CONFIG / "gunicorn.conf.py").read_text("utf-8"), re.MULTILINE)
     assert stop is not None

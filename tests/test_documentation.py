@@ -1,4 +1,4 @@
-"""The documentation says what is there: settings, targets, commands and endpoints are held against the code."""
+"""The documentation is consistent with the code: settings, targets, commands and endpoints."""
 
 import json
 import re
@@ -31,7 +31,7 @@ TARGETS = {
     *("install", "run", "serve", "test", "lint", "format", "typecheck"),
     *("bench", "chaos", "docs", "dist", "check", "clean"),
 }
-# Two clusters under the names of the demo's. Nobody answers: a request that is understood gets 503.
+# Two clusters with the names of the demo that cannot be reached: valid requests get 503.
 NOBODY = """
     default_cluster = "alpha"
     [clusters.alpha]
@@ -48,7 +48,7 @@ def app(write_settings: Callable[[str], Path]) -> Iterator[Flask]:
 
 
 def declared_settings() -> Iterator[tuple[str, Field[Any]]]:
-    """Yield the place of every setting in the file, and its declaration."""
+    """Yield the key of every setting in the file, and its declaration."""
     yield from ((key.name, key) for key in TOP_KEYS)
     yield from ((f"clusters.NAME.{key.name}", key) for key in fields(ClusterSettings))
     for name, section in SECTIONS.items():
@@ -60,7 +60,7 @@ def show_default(key: Field[Any]) -> str:
         return "required"
     if key.default is None:
         return "none"
-    # As TOML writes it.
+    # In the syntax of TOML.
     return f"``{json.dumps(key.default) if isinstance(key.default, (bool, tuple)) else key.default}``"
 
 
@@ -87,7 +87,7 @@ def test_the_example_shows_every_setting_with_its_default() -> None:
 
 
 def make_targets() -> Mapping[str, str]:
-    """Return what ``make help`` says of each target."""
+    """Return the description of each target in ``make help``."""
     listed = subprocess.run(
         ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
@@ -146,9 +146,9 @@ def read_address(words: list[str]) -> str:
 
 
 @pytest.mark.parametrize("address", documented_requests())
-def test_documented_requests_are_understood(client: FlaskClient, address: str) -> None:
+def test_documented_requests_are_valid(client: FlaskClient, address: str) -> None:
     response = client.get(address)
-    # No cluster is there; answers about several name the clusters that are away.
+    # No cluster can be reached; responses about several workloads name the clusters in warnings.
     about_several = address.startswith(("/lens/v1/clusters", "/lens/v1/workloads?", "/lens/v1/metrics/"))
     assert response.status_code == (200 if about_several else 503), response.text
 
@@ -165,10 +165,10 @@ def test_every_endpoint_parameter_and_status_is_documented(client: FlaskClient) 
             assert re.search(rf"^{status} ", API, re.MULTILINE), status
 
 
-def test_no_file_names_the_machine_it_was_written_on() -> None:
+def test_no_file_names_a_machine() -> None:
     if not (ROOT / ".git").exists():
         pytest.skip("not a checkout: git lists the project's files")
-    # Written so that it does not find itself.
+    # The pattern does not match its own text.
     private = re.compile(r"/(?:work|root|opt|home|Users)/|/tmp[/]v|index[-]url|find[-]links|p[y]pi")
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     paths = [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]

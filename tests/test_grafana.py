@@ -1,4 +1,4 @@
-"""The dashboard and the alert rules for Grafana ask what the service answers, and select what fits the plugin."""
+"""The requests of Grafana's dashboard and alert rules, and their selectors, fit the answers of the service."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -32,7 +32,7 @@ def fetch(client: FlaskClient) -> Fetch:
 
 @pytest.fixture
 def own_clusters(postgres: EmbeddedPostgres) -> Iterator[dict[str, str]]:
-    """Two clusters without workloads of other tests, which would fill the lists; by name, the DSN of each."""
+    """The DSNs of two clusters by name, without workloads of other tests, which would fill the lists."""
     with database(postgres, "grafana_alpha") as alpha, database(postgres, "grafana_beta") as beta:
         yield {"alpha": alpha, "beta": beta}
 
@@ -74,10 +74,10 @@ def stored(store: Store, uid: str) -> list[str]:
 
 
 def choose(dashboard: Dashboard, workloads: list[str]) -> None:
-    """Choose all clusters and the workloads, as the lists offer them, and in the others the first option."""
+    """Choose all clusters, the workloads, and the first option of the other variables."""
     dashboard.choose_first("cluster")
     assert dashboard.values["cluster"] == ""
-    # The list of workloads is kept for so long.
+    # The list of workloads is cached for FRESH_SECONDS.
     wait_until(lambda: set(workloads) <= set(dashboard.options("workload")), 5 * FRESH_SECONDS)
     dashboard.values["workload"] = workloads
     dashboard.choose_first("source")
@@ -109,7 +109,7 @@ def test_several_workloads(dashboard: Dashboard, stored: list[str]) -> None:
 
 
 @on_one_version
-def test_losses_come_first_and_one_is_chosen(dashboard: Dashboard, stored: list[str]) -> None:
+def test_losses_are_first_and_one_is_chosen(dashboard: Dashboard, stored: list[str]) -> None:
     choose(dashboard, stored)
     assert list(dashboard.options("metrics")) == ["loss", "train/loss", "target_iteration", "accuracy"]
     assert dashboard.values["metrics"] == ["loss"]
@@ -152,7 +152,7 @@ def test_links_lead_to_the_workload(dashboard: Dashboard, stored: list[str], cli
     choose(dashboard, stored)
     for title in ("Progress", "Workloads"):
         frame = dashboard.panel(title)
-        # The list may be full of workloads that other tests have stored.
+        # The list may contain workloads of other tests.
         key = f"{frame['Cluster'][-1]}/{frame['Workload'][-1]}"
         here, there = (follow(dashboard, link["url"], frame, -1) for link in list_links(dashboard.panels[title]))
         assert f"var-workload={key}&" in here

@@ -1,4 +1,4 @@
-"""The files for Grafana: the schema that Grafana publishes, and what refers to what."""
+"""The files for Grafana: the schema that Grafana publishes, and references between the files."""
 
 import json
 import subprocess
@@ -25,7 +25,7 @@ def unasked() -> Dashboard:
     return Dashboard(refuse, 0, 1)
 
 
-def test_every_panel_was_asked(unasked: Dashboard) -> None:
+def test_every_panel_is_tested(unasked: Dashboard) -> None:
     assert tuple(unasked.panels) == PANELS
     assert [each["title"] for each in unasked.model["panels"] if each["type"] == "row"] == [
         *("Progress", "Metrics", "Iterations", "Workloads")
@@ -57,7 +57,7 @@ CHECKED = {"table", "timeseries"}
 
 
 def check_schema(model: Any, directory: Path) -> str:
-    """Return what TypeScript has to say of a dashboard as a value of the types that Grafana publishes."""
+    """Return TypeScript's errors for a dashboard as a value of the types that Grafana publishes."""
     node = find_node("typescript")
     text = SCHEMA.format(raw=NPM / "node_modules/@grafana/schema/dist/types/raw", dashboard=json.dumps(model))
     for panel in model["panels"]:
@@ -78,7 +78,7 @@ def test_the_published_schema(tmp_path: Path, name: str) -> None:
     assert check_schema(strict_json((GRAFANA / name).read_text("utf-8")), tmp_path) == ""
 
 
-def test_the_schema_refuses_what_is_misspelt(unasked: Dashboard, tmp_path: Path) -> None:
+def test_the_schema_refuses_misspelt_fields(unasked: Dashboard, tmp_path: Path) -> None:
     unasked.model["panels"][1]["options"]["cellHeight"] = "tiny"
     unasked.model["refreshed"] = "10s"
     reported = check_schema(unasked.model, tmp_path)
@@ -100,7 +100,7 @@ def test_the_data_source_that_is_provisioned(unasked: Dashboard, tmp_path: Path)
 
 
 @pytest.mark.parametrize("uid", list_rules())
-def test_an_alert_rule_leads_somewhere(unasked: Dashboard, uid: str) -> None:
+def test_an_alert_rule_has_valid_references(unasked: Dashboard, uid: str) -> None:
     rule = list_rules()[uid]
     (source,) = provisioned("datasources")["datasources"]
     asked, compared = rule["data"]
@@ -112,6 +112,6 @@ def test_an_alert_rule_leads_somewhere(unasked: Dashboard, uid: str) -> None:
     assert int(rule["annotations"]["__panelId__"]) in {each["id"] for each in unasked.panels.values()}
 
 
-def test_nothing_in_the_alert_rules_names_a_variable_of_the_environment() -> None:
+def test_alert_rules_use_no_environment_variables() -> None:
     text = (GRAFANA / "provisioning/alerting/lens_perf.yaml").read_text("utf-8")
     assert "$" not in "".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))

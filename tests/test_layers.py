@@ -1,4 +1,4 @@
-"""The layer rule of CONTRIBUTING.rst: imports point down only, and each outside library stays in its place."""
+"""The layer rule of CONTRIBUTING.rst: imports point down only, and libraries are imported only where allowed."""
 
 import ast
 import subprocess
@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "lens_perf"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# What may import what, top to bottom: each part may import the parts listed for it, and itself where that is a package.
+# The allowed imports, top to bottom: each part may import the listed parts and, if it is a package, itself.
 ALLOWED = {
     "__main__": {"cli", "interruption"},
     "cli": {"commands", "access.token_file", "app", "demo", "ingest", "clusters", "performance.schema",
@@ -32,7 +32,7 @@ ALLOWED = {
     "serving": {"serving", "instrumentation", "capacity", "config", "errors"},
     "demo": {"demo", "ingest", "performance.schema", "config", "errors"},
     "ingest": {"ingest", "errors"},
-    # The service introduces the clusters to what reads them.
+    # The service passes the clusters to the readers.
     "performance.service": {"performance.payloads", "performance.cluster_interface", "performance.copy_readers",
                             "performance.workload_copies", "performance.points.query",
                             "performance.points.spool", "performance.memory",
@@ -138,7 +138,7 @@ def dotted(path: Path) -> str:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Yield the full names of the modules that a file imports, wherever in it."""
+    """Yield the full names of all modules that a file imports."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -167,7 +167,7 @@ def test_imports_point_down(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=dotted)
-def test_libraries_stay_in_their_place(path: Path) -> None:
+def test_libraries_are_imported_only_where_allowed(path: Path) -> None:
     for name in imports(path):
         places = PLACES.get(name.partition(".")[0])
         assert places is None or within(dotted(path), places), f"{name} does not belong in {dotted(path)}"
@@ -178,7 +178,7 @@ LAZY = "lens_perf.performance.copy_readers"
 
 
 def test_engines_start_in_the_worker() -> None:
-    """Their threads do not survive a fork: what a server loads before it forks must not import them."""
+    """Threads do not survive a fork, so modules loaded before the fork must not import the engines."""
     program = f"import sys, lens_perf.app, lens_perf.cli; sys.exit(sorted(set(sys.modules) & {ENGINES | {LAZY}}) or 0)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

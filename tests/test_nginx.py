@@ -1,4 +1,4 @@
-"""Debian's nginx with the shipped settings before two real gunicorns: nothing is lost, and all errors are JSON."""
+"""Debian's nginx with the shipped settings in front of two gunicorns: nothing is lost, and all errors are JSON."""
 
 import gzip
 import http.client
@@ -70,7 +70,7 @@ def port_of(address: str) -> int:
 def ask(
     nginx: Nginx, target: str, method: str = "GET", headers: dict[str, str] | None = None
 ) -> tuple[int, Any, bytes]:
-    """Send a request whose target goes out exactly as given; return status, headers and body."""
+    """Send a request with exactly this target; return status, headers and body."""
     context = ssl.create_default_context(cafile=nginx.authority)
     with closing(http.client.HTTPSConnection("127.0.0.1", nginx.port, context=context, timeout=20)) as connection:
         connection.request(method, target, headers=headers or {})
@@ -114,7 +114,7 @@ def test_the_same_answers_as_gunicorns(front: Front, store: Store, uid: str, met
 
 
 @on_one_version
-def test_paths_arrive_as_they_were_written(front: Front) -> None:
+def test_paths_are_passed_on_unchanged(front: Front) -> None:
     message = check_error(*ask(front.nginx, "/lens/v1/workloads//metrics/sources"), 400)
     assert message == "workload_uid is required"
     for uid in ("a/b", "a//b", "a%2Fb", "/a/", "a/../b", "é?#/;\ue000"):
@@ -171,7 +171,7 @@ def test_only_the_api_is_published(front: Front, session: requests.Session, path
 
 
 @on_one_version
-def test_what_nginx_answers_itself(front: Front) -> None:
+def test_errors_of_nginx_itself(front: Front) -> None:
     target = METRICS.format(uid="w") + "/sources"
     check_error(*ask(front.nginx, "/"), 404)
     check_error(*ask(front.nginx, target, "TRACE"), 405)
@@ -184,7 +184,7 @@ def test_what_nginx_answers_itself(front: Front) -> None:
         check_error(response.status, response.headers, response.read(), 400)
 
 
-def test_nobody_behind() -> None:
+def test_without_a_service() -> None:
     with run_nginx([free_port(), free_port()]) as nginx:
         for _ in range(5):
             status, headers, body = ask(nginx, "/lens/openapi.json")
@@ -192,7 +192,7 @@ def test_nobody_behind() -> None:
             assert headers["Retry-After"] == "1"
 
 
-def test_a_service_that_never_answers() -> None:
+def test_a_service_that_does_not_respond() -> None:
     with ExitStack() as stack:
         silent = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
         ports = [each.getsockname()[1] for each in silent]
@@ -231,7 +231,7 @@ def test_request_ids_and_the_log(front: Front, uid: str) -> None:
 
 @on_one_version
 def test_slow_clients_hold_no_thread(front: Front, store: Store, uid: str, session: requests.Session) -> None:
-    """More of them than the two gunicorns have threads, each with more than the kernel holds for it."""
+    """More clients than the two gunicorns have threads, each with more data than the kernel buffers."""
     store(
         uid, [Row({f"metric_{name}".ljust(250, "_"): index / 7 for name in range(20)}, index) for index in range(2400)]
     )
@@ -252,7 +252,7 @@ def test_slow_clients_hold_no_thread(front: Front, store: Store, uid: str, sessi
 
 
 def open_slowly(nginx: Nginx, target: str) -> ssl.SSLSocket:
-    """Ask, and read nothing; with a small window, so that the kernel reads little by itself."""
+    """Send a request and read nothing, with a small window, so that the kernel buffers little."""
     with ExitStack() as opened:
         plain = opened.enter_context(socket.socket())
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -272,7 +272,7 @@ WHERE state = 'active' AND query LIKE '%%select_sources%%' AND query LIKE %s AND
 
 
 @on_one_version
-def test_a_client_that_leaves_ends_its_query(front: Front, postgres: EmbeddedPostgres, uid: str) -> None:
+def test_a_client_that_disconnects_ends_its_query(front: Front, postgres: EmbeddedPostgres, uid: str) -> None:
     with (
         closing(psycopg2.connect(postgres.dsn("alpha"))) as locking,
         closing(psycopg2.connect(postgres.dsn("alpha"))) as seeing,
@@ -306,7 +306,7 @@ FORGED = {
     [
         (0, ["127.0.0.1", "http://127.0.0.1/lens/seen"]),
         (1, ["127.0.0.1", "https://127.0.0.1/lens/seen"]),
-        # One more than there are: what the caller claims is believed, which is why the number counts.
+        # One proxy more than exists: the headers of the client are trusted, so the number must be right.
         (2, ["6.6.6.6", "http://127.0.0.1/lens/seen"]),
     ],
 )
@@ -331,7 +331,7 @@ def test_a_rolling_restart_fails_no_request(settings: Path, uid: str) -> None:
             session.trust_env, session.verify = False, str(nginx.authority)
             while not over.is_set():
                 statuses.append(session.get(f"{nginx.address}{METRICS.format(uid=uid)}/data").status_code)
-                # Below the limit of requests of one address.
+                # Below the limit of requests from one address.
                 time.sleep(0.1)
 
     with ExitStack() as last, run_nginx(ports) as nginx:

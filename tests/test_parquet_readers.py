@@ -19,7 +19,7 @@ COLUMNS = ["iteration", "timestamp", "data_source", "lr", "loss"]
 
 @pytest.fixture
 def address(postgres: EmbeddedPostgres, write_settings: Callable[[str], Path], store: Store, uid: str) -> Iterator[str]:
-    """The address of a workload, of which gunicorn serves a large answer from a file, a small one from memory."""
+    """The URL of a workload; gunicorn sends large answers from a file and small ones from memory."""
     store(uid, [Row({"loss": index / 7, "lr": index}, index, at(index)) for index in range(RECORDS)])
     with gunicorn(write_settings(two_clusters(postgres) + "\n[limits]\nmemory_mib = 0")) as base:
         yield f"{base}{METRICS.format(uid=uid)}/data?format=parquet&layout=wide"

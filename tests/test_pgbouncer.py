@@ -1,4 +1,4 @@
-"""PgBouncer in transaction mode between the service and PostgreSQL: all of tests/api, and that nothing leaks."""
+"""PgBouncer in transaction mode between the service and PostgreSQL: all of tests/api, and that no state remains."""
 
 import re
 import subprocess
@@ -48,7 +48,7 @@ def count_points(app: Flask, uid: str, query: str = "") -> int:
 
 
 def count_servers(bouncer: BehindPgBouncer) -> int:
-    """Return how many connections PgBouncer keeps to PostgreSQL, by its own account."""
+    """Return the number of PgBouncer's connections to PostgreSQL, from its console."""
     with closing(psycopg2.connect(bouncer.dsn("pgbouncer", READER))) as connection, connection.cursor() as cursor:
         connection.autocommit = True  # its console knows no BEGIN
         cursor.execute("SHOW SERVERS")
@@ -69,7 +69,7 @@ SHOWN = "transaction_read_only", "statement_timeout", "work_mem", "client_connec
 
 
 def show_limits(dsn: str) -> tuple[int, list[str]]:
-    """Return the backend that answers, and its session state for the next client."""
+    """Return the process id of the backend, and its session settings."""
     with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
         connection.autocommit = True
         cursor.execute("SELECT pg_backend_pid(), " + ", ".join(f"current_setting('{name}')" for name in SHOWN))
@@ -80,8 +80,8 @@ def show_limits(dsn: str) -> tuple[int, list[str]]:
 
 @on_one_version
 @pytest.mark.parametrize("bouncer", [1], indirect=True)
-def test_nothing_of_a_request_stays_behind(app: Flask, bouncer: BehindPgBouncer, store: Store, uid: str) -> None:
-    """Neither of one that succeeds nor of one whose COPY is left half read."""
+def test_no_state_of_a_request_remains(app: Flask, bouncer: BehindPgBouncer, store: Store, uid: str) -> None:
+    """Neither after success nor after a COPY that was not read to its end."""
     store(uid, [Row({"loss": index}, index) for index in range(400)])
     store(f"{uid}-large", [Row({"loss": index, "lr": index}, index) for index in range(400)])
     dsn = bouncer.dsn("alpha", READER)
@@ -101,7 +101,7 @@ FIT = "postgres18 and not without_database and not test_ready_if_any_cluster_is 
 
 @pytest.mark.long
 def test_the_whole_api_suite(pytestconfig: pytest.Config) -> None:
-    """Each of its tests of what PostgreSQL answers, with one version."""
+    """All tests that use PostgreSQL, with one version."""
     if pytestconfig.getoption(THROUGH_PGBOUNCER):
         pytest.skip("everything goes through PgBouncer as it is")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", THROUGH_PGBOUNCER]

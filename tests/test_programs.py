@@ -1,4 +1,4 @@
-"""What becomes of a test whose program is not installed: skipped before its fixtures, a failure in CI."""
+"""A test whose program is not installed is skipped before its fixtures, and fails in CI."""
 
 import os
 import subprocess
@@ -37,12 +37,12 @@ def bin_directory(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run_pytest(tmp_path: Path, bin_directory: Path) -> RunPytest:
-    """Run a module of one marked test where PATH has no more than the test installs; return status and output."""
+    """Run a module with one marked test and a minimal PATH; return status and output."""
     (tmp_path / "test_it.py").write_text(MODULE, "utf-8")
 
     def run(*arguments: str, ci: str = "") -> tuple[int, str]:
         environment = {**os.environ, "PATH": str(bin_directory), "PYTHONPATH": str(ROOT), "CI": ci}
-        # No test here uses a plugin, and most of the time goes into loading them.
+        # These tests use no plugins, and loading them takes most of the time.
         environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider", "-rs", *arguments]
         ended = subprocess.run(
@@ -102,7 +102,7 @@ def test_any_program_makes_a_machine_not_bare(bin_directory: Path, monkeypatch: 
 
 
 def test_servers_are_found_beside_bin(bin_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And nowhere but beside it, so that PATH alone decides."""
+    """Only there, so that PATH alone decides."""
     monkeypatch.setenv("PATH", str(bin_directory))
     with pytest.raises(LookupError, match="is marked @needs"):
         find_program("nginx")

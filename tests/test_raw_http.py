@@ -1,4 +1,4 @@
-"""Bytes that no client sends, against a real gunicorn: each gets its answer, confuses no other, and harms nothing."""
+"""Unusual bytes sent to a real gunicorn: each request gets its own answer, and none affects another."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ from tests.test_serving import gunicorn, on_one_version
 
 HOST = b"Host: lens\r\n"
 NEXT = b"GET /smuggled HTTP/1.1\r\n" + HOST + b"\r\n"
-# Closes every conversation: its 200 is the last status wherever the server goes on after what came before.
+# The last request of each connection: its 200 shows that the server has processed the bytes before it.
 LAST = b"GET /healthz HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 EMPTY_CHUNK = b"0\r\n\r\n" + NEXT
@@ -36,7 +36,7 @@ def head(lines: bytes, body: bytes = b"", method: bytes = b"GET") -> bytes:
     return method + b" /healthz HTTP/1.1\r\n" + HOST + lines + b"\r\n" + body
 
 
-# Where a body ends must be beyond doubt, else the connection is closed; what is well-formed is understood.
+# If the end of a body is ambiguous, the server closes the connection. Well-formed requests are understood.
 FRAMINGS = {
     "length and chunks": (head(b"Content-Length: 5\r\n" + CHUNKED, EMPTY_CHUNK), [400]),
     "chunks and length": (head(CHUNKED + b"Content-Length: 5\r\n", EMPTY_CHUNK), [400]),
@@ -111,7 +111,7 @@ HEADERS = {
         head(b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"),
         [200, 200],
     ),
-    # Neither is trusted, because gunicorn's settings trust no proxy.
+    # Neither header is trusted, because gunicorn's settings trust no proxy.
     "path of another": (head(b"PATH_INFO: /nowhere\r\nSCRIPT_NAME: /evil\r\n"), [200, 200]),
     "two schemes": (head(b"X-Forwarded-Proto: https\r\nX-Forwarded-Protocol: http\r\n"), [200, 200]),
     "range": (head(b"Range: bytes=0-1\r\n"), [200, 200]),
@@ -161,7 +161,7 @@ def port(settings: Path) -> Iterator[int]:
 
 @on_one_version
 @pytest.mark.parametrize("case", CORPUS)
-def test_each_gets_its_answer(port: int, case: str) -> None:
+def test_each_request_gets_its_answer(port: int, case: str) -> None:
     sent, expected = CORPUS[case]
     answers = converse(port, sent + LAST)
     assert answers.statuses == expected
@@ -170,18 +170,18 @@ def test_each_gets_its_answer(port: int, case: str) -> None:
     assert converse(port, LAST).statuses == [200]
 
 
-# What is bound stands as text or number in the statement.
+# Bound values are texts or numbers in the statement.
 LITERAL = re.compile(r"\bE'(?:''|\\.|[^'\\])*'|'(?:''|[^'])*'|\b\d+(?:\.\d+)?(?:e[+-]?\d+)?\b")
 NAME = re.compile(r"/\* lens_perf: (\w+) \*/")
 ATTACKS = ["'; DROP TABLE training_performance; --", "\\'; SELECT 1; --", "a\\", "%(workload_uid)s", "%s", "{columns}",
            "E'", "*/ SELECT 1 /*", "$$", "\u2019 OR 1=1", "\x1b[2J", "'||(SELECT 1)||'", '"', "\t\r\n;"]  # fmt: skip
-QUESTIONS = ("sources", "available", "available?data_source=wandb", "data", "data?start=5&end=6", "iteration-times",
+QUERIES = ("sources", "available", "available?data_source=wandb", "data", "data?start=5&end=6", "iteration-times",
              "data?data_source=wandb", "data?metrics=step&data_source=wandb")  # fmt: skip
 
 
 @pytest.fixture
 def read_statements(postgres: EmbeddedPostgres) -> Iterator[Callable[[], list[str]]]:
-    """Have the server log all that the service's role says, and return it when asked."""
+    """Make the server log all statements of the service's role; yield a function that returns them."""
     log = postgres.socket_dir / "log"
     begins = log.stat().st_size
     with closing(psycopg2.connect(postgres.dsn("alpha"))) as connection, connection.cursor() as cursor:
@@ -199,8 +199,8 @@ def read_statements(postgres: EmbeddedPostgres) -> Iterator[Callable[[], list[st
 
 
 def ask_everything(session: requests.Session, address: str, word: str) -> None:
-    """Ask each question with ``word`` as uid, and the data with it as the name of a metric, too."""
-    for question in QUESTIONS:
+    """Send each request with ``word`` as uid, and the one for data also with it as the name of a metric."""
+    for question in QUERIES:
         quoted = requests.utils.quote(word, safe="")
         status = session.get(f"{address}/lens/v1/workloads/{quoted}/metrics/{question}").status_code
         assert status == 200, question
@@ -213,12 +213,12 @@ def ask_everything(session: requests.Session, address: str, word: str) -> None:
 def test_no_statement_but_the_known_ones(
     settings: Path, read_statements: Callable[[], list[str]], store: Store, uid: str
 ) -> None:
-    """Whatever is asked, the statements are those of a plain question, but for what is bound."""
+    """For any request, the statements are those of a plain request, except for bound values."""
     store(uid, [Row({"loss": 1})])
     with gunicorn(settings) as address, requests.Session() as session:
         session.trust_env = False
         ask_everything(session, address, uid)
-        wait_until(lambda: len(read_statements()) >= len(QUESTIONS) + 1)
+        wait_until(lambda: len(read_statements()) >= len(QUERIES) + 1)
         plain = read_statements()
         for sent, _ in CORPUS.values():
             converse(int(address.rpartition(":")[2]), sent + LAST)
@@ -227,7 +227,7 @@ def test_no_statement_but_the_known_ones(
         session.get(f"{address}/lens/v1/workloads/finished/metrics/sources")
         wait_until(lambda: any("'finished'" in statement for statement in read_statements()))
         said = read_statements()
-    assert len(said) > len(ATTACKS) * len(QUESTIONS)
+    assert len(said) > len(ATTACKS) * len(QUERIES)
     limits = LITERAL.sub("?", format_limits(load_settings(settings, {}).limits).decode())
     known = set(NAME.findall("".join(path.read_text() for path in Path(lens_perf.__path__[0]).rglob("*.py"))))
     shapes = {" ".join(LITERAL.sub("?", statement).split()) for statement in said}

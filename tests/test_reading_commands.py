@@ -48,7 +48,7 @@ def test_workloads(run: Run, stored: str) -> None:
 
 
 @on_one_version
-def test_workloads_of_all_clusters_but_those_away(run: Run, stored: str) -> None:
+def test_workloads_of_all_clusters_that_can_be_reached(run: Run, stored: str) -> None:
     result = run("workloads", "--search", stored, "--json")
     assert result.exit_code == 1
     answer = json.loads(result.stdout)
@@ -81,7 +81,7 @@ def test_show_since_when_a_loss_is_nan(run: Run, store: Store, uid: str) -> None
 
 
 @on_one_version
-def test_show_what_is_not_there(run: Run, uid: str) -> None:
+def test_show_an_unknown_workload(run: Run, uid: str) -> None:
     for words in (["show", uid], ["show", uid, "--json"], ["export", uid]):
         result = run(*words)
         assert result.exit_code == 1
@@ -135,7 +135,7 @@ def test_export(run: Run, stored: str, form: str) -> None:
     assert run("export", f"{stored}-unknown", "--format", form).exit_code == 1
 
 
-def test_words() -> None:
+def test_formats_of_numbers_and_times() -> None:
     assert [format_span(each) for each in (0, 0.0123, 0.9996, 5, 59.9, 60, 3661, 90_000, None)] == [
         "0 s", "12.3 ms", "1000 ms", "5 s", "59.9 s", "1 min", "1 h 1 min", "1 d 1 h", "unknown",
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What only a real server shows: gunicorn with the shipped settings, and the docs page in a real browser."""
+"""Tests that need a real server: gunicorn with the shipped settings, and the docs page in a real browser."""
 
 import http.client
 import os
@@ -132,7 +132,7 @@ def test_concurrent_requests(settings: Path, store: Store, uid: str) -> None:
     assert wrong == []
 
 
-def test_bad_settings_end_in_one_line(write_settings: Callable[[str], Path]) -> None:
+def test_invalid_settings_are_reported_in_one_line(write_settings: Callable[[str], Path]) -> None:
     path = write_settings('[clusters.alpha]\ndsn = "host=db hunter2"')
     environment = {**os.environ, "LENS_PERF_CONFIG": str(path)}
     command = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.conf.py", "-b", "127.0.0.1:0", "wsgi:app"]
@@ -145,7 +145,7 @@ def test_bad_settings_end_in_one_line(write_settings: Callable[[str], Path]) -> 
 
 @contextmanager
 def serve(app: Callable[..., Any]) -> Iterator[str]:
-    """Serve a WSGI application from a thread of the test's own process, and return the address."""
+    """Serve a WSGI application from a thread of the test's process, and yield the address."""
     with make_server("127.0.0.1", 0, app, threaded=True) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

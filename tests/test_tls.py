@@ -1,4 +1,4 @@
-"""TLS to PostgreSQL: what sslmode asks for is had, or the cluster is not reached, and no word of why goes out."""
+"""TLS to PostgreSQL: the requirements of sslmode are met, or the cluster is unreachable, without details in answers."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -53,7 +53,7 @@ def test_encrypted(server: TlsPostgres, write_settings: WriteSettings, words: st
             answer = app.test_client().get(f"{PATH}/data")
             assert answer.status_code == 200
             assert answer.json["total_count"] == len(answer.json["data"]) == 30_000
-        # One connection for all, and it is encrypted.
+        # All requests used one connection, which is encrypted.
         assert [encrypted for _, encrypted in ask_server(server, CONNECTIONS)] == [True]
 
 
@@ -77,7 +77,7 @@ DRIVER_WORDS = (
 )
 
 
-# A server that refuses to talk without encryption has answered; of the others, the certificate is not trusted.
+# A server that requires encryption has responded; in the other cases, the certificate is not trusted.
 ANSWERS = dict.fromkeys(REFUSED, "Cluster alpha cannot be reached now") | {
     "no encryption": "Cluster alpha is not set up for this service"
 }

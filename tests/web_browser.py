@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.front.programs import find_program
 
-# No sandbox, because root may have none; the rest keeps the browser from calling its maker.
+# No sandbox, because it does not work for root; the other options prevent requests to the vendor.
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
              "--disable-component-update", "--disable-sync"]  # fmt: skip
 
@@ -17,9 +17,9 @@ expect.set_options(timeout=30_000)
 
 @contextmanager
 def open_page(tolerated: str | None = None) -> Iterator[Page]:
-    """Open an empty page; whatever it asks of any host but this machine, or logs as an error, fails the test.
+    """Open an empty page. Requests to other hosts, and errors that it logs, fail the test.
 
-    An error that begins with ``tolerated`` is one that the test is about.
+    Errors that begin with ``tolerated`` are ignored.
     """
     executable = find_program("chromium")
     faults: list[str] = []

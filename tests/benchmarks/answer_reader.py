@@ -1,4 +1,4 @@
-"""An HTTP client that costs next to nothing: one kept connection, and a body that is read over and over in place."""
+"""A fast HTTP client for measurements: one kept connection, and a buffer that is reused for all bodies."""
 
 import re
 import socket
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 BUFFER_SIZE = 256 * 1024
-# Enough of a body's end to hold its numbers and, after a poll, the cursor and what has changed.
+# Enough of a body's end for its numbers and, after a poll, for the cursor and the changes.
 TAIL_SIZE = 16 * 1024
 READ_SECONDS = 900
 CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
@@ -15,19 +15,19 @@ CURSOR = re.compile(rb"\r\nx-cursor: *(\S+)", re.IGNORECASE)
 
 
 class WrongAnswerError(Exception):
-    """An answer was not what the seeded data call for, so that its timing means nothing."""
+    """An answer is not the expected one, so its timing has no meaning."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What is kept of an answer: its head, the length of its body and the body's end."""
+    """The head of an answer, the length of its body in bytes, and the end of the body."""
 
     head: bytes
     size: int
     tail: bytes
 
     def read_number(self, field: str) -> int:
-        """Return the last whole number that is called ``field``. Raises WrongAnswerError unless this is a 200."""
+        """Return the last integer with the name ``field``. Raises WrongAnswerError if the status is not 200."""
         found = re.findall(rb'"%b":([0-9]+)' % field.encode(), self.tail)
         if not self.head.startswith(b"HTTP/1.1 200 ") or not found:
             raise WrongAnswerError(f"{self.head!r} {self.tail!r}")
@@ -43,14 +43,14 @@ class Answer:
 
 
 class AnswerReader:
-    """Asks one server over one connection."""
+    """Sends requests to one server over one connection."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._buffer = memoryview(bytearray(BUFFER_SIZE))
 
     def get(self, path: str) -> Answer:
-        """Ask for ``path`` and read the answer to its end. Raises WrongAnswerError when it is cut off."""
+        """Request ``path`` and read the whole answer. Raises WrongAnswerError if it is truncated."""
         self._connection.sendall(f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode())
         head, start = self._read_head()
         match = CONTENT_LENGTH.search(head)

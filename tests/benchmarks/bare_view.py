@@ -1,4 +1,4 @@
-"""The least a Flask service can do for ``sources``: borrow a psycopg2 connection, run the same SQL, answer JSON."""
+"""A minimal Flask service for ``sources``: borrow a psycopg2 connection, run the same SQL, return JSON."""
 
 import os
 from functools import cache
@@ -11,12 +11,12 @@ from psycopg2.pool import ThreadedConnectionPool
 from lens_perf.performance.source_statement import SELECT_SOURCES
 
 DSN_VARIABLE = "BENCH_DSN"
-# As many as threads: the pool has no waiting, and closes what comes back beyond its least number.
+# One for each thread: this pool cannot wait, and closes returned connections beyond its minimum.
 CONNECTIONS = 8
 
 
 class AutocommitConnection(Connection):
-    """A connection without transactions around its statements, which would cost two round trips more."""
+    """A connection in autocommit mode: transactions would take two more round trips."""
 
     def __init__(self, dsn: str) -> None:
         super().__init__(dsn)
@@ -24,13 +24,13 @@ class AutocommitConnection(Connection):
 
 
 app = Flask(__name__)
-# total_count stays last, where the client looks for it; and sorting would cost the baseline time.
+# The client searches for total_count at the end, and sorting keys would slow the baseline down.
 app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
 
 
 @cache
 def open_pool() -> ThreadedConnectionPool:
-    """Open the pool upon the first request: after the fork."""
+    """Open the pool at the first request, after the fork."""
     dsn = os.environ[DSN_VARIABLE]
     return ThreadedConnectionPool(CONNECTIONS, CONNECTIONS, dsn, connection_factory=AutocommitConnection)
 

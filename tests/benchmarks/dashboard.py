@@ -161,7 +161,7 @@ def read_heap(session: CDPSession) -> float:
 
 
 def read_renderer(browser: Browser) -> float:
-    """Return the memory of the page's process, of what it shares its share, in MB; arrays are outside the heap."""
+    """Return the proportional set size of the page's process in MB. It includes arrays, unlike the heap."""
     return max(_read_pss(each["id"]) for each in list_renderers(browser))
 
 
@@ -182,7 +182,7 @@ def _read_pss(pid: int) -> float:
 
 
 def measure_following(browser: Browser, address: str, dsn: str, runs: Sequence[Run], minutes: int) -> None:
-    """Print the memory while the page follows all runs: of each minute, 60 records of each run at once."""
+    """Print the memory while the page follows all runs, each of which gets 60 records every minute."""
     page = browser.new_page(viewport={"width": 1440, "height": 900}, bypass_csp=True)
     page.clock.install()
     page.add_init_script(WATCH)

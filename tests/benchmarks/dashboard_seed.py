@@ -42,7 +42,7 @@ INDEXES = (
 
 @dataclass(frozen=True)
 class Run:
-    """A workload of so many iterations."""
+    """A workload and its number of iterations."""
 
     uid: str
     iterations: int
@@ -59,7 +59,7 @@ def list_others(count: int, iterations: int) -> Sequence[Run]:
 
 
 def seed_runs(postgres: EmbeddedPostgres, runs: Sequence[Run]) -> str:
-    """Return the DSN of the database that holds ``runs``; it is made unless an earlier measurement did."""
+    """Return the DSN of the database with ``runs``, which is created if it does not exist."""
     name = "page_" + hashlib.sha256(repr((runs, METRICS)).encode()).hexdigest()[:12]
     with closing(psycopg2.connect(postgres.dsn("postgres"))) as server, server.cursor() as cursor:
         server.autocommit = True
@@ -71,7 +71,7 @@ def seed_runs(postgres: EmbeddedPostgres, runs: Sequence[Run]) -> str:
             cursor.execute(sql.SQL("ALTER DATABASE page_unfinished RENAME TO {}").format(sql.Identifier(name)))
     dsn = postgres.dsn(name)
     with closing(psycopg2.connect(dsn)) as connection, connection, connection.cursor() as cursor:
-        # What an earlier measurement added.
+        # Remove the records that an earlier measurement added.
         for run in runs:
             cursor.execute(REMOVE, (run.uid, run.iterations))
     return dsn
@@ -92,7 +92,7 @@ def _fill(dsn: str, runs: Sequence[Run]) -> None:
 
 
 def add_records(cursor: psycopg2.extensions.cursor, spans: Sequence[tuple[str, int, int]]) -> None:
-    """Add the iterations of workloads, each a uid, its first and its last, which is now."""
+    """Add iterations: ``spans`` are uid, first and last iteration; the last one is now."""
     statements = [
         INSERT.format(uid=sql.Literal(uid), first=sql.Literal(first), last=sql.Literal(last))
         for uid, first, last in spans

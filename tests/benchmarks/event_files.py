@@ -1,4 +1,4 @@
-"""How fast an event file is read, against TensorBoard's own EventAccumulator without sampling."""
+"""Measures reading an event file, compared with TensorBoard's own EventAccumulator without sampling."""
 
 import random
 import time
@@ -27,7 +27,7 @@ TIMES_AS_FAST = 3.0
 
 
 def write_events(directory: Path) -> Path:
-    """Return an event file in a directory of its own below ``directory``, written unless it is there."""
+    """Return an event file in a separate directory below ``directory``, which is written if it is missing."""
     path = directory / "events" / FILE_NAME
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ def _write(writer: RecordWriter) -> None:
 
 
 def measure_event_files(directory: Path, rounds: int, *, name: str) -> Outcome:
-    """Measure thousands of scalars per second, read and put together to records, against TensorBoard's reader."""
+    """Measure thousands of scalars per second, assembled into records, against TensorBoard's reader."""
     path = write_events(directory)
     figures = compare(_rate(partial(_read, path)), _rate(partial(_read_by_tensorboard, path)), rounds)
     return Outcome(name, "k/s", *figures, TIMES_AS_FAST, at_least=True)

@@ -1,4 +1,4 @@
-"""Measures what a dashboard asks about a long workload: while its copy is built, and after each new record."""
+"""Measures the requests of a dashboard that follows a long workload: during a build, and after new records."""
 
 import re
 import time
@@ -14,7 +14,7 @@ from tests.benchmarks.polling import Poller
 from tests.benchmarks.sampling import ask_sampled
 
 UPDATES = 20
-# The most that any request may take.
+# The maximum time of a request.
 TARGET_MS = 100
 DEADLINE_SECONDS = "1"
 BUILD_SECONDS = 600
@@ -36,7 +36,7 @@ def measure_following(bench: Bench, *, name: str) -> Outcome:
 
 
 def _update(bench: Bench, reader: AnswerReader, poller: Poller) -> Mapping[str, float]:
-    """Return how long each request of an update takes, in their order."""
+    """Return the time of each request of an update, in order."""
     records = bench.growth.count(seed.LARGE)
     requests = {
         "poll": partial(poller.poll, 1),
@@ -48,7 +48,7 @@ def _update(bench: Bench, reader: AnswerReader, poller: Poller) -> Mapping[str, 
 
 
 def measure_shares(bench: Bench, *, name: str) -> Outcome:
-    """Count the answers that show a growing share of the first build, to requests that wait for it for a second."""
+    """Count the answers with an increasing share of the first build; each request waits for a second."""
     variables = {**bench.write_settings(), "LENS_PERF_LIMITS_DEADLINE_SECONDS": DEADLINE_SECONDS}
     path = ask_statistics(seed.LARGE)["available"].path
     shares: list[int] = []
@@ -57,7 +57,7 @@ def measure_shares(bench: Bench, *, name: str) -> Outcome:
         while not (answer := reader.get(path)).head.startswith(b"HTTP/1.1 200 "):
             if not answer.head.startswith(b"HTTP/1.1 503 ") or time.monotonic() > end:
                 raise WrongAnswerError(f"{answer.head!r} {answer.tail!r}")
-            # Nothing is known before the first block of records.
+            # The share is unknown before the first block of records.
             shares += [int(share) for share in SHARE.findall(answer.tail)]
     if shares != sorted(shares):
         raise WrongAnswerError(f"the share of the build fell: {shares}")

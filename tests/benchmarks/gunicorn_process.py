@@ -1,4 +1,4 @@
-"""Runs an application under real gunicorn with the project's own settings, and looks at its workers' memory."""
+"""Runs an application under gunicorn with the project's own settings, and reads the memory of its workers."""
 
 import os
 import socket
@@ -19,19 +19,19 @@ RESET_PEAK = "5"
 
 @dataclass(frozen=True)
 class GunicornProcess:
-    """A running gunicorn: where it listens, and its arbiter's process id."""
+    """A running gunicorn: its port, and the process id of its arbiter."""
 
     port: int
     pid: int
 
     def reset_peaks(self) -> dict[int, int]:
-        """Forget the workers' peaks of memory and return what each holds now, in KiB by process id."""
+        """Reset the workers' peak memory and return their current memory in KiB by process id."""
         for worker in self._workers():
             Path(f"/proc/{worker}/clear_refs").write_text(RESET_PEAK, "ascii")
         return self.peaks()
 
     def peaks(self) -> dict[int, int]:
-        """Return each worker's peak of memory since it was last reset, in KiB by process id."""
+        """Return each worker's peak memory since the last reset, in KiB by process id."""
         return {worker: read_peak(worker) for worker in self._workers()}
 
     def _workers(self) -> list[int]:
@@ -45,8 +45,8 @@ def run_gunicorn(
 ) -> Iterator[GunicornProcess]:
     """Run ``application``, a ``module:name``, on a port of 127.0.0.1, or a free one, until the block ends.
 
-    What it logs beside requests goes to the file ``errors``.
-    Raises RuntimeError when it does not start.
+    Its error log is written to the file ``errors``.
+    Raises RuntimeError if it does not start.
     """
     port = port or _find_port()
     command = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.conf.py", "-b", f"127.0.0.1:{port}"]
@@ -57,7 +57,7 @@ def run_gunicorn(
             env={**_clean_environment(), **variables},
             stdout=subprocess.DEVNULL,
             stderr=stderr,
-            # Ctrl-C reaches this program alone, which then stops gunicorn in good order.
+            # Ctrl-C reaches only this program, which then stops gunicorn.
             start_new_session=True,
         )
     try:
@@ -68,7 +68,7 @@ def run_gunicorn(
 
 
 def _clean_environment() -> dict[str, str]:
-    """Return the environment without the service's own settings, which a shell may hold."""
+    """Return the environment without settings of the service."""
     return {name: value for name, value in os.environ.items() if not name.startswith("LENS_PERF_")}
 
 
@@ -94,7 +94,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     try:
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
-        # Its workers see that they have lost their parent and end by themselves.
+        # The workers notice that their parent is gone, and end.
         process.kill()
         process.wait()
 

@@ -26,7 +26,7 @@ from tests.benchmarks.outcome import Outcome
 from tests.benchmarks.wandb_files import measure_wandb_files, write_run
 
 UID = "bench-import"
-# As in logs of large jobs: an iteration's line among many of ranks that say other things.
+# As in logs of large jobs: one line of an iteration among many other lines of ranks.
 NOISE_LINES = 40
 NOISE = "".join(
     f"{rank}: [2026-05-22 02:11:05,{rank:03}] [INFO] [utils.py:{rank}:see_memory_usage] CA 12.5 GB Max_CA 13 GB\n"
@@ -45,7 +45,7 @@ LEAST_VALUES_PER_SECOND = 50.0
 
 
 def write_log(directory: Path, size: int) -> Path:
-    """Return a log of at least ``size`` bytes in ``directory``, written unless it is there."""
+    """Return a log of at least ``size`` bytes in ``directory``, which is written if it is missing."""
     path = directory / f"training-{size}.log"
     if not path.exists():
         directory.mkdir(parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ def write_log(directory: Path, size: int) -> Path:
 
 @contextmanager
 def no_records(dsn: str) -> Iterator[None]:
-    """Leave no record of the import behind."""
+    """Delete the records of the import."""
     try:
         yield
     finally:
@@ -70,7 +70,7 @@ def no_records(dsn: str) -> Iterator[None]:
 
 
 def measure_log_reading(bench: Bench, *, name: str) -> Outcome:
-    """Measure in MB per second how fast a log is read and put together to records."""
+    """Measure in MB per second how fast a log is read and assembled into records."""
     path = write_log(bench.files, SMALL_LOG)
 
     def read() -> float:
@@ -92,7 +92,7 @@ def measure_log_memory(bench: Bench, *, name: str) -> Outcome:
         no_records(bench.dsn),
         subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as process,
     ):
-        # Not by wait4(), which counts what the process held before it became what it is: this one's memory.
+        # wait4() would include the memory of this process, from which the new one was forked.
         while process.poll() is None:
             with suppress(StopIteration, OSError):
                 peak = max(peak, read_peak(process.pid))
@@ -127,7 +127,7 @@ Measurement = Callable[..., Outcome]
 
 
 def measure_reading(bench: Bench, *, name: str, measure: Measurement) -> Outcome:
-    """Measure the reading alone of a container format."""
+    """Measure only the reading of a file format."""
     return measure(bench.files, bench.rounds, name=name)
 
 

@@ -1,4 +1,4 @@
-"""Asks one path over several kept connections at once and prints the answers per second; a process of its own."""
+"""Sends requests for one path over several kept connections and prints the answers per second; run as a process."""
 
 import selectors
 import socket
@@ -15,7 +15,7 @@ END_OF_HEADERS = b"\r\n\r\n"
 
 
 class Client:
-    """One connection with one request under way; every answer must be good and have this body."""
+    """One connection with one pending request; every answer must have status 200 and this body."""
 
     def __init__(self, connection: socket.socket, request: bytes, body: bytes) -> None:
         self._connection = connection

@@ -1,4 +1,4 @@
-"""What measurements share, and those of answers: the service, under real gunicorn, against the least that would do."""
+"""The parts that measurements share, and the measurements of answers against a minimal alternative."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ from tests.benchmarks.gunicorn_process import ROOT, GunicornProcess, run_gunicor
 from tests.benchmarks.outcome import Outcome
 from tests.benchmarks.seed import Growth, Workload
 
-# A round goes on for this long, so that quick answers are asked for many times.
+# The length of a round, in which fast requests are repeated many times.
 ROUND_SECONDS = 0.5
 LOAD_SECONDS = 3.0
 LOAD_CONNECTIONS = 8
@@ -31,11 +31,11 @@ Side = Callable[[], float]
 
 @dataclass(frozen=True)
 class Bench:
-    """What a measurement works with: the seeded database, and the service over it with and without copies.
+    """The context of measurements: the seeded database, and the service with and without copies.
 
-    ``service`` makes columnar copies and keeps them; ``service_without_copies`` is to be asked for nothing that needs
-    one. ``write_settings`` writes the settings of a further service, whose copies are in a directory of its own, and
-    returns the variables that it runs with. ``files`` is where measurements of imports keep the files they write.
+    ``service`` keeps columnar copies; ``service_without_copies`` must not be used for requests that need
+    one. ``write_settings`` writes the settings of another service, whose copies are in a separate directory, and
+    returns its environment variables. ``files`` is the directory for the files of import measurements.
     """
 
     dsn: str
@@ -49,7 +49,7 @@ class Bench:
 
 @dataclass(frozen=True)
 class Question:
-    """A question to the service about a workload, and a number of the right answer, which is called ``field``."""
+    """A request about a workload, and the expected value of the number ``field`` in its answer."""
 
     workload: Workload
     endpoint: str
@@ -58,18 +58,18 @@ class Question:
 
     @property
     def path(self) -> str:
-        """Where to ask it."""
+        """The path of the request."""
         return f"/lens/v1/workloads/{self.workload.uid}/{self.endpoint}"
 
     def ask(self, reader: AnswerReader) -> None:
-        """Ask it. Raises WrongAnswerError."""
+        """Send the request. Raises WrongAnswerError."""
         number = reader.get(self.path).read_number(self.field)
         if number != self.expected:
             raise WrongAnswerError(f"{self.path}: expected {self.field} {self.expected}, not {number}")
 
 
 def compare(ours: Side, baseline: Side, rounds: int) -> tuple[float, float]:
-    """Return the medians of both sides, which take turns, so that a drift of the machine hits both."""
+    """Return the medians of both sides, which alternate, so that changes of the machine affect both."""
     sides = (ours, baseline)
     figures: tuple[list[float], list[float]] = ([], [])
     for side in sides:
@@ -97,7 +97,7 @@ def timed(action: Callable[[], object]) -> Side:
 
 
 class Drain:
-    """Takes rows and drops them, at no cost of Python's."""
+    """Discards rows without running Python code."""
 
     write = staticmethod(deque[bytes](maxlen=0).append)
 
@@ -114,19 +114,19 @@ SOURCES_OF_TEN = Question(seed.SMALL, "metrics/sources", seed.SMALL.data_sources
 
 
 def ask_one_metric(workload: Workload) -> Question:
-    """Return the question for every point of one metric."""
+    """Return the request for all data points of one metric."""
     return Question(workload, "metrics/data?metrics=lm_loss", workload.records)
 
 
 def ask_all_metrics(workload: Workload) -> Question:
-    """Return the question for every point of all metrics."""
+    """Return the request for all data points of all metrics."""
     return Question(workload, "metrics/data", workload.points)
 
 
 def measure_data(
     bench: Bench, *, name: str, question: Question, copy: str, target: float, has_copy: bool = True
 ) -> Outcome:
-    """Measure ``data`` against the bare COPY of the same rows."""
+    """Measure ``data`` against a plain COPY of the same rows."""
     service = bench.service if has_copy else bench.service_without_copies
     with (
         open_reader(service.port) as reader,
@@ -142,13 +142,13 @@ def measure_data(
 
 
 def ask_progress(workload: Workload, records: int) -> Question:
-    """Return the question for the progress of ``workload``, which has so many records."""
-    # Most records are of the log, but every fourth, perhaps the last, is not.
+    """Return the request for the progress of ``workload``, which has ``records`` records."""
+    # Every fourth record, which may be the last one, belongs to wandb, the others to the log.
     return Question(workload, "progress", records if records % seed.WANDB_EVERY else records - 1, "current_iteration")
 
 
 def ask_statistics(workload: Workload) -> Mapping[str, Question]:
-    """Return the questions whose answers are short however long a workload is."""
+    """Return the requests whose answers are short for every workload."""
     return {
         "available": Question(workload, "metrics/available", seed.METRIC_COUNT),
         "summary": Question(workload, "metrics/summary", seed.METRIC_COUNT * workload.data_sources),
@@ -158,7 +158,7 @@ def ask_statistics(workload: Workload) -> Mapping[str, Question]:
 
 
 def measure_statistics(bench: Bench, *, name: str, question: str) -> Outcome:
-    """Measure a short answer about the long workload against that about the short one, from copies."""
+    """Measure a short answer about the long workload against the same about the short one, from copies."""
     with open_reader(bench.service.port) as reader:
         for workload in (seed.LARGE, seed.SHORT):
             ask_statistics(workload)["available"].ask(reader)  # needs the copy

@@ -1,4 +1,4 @@
-"""What a measurement found, and how it is shown: one line of a table, one object of a JSON file."""
+"""The result of a measurement, and its formats: a line of a table, an object of a JSON file."""
 
 import json
 import os
@@ -13,9 +13,9 @@ COLUMNS = "{:<22} {:>4} {:>10} {:>10} {:>7} {:>14}  {}"
 
 @dataclass(frozen=True)
 class Outcome:
-    """One line: the service's figure beside the baseline's, and the target of their ratio.
+    """One line: the figures of the service and of the baseline, and the target of their ratio.
 
-    Without a baseline the target is that of the figure itself; without a target the figure is there to be known.
+    Without a baseline, the target applies to the figure itself. Without a target, the figure is for information.
     ``at_least`` marks a target that is a lower bound. ``most`` bounds the figure itself, too.
     """
 

@@ -1,4 +1,4 @@
-"""Measures what new records cost: polls with a cursor, and answers from a copy that has to be brought up to date."""
+"""Measures the cost of new records: polls with a cursor, and answers from a copy that has to be brought up to date."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -23,9 +23,9 @@ class Poller:
         self._ask()
 
     def poll(self, least: int) -> None:
-        """Ask for the changes; raise WrongAnswerError if there are fewer points than ``least``, or if all came again.
+        """Read the changes. Raises WrongAnswerError for fewer points than ``least``, or if all were sent again.
 
-        Points may come again, as docs/polling.rst says, while a transaction is open that is older than they are.
+        Points may be sent again while an older transaction is open; see docs/polling.rst.
         """
         points = self._ask()
         if not least <= points < seed.SHORT.records:
@@ -80,7 +80,7 @@ def measure_progress(bench: Bench, *, name: str) -> Outcome:
     return Outcome(name, "ms", *figures, None)
 
 
-# They add records, so that what counts all records comes before.
+# They add records, so they run after the measurements that expect the seeded numbers.
 POLLING: Mapping[str, Measurement] = {
     "poll-nothing": partial(measure_poll, new_records=0),
     "poll-ten": partial(measure_poll, new_records=NEW_RECORDS),

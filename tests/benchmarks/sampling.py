@@ -1,4 +1,4 @@
-"""Measures sampled series against the bare least, greatest and count of each bucket in PostgreSQL."""
+"""Measures sampled series against the minimum, maximum and count of each bucket in PostgreSQL."""
 
 from collections.abc import Mapping
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""Fills a database with training records as years of inserts would leave them, under the upstream indexes alone."""
+"""Fills a database with training records as after years of inserts, with only the indexes of existing clusters."""
 
 import hashlib
 import time
@@ -92,9 +92,9 @@ FEW_METRICS = {name: METRICS[name] for name in ("lm_loss", "grad_norm", "learnin
 
 
 def seed(postgres: EmbeddedPostgres) -> str:
-    """Return the name of the database that holds the workloads; make it unless an earlier run did.
+    """Return the name of the database with the workloads, which is created if it does not exist.
 
-    The name holds a digest of what is stored, so that data of an older version of this file are not taken for it.
+    The name has a digest of the content, so that data of an older version of this file are not used.
     Records that an earlier run added are removed.
     """
     inserts = [_write_insert(each, 1, each.records, each.others_each) for each in WORKLOADS]
@@ -124,7 +124,7 @@ class Growth:
         return self._counts.get(workload.uid, workload.records)
 
     def add(self, workload: Workload, records: int) -> None:
-        """Add ``records`` to ``workload``, in one transaction, behind those that it has."""
+        """Add ``records`` to the end of ``workload`` in one transaction."""
         first = self.count(workload) + 1
         last = first + records - 1
         with closing(psycopg2.connect(self._dsn)) as connection, connection, connection.cursor() as cursor:

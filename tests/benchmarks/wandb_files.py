@@ -1,4 +1,4 @@
-"""How fast the history of a W&B file is read, against the SDK's messages and the standard library's JSON."""
+"""Measures reading the history of a W&B file, compared with the SDK's messages and the standard library's JSON."""
 
 import json
 import random
@@ -48,7 +48,7 @@ def _make_rows() -> Iterator[bytes]:
 
 
 def measure_wandb_files(directory: Path, rounds: int, *, name: str) -> Outcome:
-    """Measure thousands of values per second, read and put together to records, against the SDK's parser alone."""
+    """Measure thousands of values per second, assembled into records, against the SDK's parser alone."""
     path = write_run(directory)
     return Outcome(
         name,

@@ -1,1 +1,1 @@
-"""Faults made for real against a whole service: python -m tests.chaos, or make chaos."""
+"""Real faults against a complete service: ``python -m tests.chaos``, or ``make chaos``."""

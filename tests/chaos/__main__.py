@@ -1,4 +1,4 @@
-"""Runs the faults one after the other and prints a table. Exit status 1: something was not survived as promised."""
+"""Causes the faults one by one and prints a table. Exit status 1: a promise was not kept."""
 
 import argparse
 import sys
@@ -18,7 +18,7 @@ from tests.faults import open_gateway
 
 @contextmanager
 def make_world() -> Iterator[Callable[[float], AbstractContextManager[World]]]:
-    """Make what stays for all faults; the result opens a service with a deadline over it."""
+    """Create the parts that all faults share; yield a function that opens a service with a deadline."""
     # Short, because the path of a Unix socket may have only 107 bytes.
     with (
         tempfile.TemporaryDirectory(prefix="lens", dir="/tmp", ignore_cleanup_errors=True) as directory,
@@ -39,7 +39,7 @@ def make_world() -> Iterator[Callable[[float], AbstractContextManager[World]]]:
 
 
 def main() -> int:
-    """Run what the command line names, or everything."""
+    """Cause the faults that the command line names, or all."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--only", action="append", choices=SCENARIOS, metavar="NAME", help=", ".join(SCENARIOS))
     names = parser.parse_args().only or list(SCENARIOS)

@@ -1,7 +1,7 @@
-"""A caller in a process of its own, which reads answers without looking: python -m tests.chaos.drain URL SECONDS.
+"""A client in a separate process that reads and discards answers: ``python -m tests.chaos.drain URL SECONDS``.
 
-Prints a line for each answer: status, seconds, bytes. A refusal is taken as it is meant: the next question comes when
-Retry-After says.
+Prints a line for each answer: status, seconds, bytes. After a refusal, it waits as long as
+Retry-After demands.
 """
 
 import http.client
@@ -13,7 +13,7 @@ BUFFER = bytearray(1 << 18)
 
 
 def main(address: str, seconds: float) -> None:
-    """Ask until the time is over."""
+    """Send requests until the time is over."""
     url = urlsplit(address)
     connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=120)
     end = time.monotonic() + seconds

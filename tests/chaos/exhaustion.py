@@ -1,4 +1,4 @@
-"""Faults of what is used up: memory file systems, temporary directories, connections that never say what they want."""
+"""Faults by exhaustion: full memory file systems and temporary directories, connections that never send a request."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ FILLER = "filler"
 
 @contextmanager
 def small_file_system(mib: int) -> Iterator[Path]:
-    """Mount a memory file system of ``mib`` MiB. Raises OSError where that is not allowed."""
+    """Mount a memory file system of ``mib`` MiB. Raises OSError if that is not allowed."""
     with tempfile.TemporaryDirectory(prefix="lens") as directory:
         command = ["mount", "-t", "tmpfs", "-o", f"size={mib}m,mode=1777", "tmpfs", directory]
         if subprocess.run(command, check=False, capture_output=True).returncode:
@@ -37,7 +37,7 @@ def small_file_system(mib: int) -> Iterator[Path]:
 
 
 def fill_up(directory: Path) -> None:
-    """Leave no byte free."""
+    """Fill the file system completely."""
     with (directory / FILLER).open("wb", buffering=0) as filler:
         for size in (2**20, 4096):
             try:
@@ -48,7 +48,7 @@ def fill_up(directory: Path) -> None:
 
 
 def fill_shared_memory(world: World) -> Finding:
-    """Leave no room where metrics of several processes are often kept, and replace workers under load."""
+    """Fill /dev/shm, where the metrics of several processes are often kept, and replace workers under load."""
     finding = Finding("full /dev/shm", PROMPT)
     try:
         with small_file_system(1) as directory:
@@ -75,7 +75,7 @@ def _replace_workers(world: World, service: GunicornProcess, finding: Finding) -
             wait_until(lambda before=before: len(set(list_children(service.pid)) - before) >= 2)  # type: ignore[misc]
             finding.tried += 1
     world.judge(finding, answers)
-    # A kept-alive connection may be closed by a worker that stops just when it is used again.
+    # A worker that stops may close a kept-alive connection at the moment of its next use.
     failed = [answer.status for answer in answers if answer.status not in {0, 200}]
     finding.expect(not failed, f"failed: {failed[:5]}")
     finding.notes = [f"{len(answers)} requests"]
@@ -85,7 +85,7 @@ def _replace_workers(world: World, service: GunicornProcess, finding: Finding) -
 
 
 def fill_temporary_directory(world: World) -> Finding:
-    """Leave no room for large answers: they are refused, small ones are answered, and room helps at once."""
+    """Fill the temporary directory: large answers fail, small ones succeed, and all do once there is space."""
     finding = Finding("full temporary directory", LARGE_ANSWER)
     try:
         with small_file_system(64) as directory:
@@ -136,7 +136,7 @@ HALVES: Mapping[str, bytes] = {
 
 
 def send_halves(world: World) -> Finding:
-    """Hold 100 half-sent requests of each kind, and see what those who send whole ones notice, and probes."""
+    """Hold 100 incomplete requests of each kind, and measure complete requests and probes meanwhile."""
     finding = Finding("half-sent requests", PROMPT)
     url = urlsplit(world.address)
     for sent in HALVES.values():

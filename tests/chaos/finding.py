@@ -1,4 +1,4 @@
-"""What a fault did to the service, and how that is shown: one line of a table."""
+"""The effect of a fault on the service, formatted as a line of a table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,9 +9,9 @@ HEADING = COLUMNS.format("fault", "tried", "worst s", "wrong", "slots", "back in
 
 @dataclass
 class Finding:
-    """One line: how often a fault was made, the slowest answer to it, wrong answers, slots lost, time to recover.
+    """One line: number of requests, the slowest answer, wrong answers, lost slots, time to recover.
 
-    ``bound`` is what the slowest answer is held to, in seconds; ``failures`` are what else was promised and not kept.
+    ``bound`` is the limit of the slowest answer in seconds; ``failures`` are other promises that were not kept.
     """
 
     fault: str
@@ -27,11 +27,11 @@ class Finding:
 
     @property
     def is_good(self) -> bool:
-        """Whether all was as promised."""
+        """Whether all promises were kept."""
         return not self.wrong and not self.slots and not self.failures and self.worst <= self.bound
 
     def expect(self, is_so: bool, failure: str) -> None:
-        """Keep ``failure`` unless ``is_so``."""
+        """Add ``failure`` unless ``is_so``."""
         if not is_so:
             self.failures.append(failure)
 
@@ -48,7 +48,7 @@ class Finding:
 
 
 def summarise(findings: Sequence[Finding]) -> str:
-    """Return the last line: which faults were not survived as promised."""
+    """Return the last line: the faults with broken promises."""
     tried = [finding for finding in findings if not finding.skipped]
     bad = [finding.fault for finding in tried if not finding.is_good]
     return f"{len(tried) - len(bad)} of {len(tried)} as promised" + (f"; not: {', '.join(bad)}" if bad else "")

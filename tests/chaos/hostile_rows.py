@@ -1,4 +1,4 @@
-"""Rows that are made to cost much: long texts, very many keys, very many metrics; read by eight callers at once."""
+"""Rows that are expensive by intent: long texts, very many keys, very many metrics; read by eight clients at once."""
 
 import json
 import re
@@ -19,7 +19,7 @@ INSERT = """
 INSERT INTO training_performance (workload_uid, data_source, iteration, created_at, performance)
 VALUES (%s, 'log', %s, now(), %s)
 """
-# A 503 says that a place for a heavy read was not free, or that the copy is not built yet.
+# 503 means that no heavy-read slot was free, or that the copy is not ready.
 FORESEEN = {200, 503, 504}
 
 
@@ -33,7 +33,7 @@ def list_rows() -> Mapping[str, Sequence[Mapping[str, Any]]]:
 
 
 def read_hostile_rows(world: World) -> Finding:
-    """Read each workload with eight callers; the peak of a worker stays below the memory limit of the unit."""
+    """Read each workload with eight clients; a worker's peak memory must be below the limit of the unit."""
     finding = Finding("hostile rows", 12.0)
     workloads = list_rows()
     with world.superuser() as cursor:

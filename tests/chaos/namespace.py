@@ -1,4 +1,4 @@
-"""A way to PostgreSQL through a network namespace of its own, whose packets can be dropped, as of a cut cable."""
+"""A connection to PostgreSQL through a network namespace whose packets can be dropped, as by a broken cable."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 
 NAME = f"lens-chaos-{os.getpid()}"
-# Addresses for documentation (RFC 5737): nobody has them.
+# Addresses for documentation (RFC 5737), which are never assigned.
 NEAR, FAR = "198.51.100.1", "198.51.100.2"
 PORT = 5432
 NEAR_DEVICE, FAR_DEVICE = f"lens{os.getpid()}a", f"lens{os.getpid()}b"
@@ -19,18 +19,18 @@ NEAR_DEVICE, FAR_DEVICE = f"lens{os.getpid()}a", f"lens{os.getpid()}b"
 
 @dataclass(frozen=True)
 class Cable:
-    """The way through the namespace."""
+    """The connection through the namespace."""
 
     dsn: str
 
     @staticmethod
     def cut() -> None:
-        """Drop every packet that comes back."""
+        """Drop all packets from the server."""
         _run("ip", "-n", NAME, "route", "add", "blackhole", f"{NEAR}/32")
 
     @staticmethod
     def mend() -> None:
-        """Let packets through again."""
+        """Stop dropping packets."""
         _run("ip", "-n", NAME, "route", "del", "blackhole", f"{NEAR}/32")
 
 
@@ -39,7 +39,7 @@ def _run(*command: str) -> None:
 
 
 def find_obstacle() -> str:
-    """Return why there can be no namespace here, or an empty text."""
+    """Return why a namespace cannot be created here, or an empty text."""
     if shutil.which("ip") is None:
         return "there is no ip command (iproute2)"
     try:
@@ -52,7 +52,7 @@ def find_obstacle() -> str:
 
 @contextmanager
 def lay_cable(postgres: EmbeddedPostgres, database: str) -> Iterator[Cable]:
-    """Make the namespace and forward a port within it to the server, until the block ends."""
+    """Create the namespace and forward a port in it to the server until the block ends."""
     _run("ip", "netns", "add", NAME)
     try:
         _run("ip", "link", "add", NEAR_DEVICE, "type", "veth", "peer", "name", FAR_DEVICE, "netns", NAME)

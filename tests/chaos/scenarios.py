@@ -28,16 +28,16 @@ from tests.ingest.interrupting import Interrupter, write_log
 
 DEADLINE = 3.0
 USUAL_DEADLINE = 30.0
-# How long a caller may wait beyond the deadline, and for the error of a cluster that cannot be reached.
+# The maximum time of a response with a deadline, and of the error of a cluster that cannot be reached.
 LATE = DEADLINE + 0.3
 CONNECTING = 3.0
 OPEN_BREAKER = 0.05
-# Until callers, which are processes, have begun.
+# The time that the processes of clients need to start.
 STARTING = 4.0
 
 
 def freeze_backends(world: World) -> Finding:
-    """Freeze the server's processes that work for the service, and ask."""
+    """Freeze the server processes of the service's connections, and send requests."""
     finding = Finding("frozen backend", LATE)
     for _ in range(3):
         world.ask_at_once(4, SMALL, "alpha")
@@ -55,7 +55,7 @@ def freeze_backends(world: World) -> Finding:
 
 
 def freeze_postmaster(world: World) -> Finding:
-    """Freeze the server's first process, so that no connection can be opened."""
+    """Freeze the postmaster, so that no connection can be opened."""
     finding = Finding("frozen postmaster", LATE)
     for _ in range(2):
         for backend in world.backends():
@@ -99,12 +99,12 @@ def listen_in_silence(world: World) -> Finding:
 
 
 def trickle(world: World) -> Finding:
-    """Let handshakes through a byte at a time."""
+    """Forward handshakes one byte at a time."""
     return _be_unreachable(world, "handshake that trickles", TRICKLE)
 
 
 def drop_packets(world: World) -> Finding:
-    """Drop all packets that come back from a cluster, first with connections there, then without."""
+    """Drop all packets from a cluster, first with open connections, then without."""
     finding = Finding("dropped packets", CONNECTING)
     if world.cable is None:
         finding.skipped = find_obstacle()
@@ -126,7 +126,7 @@ def drop_packets(world: World) -> Finding:
 
 
 def restart_database(world: World) -> Finding:
-    """Restart the server under load: errors may come only while it is down."""
+    """Restart the server under load: errors are allowed only while it is down."""
     finding = Finding("database restarted under load", LATE)
     with world.superuser() as cursor:
         cursor.execute("SHOW data_directory")
@@ -190,7 +190,7 @@ def roll(world: World) -> Finding:
 
 
 def send_ten_million(world: World) -> Finding:
-    """Ask for ten million points, and see how much memory a worker takes for it."""
+    """Request ten million points, and measure the memory of the worker."""
     finding = Finding("ten million points", 60)
     with world.superuser() as cursor:
         cursor.execute(MULTIPLY, (UID,))
@@ -208,7 +208,7 @@ def send_ten_million(world: World) -> Finding:
 
 
 def isolate(world: World) -> Finding:
-    """Let one of two clusters go silent under load, and see what the other's callers notice."""
+    """Make one of two clusters unresponsive under load, and measure requests to the other."""
     finding = Finding("one of two clusters black-holed", CONNECTING)
     alone = world.ask_for(5, 4, SMALL, "alpha")
     _drop_pooled(world)
@@ -234,7 +234,7 @@ def _p99(answers: list[Answer]) -> float:
 
 
 def pull_millions(world: World) -> Finding:
-    """Let 16 callers pull a million points each, and see what the askers of little notice."""
+    """Let 16 clients read a million points each, and measure small requests meanwhile."""
     finding = Finding("16 pull a million points each", 60)
     alone = world.ask_for(5, 4, SOURCES, "alpha")
     with world.callers(16, 12, LARGE, "beta") as heavy:
@@ -252,7 +252,7 @@ def pull_millions(world: World) -> Finding:
 
 
 def kill_backends(world: World) -> Finding:
-    """Kill the server's processes 1,000 times, at whatever point they are."""
+    """Kill server processes 1,000 times, at random moments."""
     finding = Finding("backends killed", USUAL_DEADLINE + 0.3)
     with world.load(4, SMALL, "alpha") as small, world.load(2, MIDDLE, "alpha") as middle, world.superuser() as cursor:
         while finding.tried < 1000:
@@ -289,7 +289,7 @@ def kill_worker(world: World) -> Finding:
 
 
 def leave(world: World) -> Finding:
-    """Ask and leave, and see how long the query goes on."""
+    """Send a request and disconnect, and measure how long the query continues."""
     finding = Finding("callers who leave", 1.0)
     url = urlsplit(world.address)
     with world.superuser() as cursor:
@@ -316,7 +316,7 @@ def _count_waiting(world: World) -> int:
 
 
 def interrupt_imports(world: World) -> Finding:
-    """Interrupt 200 imports, each at some instant: each leaves whole batches and ends as a signal ends a command."""
+    """Interrupt 200 imports at random moments: each leaves complete batches and ends with the status of a signal."""
     finding = Finding("interrupted imports", 2.0)
 
     def count(uid: str) -> int:
@@ -354,7 +354,7 @@ SCENARIOS: Mapping[str, Callable[[World], Finding]] = {
     "hostile-rows": read_hostile_rows,
     "polling-schedules": poll_schedules,
 }
-# What needs the usual deadline: answers that take long without any fault.
+# Faults with the usual deadline, because some answers take long even without a fault.
 UNHURRIED = {
     "full-temporary-directory",
     "heavy-reads",

@@ -1,4 +1,4 @@
-"""The token file turns bad while gunicorn's workers are replaced: what was revoked must stay revoked."""
+"""An invalid token file while gunicorn's workers are replaced: revoked tokens must remain revoked."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ ROUNDS = 3
 BOUND = 5.0
 WORKERS = 2
 CALLERS = 4
-# What a worker drops when it is killed has no status.
+# A request has no status if its worker is killed.
 DROPPED = 0
 
 
@@ -48,7 +48,7 @@ def _damage_once(world: World, finding: Finding, tokens: Path, how: str, sent: s
     revoked, kept = (create_token(tokens, f"{name}-{finding.tried}", []) for name in ("revoked", "kept"))
     wait_until(lambda: {answer.status for answer in _ask(world, [revoked, kept] * 5)} == {200})
     revoke_token(tokens, f"revoked-{finding.tried}")
-    # One worker knows it; the other one may not have noticed, and has a second to do so.
+    # One worker knows that the token is revoked; the other may need another second.
     wait_until(lambda: _ask_once(world, revoked).status == 401)
     DAMAGES[how](tokens)
     time.sleep(CHECK_SECONDS)

@@ -1,4 +1,4 @@
-"""The world that is shaken: an embedded PostgreSQL with two clusters, one behind a gateway, and a real gunicorn."""
+"""The service under test: an embedded PostgreSQL with two clusters, one behind a gateway, and a real gunicorn."""
 
 import json
 import re
@@ -42,7 +42,7 @@ FROM generate_series(1, %s) AS i
 
 @dataclass(frozen=True)
 class Answer:
-    """A status, the seconds it took, and whether a 200 held all it must."""
+    """A status, the time of the response in seconds, and whether a 200 was complete."""
 
     status: int
     seconds: float
@@ -51,7 +51,7 @@ class Answer:
 
 @dataclass
 class World:
-    """Where to ask, and what to shake."""
+    """The address of the service, and the parts in which faults are caused."""
 
     address: str
     postgres: EmbeddedPostgres
@@ -63,7 +63,7 @@ class World:
     """The certificate by which an address of https is known."""
 
     def ask(self, path: str, cluster: str, session: requests.Session | None = None) -> Answer:
-        """Ask for data and check the answer."""
+        """Request data and check the answer."""
         started = time.monotonic()
         expected = SMALL_POINTS if SMALL_UID in path else RECORDS
         try:
@@ -79,15 +79,15 @@ class World:
         return Answer(status, time.monotonic() - started, is_right)
 
     def ask_at_once(self, count: int, path: str, cluster: str) -> list[Answer]:
-        """Ask ``count`` times at once."""
+        """Send ``count`` requests at once."""
         with ThreadPoolExecutor(count) as threads:
             return list(threads.map(lambda _: self.ask(path, cluster), range(count)))
 
     @contextmanager
     def callers(self, count: int, seconds: float, path: str, cluster: str) -> Iterator[list[Answer]]:
-        """Let processes ask for ``seconds``; what they were answered is there when the block and they have ended.
+        """Let processes send requests for ``seconds``; the list has their answers after the block.
 
-        In processes of their own, so that they cost this one no time; an answer is right if it is as long as others.
+        They are separate processes, so that they take no time of this one. A right answer has the usual length.
         """
         address = f"{self.address}{path}{'&' if '?' in path else '?'}cluster={cluster}"
         command = [sys.executable, "-m", "tests.chaos.drain", address, str(seconds)]
@@ -105,14 +105,14 @@ class World:
         ]
 
     def ask_for(self, seconds: float, clients: int, path: str, cluster: str) -> list[Answer]:
-        """Let ``clients`` ask one question after the other for ``seconds``."""
+        """Let ``clients`` send one request after the other for ``seconds``."""
         with self.callers(clients, seconds, path, cluster) as answers:
             pass
         return answers
 
     @contextmanager
     def load(self, clients: int, path: str, cluster: str) -> Iterator[list[Answer]]:
-        """Let ``clients`` ask all through the block; the list fills as they are answered."""
+        """Let ``clients`` send requests during the block; their answers are added to the list."""
         answers: list[Answer] = []
         done = threading.Event()
 
@@ -133,13 +133,13 @@ class World:
 
     @contextmanager
     def superuser(self, database: str = "alpha") -> Iterator[psycopg2.extensions.cursor]:
-        """Open a connection past the service."""
+        """Open a connection that bypasses the service."""
         with closing(psycopg2.connect(self.postgres.dsn(database))) as connection, connection.cursor() as cursor:
             connection.autocommit = True
             yield cursor
 
     def backends(self, database: str = "alpha", *, at_work: bool = False) -> list[int]:
-        """Return the server's processes that are there for the service, or only those that are at work for it."""
+        """Return the server processes of the service's connections, or only the active ones."""
         with self.superuser(database) as cursor:
             cursor.execute(
                 "SELECT pid FROM pg_stat_activity WHERE application_name = 'lens_perf' AND datname = %s"
@@ -159,7 +159,7 @@ class World:
         finding.wrong += sum(not answer.is_right for answer in answers)
 
     def recover(self, finding: Finding, cluster: str) -> None:
-        """Wait until the cluster answers again, and count what is still lent out then."""
+        """Wait until the cluster answers again, and count the connections still in use then."""
         started = time.monotonic()
         wait_until(lambda: self.ask(SMALL, cluster).status == 200, 30)
         finding.recovered = max(finding.recovered or 0.0, time.monotonic() - started)
@@ -173,14 +173,14 @@ def list_children(pid: int) -> list[int]:
 
 
 def settle(condition: Callable[[], bool], seconds: float = 3) -> None:
-    """Give what is under way the time to end; whether it has is judged elsewhere."""
+    """Wait for ``condition``, at most ``seconds``. The caller checks the result."""
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         time.sleep(0.1)
 
 
 def fill(postgres: EmbeddedPostgres) -> None:
-    """Make the clusters and their workloads."""
+    """Create the clusters and their workloads."""
     with closing(psycopg2.connect(postgres.dsn("postgres"))) as connection, connection.cursor() as cursor:
         connection.autocommit = True
         for name in ("alpha", "beta"):
@@ -194,7 +194,7 @@ def fill(postgres: EmbeddedPostgres) -> None:
 
 
 def format_settings(postgres: EmbeddedPostgres, gateway: Gateway, cable: Cable | None, deadline: float) -> str:
-    """Return the settings: cluster alpha beside the service, beta behind the gateway, gamma at the end of the cable."""
+    """Return the settings: cluster alpha is local, beta behind the gateway, gamma behind the cable."""
     gamma = f'[clusters.gamma]\ndsn = "{cable.dsn}"\n' if cable else ""
     return (
         f'default_cluster = "alpha"\n[limits]\ndeadline_seconds = {deadline}\n'

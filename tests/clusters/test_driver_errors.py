@@ -1,4 +1,4 @@
-"""Each row of the table from the driver's errors to messages, raised by a real server."""
+"""Each row of the table from driver errors to messages, raised by a real server."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -45,7 +45,7 @@ STATUSES = {
     "58": 503,
     "28": 503,
 }
-# What a class of SQLSTATEs is tried with.
+# The SQLSTATE with which each class is tested.
 EXAMPLES = {"53": "53400", "54": "54011", "40": "40001", "08": "08006", "57P": "57P01", "58": "58030", "28": "28000",
             "3D": "3D000", "3F": "3F000"}  # fmt: skip
 ROWS = [(EXAMPLES.get(code, code), rule) for rule in RULES for code in rule.codes]
@@ -62,18 +62,18 @@ def test_each_sqlstate_has_its_message(
     assert find_status(caught.value) == STATUSES[rule.codes[0]]
     assert f"SQLSTATE {code}: {caught.value.message}" in caplog.text
     assert "hunter2" not in caplog.text + str(caught.value)
-    # The connection is as good as before.
+    # The connection can still be used.
     with registry.read("alpha") as transaction:
         assert transaction.fetch_all("SELECT 1", {}) == [(1,)]
 
 
 @pytest.mark.parametrize("code", ["22012", "42601", "XX000", "P0001", "99999"])
-def test_any_other_is_a_fault_of_the_service(registry: ClusterRegistry, code: str) -> None:
+def test_other_sqlstates_are_errors_of_the_service(registry: ClusterRegistry, code: str) -> None:
     with pytest.raises(QueryFailedError, match="Internal server error"), registry.read("alpha") as transaction:
         transaction.fetch_all(RAISE.format(code), {})
 
 
-def test_no_row_hides_another() -> None:
+def test_no_rule_hides_another() -> None:
     for code, rule in ROWS:
         assert next(each for each in RULES if code.startswith(each.codes)) is rule
 
@@ -104,7 +104,7 @@ def test_no_row_hides_another() -> None:
         ('root certificate file "/nowhere" does not exist', ClusterUnreachableError),
     ],
 )
-def test_a_refused_connection_is_told_by_its_text(text: str, expected: type[LensError]) -> None:
+def test_a_refused_connection_is_recognised_by_its_text(text: str, expected: type[LensError]) -> None:
     error = translate("alpha", psycopg2.OperationalError(f'connection to server at "db" failed: {text}\n'))
     assert type(error) is expected
     assert "FATAL" not in error.message
@@ -134,7 +134,7 @@ def limited_role(postgres: EmbeddedPostgres, limit: int) -> Iterator[str]:
 
 
 def test_a_connection_limit_below_the_pool(postgres18: EmbeddedPostgres, write_settings: Callable[[str], Path]) -> None:
-    """The limit is met by real connections; the answer and the metric say so, and the breaker stays closed."""
+    """Real connections reach the limit. The response and the metric show it, and the breaker remains closed."""
     with limited_role(postgres18, 2) as role, ExitStack() as held:
         dsn = postgres18.dsn("alpha", role)
         with running_app(write_settings(f'[clusters.narrow]\ndsn = "{dsn}"')) as app:
@@ -174,7 +174,7 @@ def test_a_query_that_an_operator_cancels_did_not_run_past_its_deadline(
 
 @pytest.fixture
 def encoded(postgres18: EmbeddedPostgres, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A database in the encoding that the test names."""
+    """A database with the encoding of the test's parameter."""
     name = f"encoded_{request.param.lower()}"
     with closing(psycopg2.connect(postgres18.dsn("postgres"))) as connection, connection.cursor() as cursor:
         connection.autocommit = True
@@ -196,7 +196,9 @@ def test_a_name_that_the_database_cannot_store(
 
 
 @pytest.mark.parametrize("encoded", ["SQL_ASCII"], indirect=True)
-def test_text_that_is_none(postgres18: EmbeddedPostgres, encoded: str, write_settings: Callable[[str], Path]) -> None:
+def test_text_that_is_invalid(
+    postgres18: EmbeddedPostgres, encoded: str, write_settings: Callable[[str], Path]
+) -> None:
     settings = load_settings(write_settings(f'[clusters.bytes]\ndsn = "{postgres18.dsn(encoded)}"'), {})
     with closing(ClusterRegistry(settings)) as registry:
         with pytest.raises(ClusterFailedError, match="contains text that is not UTF-8"), registry.read(None) as reading:
@@ -205,7 +207,7 @@ def test_text_that_is_none(postgres18: EmbeddedPostgres, encoded: str, write_set
 
 
 @pytest.mark.parametrize("text", ["\ud800", "a\udfffb", "a\0b"])
-def test_a_parameter_that_no_text_can_hold(registry: ClusterRegistry, text: str) -> None:
+def test_a_parameter_that_cannot_be_stored(registry: ClusterRegistry, text: str) -> None:
     refused = pytest.raises(InvalidParameterError, match="NUL character or an unpaired surrogate")
     with refused, registry.read("alpha") as transaction:
         transaction.fetch_all("SELECT %(name)s", {"name": text})
@@ -213,7 +215,7 @@ def test_a_parameter_that_no_text_can_hold(registry: ClusterRegistry, text: str)
         transaction.copy_out("COPY (SELECT %(name)s) TO STDOUT", {"name": text}, None)
 
 
-def test_the_deadline_is_still_the_deadline(
+def test_the_deadline_is_not_taken_for_a_cancellation(
     postgres18: EmbeddedPostgres, write_settings: Callable[[str], Path]
 ) -> None:
     text = f'[limits]\ndeadline_seconds = 0.3\n[clusters.alpha]\ndsn = "{postgres18.dsn("alpha", READER)}"'
@@ -223,7 +225,7 @@ def test_the_deadline_is_still_the_deadline(
                 transaction.fetch_all("SELECT pg_sleep(5)", {})
 
 
-def test_a_database_that_is_not_there(app: Flask, postgres: EmbeddedPostgres) -> None:
+def test_a_database_that_does_not_exist(app: Flask, postgres: EmbeddedPostgres) -> None:
     assert "without_database" in two_clusters(postgres)
     response = app.test_client().get("/lens/v1/workloads/w/metrics/sources?cluster=without_database")
     assert response.json is not None

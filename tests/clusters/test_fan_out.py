@@ -1,4 +1,4 @@
-"""Many clusters at once: a bounded number of threads, and none that hangs keeps the others from answering."""
+"""Queries to many clusters: the number of threads is limited, and clusters that hang do not delay others."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ from tests.faults import SILENT, open_gateway
 
 @pytest.fixture
 def release() -> Iterator[threading.Event]:
-    """What hangs is let go when the test is over."""
+    """An event that ends the hanging queries after the test."""
     event = threading.Event()
     yield event
     event.set()
@@ -50,7 +50,7 @@ def test_an_unexpected_error_is_logged_and_not_taken_for_a_deadline(caplog: pyte
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_what_hangs_is_named_and_asked_once(release: threading.Event) -> None:
+def test_a_hanging_cluster_is_named_and_queried_once(release: threading.Event) -> None:
     asked: list[str] = []
 
     def ask(name: str) -> str:
@@ -68,7 +68,7 @@ def test_what_hangs_is_named_and_asked_once(release: threading.Event) -> None:
     assert asked.count("hangs") == 1
 
 
-def test_those_that_hang_do_not_starve_the_others(release: threading.Event) -> None:
+def test_hanging_clusters_do_not_block_others(release: threading.Event) -> None:
     hanging = [f"hangs-{number}" for number in range(30)]
 
     def ask(name: str) -> str:
@@ -84,7 +84,7 @@ def test_those_that_hang_do_not_starve_the_others(release: threading.Event) -> N
         assert len(failures) == 30
 
 
-def test_no_thread_to_spare() -> None:
+def test_without_a_thread_the_service_is_saturated() -> None:
     fan_out = FanOut(4)
     with no_new_threads():
         found, failures = fan_out.ask_all("key", ["a", "b"], str.upper, 0.1)
@@ -98,7 +98,7 @@ def test_no_thread_to_spare() -> None:
 def test_twenty_silent_clusters_and_sixteen_callers(
     postgres18: EmbeddedPostgres, write_settings: Callable[[str], Path]
 ) -> None:
-    """Every answer is a 200 that names the silent ones, and the threads stay as many as the settings say."""
+    """Every answer is a 200 that names the unresponsive clusters, and the number of threads remains limited."""
     with open_gateway(postgres18) as gateway:
         gateway.mode = SILENT
         silent = "".join(f'[clusters.silent{n}]\ndsn = "{gateway.dsn("beta", READER)}"\n' for n in range(20))

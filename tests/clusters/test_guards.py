@@ -1,4 +1,4 @@
-"""Guards that fail to start, die, or fail in a check: each starts again, and the metrics show it."""
+"""Guards that fail to start, die, or fail in a check are started again, and the metrics show it."""
 
 import socket
 import threading
@@ -59,7 +59,7 @@ def test_a_watchdog_that_cannot_be_started_is_started_later(app: Flask) -> None:
     assert counted(app, "lens_perf_guards_running", "watchdog") == 1 >= running
 
 
-# pytest reports SystemExit in a thread, which Python itself takes for its end.
+# pytest reports SystemExit in a thread, which Python itself ignores.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_dead_guard_is_started_again(caplog: pytest.LogCaptureFixture) -> None:
     looks: list[int] = []
@@ -78,7 +78,7 @@ def test_a_dead_guard_is_started_again(caplog: pytest.LogCaptureFixture) -> None
     assert "guard watchdog: the thread has ended; starting it again" in caplog.text
 
 
-def test_a_failed_check_is_not_the_end(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failed_check_does_not_end_the_guard(caplog: pytest.LogCaptureFixture) -> None:
     looks: list[int] = []
 
     def look() -> bool:
@@ -93,7 +93,7 @@ def test_a_failed_check_is_not_the_end(caplog: pytest.LogCaptureFixture) -> None
     assert caplog.text.count("guard watchdog: a check failed") == 4
 
 
-def test_a_guard_sleeps_when_there_is_nothing_and_wakes_at_once() -> None:
+def test_an_idle_guard_sleeps_and_wakes_at_once() -> None:
     looks: list[float] = []
     guard = GuardThread("watchdog", 0.001, lambda: bool(looks.append(time.monotonic())))
     guard.wake()
@@ -107,7 +107,7 @@ def test_a_guard_sleeps_when_there_is_nothing_and_wakes_at_once() -> None:
 
 
 def test_no_query_runs_unguarded() -> None:
-    """Where the guard cannot be started, the block is not entered, and nothing of it is kept."""
+    """If the guard cannot be started, the block is not entered, and the query is not registered."""
     watchdog = Watchdog()
     near, far = socket.socketpair()
     with near, far, no_new_threads():

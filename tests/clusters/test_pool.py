@@ -43,7 +43,7 @@ def test_a_connection_is_used_again(connect: Callable[[], Connection]) -> None:
     pool.close()
 
 
-def test_never_more_than_its_size(connect: Callable[[], Connection]) -> None:
+def test_the_pool_never_exceeds_its_size(connect: Callable[[], Connection]) -> None:
     pool = make_pool(connect)
     with pool.lend(), pool.lend():
         assert pool.in_use == 2
@@ -72,7 +72,7 @@ def test_a_dead_idle_connection_is_found_before_use(connect: Callable[[], Connec
     pool.close()
 
 
-def test_a_failed_dial_costs_no_slot() -> None:
+def test_a_failed_connection_attempt_loses_no_slot() -> None:
     def fail() -> Connection:
         raise psycopg2.OperationalError("password=secret")
 
@@ -84,7 +84,7 @@ def test_a_failed_dial_costs_no_slot() -> None:
     assert pool.in_use == 0
 
 
-def test_an_unfinished_use_gives_the_connection_up(connect: Callable[[], Connection]) -> None:
+def test_a_connection_with_an_unread_result_is_closed(connect: Callable[[], Connection]) -> None:
     pool = make_pool(connect)
     with pool.lend() as (connection, _):
         first = connection.info.backend_pid
@@ -94,13 +94,13 @@ def test_an_unfinished_use_gives_the_connection_up(connect: Callable[[], Connect
     pool.close()
 
 
-def test_what_nothing_needs_is_given_back(connect: Callable[[], Connection]) -> None:
+def test_unused_connections_are_closed(connect: Callable[[], Connection]) -> None:
     pool = make_pool(connect)
     with pool.lend(), pool.lend():
         assert pool.give_back()
     assert pool.give_back()  # both were needed within this time
     first = backend(pool)
-    assert not pool.give_back()  # two are there, and one was needed
+    assert not pool.give_back()  # two are open, and one was needed
     assert backend(pool) != first
     assert pool.give_back()
     assert pool.give_back() is False  # none was needed at all
@@ -109,7 +109,7 @@ def test_what_nothing_needs_is_given_back(connect: Callable[[], Connection]) -> 
         assert pool.give_back()
         pool._most_in_use = 0
         assert pool.give_back()
-        assert connection.closed == 0  # lent out: closed when it comes back
+        assert connection.closed == 0  # in use: closed when it is returned
     assert connection.closed
     assert pool.give_back() is False
     pool.close()

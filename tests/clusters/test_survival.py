@@ -1,4 +1,4 @@
-"""Frozen servers, silent listeners, callers who leave: what is answered then, and that nothing is lost by it."""
+"""Frozen servers, unresponsive listeners, disconnected clients: the responses, and that no connection is lost."""
 
 import socket
 import threading
@@ -80,7 +80,7 @@ def in_use(app: Flask, cluster: str = "near") -> int:
 PAST_DEADLINE = {
     "sources": (504, "The query ran past its deadline"),
     "data?metrics=loss": (504, "The query ran past its deadline"),
-    # The copy goes on being built, to a deadline of its own.
+    # The build of the copy continues until its own deadline.
     "data": (503, "The workload is being read for the first time"),
 }
 
@@ -102,15 +102,15 @@ def test_a_frozen_backend(app: Flask, superuser: psycopg2.extensions.cursor, end
     with frozen(backend):
         status, message = get(app, endpoint)
         assert (status, message.split(";")[0]) == PAST_DEADLINE[endpoint]
-        # The interpreter was never held up: another thread went on all the while.
+        # Another thread could run all the time.
         assert len(ticks) > 10
-        # The build of the copy goes on waiting, in the background.
+        # The build of the copy still waits in the background.
         assert in_use(app) == (endpoint == "data")
         assert get(app)[0] == 200
     done.set()
     ticker.join()
     wait_until(lambda: in_use(app) == 0)
-    # The connection of the build is whole, that of a request past its deadline was cut.
+    # The connection of the build is intact; that of the request was shut at its deadline.
     wait_until(lambda: endpoint == "data" or backend not in backends(superuser))
 
 
@@ -145,7 +145,7 @@ def test_a_listener_that_does_not_answer(app: Flask, gateway: Gateway, mode: str
     assert in_use(app, "far") == 0
 
 
-def test_an_open_breaker_leaves_what_is_connected_alone(app: Flask, gateway: Gateway) -> None:
+def test_an_open_breaker_does_not_affect_open_connections(app: Flask, gateway: Gateway) -> None:
     assert get(app, cluster="far")[0] == 200
     cluster = app.extensions[REGISTRY]._clusters["far"]
     cluster._breaker.note_failure(seconds=2)
@@ -154,12 +154,12 @@ def test_an_open_breaker_leaves_what_is_connected_alone(app: Flask, gateway: Gat
     assert get(app, cluster="far")[0] == 200
 
 
-def test_a_server_that_refuses_at_once_is_asked_each_time(app: Flask, gateway: Gateway) -> None:
+def test_a_server_that_refuses_quickly_is_tried_by_each_request(app: Flask, gateway: Gateway) -> None:
     cluster = app.extensions[REGISTRY]._clusters["far"]
     for _ in range(2):
         cluster._breaker.note_failure(seconds=0.01)
     assert cluster.breaker_state == "open"
-    # The first request that finds it back closes the breaker; nobody waits for the probe.
+    # The first successful request closes the breaker, without waiting for the probe.
     assert get(app, cluster="far")[0] == 200
     assert cluster.breaker_state == "closed"
 
@@ -189,7 +189,7 @@ def test_one_cluster_gets_half_of_the_threads(app: Flask, superuser: psycopg2.ex
     assert get(app)[0] == 200
 
 
-def test_heavy_reads_have_a_cap(
+def test_heavy_reads_are_limited(
     postgres18: EmbeddedPostgres, write_settings: Callable[[str], Path], uid: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(point_count, "HEAVY_POINTS", 5)
@@ -218,7 +218,7 @@ def test_heavy_reads_have_a_cap(
             assert client.get(path + query).status_code == 200
 
 
-def test_a_caller_who_leaves_ends_the_query(settings: Path, superuser: psycopg2.extensions.cursor) -> None:
+def test_a_disconnected_client_ends_the_query(settings: Path, superuser: psycopg2.extensions.cursor) -> None:
     settings.write_text(settings.read_text().replace("deadline_seconds = 0.6", "deadline_seconds = 60"))
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE usename = %s AND wait_event_type = 'Lock'"
 

@@ -1,4 +1,4 @@
-"""What a transaction may do, and what it leaves behind: nothing."""
+"""The limits of transactions, and that nothing of them remains in the session."""
 
 import io
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def test_the_limits_hold_for_the_statement(registry: ClusterRegistry) -> None:
         assert sink.getvalue() == b"on\t30s\t128MB\toff\t500ms\n"
 
 
-def test_nothing_stays_set_for_the_session(registry: ClusterRegistry) -> None:
+def test_no_setting_remains_in_the_session(registry: ClusterRegistry) -> None:
     with registry.read("alpha") as transaction:
         transaction.fetch_all("SELECT 1", {})
     with registry.open_connection("alpha") as fresh, fresh.cursor() as cursor:
@@ -42,7 +42,7 @@ def test_nothing_stays_set_for_the_session(registry: ClusterRegistry) -> None:
 
 @pytest.mark.parametrize("statement", ["INSERT INTO training_performance DEFAULT VALUES", "CREATE TEMPORARY TABLE t ()",
                                        "SELECT nextval('training_performance_id_seq')"])  # fmt: skip
-def test_writing_is_refused_also_to_a_role_that_may(cluster_dsn: str, statement: str) -> None:
+def test_writing_is_refused_even_for_a_role_with_the_privilege(cluster_dsn: str, statement: str) -> None:
     connection = psycopg2.connect(cluster_dsn)
     connection.autocommit = True
     with pytest.raises(psycopg2.errors.ReadOnlySqlTransaction):
@@ -59,7 +59,7 @@ def test_a_refused_statement_leaves_the_connection_usable(registry: ClusterRegis
         assert transaction.fetch_all("SELECT %(value)s", {"value": "100 % and %%"}) == [("100 % and %%",)]
 
 
-def test_a_failing_sink_gives_the_connection_up(registry: ClusterRegistry) -> None:
+def test_a_connection_with_a_failed_sink_is_closed(registry: ClusterRegistry) -> None:
     class Full:
         def write(self, _row: bytes) -> None:
             raise LensError("full")

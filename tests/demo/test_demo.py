@@ -1,4 +1,4 @@
-"""The whole demo as a newcomer meets it: started, asked, stopped."""
+"""The whole demo as a newcomer uses it: started, queried, stopped."""
 
 import os
 import re
@@ -31,7 +31,7 @@ StartDemo = Callable[..., "RunningDemo"]
 
 
 class RunningDemo:
-    """A demo in a process group of its own, as a terminal would start it, with its output in a file."""
+    """A demo in its own process group, as a terminal starts it, with its output in a file."""
 
     def __init__(self, directory: Path, *data: Path, port: int | None = None) -> None:
         self.port = port or find_free_port()
@@ -58,7 +58,7 @@ class RunningDemo:
             time.sleep(0.05)
 
     def descendants(self) -> list[psutil.Process]:
-        """Return what runs because of the demo: its children, and what works with its directory."""
+        """Return the processes of the demo: its children, and those that use its directory."""
         children = psutil.Process(self.process.pid).children(recursive=True) if self.process.poll() is None else []
         servers = [each for each in psutil.process_iter() if str(self.directory) in " ".join(command_line(each))]
         return [each for each in {*children, *servers} if each.pid != self.process.pid and is_alive(each)]
@@ -77,7 +77,7 @@ def command_line(process: psutil.Process) -> list[str]:
 
 
 def is_alive(process: psutil.Process) -> bool:
-    # What nobody has waited for yet, as in a container without an init, has ended all the same.
+    # A zombie, as in a container without an init process, has ended.
     try:
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
@@ -165,7 +165,7 @@ def test_the_dashboard_follows_the_live_workloads(start_demo: StartDemo) -> None
 
 
 @pytest.mark.parametrize("moment", ["Starting PostgreSQL", "Trained spiral-adam"])
-def test_ctrl_c_during_the_start_leaves_nothing_and_breaks_nothing(start_demo: StartDemo, moment: str) -> None:
+def test_ctrl_c_during_the_start_stops_everything(start_demo: StartDemo, moment: str) -> None:
     interrupted = start_demo()
     interrupted.wait_for(moment)
     time.sleep(0.3)
@@ -186,7 +186,7 @@ def test_ends_with_gunicorn(start_demo: StartDemo) -> None:
     assert demo.process.wait(STOP_SECONDS) == 128 + signal.SIGKILL
     assert "gunicorn ended by itself" in demo.output
     assert "Traceback" not in demo.output
-    # Workers notice that their master is gone within a second.
+    # Workers notice the end of their master within a second.
     _, alive = psutil.wait_procs(demo.descendants(), timeout=5)
     assert alive == []
 
@@ -202,7 +202,7 @@ def test_ends_with_the_database(start_demo: StartDemo) -> None:
     assert demo.descendants() == []
 
 
-def test_a_port_in_use_is_said_before_anything_starts(start_demo: StartDemo) -> None:
+def test_a_port_in_use_is_reported_before_anything_starts(start_demo: StartDemo) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -215,7 +215,7 @@ def test_a_port_in_use_is_said_before_anything_starts(start_demo: StartDemo) -> 
     assert not demo.directory.exists()
 
 
-def test_an_unreadable_file_is_said_before_anything_starts(start_demo: StartDemo, tmp_path: Path) -> None:
+def test_an_unreadable_file_is_reported_before_anything_starts(start_demo: StartDemo, tmp_path: Path) -> None:
     demo = start_demo(tmp_path / "missing.log")
     assert demo.process.wait(STOP_SECONDS) == 2
     assert "missing.log: cannot be read: No such file or directory" in demo.output

@@ -1,4 +1,4 @@
-"""The demo's workload records each iteration of its model as the data sources would."""
+"""The demo's workload stores each iteration of its model like a log reader, W&B and TensorBoard."""
 
 import time
 import uuid
@@ -86,7 +86,7 @@ def test_writes_every_fiftieth_to_tensorflow(workload: LiveWorkload, connection:
     assert "weights/layer1_norm" in rows[0][-1]
 
 
-def test_trains_on_until_it_is_stopped(workload: LiveWorkload, connection: Connection, workload_uid: str) -> None:
+def test_trains_until_it_is_stopped(workload: LiveWorkload, connection: Connection, workload_uid: str) -> None:
     workload.train_at_once(5)
     stop = Event()
     with ThreadPoolExecutor(1) as executor:
@@ -107,7 +107,7 @@ def test_a_lost_database_ends_the_training(cluster_dsn: str) -> None:
         workload.train_on(Event(), iterations_per_second=100)
 
 
-def test_begins_anew_without_touching_other_workloads(
+def test_starts_again_without_changing_other_workloads(
     workload: LiveWorkload, connection: Connection, workload_uid: str
 ) -> None:
     workload.train_at_once(10)

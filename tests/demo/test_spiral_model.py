@@ -1,4 +1,4 @@
-"""The demo's model learns, repeatably, and stays healthy."""
+"""The demo's model learns, with reproducible and finite numbers."""
 
 from math import isfinite
 from statistics import mean

@@ -11,13 +11,13 @@ ROOT = Path(__file__).parents[2]
 
 
 def clean_environment() -> dict[str, str]:
-    """Return the environment without what changes Python or the service."""
+    """Return the environment without variables of Python and of the service."""
     foreign = ("LENS_PERF_", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
     return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
 
 
 def try_to_run(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command and return how it ended."""
+    """Run a command and return the completed process."""
     return subprocess.run(words, cwd=cwd, env=clean_environment(), capture_output=True, text=True, check=False)
 
 

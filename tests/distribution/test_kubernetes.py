@@ -1,4 +1,4 @@
-"""The manifests: valid for three versions of Kubernetes, and in agreement with each other and with the service."""
+"""The manifests: valid for three versions of Kubernetes, and consistent with each other and with the service."""
 
 import re
 import subprocess
@@ -104,7 +104,7 @@ def test_selectors_and_ports_lead_to_the_pods() -> None:
 
 
 def test_the_pod_has_no_more_rights_than_it_needs() -> None:
-    """The restricted profile of the pod security standards, and what it leaves open."""
+    """The restricted profile of the pod security standards, and further limits."""
     assert RESOURCES["Namespace"]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     pod, container = POD["securityContext"], CONTAINER["securityContext"]
     assert pod["runAsNonRoot"] is True
@@ -150,7 +150,7 @@ def test_a_pod_is_stopped_later_than_its_requests() -> None:
     assert POD["terminationGracePeriodSeconds"] > int(graceful[1]) + pause
 
 
-def test_the_limits_hold_what_the_volumes_may_hold() -> None:
+def test_memory_limits_include_the_memory_volumes() -> None:
     directories = [each["emptyDir"] for each in POD["volumes"] if "emptyDir" in each]
     assert len(directories) == 2
     total = sum(gibibytes(each["sizeLimit"]) for each in directories)
@@ -170,7 +170,7 @@ def test_the_component_of_watch_is_valid(name: str) -> None:
         kubernetes_validate.validate(load(WATCH / name), version, strict=True)
 
 
-def test_the_pod_of_watch_is_one_and_as_tight() -> None:
+def test_watch_has_one_pod_with_the_same_restrictions() -> None:
     deployment = load(WATCH / "deployment.yaml")["spec"]
     pod = deployment["template"]["spec"]
     (container,) = pod["containers"]

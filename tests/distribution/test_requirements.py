@@ -28,7 +28,7 @@ def test_each_requirement_is_pinned_as_in_the_constraints_and_hashed() -> None:
     assert {name: known.get(name) for name in pinned} == pinned
 
 
-def test_everything_that_the_service_requires_is_there() -> None:
+def test_all_requirements_of_the_service_are_listed() -> None:
     settings = configparser.ConfigParser()
     settings.read(ROOT / "setup.cfg", "utf-8")
     required = {

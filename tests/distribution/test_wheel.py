@@ -1,4 +1,4 @@
-"""The wheel holds what it needs: built, installed into an empty environment and run there, outside the checkout."""
+"""The wheel is complete: built, installed into an empty environment, and run there, outside the checkout."""
 
 import itertools
 import json
@@ -20,7 +20,7 @@ from tests.distribution.commands import ROOT, clean_environment, run, try_to_run
 from tests.distribution.interpreters import find_interpreters
 from tests.test_serving import free_port, wait_for
 
-# A cluster that does not exist: what is asked of it has the status 503.
+# A cluster that does not exist: requests to it get 503.
 SETTINGS = '[clusters.alpha]\ndsn = "host=/nonexistent"\n'
 DATA_FILES = {
     "lens_perf/py.typed",
@@ -48,14 +48,14 @@ def test_the_wheel_holds_the_package_and_its_data_and_nothing_else(wheel: Path) 
     assert {name.partition("/")[0] for name in names} == {"lens_perf", f"lens_perf-{__version__}.dist-info"}
 
 
-def test_each_work_of_others_in_the_wheel_has_its_licence(wheel: Path) -> None:
+def test_third_party_files_in_the_wheel_have_their_licences(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         metadata = archive.read(f"lens_perf-{__version__}.dist-info/METADATA").decode()
         licences = {name.partition("/licenses/")[2] for name in archive.namelist() if "/licenses/" in name}
     assert licences == {"LICENSE", "lens_perf/web/pages/vendor/LICENSE"}
     assert re.search(r"^License(?:-Expression)?: Apache-2.0 AND MIT$", metadata, re.MULTILINE)
     packages = json.loads((ROOT / "lens_perf/web/npm/package-lock.json").read_text("utf-8"))["packages"]
-    # What the dashboard's tests use beside it is not in the wheel.
+    # Packages that only the dashboard's tests use are not in the wheel.
     used = packages[""]["dependencies"]
     assert {name: packages[f"node_modules/{name}"]["license"] for name in used} == {"uplot": "MIT"}
     assert re.search(r"^uPlot +MIT ", (ROOT / "docs/releasing.rst").read_text("utf-8"), re.MULTILINE)
@@ -73,7 +73,7 @@ OTHERS = find_interpreters()
 
 @pytest.fixture(scope="module", params=["own", *OTHERS], ids=lambda version: f"python-{version}")
 def installed(request: pytest.FixtureRequest, install: Callable[..., Path]) -> Path:
-    """The bin directory of an environment of each interpreter."""
+    """The bin directory of an environment for each interpreter."""
     return install(str(OTHERS.get(request.param, sys.executable))) / "bin"
 
 
@@ -106,7 +106,7 @@ def test_what_is_installed_is_what_the_requirements_say(installed: Path, tmp_pat
 
 @contextmanager
 def serving(command: Sequence[str | Path], directory: Path) -> Iterator[str]:
-    """Serve as ``command``, gunicorn's, says, in ``directory``, and return the address."""
+    """Run gunicorn with ``command`` in ``directory``, and return the address."""
     settings = directory / "lens_perf.toml"
     settings.write_text(SETTINGS, "utf-8")
     port = free_port()

@@ -1,4 +1,4 @@
-"""The demo's workloads in two clusters, the service under gunicorn, and a directory with the files of the pages."""
+"""The demo's workloads in two clusters, the service under gunicorn, and the files that the pages mention."""
 
 import os
 import socket
@@ -26,17 +26,17 @@ SECONDS = 60
 
 @dataclass(frozen=True)
 class Place:
-    """A directory from which blocks run, with the service at ``port``."""
+    """A directory in which blocks are run, with the service at ``port``."""
 
     directory: Path
     port: int
 
     def adapt(self, text: str) -> str:
-        """Return ``text`` with the service's address in the place of the documented one."""
+        """Return ``text`` with the documented address replaced by that of the service."""
         return text.replace(ADDRESS, f"127.0.0.1:{self.port}")
 
     def run(self, command: list[str], text: str) -> subprocess.CompletedProcess[str]:
-        """Run ``text`` as the script of ``command``, in an environment as that of the pages."""
+        """Run ``text`` as the script of ``command``, in the environment that the pages describe."""
         environment = os.environ | {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "LENS_PERF_CONFIG": str(self.directory / "lens_perf.toml"),
@@ -58,7 +58,7 @@ class Place:
 
 @pytest.fixture(scope="package")
 def place(start_postgres: Callable[[int], EmbeddedPostgres]) -> Iterator[Place]:
-    """The place of all blocks: they may build on one another's results within a page."""
+    """The directory of all blocks. Within a page, a block may use results of earlier ones."""
     postgres = start_postgres(18)
     # Short, as the path of the settings is part of a command.
     with tempfile.TemporaryDirectory(prefix="docs") as name, socket.socket() as free:

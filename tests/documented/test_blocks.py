@@ -1,4 +1,4 @@
-"""Every code block of README and documentation runs, or says why it does not."""
+"""Every code block of README and documentation runs, or says why it is not run."""
 
 import configparser
 import json
@@ -44,7 +44,7 @@ def test_each_block_has_a_language(page: Path) -> None:
 
 def test_each_block_that_is_not_run_has_a_reason() -> None:
     assert all(len(block.reason) > 8 for block in BLOCKS if block.reason is not None)
-    # Text is drawings, log lines and headers; a statement must be run elsewhere.
+    # Blocks of text are diagrams, log lines and headers.
     assert [str(block) for block in BLOCKS if block.language == "sql" and block.reason is None] == []
 
 
@@ -102,7 +102,7 @@ def test_json(place: Place, block: Block) -> None:
 
 
 def describe(value: Any) -> Any:
-    """Return the shape of a JSON value: keys and types, and that of the first entry of lists."""
+    """Return the structure of a JSON value: keys and types, and the structure of the first entry of lists."""
     if isinstance(value, dict):
         return {key: describe(each) for key, each in value.items()}
     if isinstance(value, list):

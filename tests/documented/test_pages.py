@@ -1,4 +1,4 @@
-"""Pages have one line length, name files that exist, and explain messages that the package has."""
+"""All pages have one line length, name files that exist, and explain messages of the package."""
 
 import re
 from pathlib import Path
@@ -11,9 +11,9 @@ from tests.wording.public_text import list_messages
 LINE_LENGTH = 120
 ALL_PAGES = (*PAGES, ROOT / "CHANGES.rst")
 TROUBLESHOOTING = ROOT / "docs/troubleshooting.rst"
-# Of the project: a path with a directory of its own, or a file beside README.rst.
+# Files of the project: paths with a directory, and files next to README.rst.
 REPOSITORY_PATH = re.compile(r"``((?:config|docs|tests|lens_perf)/[\w./@-]+|[A-Za-z]+\.(?:rst|txt|cfg|toml))``")
-# Of the reader's machine, or made by a command.
+# Files on the reader's machine, or created by a command.
 OTHER_FILES = re.compile(r"docs/_build/|tokens\.toml|lens_perf\.toml$|dist/|pages/vendor|lens_perf/columns$")
 MESSAGE = re.compile(r"^(``.+)$", re.MULTILINE)
 
@@ -43,6 +43,6 @@ def test_each_documented_message_exists(message: str) -> None:
 
 
 def to_pattern(text: str) -> str:
-    """Return a pattern for a message of the package, ``...`` being what is inserted."""
+    """Return a pattern for a message of the package; ``...`` represents inserted text."""
     head = " ".join(text.split(" ")[:4]).rstrip(":;,")
     return re.escape(head).replace(re.escape("..."), ".*") if head.count(" ") > 2 else "(?!)"

@@ -1,1 +1,1 @@
-"""What stands before and behind the service: nginx with the shipped settings, PgBouncer, certificates."""
+"""Programs around the service: nginx with the shipped settings, PgBouncer, PostgreSQL servers, certificates."""

@@ -1,4 +1,4 @@
-"""A certificate authority and what it signs, made by openssl."""
+"""A certificate authority and certificates signed by it, created with openssl."""
 
 import subprocess
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ class Certificate:
 
 
 def make_authority(directory: Path, name: str) -> Certificate:
-    """Make an authority whose certificate signs itself."""
+    """Create an authority with a self-signed certificate."""
     made = Certificate(directory / f"{name}.crt", directory / f"{name}.key")
-    # Python 3.13 accepts no authority that does not say what its key is for (RFC 5280, section 4.2.1.3).
+    # Python 3.13 requires the key usage of an authority (RFC 5280, section 4.2.1.3).
     usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
     _openssl(*_request(name), "-x509", *usage, "-days", "2", "-keyout", made.key, "-out", made.certificate)
     return made

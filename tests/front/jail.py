@@ -1,6 +1,6 @@
-"""A root file system of a test's own: read-only but for what is said, for commands of an unprivileged user in it.
+"""A root file system for a test: read-only with few exceptions, for commands of an unprivileged user.
 
-It stands for a container without a registry, and for the file system and the user that systemd gives to a unit.
+It replaces a container without a registry, and the file system and the user that systemd gives to a unit.
 """
 
 import os
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-# What programs and libraries need of the machine; of /etc only what the C library reads.
+# The directories of the machine that programs and libraries need; in /etc, only the C library's files.
 MACHINE = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/proc", "/dev")
 FILES = ("/etc/hosts", "/etc/ld.so.cache", "/etc/localtime", "/etc/nsswitch.conf", "/etc/passwd", "/etc/group")
 # The range from which systemd takes the users of DynamicUser=.
@@ -27,9 +27,9 @@ SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(frozen=True)
 class Jail:
-    """Where things are in it: ``binds`` are read-only, from a place in it to the machine's; ``scratch`` is writable.
+    """The mounts: ``binds`` are read-only, by path in the jail; ``scratch`` are writable directories in memory.
 
-    ``scratch`` gives the size of each in MiB, in memory.
+    ``scratch`` has the size of each in MiB.
     """
 
     binds: Mapping[str, Path]
@@ -41,7 +41,7 @@ class Jail:
 
     @contextmanager
     def run(self, *command: str, cwd: str) -> Iterator[subprocess.Popen[bytes]]:
-        """Run a command in it until the block ends; the process is the command's own, what it prints the tests'."""
+        """Run a command in the jail until the block ends; yield its process. The output goes to that of the tests."""
         with tempfile.TemporaryDirectory(prefix="jail") as root:
             words = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", self._script(root, cwd, command)]
             process = subprocess.Popen(words)
@@ -58,7 +58,7 @@ class Jail:
                 lines.append(f"ln -s {Path(place).readlink()} {root}{place}")
             elif Path(place).exists():
                 lines += _bind(root, place, Path(place))
-        # The interpreter and the packages of these tests, wherever they are.
+        # The interpreter and the packages of the tests.
         own = {prefix: Path(prefix) for prefix in (sys.base_prefix, sys.prefix) if not prefix.startswith(MACHINE)}
         files = {place: Path(place) for place in FILES if Path(place).exists()}
         for place, source in {**own, **files, **self.binds}.items():
@@ -85,7 +85,7 @@ def _bind(root: str, place: str, source: Path) -> list[str]:
 
 
 def need_jail() -> None:
-    """Skip the test where there can be no jail, and say why."""
+    """Skip the test if a jail cannot be created here, and say why."""
     if os.geteuid() != 0:
         pytest.skip("only root may make mount namespaces and act as another user")
     if not all(map(shutil.which, ("unshare", "setpriv", "chroot"))):

@@ -23,12 +23,12 @@ class Nginx:
 
     @property
     def address(self) -> str:
-        """The address it is reached by."""
+        """Its address."""
         return f"https://127.0.0.1:{self.port}"
 
     @property
     def authority(self) -> Path:
-        """The certificate that its own is signed by."""
+        """The certificate of the authority that signed its own."""
         return self.directory / "authority.crt"
 
     @property
@@ -38,20 +38,20 @@ class Nginx:
 
     @property
     def error_log(self) -> Path:
-        """What nginx complains of."""
+        """The error log."""
         return self.directory / "error.log"
 
 
 @contextmanager
-def run_nginx(instances: Sequence[int], further: Mapping[str, str] | None = None) -> Iterator[Nginx]:
-    """Run nginx before the two ``instances``, ports of this machine; ``further`` replaces more texts."""
+def run_nginx(instances: Sequence[int], extra: Mapping[str, str] | None = None) -> Iterator[Nginx]:
+    """Run nginx before the two ``instances``, ports of this machine; ``extra`` replaces more texts."""
     program = find_program("nginx")
     with open_directory() as directory:
         nginx = Nginx(free_port(), directory)
         authority = make_authority(directory, "authority")
         make_certificate(directory, "server", "IP:127.0.0.1", authority)
         config = directory / "nginx.conf"
-        config.write_text(_adapt(nginx, instances, further or {}), "utf-8")
+        config.write_text(_adapt(nginx, instances, extra or {}), "utf-8")
         command = [program, "-p", str(directory), "-e", str(nginx.error_log), "-c", str(config)]
         subprocess.run([*command, "-t"], check=True, capture_output=True)
         with subprocess.Popen([*command, "-g", "daemon off;"], stderr=subprocess.PIPE) as process:
@@ -63,7 +63,7 @@ def run_nginx(instances: Sequence[int], further: Mapping[str, str] | None = None
                 process.communicate(timeout=20)
 
 
-def _adapt(nginx: Nginx, instances: Sequence[int], further: Mapping[str, str]) -> str:
+def _adapt(nginx: Nginx, instances: Sequence[int], extra: Mapping[str, str]) -> str:
     first, second = instances
     replacements = {
         "listen 443 ssl": f"listen 127.0.0.1:{nginx.port} ssl",
@@ -74,7 +74,7 @@ def _adapt(nginx: Nginx, instances: Sequence[int], further: Mapping[str, str]) -
         "/var/log/nginx/error.log": str(nginx.error_log),
         "/etc/lens_perf/tls/": f"{nginx.directory}/",
         "/var/lib/nginx/": f"{nginx.directory}/",
-        **further,
+        **extra,
     }
     text = CONFIG.read_text("utf-8")
     for old, new in replacements.items():

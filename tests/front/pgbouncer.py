@@ -1,4 +1,4 @@
-"""Runs PgBouncer in transaction mode before an embedded PostgreSQL."""
+"""Runs PgBouncer in transaction mode in front of an embedded PostgreSQL."""
 
 import os
 import signal
@@ -35,7 +35,7 @@ logfile = {directory}/pgbouncer.log
 
 @dataclass(frozen=True)
 class BehindPgBouncer(EmbeddedPostgres):
-    """A server that the service's role reaches through PgBouncer, and the superuser directly."""
+    """A server that the service's role uses through PgBouncer, and the superuser directly."""
 
     bouncer_dir: Path
 
@@ -49,7 +49,7 @@ class BehindPgBouncer(EmbeddedPostgres):
 def run_pgbouncer(postgres: EmbeddedPostgres, pool_size: int = 20) -> Iterator[BehindPgBouncer]:
     """Run PgBouncer with at most ``pool_size`` connections to each database."""
     program = find_program("pgbouncer")
-    # It refuses to be root, and the directory with the server's socket is closed to all but its owner.
+    # PgBouncer refuses to run as root, and only its owner can use the directory of the server's socket.
     user = postgres.socket_dir.owner()
     with open_directory(user) as directory:
         settings = SETTINGS.format(

@@ -1,4 +1,4 @@
-"""Runs PostgreSQL servers of a test's own: with settings, with copies of their data, and with a streaming standby."""
+"""Runs separate PostgreSQL servers for a test: with settings, with copies of their data, with a streaming standby."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ import psycopg2
 from tests.faults import wait_until
 from tests.front.programs import open_directory
 
-# Durability is what these servers do not need.
+# These servers need no durability.
 FAST = ("fsync=off", "listen_addresses=", "autovacuum=off", "max_connections=40", "shared_buffers=16MB")
 
 
@@ -51,7 +51,7 @@ class PostgresServer:
 
     @contextmanager
     def started(self, *settings: str) -> Iterator["PostgresServer"]:
-        """Run the server with ``settings`` for the length of the block."""
+        """Run the server with ``settings`` during the block."""
         options = [f"-c {setting}" for setting in (*FAST, *settings)]
         socket = f"-k {self.directory}"
         self.run(
@@ -72,7 +72,7 @@ class PostgresServer:
 
 @contextmanager
 def open_server(bin_dir: Path, user: str) -> Iterator[PostgresServer]:
-    """Make room for a server that runs as ``user`` where the tests run as root; nothing is created in it yet."""
+    """Create a directory for a server, which runs as ``user`` if the tests run as root."""
     with open_directory(user) as directory:
         yield PostgresServer(bin_dir, directory, user if os.geteuid() == 0 else None)
 

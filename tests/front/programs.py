@@ -1,4 +1,4 @@
-"""The programs that tests start and pip does not install: which package has each, and where it is found.
+"""The programs that tests start and pip does not install: their packages, and how they are found.
 
 A test that starts one is marked ``@needs("nginx", ...)``. Where the program is missing, the test is skipped before any
 of its fixtures opens anything; in CI it fails. ``pytest --bare`` is for a machine that has none of them: the marked
@@ -27,7 +27,7 @@ PACKAGES: Mapping[str, str] = {
     "systemd-analyze": "systemd",
     "systemd-sysusers": "systemd",
 }
-# Some distributions call it otherwise.
+# Other names in some distributions.
 ALIASES: Mapping[str, str] = {"chromium": "chromium-browser"}
 # Debian keeps servers out of a user's PATH: in the sbin beside a bin, PostgreSQL in a directory for each version.
 BESIDE_BIN = ("sbin", "lib/postgresql/*/bin")
@@ -37,7 +37,7 @@ needs = pytest.mark.needs
 
 
 def locate_program(name: str) -> str | None:
-    """Return the path of a program, or None where it is not installed."""
+    """Return the path of a program, or None if it is not installed."""
     searched = os.pathsep.join(_list_directories())
     return shutil.which(name, path=searched) or shutil.which(ALIASES.get(name, name), path=searched)
 
@@ -69,7 +69,7 @@ def skip_without_programs(item: pytest.Item) -> None:
 
 
 def skip_outside_ci(reason: str, expected: bool = False) -> None:
-    """Skip the running test for want of an install; in CI, which installs everything, fail it unless ``expected``."""
+    """Skip the running test because of a missing program; in CI, fail it unless ``expected``."""
     (pytest.fail if os.environ.get("CI") and not expected else pytest.skip)(reason)
 
 

@@ -1,26 +1,26 @@
-"""Sends bytes as they are to an HTTP server, and reads whatever answers they bring forth."""
+"""Sends raw bytes to an HTTP server, and reads all answers."""
 
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 
-# Far longer than any answer takes: a server that neither answers nor closes fails the test.
+# Far longer than any answer takes. A server that neither answers nor closes the connection fails the test.
 PATIENCE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class Answers:
-    """All that came back until the server closed the connection."""
+    """All answers until the server closed the connection."""
 
     statuses: Sequence[int]
     text: str
 
 
 def converse(port: int, sent: bytes) -> Answers:
-    """Send bytes over a connection of their own and read until the server closes it, which it must."""
+    """Send bytes over a new connection and read until the server closes it, which it must."""
     with closing(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS)) as connection:
-        # Refused before the end is read, what is left cannot be sent.
+        # If the server refuses the request early, the rest cannot be sent.
         with suppress(ConnectionError):
             connection.sendall(sent)
         received = _read_all(connection)
@@ -29,7 +29,7 @@ def converse(port: int, sent: bytes) -> Answers:
 
 def _read_all(connection: socket.socket) -> bytes:
     received = b""
-    # A server that closes with bytes of ours unread resets the connection; what it said before is read all the same.
+    # A server that closes without reading all bytes resets the connection. Its answers are still read.
     with suppress(ConnectionResetError):
         while piece := connection.recv(65536):
             received += piece

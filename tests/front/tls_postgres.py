@@ -1,4 +1,4 @@
-"""Runs Debian's PostgreSQL with TLS on a loopback port: the embedded one is built without."""
+"""Runs Debian's PostgreSQL with TLS on a loopback port; the embedded one has no TLS."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from tests.front.certificates import Certificate, make_authority, make_certifica
 from tests.front.programs import find_program, open_directory
 from tests.test_serving import free_port, wait_for
 
-# It refuses to be root.
+# It refuses to run as root.
 USER = "postgres"
 # The name in its certificate, for the address 127.0.0.1.
 NAME = "db.example.org"
@@ -28,7 +28,7 @@ ssl = on
 ssl_cert_file = '{server.certificate}'
 ssl_key_file = '{server.key}'
 """
-# Over TCP with TLS only, as in production; the socket is the test's own way in.
+# TLS is required over TCP, as in production; the tests use the socket.
 HBA = """
 local all all trust
 hostssl all all 127.0.0.1/32 trust
@@ -45,11 +45,11 @@ class TlsPostgres:
     stranger: Path
 
     def local_dsn(self) -> str:
-        """Return the superuser's way in, without TLS."""
+        """Return the superuser's DSN, without TLS."""
         return f"host={self.directory} port={self.port} user=postgres dbname=postgres"
 
     def dsn(self, words: str, name: str = NAME) -> str:
-        """Return the service's way in, under ``name``, with further ``words`` of libpq."""
+        """Return the service's DSN for the host ``name``, with additional libpq keywords ``words``."""
         return f"host={name} hostaddr=127.0.0.1 port={self.port} user=postgres dbname=postgres {words}"
 
 

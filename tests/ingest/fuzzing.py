@@ -1,6 +1,6 @@
-"""Feeds the readers damaged and hostile files: only an ImportInputError may come out, and rows that can be stored.
+"""Reads damaged and hostile files: readers may raise only ImportInputError, and all rows must be storable.
 
-``python -m tests.ingest.fuzzing --minutes 10`` goes on for long and prints the seed of what fails; the tests do a
+``python -m tests.ingest.fuzzing --minutes 10`` runs longer and prints the seed of each failure; the tests do a
 little of the same. The files are made from samples, and from real ones where there are any.
 """
 
@@ -35,7 +35,7 @@ from tests.real_data import REAL_DATA
 
 LARGEST_SEED = 1 << 15
 SAMPLES = Path(__file__).parent / "logs" / "samples"
-# What has broken readers: numbers beyond limits, deep nesting, halves of surrogate pairs, what is no character at all.
+# Texts that have broken readers: numbers beyond limits, deep nesting, halves of surrogate pairs, invalid characters.
 TOKENS = (
     *(bytes([char]) for char in b"\0\n\r\xff\"'\\,;:|=[]{}(/-+.e_ "),
     *(b"nan", b"NaN", b"-Infinity", b"null", b"true", b"1e400", b"-1e-400", b"0.1234567890123456789012", b"1_000"),
@@ -77,14 +77,14 @@ REAL_FILES = (
 
 
 def make_events() -> bytes:
-    """Return an event file with scalars of both forms, twins and what is no scalar."""
+    """Return an event file with scalars of both forms, twins and other values."""
     events = [written.scalar("loss", step, step / 2) for step in range(5)]
     events += [written.tensor("acc", 1, 0.5, plugin="scalars"), written.scalar("loss vs samples", 320, 2.0)]
     return written.frame(events)
 
 
 def make_run() -> bytes:
-    """Return a W&B file whose history is by a metric, in several forms."""
+    """Return a W&B file whose iteration is a metric, in several forms."""
     rows = [{"_step": step, "train/global_step": step, "loss": step / 3, "_timestamp": 1.7e9} for step in range(5)]
     records = [run_files.run("id"), run_files.metric("train/global_step")]
     records += [run_files.history(row, nested=bool(index % 2), typed=index > 3) for index, row in enumerate(rows)]
@@ -107,7 +107,7 @@ def make_csv() -> bytes:
 
 
 def make_lines() -> bytes:
-    """Return JSON lines as of LLaMA-Factory and others."""
+    """Return JSON lines of LLaMA-Factory and others."""
     rows = [
         {"current_steps": step, "total_steps": 9, "loss": step / 3, "elapsed_time": "0:32:48", "a": {"b": [1, 2]}}
         for step in range(5)
@@ -116,7 +116,7 @@ def make_lines() -> bytes:
 
 
 def mutate(seed: bytes, source: random.Random) -> bytes:
-    """Return a file with a few things cut, doubled, turned or put in."""
+    """Return a file with some parts removed, repeated, changed or inserted."""
     content = bytearray(seed)
     for _ in range(source.choice((1, 1, 2, 4, 16))):
         place = source.randrange(len(content) + 1)
@@ -166,7 +166,7 @@ def make_file(kind: Kind, seeds: Sequence[bytes], source: random.Random) -> byte
 
 
 def check(kind: Kind, content: bytes, path: Path) -> None:
-    """Read a file as ``kind`` and as what it is taken for. Raises AssertionError, and whatever a reader lets out."""
+    """Read a file as ``kind`` and as the recognised kind. Raises AssertionError and the exceptions of readers."""
     path.write_bytes(content)
     read(kind, path)
     try:
@@ -178,7 +178,7 @@ def check(kind: Kind, content: bytes, path: Path) -> None:
 
 
 def read(kind: Kind, path: Path) -> None:
-    """Read a file, and make the rows that would be stored."""
+    """Read a file, and format the rows to be stored."""
     summary = ReadSummary()
     try:
         observations = keep_names_storable(read_sources(kind, [path], summary, SourceOptions()), summary)
@@ -196,7 +196,7 @@ def read(kind: Kind, path: Path) -> None:
 
 
 def main() -> int:
-    """Fuzz for some minutes. Exit status 1: something came out that may not."""
+    """Fuzz for some minutes. Exit status 1: a reader raised another exception than ImportInputError."""
     parser = argparse.ArgumentParser(prog="python -m tests.ingest.fuzzing", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument(

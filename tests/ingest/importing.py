@@ -1,4 +1,4 @@
-"""Imports as a user runs them, for tests: through the command line into a cluster that the API then answers from."""
+"""Runs imports for tests as a user does, through the command line into a cluster from which the API then answers."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from lens_perf.cli import main
 
 
 class Outcome(NamedTuple):
-    """How an import ended, what it printed, and, where it ended well, its report."""
+    """The exit status of an import, its output, and its report if it succeeded."""
 
     status: int
     output: str
@@ -29,7 +29,7 @@ class Importer:
         self.arguments = ["--workload", uid, "--config", str(settings)]
 
     def run(self, kind: str, *paths: Path | str, options: tuple[str, ...] = ("--json",)) -> Outcome:
-        """Run it in this process; what it prints is JSON unless ``options`` say otherwise."""
+        """Run it in this process; its output is JSON unless ``options`` change that."""
         arguments = ["import", kind, *map(str, paths), *self.arguments, *options]
         result = CliRunner().invoke(main, arguments, catch_exceptions=False)
         return Outcome(result.exit_code, result.stdout, result.stderr)

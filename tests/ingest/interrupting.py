@@ -1,4 +1,4 @@
-"""Imports that are interrupted at a chosen instant, and what became of each: for the tests, and for tests/chaos."""
+"""Interrupts imports at chosen moments and checks the results; for the tests and for tests/chaos."""
 
 import random
 import re
@@ -20,7 +20,7 @@ ADVICE = "what is stored is complete; import again to add the rest"
 
 @dataclass(frozen=True)
 class Ended:
-    """How an import ended, and within how many seconds of the signal; ``number`` is None if it was over before."""
+    """How an import ended, and how many seconds after the signal; ``number`` is None if it ended before."""
 
     number: signal.Signals | None
     seconds: float
@@ -30,14 +30,14 @@ class Ended:
     stored: int
 
     def list_faults(self) -> Iterator[str]:
-        """Yield what is not as promised."""
+        """Yield the promises that were not kept."""
         whole = self.stored == LINES
-        # A signal that comes as the process ends finds nobody.
+        # A signal may arrive while the process ends.
         over = self.number is None or (self.status == 0 and whole and "wrote" in self.output)
         expected = 0 if over else 128 + int(self.number or 0)
         if self.status != expected:
             yield f"status {self.status} instead of {expected}"
-        # Before its arguments are read, the command does not know that it will be an import.
+        # Before it has parsed its arguments, the command gives no advice about imports.
         if self.errors not in ({""} if over else {f"{SENTENCE}; {ADVICE}\n", f"{SENTENCE}\n"}):
             yield f"errors {self.errors!r}"
         if not (whole or (not over and self.stored % BATCH_SIZE == 0)):
@@ -52,21 +52,21 @@ def write_log(directory: Path) -> Path:
 
 
 class Interrupter:
-    """Runs imports of one log, each into a workload of its own, and interrupts them."""
+    """Runs imports of one log, each into another workload, and interrupts them."""
 
     def __init__(self, log: Path, settings: Path, uid: str, count: Callable[[str], int]) -> None:
         self._log, self._settings, self._uid, self._count = log, settings, uid, count
         self._runs = 0
 
     def interrupt_often(self, times: int) -> Iterator[Ended]:
-        """Interrupt as many imports, by both signals, at random instants of equal parts of the time that one takes."""
+        """Interrupt ``times`` imports with both signals, at random moments spread over the time of an import."""
         seconds = min(self._time(), self._time())
         place = 0
         while place < times:
             instant = seconds * (place + random.random()) / times
             ended = self.run(instant, (signal.SIGINT, signal.SIGTERM)[place % 2], ("log", "auto")[place // 2 % 2])
             if ended.number is None:
-                seconds *= 0.95  # this one was quicker
+                seconds *= 0.95  # this import was faster
             else:
                 place += 1
             yield ended
@@ -98,7 +98,7 @@ class Interrupter:
 
 
 def wait_for_handler(process: subprocess.Popen[Any]) -> None:
-    """Wait until a process handles SIGTERM, which Python by itself does not."""
+    """Wait until a process handles SIGTERM, which Python does not do by default."""
     status = Path(f"/proc/{process.pid}/status")
     while process.poll() is None:
         mask = re.search(r"^SigCgt:\s*(\w+)$", status.read_text("ascii"), re.MULTILINE)

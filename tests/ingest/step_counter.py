@@ -1,7 +1,7 @@
-"""Counts the steps that a backtracking matcher takes for a pattern, and makes texts on which a bad one takes many.
+"""Counts the steps that a backtracking matcher takes for a pattern, and generates texts for which a bad one takes many.
 
-The standard library's matcher does not say how much it did, and time says little on a busy machine. This one reads the
-same parsed pattern and goes the same ways, without the short cuts: one step for each character that is compared.
+The standard library's matcher does not count its steps, and times vary on a busy machine. This one reads the
+same parsed pattern and takes the same paths, without optimisations: one step for each compared character.
 """
 
 import re
@@ -15,7 +15,7 @@ After = Callable[[int], bool]
 
 # Characters of all classes that the patterns distinguish.
 PALETTE = "0a_ :|,'\"\\[(-=/.%\x1b"
-# Characters of the pattern itself that texts are made of besides.
+# Maximum number of characters of the pattern that texts contain in addition.
 MOST_LITERALS = 6
 CATEGORIES: dict[Any, Callable[[str], bool]] = {
     ops.CATEGORY_DIGIT: str.isdigit,
@@ -29,11 +29,11 @@ SINGLE = {ops.LITERAL, ops.NOT_LITERAL, ops.ANY, ops.IN}
 
 
 class TooManyStepsError(Exception):
-    """The limit of steps was passed."""
+    """The limit of steps was exceeded."""
 
 
 class StepCounter:
-    """Matches one pattern and counts."""
+    """Matches one pattern and counts the steps."""
 
     def __init__(self, pattern: re.Pattern[Any]) -> None:
         source = pattern.pattern
@@ -210,9 +210,9 @@ class StepCounter:
         return (before != behind) is (where is ops.AT_BOUNDARY)
 
     def make_texts(self, size: int) -> Iterator[str]:
-        """Yield texts with what leads to each repeat of the pattern, the repeat ``size`` times, and an end to fail on.
+        """Yield texts that reach each repeat of the pattern, repeat it ``size`` times, and then fail to match.
 
-        What is repeated is what the repeat's body accepts, made of each character of the palette that fits.
+        The repeated text matches the body of the repeat, and is made of each possible character of the palette.
         """
         palette = "".join(dict.fromkeys(PALETTE + "".join(self._list_literals(self.parsed))[:MOST_LITERALS]))
         yield from (char * size for char in palette)

@@ -1,4 +1,4 @@
-"""From observations to records: merging, restarts, repetitions, at flat memory."""
+"""Assembling observations into records: merging, restarts, repetitions, constant memory."""
 
 from datetime import UTC, datetime
 
@@ -47,7 +47,7 @@ def test_another_value_without_a_restart_is_another_record() -> None:
     assert summary.restarts == 0
 
 
-def test_a_series_that_goes_back_is_a_restart_for_all() -> None:
+def test_a_decreasing_series_is_a_restart_of_all() -> None:
     records, summary = put_together(
         see("a", 5, x=1), see("b", 5, y=1), see("a", 3, x=2), see("b", 3, y=2), see("b", 4, y=3), first_serial=7
     )
@@ -55,13 +55,13 @@ def test_a_series_that_goes_back_is_a_restart_for_all() -> None:
     assert summary.restarts == 1
 
 
-def test_another_series_that_lies_behind_is_no_restart() -> None:
+def test_another_series_that_lags_behind_is_not_a_restart() -> None:
     records, summary = put_together(see("a", 5, x=1), see("a", 6, x=1), see("b", 5, y=1))
     assert records == [(0, 5, 0, {"x": 1, "y": 1}), (0, 6, 0, {"x": 1})]
     assert summary.restarts == 0
 
 
-def test_an_iteration_told_again_is_a_restart_or_another_record() -> None:
+def test_a_repeated_iteration_is_a_restart_or_another_record() -> None:
     items = [see("a", 1, x=1), see("a", 1, x=2), see("a", 1, x=2), see("a", 2, x=3)]
     records, summary = put_together(*items)
     assert records == [(0, 1, 0, {"x": 1}), (1, 1, 0, {"x": 2}), (1, 2, 0, {"x": 3})]
@@ -71,7 +71,7 @@ def test_an_iteration_told_again_is_a_restart_or_another_record() -> None:
     assert summary.restarts == 0
 
 
-def test_a_session_that_tells_an_iteration_again_is_a_restart() -> None:
+def test_a_session_that_repeats_an_iteration_is_a_restart() -> None:
     items = [see("a", 1, x=1), see("a", 2, x=2), Mark.SESSION, see("a", 2, x=2), see("a", 3, x=3)]
     records, _ = put_together(*items, repetition=Repetition.ANOTHER_RECORD)
     assert [record[:2] for record in records] == [(0, 1), (0, 2), (1, 2), (1, 3)]
@@ -81,7 +81,7 @@ def test_a_session_that_tells_an_iteration_again_is_a_restart() -> None:
     assert summary.restarts == 0
 
 
-def test_what_has_no_iteration_stands_alone() -> None:
+def test_observations_without_an_iteration_are_separate_records() -> None:
     records, summary = put_together(see("a", None, x=1), see("b", None, y=1), see("a", None, x=1))
     assert records == [(0, None, 0, {"x": 1}), (0, None, 1, {"y": 1}), (0, None, 2, {"x": 1})]
     assert summary.without_iteration == 3
@@ -93,7 +93,7 @@ def test_iterations_beyond_the_column_are_left_out() -> None:
     assert summary.lost["iterations beyond what the table can hold"].count == 2
 
 
-def test_a_pause_gives_out_what_changed_and_counts_it_once() -> None:
+def test_a_pause_yields_changed_records_and_counts_them_once() -> None:
     summary = ReadSummary()
     items: list[Item] = [see("a", 1, x=1), Mark.PAUSE, see("b", 1, y=2), Mark.PAUSE, Mark.PAUSE, see("b", 1, y=2)]
     assert list(assemble(items, summary)) == [
@@ -102,7 +102,7 @@ def test_a_pause_gives_out_what_changed_and_counts_it_once() -> None:
     assert summary.records == 1
 
 
-def test_memory_stays_flat(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_constant(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(assembly, "MOST_OPEN_RECORDS", 3)
     taken = 0
 
@@ -115,7 +115,7 @@ def test_memory_stays_flat(monkeypatch: pytest.MonkeyPatch) -> None:
     records = assemble(observe(), ReadSummary())  # type: ignore[arg-type]
     assert next(records) == Record(0, None, 0, {"x": 0})
     assert taken == 3
-    # What comes too late is a part of its record, which the table adds to it.
+    # A late observation is a separate record, which is later added to the stored one.
     assert list(records)[-1] == Record(0, None, 0, {"y": 0})
 
 

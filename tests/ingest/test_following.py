@@ -1,4 +1,4 @@
-"""``--follow`` in a process of its own: growing and rotated files, a restarted program, a database that goes away."""
+"""``--follow`` in a separate process: growing and rotated files, a restarted program, an unavailable database."""
 
 import json
 import signal
@@ -29,7 +29,7 @@ def line(iteration: int) -> str:
 def following(
     importer: Importer, *arguments: str, end: signal.Signals = signal.SIGTERM, status: int = 0
 ) -> Iterator[dict[str, object]]:
-    """Run an import that follows, and end it by a signal; what it reports is there afterwards."""
+    """Run an import that follows, and end it by a signal; the yielded dictionary has its report after the block."""
     command = [sys.executable, "-m", "lens_perf", "import", *arguments, *importer.arguments, "--follow", "--json"]
     report: dict[str, object] = {}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -45,7 +45,7 @@ def following(
 
 @pytest.fixture
 def iterations(ask: Ask, app: Flask) -> Callable[[], list[int]]:
-    """What the API answers: the iterations that are stored."""
+    """A function that returns the stored iterations according to the API."""
 
     def read() -> list[int]:
         return [point["iteration"] for point in ask("data", metrics="lm_loss")["data"]]
@@ -92,7 +92,7 @@ def test_a_growing_log(
         wait_for(iterations, [1])
         with path.open("a") as file:
             for iteration in range(2, 6):
-                # Half a line is no line yet.
+                # An incomplete line is not read yet.
                 file.write(line(iteration)[:30])
                 file.flush()
                 time.sleep(0.3)
@@ -112,7 +112,7 @@ def test_a_rotated_log(importer: Importer, tmp_path: Path, iterations: Callable[
         path.rename(tmp_path / "training.log.1")
         path.write_text(line(2))
         wait_for(iterations, [1, 2])
-        # Cut to nothing, as logrotate's copytruncate does.
+        # Truncated, as by logrotate's copytruncate.
         path.write_text("")
         time.sleep(0.5)
         with path.open("a") as file:
@@ -120,7 +120,7 @@ def test_a_rotated_log(importer: Importer, tmp_path: Path, iterations: Callable[
         wait_for(iterations, [1, 2, 3])
 
 
-def test_a_metric_that_comes_later_is_added(importer: Importer, tmp_path: Path, ask: Ask, app: Flask) -> None:
+def test_a_later_metric_is_added(importer: Importer, tmp_path: Path, ask: Ask, app: Flask) -> None:
     path = tmp_path / "training.log"
     path.write_text(line(1))
 
@@ -135,7 +135,7 @@ def test_a_metric_that_comes_later_is_added(importer: Importer, tmp_path: Path, 
     assert report["written"] == {"inserted": 1, "replaced": 1, "unchanged": 0}
 
 
-def test_a_database_that_goes_away_is_waited_for(
+def test_an_import_waits_for_an_unavailable_database(
     importer: Importer, tmp_path: Path, iterations: Callable[[], list[int]], postgres: EmbeddedPostgres
 ) -> None:
     path = tmp_path / "training.log"

@@ -1,4 +1,4 @@
-"""A little fuzzing of every reader; ``python -m tests.ingest.fuzzing`` goes on for long."""
+"""Brief fuzzing of every reader; ``python -m tests.ingest.fuzzing`` runs longer."""
 
 import random
 from collections.abc import Sequence

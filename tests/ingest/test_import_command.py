@@ -1,4 +1,4 @@
-"""``lens-perf import`` as a user meets it: kinds, options, summaries, exit statuses, interruptions."""
+"""``lens-perf import`` for its users: kinds, options, summaries, exit statuses, interruptions."""
 
 import gzip
 import json
@@ -53,7 +53,7 @@ def test_a_summary_for_people(importer: Importer, log: Path) -> None:
     assert outcome.errors == ""
 
 
-def test_nothing_from_a_file_steers_the_terminal(importer: Importer, tmp_path: Path) -> None:
+def test_no_file_content_controls_the_terminal(importer: Importer, tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_text("noise\x1b]0;title\x07 \x9b31m\n" + line(1, "what\x1b[2J\x08?"))
     for options in ((), ("--json",)):
@@ -70,7 +70,7 @@ def test_a_dry_run_stores_nothing(importer: Importer, log: Path, ask: Ask, app: 
     assert "(dry run)" in importer.run("log", log, options=("--dry-run",)).output
 
 
-def test_several_files_go_on_one_from_the_other(importer: Importer, log: Path, tmp_path: Path) -> None:
+def test_several_files_continue_each_other(importer: Importer, log: Path, tmp_path: Path) -> None:
     second, third = tmp_path / "second.log.gz", tmp_path / "third.log"
     second.write_bytes(gzip.compress((line(11) + line(12)).encode()))
     third.write_text(line(9) + line(10))
@@ -79,13 +79,13 @@ def test_several_files_go_on_one_from_the_other(importer: Importer, log: Path, t
     assert importer.run("log", tmp_path).report["read"]["records"] == 14
 
 
-def test_serials_begin_where_asked_to(importer: Importer, log: Path, ask: Ask, app: Flask) -> None:
+def test_serials_begin_as_requested(importer: Importer, log: Path, ask: Ask, app: Flask) -> None:
     importer.run("log", log)
     assert importer.run("log", log, options=("--json", "--serial", "1")).report["written"]["inserted"] == 10
     assert ask("sources")["data_sources"] == [{"name": "log", "count": 20}]
 
 
-def test_times_may_be_told_later(importer: Importer, log: Path, ask: Ask, app: Flask) -> None:
+def test_times_can_be_added_later(importer: Importer, log: Path, ask: Ask, app: Flask) -> None:
     importer.run("log", log)
     options = ("--json", "--start-time", "2026-01-31T12:00:00", "--timezone", "Europe/Zurich")
     report = importer.run("log", log, options=options).report
@@ -140,7 +140,7 @@ def test_a_directory_without_files_of_the_kind(importer: Importer, log: Path) ->
     assert "holds no *tfevents*" in outcome.errors
 
 
-def test_damaged_input_is_imported_as_far_as_it_is_whole(importer: Importer, tmp_path: Path) -> None:
+def test_valid_parts_of_damaged_input_are_imported(importer: Importer, tmp_path: Path) -> None:
     path = tmp_path / "cut.log.gz"
     path.write_bytes(gzip.compress("".join(map(line, range(1, 2001))).encode())[:-500])
     outcome = importer.run("log", path)
@@ -150,7 +150,7 @@ def test_damaged_input_is_imported_as_far_as_it_is_whole(importer: Importer, tmp
 
 
 def start(importer: Importer, *arguments: str, **options: object) -> subprocess.Popen[bytes]:
-    """Run an import as a process of its own."""
+    """Run an import as a separate process."""
     command = [sys.executable, "-m", "lens_perf", "import", *arguments, *importer.arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, **options)  # type: ignore[call-overload,no-any-return]
 
@@ -161,7 +161,7 @@ def test_standard_input(importer: Importer, log: Path, ask: Ask, app: Flask) -> 
     assert ask("sources")["data_sources"] == [{"name": "log", "count": 10}]
 
 
-def test_a_progress_bar_on_a_terminal_alone(importer: Importer, log: Path) -> None:
+def test_a_progress_bar_is_shown_on_a_terminal_only(importer: Importer, log: Path) -> None:
     main, terminal = pty.openpty()
     with start(importer, "log", str(log), stderr=terminal) as process:
         process.communicate(timeout=60)
@@ -188,7 +188,7 @@ def test_an_interrupted_import_leaves_whole_batches(importer: Importer, tmp_path
         return sum(source["count"] for source in ask("sources")["data_sources"])
 
     def interrupt(number: signal.Signals, read: int, stored: int) -> subprocess.Popen[bytes]:
-        """Let an import read so many lines of a pipe, and interrupt it while it waits for more."""
+        """Let an import read ``read`` lines of a pipe, and interrupt it while it waits for more."""
         with start(importer, "auto", str(pipe), stderr=subprocess.PIPE) as process, pipe.open("w") as file:
             file.write("".join(lines[:read]))
             file.flush()
@@ -207,7 +207,7 @@ def test_an_interrupted_import_leaves_whole_batches(importer: Importer, tmp_path
     assert importer.run("log", path).report["written"] == {"inserted": 10_000, "replaced": 0, "unchanged": 20_000}
 
 
-def test_what_a_compressed_file_may_unpack_to_is_a_setting(
+def test_the_unpacked_size_is_limited_by_a_setting(
     importer: Importer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "blank.log.gz"

@@ -1,4 +1,4 @@
-"""An import that is interrupted, at whatever instant: its status, its words, and what is stored."""
+"""An import that is interrupted at any moment: its status, its message, and the stored records."""
 
 import os
 import pty
@@ -53,7 +53,7 @@ def test_at_random_instants(importer: Importer, tmp_path: Path, uid: str, count:
 def test_while_a_statement_waits(
     importer: Importer, tmp_path: Path, uid: str, postgres: EmbeddedPostgres, number: signal.Signals
 ) -> None:
-    """Python alone would notice the signal when the statement is over."""
+    """Python itself would handle the signal only after the statement."""
     with closing(psycopg2.connect(postgres.dsn("alpha"))) as other, other.cursor() as cursor:
         cursor.execute("LOCK training_performance IN SHARE MODE")
 
@@ -111,7 +111,7 @@ def test_the_terminal_has_its_cursor_again(importer: Importer, tmp_path: Path) -
 
 
 def test_a_signal_that_was_to_be_ignored_is(importer: Importer, tmp_path: Path, uid: str, count: Count) -> None:
-    """As under nohup, or for a job that a script starts with &."""
+    """As under nohup, or in a job that a script starts with &."""
     command = [sys.executable, "-m", "lens_perf", "import", "log", str(write_log(tmp_path)), *importer.arguments]
     ignoring = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *command]
     with subprocess.Popen(ignoring, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

@@ -1,4 +1,4 @@
-"""Elements of a JSON array, however the blocks cut it."""
+"""Splitting a JSON array into elements, for any size of blocks."""
 
 import json
 from typing import Any
@@ -22,7 +22,7 @@ def split(content: bytes, block_size: int) -> tuple[list[tuple[int, bytes | None
 
 
 @given(st.lists(VALUES), st.booleans(), st.integers(1, 50))
-def test_every_object_and_array_comes_back(values: list[Any], ascii_only: bool, block_size: int) -> None:
+def test_every_object_and_array_is_returned(values: list[Any], ascii_only: bool, block_size: int) -> None:
     content = json.dumps(values, ensure_ascii=ascii_only).encode()[1:] + b', "more": {}'
     elements, splitter = split(content, block_size)
     assert [json.loads(element or b"") for _, element in elements] == [
@@ -33,7 +33,7 @@ def test_every_object_and_array_comes_back(values: list[Any], ascii_only: bool, 
 
 
 @given(st.binary(max_size=200), st.integers(1, 50))
-def test_any_bytes_are_split_alike_whatever_the_blocks(content: bytes, block_size: int) -> None:
+def test_the_result_does_not_depend_on_blocks(content: bytes, block_size: int) -> None:
     elements, splitter = split(content, block_size)
     whole, reference = split(content, 1 << 20)
     assert elements == whole

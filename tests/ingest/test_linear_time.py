@@ -1,4 +1,4 @@
-"""No pattern of the imports takes more than linear time, whatever text it meets: steps are counted, not seconds."""
+"""All patterns of the imports take linear time for every text; steps are counted instead of seconds."""
 
 import ast
 import importlib
@@ -16,18 +16,18 @@ from tests.ingest.step_counter import StepCounter, TooManyStepsError
 
 PACKAGE = Path(lens_perf.ingest.__file__).parent
 SMALL, LARGE = 25, 100
-# What one constant part of a pattern may cost, besides what grows with the text.
+# Steps that a pattern may take in addition to those that grow with the text.
 ALLOWANCE = 300
 # Quadratic time would make it 16.
 MOST_GROWTH = 6
 MOST_STEPS = 20_000
-# Methods that match at one place, and those that go through a text.
+# Methods that match at one position, and those that search a text.
 AT_ONE_PLACE = {"match", "fullmatch"}
 METHODS = AT_ONE_PLACE | {"search", "finditer", "findall", "sub", "subn", "split"}
 
 
 def list_uses() -> dict[str, set[str]]:
-    """Return what is called on each name in the package; a name that is used otherwise has the use ``other``."""
+    """Return the methods called on each name in the package; ``other`` represents any other use."""
     uses: dict[str, set[str]] = {}
     for path in PACKAGE.rglob("*.py"):
         tree = ast.parse(path.read_text("utf-8"))
@@ -43,7 +43,7 @@ def list_uses() -> dict[str, set[str]]:
 
 
 def list_patterns() -> Iterator[Any]:
-    """Yield each pattern of the package with whether it is used at one place only."""
+    """Yield each pattern of the package, and whether it is only matched at one position."""
     uses, seen = list_uses(), set()
     for module in pkgutil.walk_packages([str(PACKAGE)], "lens_perf.ingest."):
         for name, value in vars(importlib.import_module(module.name)).items():

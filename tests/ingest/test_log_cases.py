@@ -1,4 +1,4 @@
-"""Small logs of programs as they print in 2026, through the command line and back over HTTP, by the data's README."""
+"""Small logs of current programs through the command line and the API; the data's README has the expected values."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ pytestmark = [
 
 
 class Case(NamedTuple):
-    """What is to come of a log: its iterations, how often metrics occur, and some values by iteration and metric."""
+    """The expected content of a log: iterations, numbers of metrics, and some values by iteration and metric."""
 
     iterations: list[int | None]
     counts: Mapping[str, int]
@@ -220,7 +220,7 @@ def test_case(importer: Importer, ask: Ask, client: FlaskClient, uid: str, name:
     assert progress["restarts"] in {0, None}  # None without times
 
 
-def test_the_hour_that_comes_twice(importer: Importer, ask: Ask, client: FlaskClient, uid: str) -> None:
+def test_an_hour_that_occurs_twice(importer: Importer, ask: Ask, client: FlaskClient, uid: str) -> None:
     importer.run("auto", CASES / "dst_new-york.log", options=("--json", "--timezone", "America/New_York"))
     points = {each["iteration"]: each["timestamp"] for each in ask("data", metrics="lm_loss")["data"]}
     midnight = 1793505600000  # 2026-11-01 04:00:00 UTC
@@ -231,7 +231,7 @@ def test_the_hour_that_comes_twice(importer: Importer, ask: Ask, client: FlaskCl
     assert (progress["restarts"], progress["iterations_repeated"]) == (0, 0)
 
 
-def test_an_evaluation_one_batch_behind_is_no_restart(importer: Importer, client: FlaskClient, uid: str) -> None:
+def test_an_evaluation_one_batch_behind_is_not_a_restart(importer: Importer, client: FlaskClient, uid: str) -> None:
     importer.run("auto", CASES / "real/mlperf51_amd-mi350x_llama31-8b.txt")
     progress = read_progress(client, uid)
     assert (progress["restarts"], progress["iterations_repeated"]) == (0, 0)

@@ -1,4 +1,4 @@
-"""Numbers as texts: exact where a float can be, counted where it cannot."""
+"""Numbers from text: exact if a float can represent them, otherwise counted."""
 
 import json
 import math
@@ -18,7 +18,7 @@ def parse(text: str) -> tuple[object, ReadSummary]:
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**1023), 2**1023))
-def test_what_python_writes_reads_back_and_counts_as_kept(number: float) -> None:
+def test_numbers_written_by_python_are_read_back(number: float) -> None:
     value, summary = parse(repr(number))
     assert (value, type(value)) == (number, type(number))
     assert summary.rounded == 0
@@ -46,13 +46,13 @@ def test_values_that_are_not_finite(text: str, value: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["1_000", "٣", "0x10", "1e", ".", "--1", "1 2", "True"])
-def test_what_is_no_number(text: str) -> None:
+def test_texts_that_are_not_numbers(text: str) -> None:
     value, summary = parse(text)
     assert value is None
     assert summary.texts == {"loss": 1}
 
 
-def test_no_value_is_no_loss() -> None:
+def test_missing_values_are_not_lost() -> None:
     summary = ReadSummary()
     assert NumberReader(summary).check(None, "loss") is None
     assert NumberReader(summary).check("", "loss") is None
@@ -65,12 +65,12 @@ def test_whole_numbers(number: int) -> None:
     assert parse_whole(number + 0.5) in (None, int(number + 0.5))
 
 
-def test_what_is_no_whole_number() -> None:
+def test_texts_that_are_not_whole_numbers() -> None:
     for value in (True, None, 0.5, math.nan, math.inf, "", "1.5", "9" * 5000, "1e3", [1]):
         assert parse_whole(value) is None
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "", "{", "[1,]"])
-def test_what_is_no_json(text: str) -> None:
+def test_texts_that_are_not_json(text: str) -> None:
     with pytest.raises(JsonError):
         NumberReader(ReadSummary()).load_json(text)

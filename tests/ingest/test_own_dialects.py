@@ -1,4 +1,4 @@
-"""A dialect that an operator adds, from the settings to the API, and what is said of a log that no dialect explains."""
+"""A dialect that an operator adds, from the settings to the API, and the message for a log in an unknown dialect."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -73,7 +73,7 @@ def test_a_dialect_that_is_wrong_is_named(own: tuple[Importer, Path]) -> None:
     assert "{goal}: is not a placeholder" in outcome.errors
 
 
-def test_the_refusal_says_what_is_known_and_what_comes_nearest(importer: Importer, tmp_path: Path) -> None:
+def test_the_error_lists_the_dialects_and_the_closest_line(importer: Importer, tmp_path: Path) -> None:
     path = tmp_path / "unknown.log"
     path.write_text("starting\nstep 5 [loss 3.5]\n iteration 5 of 10 | lm loss: 3.5 |\n")
     outcome = importer.run("auto", path)
@@ -85,7 +85,7 @@ def test_the_refusal_says_what_is_known_and_what_comes_nearest(importer: Importe
     )
 
 
-def test_what_is_lost_is_status_3(importer: Importer, tmp_path: Path) -> None:
+def test_lost_values_are_status_3(importer: Importer, tmp_path: Path) -> None:
     path = tmp_path / "training.log"
     path.write_text(" iteration 1/ 9 | lm loss: 1.5 |\n iteration 2/ 9 | lm loss: 2.5 | what is this |\n")
     outcome = importer.run("log", path)

@@ -1,4 +1,4 @@
-"""What a summary says: what was left out, what was lost, and nothing that steers a terminal."""
+"""The summary of an import: values left out and lost, without characters that control a terminal."""
 
 import json
 import unicodedata
@@ -11,7 +11,7 @@ from lens_perf.ingest.read_summary import TEXTS_AMONG_NUMBERS, Damage, ReadSumma
 
 
 @given(st.text(st.characters()))
-def test_nothing_printed_is_hidden_or_steers(text: str) -> None:
+def test_printed_text_is_visible_and_harmless(text: str) -> None:
     shown = make_printable(text)
     assert not {unicodedata.category(char) for char in shown} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
     shown.encode()
@@ -27,7 +27,7 @@ def test_letters_of_any_script_are_shown() -> None:
     assert make_printable("\x1b[1;31mred\x1b[0m") == " red "
 
 
-def test_what_is_lost_makes_a_reading_incomplete() -> None:
+def test_lost_values_make_a_reading_incomplete() -> None:
     summary = ReadSummary()
     summary.skip("images", "input")
     assert summary.is_complete
@@ -45,7 +45,7 @@ def test_damage_makes_a_reading_incomplete() -> None:
     assert not summary.is_complete
 
 
-def test_a_text_is_lost_where_numbers_were_expected() -> None:
+def test_a_text_among_numbers_is_lost() -> None:
     summary = ReadSummary()
     summary.metrics["loss"] = 5
     summary.skip_text("fields that are not numbers", "remaining_time", "remaining_time: 3h")

@@ -1,4 +1,4 @@
-"""Real event files and W&B runs, through the command line and back over HTTP, against their frameworks' own readers."""
+"""Real event files and W&B runs through the command line and the API, compared with the frameworks' own readers."""
 
 import csv
 import json
@@ -20,7 +20,7 @@ TWIN = " vs samples"
 
 
 class Facts(NamedTuple):
-    """What the data's README says: records and iterations of a directory, and how many times it was started again."""
+    """The expected content of a directory by the data's README: records, iterations, scalars, restarts."""
 
     records: int
     first: int

@@ -1,4 +1,4 @@
-"""Real logs, through the command line and back over HTTP, against an independent reading of the files."""
+"""Real logs through the command line and the API, compared with an independent reading of the files."""
 
 import ast
 import gzip
@@ -17,7 +17,7 @@ pytestmark = [needs_real_data, pytest.mark.parametrize("postgres", [18], indirec
 
 
 class Facts(NamedTuple):
-    """What the data's README says of a log: records, iteration range, target, and how many restarts."""
+    """The expected content of a log by the data's README: records, range of iterations, target, restarts."""
 
     records: int
     first: int
@@ -44,7 +44,7 @@ LOGS = {
     "dialects/nanogpt_iter-lines.log": Facts(2547, 0, 2546, None),
     "dialects/mlperf-mllog_mi300x_llama2-70b-lora.txt": Facts(5, 1536, 3072, None, step=384, lines=52),
 }
-# What a field is called in the file, and as a metric: enough of them to be sure, found without the package's help.
+# Patterns for some fields in the file, by metric; independent of the package.
 FIELDS = {
     r"lm[ _]loss: (\S+)": "lm_loss",
     r"learning rate: (\S+)": "learning_rate",

@@ -1,4 +1,4 @@
-"""Which files of a directory are read, and as what."""
+"""Which files of a directory are read, and their kinds."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Writing records: what is new, corrected or there already, in both kinds of table, also twice at once."""
+"""Storing records: new, corrected and unchanged ones, in both kinds of table, also concurrently."""
 
 import threading
 from collections.abc import Iterable, Iterator
@@ -60,7 +60,7 @@ def test_writing_twice_changes_nothing(connection: Connection, uid: str) -> None
     assert stored(connection, uid) == before
 
 
-def test_a_grown_source_adds_what_is_new(connection: Connection, uid: str) -> None:
+def test_a_longer_source_adds_new_records(connection: Connection, uid: str) -> None:
     write_records(connection, uid, "log", [record(1, 1)])
     assert write_records(connection, uid, "log", [record(1, 1), record(2, 2)]) == WriteSummary(1, 0, 1)
     assert [row[2] for row in stored(connection, uid)] == [1, 2]
@@ -77,13 +77,13 @@ def test_a_correction_gets_a_new_id_and_keeps_its_time(connection: Connection, u
     assert corrected[0] not in {first[0], second[0]}
 
 
-def test_other_workloads_and_sources_are_left_alone(connection: Connection, uid: str) -> None:
+def test_other_workloads_and_sources_are_not_changed(connection: Connection, uid: str) -> None:
     write_records(connection, uid, "wandb", [record(1, 1)])
     write_records(connection, f"{uid}-other", "log", [record(1, 1)])
     assert write_records(connection, uid, "log", [record(1, 2)]) == WriteSummary(1, 0, 0)
 
 
-def test_records_of_writers_that_count_no_restarts(connection: Connection, uid: str) -> None:
+def test_records_of_writers_without_serials(connection: Connection, uid: str) -> None:
     with connection, connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO training_performance (workload_uid, data_source, iteration, performance)"
@@ -99,7 +99,7 @@ def test_strange_texts(connection: Connection, uid: str) -> None:
     assert stored(connection, uid)[0][3] == performance
 
 
-def test_what_is_stored_is_added_to(connection: Connection, uid: str) -> None:
+def test_metrics_are_added_to_stored_records(connection: Connection, uid: str) -> None:
     write_records(connection, uid, "log", [Record(1, None, 0, {"loss": 1, "lr": 2})])
     assert write_records(connection, uid, "log", [Record(1, None, 0, {"loss": 1})]) == WriteSummary(0, 0, 1)
     parts = [Record(1, None, 0, {"eval": 3}), Record(1, NOON, 0, {"eval_time": 4})]
@@ -120,7 +120,7 @@ def test_several_records_of_one_iteration(connection: Connection, uid: str, iter
     records = [Record(iteration, NOON, 0, {"loss": value}, ordinal) for ordinal, value in enumerate([5, 5, 3, 9])]
     assert write_records(connection, uid, "log", records) == WriteSummary(4, 0, 0)
     assert write_records(connection, uid, "log", records) == WriteSummary(0, 0, 4)
-    # The second is corrected: the later ones are replaced, too, so that the order of ids identifies them.
+    # The second record is corrected. The later ones are replaced, too, because the order of ids identifies them.
     corrected = Record(iteration, NOON, 0, {"loss": 4}, 1)
     assert write_records(connection, uid, "log", [corrected]) == WriteSummary(0, 1, 0)
     assert [row[3]["loss"] for row in stored(connection, uid)] == [5, 4, 3, 9]  # type: ignore[index]
@@ -131,7 +131,7 @@ def test_several_records_of_one_iteration(connection: Connection, uid: str, iter
 
 
 @pytest.mark.parametrize("there", [None, "null", "[1]", '"text"'])
-def test_records_that_hold_no_object_are_replaced(connection: Connection, uid: str, there: str | None) -> None:
+def test_records_without_an_object_are_replaced(connection: Connection, uid: str, there: str | None) -> None:
     with connection, connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO training_performance (workload_uid, data_source, iteration, performance, pod_uuid)"
@@ -149,9 +149,7 @@ def test_records_that_hold_no_object_are_replaced(connection: Connection, uid: s
     )
 )
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_is_written_is_there_once(
-    connection: Connection, rows: list[tuple[int, int | None, str, int]]
-) -> None:
+def test_every_record_is_stored_once(connection: Connection, rows: list[tuple[int, int | None, str, int]]) -> None:
     uid = uuid4().hex
     summary = ReadSummary()
     items = [Observation(f"{name}{serial}", iteration, NOON, {name: value}) for serial, iteration, name, value in rows]
@@ -165,7 +163,7 @@ def test_whatever_is_written_is_there_once(
     assert stored(connection, uid) == before
 
 
-def test_none_asks_to_store_what_there_is() -> None:
+def test_none_ends_a_batch() -> None:
     first, second = record(1, 1), record(2, 2)
     assert list(batch_records([None, first, None, None, second])) == [[first], [second]]
 
@@ -185,7 +183,7 @@ def test_batches(connection: Connection, uid: str, monkeypatch: pytest.MonkeyPat
     assert [row[2] for row in stored(connection, uid)] == list(range(50))
 
 
-def test_two_imports_at_once_double_nothing(postgres: EmbeddedPostgres, cluster: str, uid: str) -> None:
+def test_concurrent_imports_store_every_record_once(postgres: EmbeddedPostgres, cluster: str, uid: str) -> None:
     records = [record(index, index) for index in range(6000)]
     summaries: list[WriteSummary] = []
 

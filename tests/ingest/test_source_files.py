@@ -1,4 +1,4 @@
-"""Files as they come: plain, gzipped, damaged, growing, rotated, and a pipe."""
+"""Reading files: plain, gzipped, damaged, growing, rotated, and a pipe."""
 
 import gzip
 import os
@@ -44,7 +44,9 @@ def test_gzip_members_one_after_the_other(tmp_path: Path) -> None:
 
 
 @given(st.data())
-def test_gzip_that_is_cut_gives_what_is_whole(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+def test_truncated_gzip_data_are_read_up_to_the_end(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
     zipped = gzip.compress(CONTENT)
     cut = data.draw(st.integers(2, len(zipped) - 1))
     path = tmp_path_factory.mktemp("cut") / "a.gz"
@@ -64,7 +66,7 @@ def test_gzip_with_a_wrong_byte_is_noticed(tmp_path: Path) -> None:
         assert len(read(path)[1].damages) == 1
 
 
-def test_what_cannot_be_read(tmp_path: Path) -> None:
+def test_unreadable_files(tmp_path: Path) -> None:
     for path in (tmp_path / "nowhere", tmp_path):
         with pytest.raises(ImportInputError, match="cannot be read: "):
             read(path)
@@ -72,7 +74,7 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
             next(follow_blocks(path))
 
 
-def test_what_is_gzipped_does_not_grow(tmp_path: Path) -> None:
+def test_gzipped_files_cannot_be_followed(tmp_path: Path) -> None:
     path = tmp_path / "a.log.gz"
     path.write_bytes(gzip.compress(b"line\n"))
     with pytest.raises(ImportInputError, match="without --follow"):
@@ -107,7 +109,7 @@ def test_a_rotated_file(tmp_path: Path) -> None:
     assert list(islice(blocks, 4)) == [b"three\n", b"|", b"four\n", None]
 
 
-def test_a_file_that_is_cut_to_nothing(tmp_path: Path) -> None:
+def test_a_truncated_file(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     path.write_bytes(b"one\ntwo\n")
     blocks = follow_blocks(path, between=b"|")
@@ -124,14 +126,14 @@ def test_a_pipe_is_read_ahead_and_pauses() -> None:
         os.write(writer, b"one\n")
         assert next(blocks) == b"one\n"
         assert next(blocks) is None
-        # More than a pipe holds: a writer does not wait while nobody reads.
+        # More than the buffer of a pipe: a writer does not wait for the reader.
         for _ in range(40):
             os.write(writer, b"x" * 65536)
         os.close(writer)
         assert sum(len(block or b"") for block in blocks) == 40 * 65536
 
 
-def test_a_pipe_ends_when_asked_to() -> None:
+def test_a_pipe_ends_when_it_is_stopped() -> None:
     reader, writer = os.pipe()
     with os.fdopen(reader, "rb") as file:
         assert list(read_pipe(file, lambda: True, wait_seconds=0.01)) == []
@@ -156,7 +158,7 @@ def test_a_pipe_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> Non
         assert sum(len(block or b"") for block in blocks) == written
 
 
-def test_what_a_file_may_unpack_to_is_limited(tmp_path: Path) -> None:
+def test_the_unpacked_size_of_a_file_is_limited(tmp_path: Path) -> None:
     path = tmp_path / "a.log.gz"
     path.write_bytes(gzip.compress(CONTENT))
     summary = ReadSummary()
@@ -169,7 +171,7 @@ def test_what_a_file_may_unpack_to_is_limited(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("blank", [b"\n", b"\r\n", b" ", b"\t", b"\0", b" \n"])
 @pytest.mark.parametrize("block_size", [1000, 1 << 20])
-def test_long_runs_of_blanks_are_passed_over(blank: bytes, block_size: int) -> None:
+def test_long_runs_of_blanks_are_skipped(blank: bytes, block_size: int) -> None:
     text = b"one\n" + blank * 50_000 + b"two\n" + blank * 3 + b"three\n"
     summary = ReadSummary()
     blocks = [text[begin : begin + block_size] for begin in range(0, len(text), block_size)]
@@ -183,7 +185,7 @@ def test_long_runs_of_blanks_are_passed_over(blank: bytes, block_size: int) -> N
 
 
 @given(st.lists(st.sampled_from([b"\n" * 1500, b" " * 1100, b"x", b"\n", b"iteration 1/ 2 |", b"\0" * 2000])))
-def test_what_is_not_blank_is_kept(parts: list[bytes]) -> None:
+def test_other_characters_are_kept(parts: list[bytes]) -> None:
     text, summary = b"".join(parts), ReadSummary()
     passed = b"".join(pass_over_blanks([text], summary))
     assert re.sub(rb"[\s\0]+", b"", passed) == re.sub(rb"[\s\0]+", b"", text)
@@ -191,5 +193,5 @@ def test_what_is_not_blank_is_kept(parts: list[bytes]) -> None:
     assert not BLANK_RUN.search(passed)
 
 
-def test_pauses_pass(tmp_path: Path) -> None:
+def test_pauses_are_passed_on(tmp_path: Path) -> None:
     assert list(pass_over_blanks([b"a", None, b"\n" * 5000], ReadSummary())) == [b"a", None, b"\n"]

@@ -1,4 +1,4 @@
-"""Names that JSONB cannot hold: stored under others, kept apart, and reported; from each kind of file, to the API."""
+"""Names that JSONB cannot store: renamed, kept distinct, and reported; from each kind of file to the API."""
 
 import json
 from pathlib import Path
@@ -30,7 +30,7 @@ def store(*names: str) -> tuple[list[str], ReadSummary]:
 
 
 @given(st.lists(NAMES, unique=True, max_size=8))
-def test_names_are_storable_and_keep_apart(names: list[str]) -> None:
+def test_names_are_storable_and_distinct(names: list[str]) -> None:
     stored, summary = store(*names)
     assert len(set(stored)) == len(names)
     for name, kept in zip(names, stored, strict=True):
@@ -56,12 +56,12 @@ def test_names_that_are_too_long_are_lost() -> None:
     assert list(keep_names_storable([Observation("a", 1, None, {"z" * 2000: 1})], summary)) == []
 
 
-def test_notes_stay_few() -> None:
+def test_the_number_of_notes_is_limited() -> None:
     summary = store(*(f"\0{index}" for index in range(100)))[1]
     assert len(summary.notes) == 11
 
 
-def test_tags_that_are_no_utf8() -> None:
+def test_tags_that_are_not_utf8() -> None:
     content = written.frame([written.scalar("aXX", 1, 1.0), written.scalar("aYY", 1, 2.0)])
     events = [event.replace(b"XX", b"\xed\xa0").replace(b"YY", b"\xed\xa1") for event in list_records(content)]
     summary = ReadSummary()
@@ -76,7 +76,7 @@ def list_records(content: bytes) -> list[bytes]:
     return list(RecordSplitter("a", ReadSummary()).feed(content))
 
 
-def test_tags_of_directories_and_tags_with_slashes_keep_apart() -> None:
+def test_tags_of_directories_and_tags_with_slashes_are_distinct() -> None:
     summary = ReadSummary()
     files = [
         ("a", "", [written.frame([written.scalar("train/loss", 1, 1.0)])]),

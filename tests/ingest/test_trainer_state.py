@@ -1,4 +1,4 @@
-"""The state of Hugging Face's Trainer: whole, cut at any byte, and strange."""
+"""The state of Hugging Face's Trainer: complete, truncated at any byte, and with unusual values."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -59,7 +59,7 @@ def test_a_whole_number_is_a_step_however_it_is_written(step: str, iteration: in
 
 
 @pytest.mark.parametrize("step", ["40.5", '"soon"', "true", "null", "[1]", "1e400", "9" * 5000, '"' + "9" * 5000 + '"'])
-def test_what_is_no_step_costs_its_entry_alone(step: str) -> None:
+def test_an_invalid_step_affects_its_entry_only(step: str) -> None:
     content = b'{"log_history": [{"step": %s, "loss": 1}, {"loss": 2}, {"step": 3, "loss": 4}]}' % step.encode()
     observations, summary = read(content)
     assert [each.iteration for each in observations] == [3]
@@ -79,7 +79,7 @@ def test_what_is_no_step_costs_its_entry_alone(step: str) -> None:
         (b'{"step": 2, "a": ' + b'{"b": ' * 100_000 + b"1" + b"}" * 100_000 + b"}", "nested too deeply"),
     ],
 )
-def test_a_damaged_entry_costs_no_other(entry: bytes, finding: str, block_size: int) -> None:
+def test_a_damaged_entry_does_not_affect_others(entry: bytes, finding: str, block_size: int) -> None:
     content = b'{"log_history": [{"step": 1, "loss": 0.5}, %s, {"step": 3, "loss": 0.25}], "max_steps": 9}' % entry
     observations, summary = read(content, block_size)
     assert [each.iteration for each in observations] == [1, 3]
@@ -97,7 +97,7 @@ def test_an_entry_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(summary.damages) == 1
 
 
-def test_numbers_that_no_float_holds() -> None:
+def test_numbers_out_of_the_range_of_floats() -> None:
     entry = b'{"step": 1, "a": 1e400, "b": -%s, "c": 0.123456789012345678901, "d": 12345678901234567890, "e": 1e-400}'
     observations, summary = read(b'{"log_history": [' + entry % (b"9" * 5000) + b"]}")
     assert [each.performance for each in observations] == [
@@ -108,14 +108,14 @@ def test_numbers_that_no_float_holds() -> None:
     assert "rounded    2 decimals to the nearest" in summary.format()
 
 
-def test_names_that_would_collide_keep_apart() -> None:
+def test_colliding_names_are_distinguished() -> None:
     entry = b'{"step": 1, "lr": 1, "learning_rate": 2, "loss": 3, "loss": 4}'
     observations, summary = read(b'{"log_history": [' + entry + b"]}")
     assert [each.performance for each in observations] == [{"lr": 1, "learning_rate": 2, "loss": 4}]
     assert summary.lost["values of names that an object has twice"].examples == ["loss"]
 
 
-def test_a_second_evaluation_is_a_record_and_no_restart() -> None:
+def test_a_second_evaluation_is_a_record_and_not_a_restart() -> None:
     entries = [
         {"step": 10, "epoch": 1.0, "loss": 2.0},
         {"step": 10, "epoch": 1.0, "eval_loss": 1.5, "eval_runtime": 3.0},
@@ -133,12 +133,12 @@ def test_a_second_evaluation_is_a_record_and_no_restart() -> None:
 
 
 @given(st.data())
-def test_a_state_that_is_cut(data: st.DataObject) -> None:
+def test_a_truncated_state(data: st.DataObject) -> None:
     content = write([{"step": step, "loss": step / 8} for step in range(5)])
     begin = content.index(b"[")
     cut = data.draw(st.integers(0, content.index(b"]")))
     observations, summary = read(content[:cut], data.draw(st.integers(1, 400)))
-    # An entry is whole when its brace is there.
+    # An entry is complete if its closing brace is present.
     assert len(observations) == content[:cut].count(b"}")
     ((damage),) = summary.damages
     assert damage.path == "state.json"

@@ -1,4 +1,4 @@
-"""Reads Prometheus's text form, as far as the tests need it."""
+"""Parses Prometheus's text format, as far as the tests need it."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ Samples = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def read_samples(text: str) -> Samples:
-    """Return the value of each name with its labels; a name and its labels stand there once."""
+    """Return the value of each name with its labels; no combination may occur twice."""
     found = [
         ((match["name"], frozenset(LABEL.findall(match["labels"] or ""))), float(match["value"]))
         for match in SAMPLE.finditer(text)
@@ -20,5 +20,5 @@ def read_samples(text: str) -> Samples:
 
 
 def value_of(text: str, name: str, **labels: str) -> float:
-    """Return one sample's value, 0 if it is not there, as Prometheus's users see it."""
+    """Return the value of a sample, 0 if it is missing."""
     return read_samples(text).get((name, frozenset(labels.items())), 0.0)

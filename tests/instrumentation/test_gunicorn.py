@@ -1,4 +1,4 @@
-"""Metrics and log lines of a real gunicorn with two workers: sums that outlive a worker, lines that are all JSON."""
+"""Metrics and log lines of gunicorn with two workers: sums outlive a worker, and every line is JSON."""
 
 import os
 import signal
@@ -44,7 +44,7 @@ class Served:
         return {child.pid for child in psutil.Process(self.process.pid).children()}
 
     def ask_each(self, path: str) -> int:
-        """Ask every worker once; return how many there are."""
+        """Send a request to every worker; return their number."""
         workers = self.workers()
         for worker in workers:
             with frozen(*workers - {worker}):
@@ -63,7 +63,7 @@ def serve(settings: Path, tmp_path: Path, **variables: str) -> Iterator[Served]:
     try:
         wait_for(port)
         served = Served(process, port, output, errors)
-        # The master listens before it has forked both.
+        # The master listens before it has forked both workers.
         wait_until(lambda: len(served.workers()) == 2)
         yield served
     finally:
@@ -94,14 +94,14 @@ def idle_connections(served: Served) -> float:
     return served.samples()["lens_perf_pool_connections", frozenset({("cluster", "alpha"), ("state", "idle")})]
 
 
-# Has each worker connect.
+# Makes each worker connect.
 READY = "/readyz"
 
 
-def test_both_workers_add_up_and_outlive_a_kill(served: Served) -> None:
+def test_sums_of_workers_outlive_a_killed_worker(served: Served) -> None:
     asked = served.ask_each("/healthz")
     served.ask_each(READY)
-    # Whichever worker answers: all show the sum of all.
+    # Every worker shows the sum of all.
     assert {counted(served) for _ in range(10)} == {asked}
     assert {idle_connections(served) for _ in range(10)} == {2}
     for _ in range(3):
@@ -120,7 +120,7 @@ def memory_used(served: Served) -> float:
     return served.samples()["lens_perf_metrics_memory_bytes", frozenset({("state", "used")})]
 
 
-def test_reloads_forget_nothing_and_take_no_more_memory(served: Served) -> None:
+def test_reloads_keep_sums_and_need_no_more_memory(served: Served) -> None:
     asked = served.ask_each("/healthz")
     served.ask_each(READY)
     used: list[float] = []
@@ -135,7 +135,7 @@ def test_reloads_forget_nothing_and_take_no_more_memory(served: Served) -> None:
     assert 0 < used[0] == used[-1]
 
 
-def test_what_the_master_declares_before_the_fork_is_there_once(served: Served) -> None:
+def test_metrics_of_the_master_occur_once(served: Served) -> None:
     served.ask_each("/healthz")
     samples = served.samples()
     assert samples["lens_perf_breaker_open", frozenset({("cluster", "alpha")})] == 0
@@ -145,7 +145,7 @@ def test_what_the_master_declares_before_the_fork_is_there_once(served: Served) 
 def test_no_file_holds_metrics(
     postgres18: EmbeddedPostgres, write_settings: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    """Not even where the client library is asked for files: what it would write there could fill a disk."""
+    """Not even if the client library is configured for files, which could fill a disk."""
     directory = tmp_path / "metrics"
     directory.mkdir()
     text = f'[clusters.alpha]\ndsn = "{postgres18.dsn("alpha", READER)}"'
@@ -198,7 +198,7 @@ def test_every_line_is_json(served: Served) -> None:
     assert b"hunter2" not in served.output.read_bytes() + served.errors.read_bytes()
 
 
-def test_a_worker_answers_for_others_after_many_threads_counted(served: Served) -> None:
+def test_a_worker_shows_the_counts_of_many_threads_of_others(served: Served) -> None:
     with requests.Session() as session:
         for _ in range(50):
             session.get(f"http://127.0.0.1:{served.port}/lens/v1/workloads/u/metrics/sources", timeout=10)

@@ -1,4 +1,4 @@
-"""The metrics of one process: what each function counts, and that no label is without bounds."""
+"""The metrics of one process: the effect of each function, and that all labels are bounded."""
 
 from collections.abc import Callable
 
@@ -74,7 +74,7 @@ def test_the_version() -> None:
     assert value_of(exposed(), "lens_perf_build_info", version=__version__) == 1
 
 
-def test_a_new_cluster_stands_there_with_zeros() -> None:
+def test_a_new_cluster_has_zeros() -> None:
     metrics.declare_clusters(["fresh"])
     fresh = {name: value for (name, labels), value in read_samples(exposed()).items() if ("cluster", "fresh") in labels}
     assert set(fresh.values()) == {0.0}

@@ -1,4 +1,4 @@
-"""The alert rules and the dashboard ask only for metrics that there are, with labels that these have."""
+"""The alert rules and the dashboard use only metrics and labels that exist."""
 
 import json
 import re
@@ -20,7 +20,7 @@ ALERTS = ROOT / "config/prometheus-alerts.yml"
 DASHBOARD = strict_json((ROOT / "config/grafana/operators.json").read_text("utf-8"))
 RUNBOOKS = (ROOT / "docs/runbooks.rst").read_text("utf-8")
 MONITORING = (ROOT / "docs/monitoring.rst").read_text("utf-8")
-# What Prometheus adds to every series of a target, or makes itself.
+# Labels that Prometheus adds.
 TARGET_LABELS = {"job", "instance", "le"}
 METRIC = re.compile(r"\b(lens_perf_\w+)(?:\{([^}]*)\})?")
 GROUPING = re.compile(r"\b(?:by|ignoring|on) \(([^)]*)\)")
@@ -44,14 +44,14 @@ def known() -> dict[str, set[str]]:
 
 @pytest.fixture(scope="module")
 def known_of_workloads() -> dict[str, set[str]]:
-    """The labels of each metric that /metrics/workloads reports."""
+    """The labels of each metric in /metrics/workloads."""
     lines = expose_workloads([("alpha", progress_at(300, non_finite={"loss": 5}))], {"alpha": True}, 0).decode()
     found = [re.match(r"(\w+)\{(.*)\}", line) for line in lines.splitlines()]
     return {match[1]: set(re.findall(r'(\w+)="', match[2])) for match in found if match}
 
 
 def alert_rules() -> list[tuple[str, str]]:
-    """Return the name and the text of each rule; the file's own form is promtool's to judge."""
+    """Return the name and the text of each rule. promtool checks the format of the file."""
     parts = ALERTS.read_text("utf-8").split("- alert: ")[1:]
     return [(part.partition("\n")[0], part) for part in parts]
 
@@ -72,13 +72,13 @@ def check(text: str, known: dict[str, set[str]]) -> None:
 
 
 @pytest.mark.parametrize("rule", [text for name, text in alert_rules() if name != "LensPerfDown"])
-def test_alerts_ask_for_what_there_is(
+def test_alerts_use_existing_metrics(
     rule: str, known: dict[str, set[str]], known_of_workloads: dict[str, set[str]]
 ) -> None:
     check(rule.partition("for:")[0], known | known_of_workloads)
 
 
-def test_each_alert_leads_to_its_runbook() -> None:
+def test_each_alert_links_to_its_runbook() -> None:
     sections = re.findall(r"^(Lens\w+)\n-+\n\n(.+)", RUNBOOKS, re.MULTILINE)
     assert [name for name, _ in sections] == [name for name, _ in alert_rules()]
     for name, text in alert_rules():
@@ -103,7 +103,7 @@ def test_alerts_name_settings_that_exist() -> None:
 
 
 @pytest.mark.parametrize("expression", list(expressions(DASHBOARD["panels"])))
-def test_the_dashboard_asks_for_what_there_is(expression: str, known: dict[str, set[str]]) -> None:
+def test_the_dashboard_uses_existing_metrics(expression: str, known: dict[str, set[str]]) -> None:
     check(expression, known)
 
 
@@ -123,7 +123,7 @@ def test_the_documentation_lists_every_metric_with_its_labels(
     assert reported == plain | known_of_workloads
 
 
-def test_the_dashboard_lets_choose() -> None:
+def test_the_dashboard_has_variables() -> None:
     variables = {each["name"]: each["type"] for each in DASHBOARD["templating"]["list"]}
     assert variables == {"datasource": "datasource", "cluster": "query"}
     ids = [panel["id"] for panel in DASHBOARD["panels"]]

@@ -1,4 +1,4 @@
-"""Log lines: one line of strict JSON each, whatever stands in them."""
+"""Log lines: one line of strict JSON each, for any content."""
 
 import logging
 import re
@@ -33,7 +33,7 @@ def request_id() -> Iterator[str]:
     end_timings()
 
 
-def test_what_a_line_says() -> None:
+def test_the_fields_of_a_line() -> None:
     line = line_of("cluster %s: away", "alpha")
     assert list(line) == ["time", "level", "logger", "message"]
     assert line["message"] == "cluster alpha: away"
@@ -42,7 +42,7 @@ def test_what_a_line_says() -> None:
     assert datetime.fromisoformat(line["time"]).utcoffset() is not None
 
 
-def test_a_line_made_in_a_request_carries_its_id(request_id: str) -> None:
+def test_a_line_logged_in_a_request_has_its_id(request_id: str) -> None:
     assert line_of("anything")["request_id"] == request_id
 
 
@@ -60,7 +60,7 @@ def test_control_characters(text: str) -> None:
     assert line_of(text)["message"] == text
 
 
-def test_an_exception_stays_on_the_line() -> None:
+def test_an_exception_is_on_one_line() -> None:
     with pytest.raises(RuntimeError) as caught:
         raise RuntimeError("first\nsecond")
     record = logging.makeLogRecord({"exc_info": (caught.type, caught.value, caught.tb)})
@@ -70,12 +70,12 @@ def test_an_exception_stays_on_the_line() -> None:
 
 
 @pytest.mark.parametrize("given_id", ["a", "A-1_b.c", "9" * 128])
-def test_an_id_that_is_taken(given_id: str) -> None:
+def test_a_valid_id_is_used(given_id: str) -> None:
     assert request_log.choose_request_id(given_id) == given_id
 
 
 @pytest.mark.parametrize("given_id", [None, "", "9" * 129, "a b", "a\n", "a\r\nX: y", "\x1b[1m", "é", 'a"b', "a,b"])
-def test_an_id_that_is_not(given_id: str | None) -> None:
+def test_an_invalid_id_is_replaced(given_id: str | None) -> None:
     chosen = request_log.choose_request_id(given_id)
     assert re.fullmatch("[0-9a-f]{32}", chosen)
     assert chosen != request_log.choose_request_id(given_id)

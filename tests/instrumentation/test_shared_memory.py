@@ -1,4 +1,4 @@
-"""Numbers that processes share: sums that outlive a process, no entry torn, no slot that grows or leaks."""
+"""Values that processes share: sums outlive a process, no entry is torn, and no slot grows or leaks."""
 
 import os
 import signal
@@ -41,7 +41,7 @@ def test_sums_outlive_their_slots(processes: list[dict[bytes, float]], data: st.
     assert all(memory.slots[index].used == 8 for index in range(1, 4))
 
 
-def test_gauges_are_of_the_living() -> None:
+def test_gauges_are_those_of_live_processes() -> None:
     memory = SharedMemory(4, 4096)
     for number in (2.0, 3.0):
         index = memory.take()
@@ -53,7 +53,7 @@ def test_gauges_are_of_the_living() -> None:
     assert memory.merge() == {b'livesum["g"]': 2.0, b'livemax["g"]': 2.0}
 
 
-def test_of_some_the_latest_counts() -> None:
+def test_for_some_metrics_the_latest_value_counts() -> None:
     memory = SharedMemory(4, 4096)
     first, second = take(memory, 2)
     for index, number, set_at in ((first, 5.0, 100.0), (second, 3.0, 200.0), (first, 9.0, 150.0)):
@@ -67,7 +67,7 @@ def test_of_some_the_latest_counts() -> None:
     assert memory.merge() == {b"mostrecent[]": 3.0}
 
 
-def test_a_full_slot_refuses_and_goes_on() -> None:
+def test_a_full_slot_refuses_new_keys_and_still_counts() -> None:
     slot = SharedMemory(2, 4096).slots[1]
     placed = [slot.place(b"key-%03d" % number) for number in range(400)]
     assert None in placed
@@ -78,14 +78,14 @@ def test_a_full_slot_refuses_and_goes_on() -> None:
     assert slot.used <= 4096
 
 
-def test_slots_run_out_and_come_back() -> None:
+def test_slots_are_limited_and_reused() -> None:
     memory = SharedMemory(3, 4096)
     assert [memory.take() for _ in range(3)] == [1, 2, None]
     memory.retire(1)
     assert [memory.take() for _ in range(2)] == [1, None]
 
 
-def test_a_thousand_workers_leave_no_more_than_one() -> None:
+def test_a_thousand_workers_leave_as_much_as_one() -> None:
     memory = SharedMemory(3, 2**16)
     used = set()
     for _ in range(1000):
@@ -98,9 +98,9 @@ def test_a_thousand_workers_leave_no_more_than_one() -> None:
     assert len(used) == 1
 
 
-# Later Pythons warn of every fork of a process with threads; this child runs nothing but what stands here.
+# Newer Pythons warn about forks of a process with threads; this child runs only the following lines.
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
-def test_a_forked_process_is_seen_and_its_end_changes_nothing() -> None:
+def test_values_of_a_forked_process_are_shared_and_outlive_it() -> None:
     memory = SharedMemory(3, 2**16)
     index = memory.take()
     assert index is not None

@@ -1,4 +1,4 @@
-"""Timings: what each phase gets, and that outside a request there is nothing to pay or to break."""
+"""Timings: the time of each phase, and that the functions do nothing outside a request."""
 
 import threading
 import time
@@ -34,7 +34,7 @@ def test_phases_add_up() -> None:
     assert timings.elapsed() >= timings.phases["query"]
 
 
-def test_a_phase_that_fails_counts_and_hides_nothing() -> None:
+def test_a_phase_that_fails_counts_and_raises() -> None:
     timings = start_timings()
     with pytest.raises(KeyError, match="lost"), phase("pool"):
         raise KeyError("lost")
@@ -63,7 +63,7 @@ def test_notes() -> None:
     assert (timings.rows, timings.token) == (5, "grafana")
 
 
-def test_a_request_after_another_begins_anew() -> None:
+def test_each_request_has_new_timings() -> None:
     start_timings().rows = 5
     assert start_timings().rows == 0
 

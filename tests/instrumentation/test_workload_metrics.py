@@ -1,4 +1,4 @@
-"""``/metrics/workloads``: what it reports, and that the clusters are asked seldom, however many scrape."""
+"""``/metrics/workloads``: its content, and that clusters are queried rarely, regardless of the number of scrapes."""
 
 import threading
 import time
@@ -21,7 +21,7 @@ STATE = "lens_perf_workload_state"
 
 
 class World:
-    """Clusters whose workloads answer with ``progress`` of each, or raise it; all of them are listed."""
+    """Clusters with listed workloads; each returns its ``progress``, or raises it."""
 
     names = ("alpha", "beta")
 
@@ -33,8 +33,8 @@ class World:
         self.delay = 0.0
         self.gauges = WorkloadGauges(self, self, 50, lambda: self.now)
 
-    def list_workloads(self, question: ListQuery, *, must_answer: bool) -> dict[str, Any]:
-        assert (question.clusters, question.page_size, must_answer) == (self.names, 50, False)
+    def list_workloads(self, query: ListQuery, *, must_answer: bool) -> dict[str, Any]:
+        assert (query.clusters, query.page_size, must_answer) == (self.names, 50, False)
         self.listed += 1
         time.sleep(self.delay)
         return {
@@ -72,7 +72,7 @@ def test_what_is_reported() -> None:
     assert value_of(text, "lens_perf_workloads_unread", cluster="alpha") == 0
 
 
-def test_nothing_is_reported_of_a_workload_without_iterations() -> None:
+def test_workloads_without_iterations_are_not_reported() -> None:
     world = World()
     nothing = progress_at(0) | {"state": None, "last_timestamp": None, "current_iteration": None}
     world.progress["alpha", "w"] = nothing | {"target_iteration": None, "seconds_per_iteration": None}
@@ -80,7 +80,7 @@ def test_nothing_is_reported_of_a_workload_without_iterations() -> None:
     assert found == {STATE, "lens_perf_workloads_unread"}
 
 
-def test_clusters_are_asked_seldom() -> None:
+def test_clusters_are_queried_rarely() -> None:
     world = World()
     world.progress["alpha", "w"] = progress_at(100)
     for _ in range(10):
@@ -90,7 +90,7 @@ def test_clusters_are_asked_seldom() -> None:
     assert world.asked == ["w", "w"]
 
 
-def test_one_of_many_scrapers_asks() -> None:
+def test_concurrent_scrapes_share_one_query() -> None:
     world = World()
     world.progress["alpha", "w"] = progress_at(100)
     world.delay = 0.2
@@ -103,7 +103,7 @@ def test_one_of_many_scrapers_asks() -> None:
     assert (world.listed, len(set(answers)), "lens_perf_workload_state" in answers[0]) == (1, 1, True)
 
 
-def test_what_is_over_is_not_asked_again() -> None:
+def test_ended_workloads_are_not_queried_again() -> None:
     world = World()
     world.progress["alpha", "over"] = progress_at(200_000)
     world.progress["alpha", "runs"] = progress_at(100)
@@ -112,7 +112,7 @@ def test_what_is_over_is_not_asked_again() -> None:
     assert world.asked == ["over", "runs", "runs"]
 
 
-def test_a_cluster_that_is_away_keeps_its_last_values() -> None:
+def test_an_unavailable_cluster_keeps_its_last_values() -> None:
     world = World()
     for uid in ("one", "two"):
         world.progress["alpha", uid] = progress_at(100)
@@ -127,7 +127,7 @@ def test_a_cluster_that_is_away_keeps_its_last_values() -> None:
     assert value_of(text, "lens_perf_workloads_unread", cluster="beta") == 0
 
 
-def test_one_workload_that_cannot_be_read_leaves_the_others() -> None:
+def test_a_workload_that_cannot_be_read_does_not_affect_others() -> None:
     world = World()
     world.progress["alpha", "long"] = CopyNotReadyError("half", 0.5)
     world.progress["alpha", "short"] = progress_at(100)

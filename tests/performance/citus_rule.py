@@ -1,8 +1,8 @@
-"""The rule that a statement keeps so that Citus can run it where the table is distributed by workload_uid.
+"""The rule for statements that Citus can run on a table distributed by workload_uid.
 
 Citus sends a statement whole to the server of one shard if each reference to the table is filtered by the same
-constant, and to all shards if it is a plain GROUP BY over the distribution column. It plans nothing else in one piece:
-no catalog beside the table, no recursive CTE without the filter.
+constant, and to all shards if it is a plain GROUP BY on the distribution column. It refuses or splits all others:
+no catalogs together with the table, no recursive CTE without the filter.
 """
 
 import re
@@ -24,7 +24,7 @@ def fill_in(statement: str) -> str:
 
 
 def list_violations(statement: str, *, local: frozenset[str] = frozenset()) -> list[str]:
-    """Return what keeps Citus from running ``statement``; ``local`` are other tables that it may read."""
+    """Return the reasons why Citus cannot run ``statement``; ``local`` are other tables that it may read."""
     (raw,) = parse_sql(statement)
     query = raw.stmt.query if isinstance(raw.stmt, ast.CopyStmt) else raw.stmt
     nodes = list(_walk(query))
@@ -63,7 +63,7 @@ def _is_plain_group_by(query: Any, nodes: list[Any]) -> bool:
 
 
 def _list_constants(node: Any) -> Iterator[str | None]:
-    """Yield the constant of each reference to the table that ``node`` itself makes; None where there is none."""
+    """Yield the constant of each reference to the table in ``node`` itself, None without a constant."""
     if isinstance(node, ast.InsertStmt) and node.relation.relname == TABLE:
         names = [column.name for column in node.cols]
         targets = node.selectStmt.targetList
@@ -85,7 +85,7 @@ def _list_relations(items: tuple[Any, ...]) -> Iterator[Any]:
 
 
 def _find_constant(condition: Any, alias: str) -> str | None:
-    """Return the constant that ``condition`` demands of the column, be it with others."""
+    """Return the constant to which ``condition`` compares the column, possibly in a conjunction."""
     if isinstance(condition, ast.BoolExpr) and condition.boolop == BoolExprType.AND_EXPR:
         found = (_find_constant(each, alias) for each in condition.args)
         return next((each for each in found if each is not None), None)

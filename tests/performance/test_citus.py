@@ -1,4 +1,4 @@
-"""Every statement about the table is one that Citus can run; see docs/citus.rst."""
+"""Citus can run every statement about the table; see docs/citus.rst."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.performance.test_statements import SELECTIONS, STATEMENTS, record
 
 PACKAGE = Path(lens_perf.__path__[0])
 NAME = re.compile(r"/\* lens_perf: (\w+) \*/")
-# What reads no record of the table, but catalogs or nothing at all.
+# Statements that read only catalogs, or nothing.
 OF_THE_SERVER = {
     "can_read_table",
     "check_liveness",
@@ -25,19 +25,19 @@ OF_THE_SERVER = {
     "lock_workload",
     "select_engine",
 }
-# What only PostgreSQL runs, with what stands in for it on Citus.
+# Statements that only PostgreSQL can run, with their replacement on Citus.
 REPLACED = {"select_activity": "select_grouped_activity", "select_details": "select_grouped_details"}
 GROUPED = {
     "select_grouped_activity": grouped_workload_queries.SELECT_GROUPED_ACTIVITY,
     "select_grouped_details": grouped_workload_queries.SELECT_GROUPED_DETAILS,
 }
-# Citus reads a temporary table beforehand and sends what is in it along.
+# Citus reads a temporary table first and sends its content with the statement.
 LOCAL = {"store_records": frozenset({"incoming"})}
 OTHERS = {"check_readiness": readiness.CHECK_READINESS, "store_records": record_writer.STORE_RECORDS}
 
 
 def list_recorded(selection: Selection, *, is_citus: bool) -> dict[str, str]:
-    """Return what the query functions run, by name."""
+    """Return the statements of the query functions by name."""
     found = {}
     for ask in STATEMENTS.values():
         recorder = record(lambda to, ask=ask: ask(to, selection), is_citus=is_citus)
@@ -58,14 +58,14 @@ def test_citus_can_run(name: str) -> None:
 
 
 def test_no_statement_is_left_out() -> None:
-    """Each is checked, or has one in its place that is, or is not about records; the demo has its own server."""
+    """Each is checked, or replaced by one that is, or reads no records. The demo has its own server."""
     sources = [path for path in PACKAGE.rglob("*.py") if path.parent.name != "demo"]
     written = {name for path in sources for name in NAME.findall(path.read_text("utf-8"))}
     assert written == {*RUN_BY_CITUS, *REPLACED} | OF_THE_SERVER
     assert set(REPLACED.values()) <= set(RUN_BY_CITUS)
 
 
-def test_what_only_postgresql_runs_is_told_apart() -> None:
+def test_statements_that_only_postgresql_runs_are_recognised() -> None:
     refused = {
         name
         for name, statement in list_recorded(SELECTIONS[0], is_citus=False).items()

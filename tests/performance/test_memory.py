@@ -1,4 +1,4 @@
-"""Memory that was needed once goes back to the system, unless the operator has set the allocators."""
+"""Freed memory is returned to the system, unless the operator has configured the allocators."""
 
 import ctypes
 import os
@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-# 20 MB in small blocks, with one that stays behind them.
+# 20 MB in small blocks, and one block after them that is not freed.
 PROGRAM = """
 import ctypes, os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""When clusters count as ready: asked at once, one that hangs holds up nobody, and many probes cost what one does."""
+"""The readiness of clusters: checked in parallel, not delayed by clusters that hang, and cached for many probes."""
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,13 +25,13 @@ class Clusters:
         self.ask_all = FanOut(8).ask_all
 
     @contextmanager
-    def read(self, asked: str | None) -> Iterator["Clusters"]:
-        assert asked
-        self.asked.append(asked)
-        if asked in self.hanging:
+    def read(self, requested: str | None) -> Iterator["Clusters"]:
+        assert requested
+        self.asked.append(requested)
+        if requested in self.hanging:
             self.awake.wait(30)
-        if asked in self.faults:
-            raise self.faults[asked]
+        if requested in self.faults:
+            raise self.faults[requested]
         yield self
 
     def fetch_all(self, statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -51,7 +51,7 @@ def clusters() -> Iterator[Clusters]:
 
 @pytest.fixture
 def checked(clusters: Clusters, monkeypatch: pytest.MonkeyPatch) -> Readiness:
-    """A short bound, and nothing remembered, so that the tests need not wait."""
+    """A readiness check with a short time limit and without a cache, so that the tests need not wait."""
     monkeypatch.setattr(readiness, "BOUND_SECONDS", 0.1)
     monkeypatch.setattr(readiness, "CACHE_SECONDS", 0.0)
     return Readiness(clusters, lambda name: f"breaker of {name}")
@@ -73,7 +73,7 @@ def test_one_fails_and_comes_back(checked: Readiness, clusters: Clusters) -> Non
     assert states(checked)[1] == ("b", True, None)
 
 
-def test_one_that_hangs_is_asked_once(checked: Readiness, clusters: Clusters) -> None:
+def test_a_cluster_that_hangs_is_queried_once(checked: Readiness, clusters: Clusters) -> None:
     clusters.hanging.add("a")
     for _ in range(3):
         assert states(checked) == [("a", False, "DeadlineExceededError"), ("b", True, None)]
@@ -84,7 +84,7 @@ def test_one_that_hangs_is_asked_once(checked: Readiness, clusters: Clusters) ->
         pass
 
 
-def test_busy_is_what_it_was(checked: Readiness, clusters: Clusters) -> None:
+def test_a_busy_cluster_keeps_its_state(checked: Readiness, clusters: Clusters) -> None:
     clusters.faults["a"] = ClusterSaturatedError("busy")
     assert states(checked)[0] == ("a", True, "ClusterSaturatedError")
     clusters.faults["a"] = ClusterUnreachableError("away")
@@ -93,7 +93,7 @@ def test_busy_is_what_it_was(checked: Readiness, clusters: Clusters) -> None:
     assert states(checked)[0] == ("a", False, "ClusterSaturatedError")
 
 
-def test_a_storm_of_probes_asks_once(clusters: Clusters) -> None:
+def test_many_probes_cause_one_query(clusters: Clusters) -> None:
     checked = Readiness(clusters, lambda _name: "closed")
     threads = [threading.Thread(target=checked.check) for _ in range(16)]
     for thread in threads:

@@ -1,4 +1,4 @@
-"""Every statement is planned by every server the tests have, and with the indexes that clusters have."""
+"""Every server version can plan every statement, with the indexes that clusters have."""
 
 import ast
 import inspect
@@ -28,11 +28,11 @@ SELECTIONS = [
 
 
 class RecordedError(Exception):
-    """There is no answer to go on with."""
+    """The recorder has no rows to return."""
 
 
 class Recorder:
-    """Keeps what a query function would have run."""
+    """Records the statement of a query function instead of running it."""
 
     def __init__(self, *, is_citus: bool = False) -> None:
         self.is_citus = is_citus
@@ -44,7 +44,7 @@ class Recorder:
         raise RecordedError
 
     def copy_out(self, statement: str, parameters: Any, _sink: Any) -> None:
-        # What EXPLAIN takes is the query within the COPY.
+        # EXPLAIN accepts only the query within the COPY.
         match = re.fullmatch(
             r"(\s*/\*.*?\*/\s*)(?:SET LOCAL [^;]*;\s*)?COPY \((.*)\) TO STDOUT WITH \(.*\)\s*", statement, re.DOTALL
         )
@@ -98,7 +98,7 @@ FROM generate_series(1, 3000) AS i
 
 @pytest.fixture(scope="module", autouse=True)
 def _many_workloads(postgres: EmbeddedPostgres) -> None:
-    """Fill the tables: of a handful of records, a planner may as well read by another index."""
+    """Fill the tables: with a few records, the planner may use another index."""
     for name, kind in (("alpha", "training_data_source"), ("beta", "text")):
         with closing(psycopg2.connect(postgres.dsn(name))) as connection, connection.cursor() as cursor:
             connection.autocommit = True
@@ -121,7 +121,7 @@ OF_SHARD = {"rewrites", "snapshot", "witness"}
 
 
 @pytest.mark.parametrize("name", sorted(OF_SHARD))
-def test_what_is_read_of_a_shard_is_found_by_index(registry: ClusterRegistry, cluster: str, name: str) -> None:
+def test_statements_about_a_shard_use_an_index(registry: ClusterRegistry, cluster: str, name: str) -> None:
     recorder = record(lambda to: STATEMENTS[name](to, SELECTIONS[0]), is_citus=True)
     with registry.read(cluster) as transaction:
         plan = transaction.fetch_all(
@@ -146,14 +146,14 @@ def test_explain(registry: ClusterRegistry, cluster: str, name: str, selection: 
         assert re.search(r"Index Cond: \(.*workload_uid.* = 'w'::text", text), text
     if name == "ids of pairs":
         return
-    # What is not asked for is folded away, not evaluated for every row.
+    # The planner removes conditions that are not requested.
     assert (re.search(r"data_source\)?(?:::text)? = '", text) is not None) == (
         selection.data_source is not None and name not in {"sources", *NO_WORKLOAD}
     ), text
 
 
 @pytest.mark.parametrize("name", ["one metric", "records"])
-def test_records_of_a_delta_are_found_by_id(registry: ClusterRegistry, cluster: str, name: str) -> None:
+def test_changed_records_are_found_by_id(registry: ClusterRegistry, cluster: str, name: str) -> None:
     recorder = record(lambda to: STATEMENTS[name](to, Selection("w", ids=(3, 4))))
     with registry.read(cluster) as transaction:
         plan = transaction.fetch_all(
@@ -201,12 +201,12 @@ STATEMENT_MODULES = [
     *sorted(PACKAGE.glob("**/*statement*.py")), *sorted(PACKAGE.glob("**/*queries.py")),
     PACKAGE / "performance/schema.py", PACKAGE / "ingest/record_writer.py", PACKAGE / "clusters/transaction.py",
 ]  # fmt: skip
-# The same statement runs on PostgreSQL and on a shard of Citus: the name of the table is chosen for each connection.
+# The same statement runs on PostgreSQL and on a shard of Citus; a part of it is chosen for each connection.
 CHOSEN_PER_CONNECTION = {PACKAGE / "performance/freshness/statements.py"}
 
 
 @pytest.mark.parametrize("module", STATEMENT_MODULES, ids=lambda module: str(module.relative_to(PACKAGE)))
-def test_what_is_read_is_what_runs(module: Path) -> None:
+def test_statements_run_as_written(module: Path) -> None:
     calls = [node.func for node in ast.walk(ast.parse(module.read_text("utf-8"))) if isinstance(node, ast.Call)]
     used = {call.attr for call in calls if isinstance(call, ast.Attribute)} & {"format", "format_map", "replace"}
     assert not used or module in CHOSEN_PER_CONNECTION

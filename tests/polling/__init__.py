@@ -1,1 +1,1 @@
-"""Schedules of writers and polling clients, and what must hold after each."""
+"""Random schedules of writers and polling clients, and the conditions that must hold after each."""

@@ -1,4 +1,4 @@
-"""Clients that poll: each keeps a copy by the rule of docs/polling.rst, and the ETags of full answers."""
+"""Polling clients: each keeps a copy by the rule of docs/polling.rst, and the ETag of the last full answer."""
 
 import json
 import re
@@ -40,7 +40,7 @@ def load_rule() -> Callable[[list[dict[str, Any]], dict[str, Any]], str]:
 
 
 def parse_answer(response: Any) -> dict[str, Any]:
-    """Return an answer of any encoding in the form of JSON points."""
+    """Return an answer of any encoding as JSON points."""
     if response.mimetype == "application/x-ndjson":
         lines = [json.loads(line) for line in response.text.splitlines()]
         changes = lines.pop(0) if lines and "cursor" in lines[0] else {}
@@ -60,12 +60,12 @@ def parse_answer(response: Any) -> dict[str, Any]:
 
 
 def count_points(points: list[dict[str, Any]]) -> Counter[str]:
-    """Return points without their order, in which a client's copy is not kept."""
+    """Return points without their order, because a client's copy has none."""
     return Counter(json.dumps(point, sort_keys=True) for point in points)
 
 
 def check_copy(app: Flask, uid: str) -> None:
-    """The service's own copy, which full answers are read from, must be what the table holds."""
+    """Check that the service's own copy, from which full answers are read, is equal to the table."""
     comparison = app.extensions[SERVICE].copies.verify("alpha", uid)
     assert comparison is None or comparison.is_good, comparison
 
@@ -84,11 +84,11 @@ class PollingClient:
         self.resets = 0
 
     def connect(self, client: FlaskClient) -> None:
-        """Go on with another instance of the service."""
+        """Continue with another instance of the service."""
         self._client = client
 
     def poll(self) -> None:
-        """Ask for the changes."""
+        """Request the changes and apply them."""
         response = self._client.get(f"{self._address}after={self._cursor}")
         assert response.status_code == 200, response.text
         answer = parse_answer(response)
@@ -97,7 +97,7 @@ class PollingClient:
         self._cursor = self._update(self._points, answer)
 
     def validate(self) -> None:
-        """Ask with the ETag: 304 must mean that the answer is still the same."""
+        """Send a request with the ETag and check that 304 is returned only for an unchanged answer."""
         response = self._client.get(self._address, headers={"If-None-Match": self._etag} if self._etag else {})
         full = self._client.get(self._address)
         if response.status_code == 304:
@@ -114,6 +114,6 @@ class PollingClient:
         return count_points(self._points) == count_points(full["data"])
 
     def check(self) -> None:
-        """The copy must equal a full read."""
+        """Check that the copy equals a full read."""
         full = parse_answer(self._client.get(self._address))
         assert count_points(self._points) == count_points(full["data"])

@@ -1,4 +1,4 @@
-"""Random schedules of writers and polling clients, drawn by Hypothesis, and the comparison in their end."""
+"""Random schedules of writers and polling clients, drawn by Hypothesis, and the comparison at their end."""
 
 import uuid
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ REWRITES = ["update", "remove"]
 POLLS = ["poll", "poll", "poll", "poll", "validate"]
 # Everything that may happen to a workload whose records are compared at each poll.
 ALL_STEPS = (*INSERTS, *TRANSACTIONS, *SERVER, *REWRITES, *POLLS)
-# Without updates in place and bare removals, every change is reported at once, also where nothing is compared.
+# Without updates in place and deletions, every change is reported at once, even without comparisons.
 TRACED_STEPS = (*INSERTS, *TRANSACTIONS, *SERVER, *POLLS)
 
 
@@ -35,7 +35,7 @@ def steps(*names: str) -> st.SearchStrategy[Schedule]:
 def run_schedule(app: Flask, dsn: str, schedule: Schedule, *, flush: bool = False, late: bool = False) -> None:
     """Let writers and three clients take the steps; compare their copies and the service's in the end.
 
-    With ``late``, only the polls at the end search for updates and removals.
+    With ``late``, only the polls at the end search for updates and deletions.
     """
     uid = f"schedule-{uuid.uuid4().hex[:12]}"
     update = load_rule()
@@ -56,7 +56,7 @@ def run_schedule(app: Flask, dsn: str, schedule: Schedule, *, flush: bool = Fals
                     app.test_client().get(f"/lens/v1/workloads/{uid}/metrics/available")
     for client in clients:
         if flush:
-            # The sessions report what they have updated and deleted while they end, which takes a moment.
+            # Sessions report their updates and deletions when they end, which takes a moment.
             wait_until(client.is_up_to_date)
         client.poll()
         client.check()
@@ -72,7 +72,7 @@ def schedules(count: int) -> settings:
 
 @contextmanager
 def late_comparison() -> Iterator[None]:
-    """Leave updates and removals for later, and take ids for settled as soon as the transactions have ended."""
+    """Search for updates and deletions late, and settle ids as soon as their transactions have ended."""
     with large_workloads(3600), pytest.MonkeyPatch.context() as patch:
         patch.setattr(checkpoint, "UNSETTLED_IDS", 0)
         yield

@@ -1,4 +1,4 @@
-"""Histories that do not continue: restored backups, tables loaded again, and standbys that follow late."""
+"""Histories that do not continue: restored backups, tables loaded again, and standbys that lag."""
 
 import shutil
 import uuid
@@ -44,20 +44,20 @@ def serving(server: PostgresServer, path: Path, *, as_on_citus: bool = False) ->
 
 @pytest.fixture(params=[False, True], ids=["postgresql", "as-on-citus"])
 def as_on_citus(request: pytest.FixtureRequest) -> bool:
-    """Which statements the service runs."""
+    """Whether the service uses the statements for Citus."""
     chosen: bool = request.param
     return chosen
 
 
 def insert(server: PostgresServer, uid: str, first: int, count: int, value: float) -> None:
-    """Store records, each in a transaction of its own."""
+    """Store records, each in a separate transaction."""
     for iteration in range(first, first + count):
         server.execute(INSERT.format(uid=uid, iteration=iteration, value=value))
 
 
 @pytest.fixture(scope="module")
 def template(postgres18: EmbeddedPostgres) -> Iterator[PostgresServer]:
-    """A cluster with the table, not running, whose data directory is there to be copied."""
+    """A stopped server with the table, whose data directory is copied for each test."""
     with open_server(postgres18.bin_dir, postgres18.socket_dir.owner()) as server:
         server.initialise()
         with server.started():
@@ -67,7 +67,7 @@ def template(postgres18: EmbeddedPostgres) -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def stopped(template: PostgresServer) -> Iterator[PostgresServer]:
-    """A server of the test's own, to be started and stopped."""
+    """A stopped server for one test, which starts and stops it."""
     with open_server(template.bin_dir, template.directory.owner()) as server:
         server.copy_data(template.data, server.data)
         yield server
@@ -75,7 +75,7 @@ def stopped(template: PostgresServer) -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="module")
 def server(template: PostgresServer) -> Iterator[PostgresServer]:
-    """A server that runs; its table may be loaded again."""
+    """A running server for one test."""
     with template.started():
         yield template
 
@@ -143,7 +143,7 @@ def test_a_restored_backup(stopped: PostgresServer, tmp_path: Path, uid: str, mo
 def test_a_restored_backup_of_which_no_record_is_missing(
     stopped: PostgresServer, tmp_path: Path, uid: str, as_on_citus: bool
 ) -> None:
-    """Only other tables were written since the backup: its newest records are all there, its transactions are not."""
+    """Only other tables were written since the backup: it has all newest records, but not the later transactions."""
     server = stopped
     with server.started():
         insert(server, uid, 1, 40, 1)
@@ -159,7 +159,7 @@ def test_a_restored_backup_of_which_no_record_is_missing(
 
 
 def test_a_table_that_was_empty(stopped: PostgresServer, tmp_path: Path, uid: str) -> None:
-    """An empty table says nothing of its history, which may be another server's by the next poll."""
+    """An empty table does not identify its history, which may be another one at the next poll."""
     server = stopped
     with restoring(server), server.started(), serving(server, tmp_path / "a.toml") as app, large_workloads(3600):
         clients = clients_of(app, uid)
@@ -168,14 +168,14 @@ def test_a_table_that_was_empty(stopped: PostgresServer, tmp_path: Path, uid: st
     with server.started(), serving(server, tmp_path / "a.toml") as app, large_workloads(3600):
         connect_all(clients, app)
         insert(server, uid, 1, 10, 3)
-        # As many transactions again as before, and more.
+        # More transactions than before.
         use_transactions(server)
         assert check_all(clients) == {1}
         check_copy(app, uid)
 
 
 def test_a_restored_backup_that_has_caught_up(stopped: PostgresServer, tmp_path: Path, uid: str) -> None:
-    """The copy is built again where it lacks records, though the next transaction is a later one than before."""
+    """The copy is built again if it lacks records, although the next transaction is a later one than before."""
     server = stopped
     with server.started():
         insert(server, uid, 1, 40, 1)
@@ -189,13 +189,15 @@ def test_a_restored_backup_that_has_caught_up(stopped: PostgresServer, tmp_path:
 
 
 def count_points_of(app: Flask, uid: str) -> int:
-    """Return the number of data points that the copy holds."""
+    """Return the number of data points of the copy."""
     response = app.test_client().get(f"/lens/v1/workloads/{uid}/metrics/available")
     assert response.status_code == 200, response.text
     return sum(each["count"] for each in response.get_json()["metrics"])
 
 
-def test_a_restart_is_no_other_history(stopped: PostgresServer, tmp_path: Path, uid: str, as_on_citus: bool) -> None:
+def test_a_restart_does_not_change_the_history(
+    stopped: PostgresServer, tmp_path: Path, uid: str, as_on_citus: bool
+) -> None:
     server = stopped
     with server.started(), serving(server, tmp_path / "a.toml", as_on_citus=as_on_citus) as app:
         clients = clients_of(app, uid)
@@ -242,12 +244,12 @@ def test_a_table_loaded_again(server: PostgresServer, tmp_path: Path, uid: str, 
         poll_all(clients)
         LOADS[how](server)
         insert(server, uid, 1, 5, 2)
-        # Records deleted and inserted by the same iterations are corrections, whatever their ids.
+        # Deleting records and inserting the same iterations are corrections, regardless of the ids.
         assert check_all(clients) == ({0} if how == "deleted" else {1})
 
 
-def test_many_records_beside_a_transaction_that_stays_open(server: PostgresServer, tmp_path: Path, uid: str) -> None:
-    """While it does, every record that was written since it began may be new, and there are more than are listed."""
+def test_many_records_during_a_long_transaction(server: PostgresServer, tmp_path: Path, uid: str) -> None:
+    """All records written since its start may be new, and they are more than the maximum."""
     load = """
     INSERT INTO training_performance (workload_uid, performance, iteration, created_at)
     SELECT '{uid}', jsonb_build_object('loss', each), each, to_timestamp(each)
@@ -264,7 +266,9 @@ def test_many_records_beside_a_transaction_that_stays_open(server: PostgresServe
         check_copy(app, uid)
 
 
-def test_vacuum_full_is_no_other_history(server: PostgresServer, tmp_path: Path, uid: str, as_on_citus: bool) -> None:
+def test_vacuum_full_does_not_change_the_history(
+    server: PostgresServer, tmp_path: Path, uid: str, as_on_citus: bool
+) -> None:
     with serving(server, tmp_path / "a.toml", as_on_citus=as_on_citus) as app:
         clients = clients_of(app, uid)
         insert(server, uid, 1, 5, 1)
@@ -275,7 +279,7 @@ def test_vacuum_full_is_no_other_history(server: PostgresServer, tmp_path: Path,
 
 @pytest.fixture(scope="module")
 def replicated() -> Iterator[tuple[PostgresServer, PostgresServer]]:
-    """A primary and its standby, of the oldest version that is supported."""
+    """A primary and its standby, of the oldest supported version."""
     with open_server(Path(find_program("postgres")).resolve().parent, "postgres") as primary:
         primary.initialise()
         with primary.started("max_prepared_transactions=20", "wal_level=replica", "max_wal_senders=4"):
@@ -298,7 +302,7 @@ def standby_app(
 @schedules(30)
 @given(schedule=steps(*TRACED_STEPS))
 def test_a_standby(replicated: tuple[PostgresServer, PostgresServer], standby_app: Flask, schedule: Schedule) -> None:
-    """Replay pauses while clients ask, wherever it is: so that each compares answers of one state."""
+    """Replay pauses during the requests of clients, so that they compare answers of one state."""
     primary, standby = replicated
     uid = f"standby-{uuid.uuid4().hex[:12]}"
     clients = [PollingClient(standby_app.test_client(), uid, query, load_rule()) for query in QUERIES[:6:2]]
@@ -334,7 +338,7 @@ def paused_replay(standby: PostgresServer) -> Iterator[None]:
 
 
 def pause(standby: PostgresServer) -> bool:
-    """Pause replay; return False and go on where it is within a VACUUM FULL, which nobody can read beside."""
+    """Pause replay; return False and continue if it is within a VACUUM FULL, which locks out readers."""
     standby.execute("SELECT pg_wal_replay_pause()")
     wait_until(lambda: standby.execute("SELECT pg_get_wal_replay_pause_state()") == [("paused",)])
     if standby.execute(TABLE_IS_LOCKED) == [(False,)]:
@@ -344,10 +348,10 @@ def pause(standby: PostgresServer) -> bool:
 
 
 @needs("postgres")
-def test_a_sampled_beginning_on_a_standby(
+def test_a_first_sampled_answer_on_a_standby(
     replicated: tuple[PostgresServer, PostgresServer], standby_app: Flask, uid: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A standby counts no updates, so the workload is compared every few seconds: that must not reset each time."""
+    """A standby counts no updates, so the workload is compared every few seconds, which must not cause resets."""
     primary, standby = replicated
     monkeypatch.setattr(point_changes, "SMALL_WORKLOAD", -1)
     insert(primary, uid, 1, 3, 1)

@@ -1,4 +1,4 @@
-"""Whatever writers do, a polling client's copy ends equal to a full read, and no 304 is wrong."""
+"""After any actions of writers, a polling client's copy equals a full read, and no 304 is wrong."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -43,13 +43,13 @@ def server(postgres18: EmbeddedPostgres) -> Iterator[PostgresServer]:
 def app(
     request: pytest.FixtureRequest, server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Flask]:
-    """The service over that server, with the statements for PostgreSQL and with those for Citus."""
+    """The service for that server, with the statements for PostgreSQL and with those for Citus."""
     directory = tmp_path_factory.mktemp("settings")
     path = directory / "lens_perf.toml"
     settings = f'[clusters.alpha]\ndsn = "{server.dsn()}"\n[columns]\ndirectory = "{directory}/columns"\n'
     path.write_text(settings, "utf-8")
     with running_app(path, as_on_citus=request.param) as app, pytest.MonkeyPatch.context() as patch:
-        # Steps are within the smaller margin and beyond.
+        # The schedules have jumps of ids within and beyond the smaller margin.
         patch.setattr(checkpoint, "UNSETTLED_IDS_OF_CITUS", checkpoint.UNSETTLED_IDS)
         yield app
 
@@ -78,7 +78,7 @@ def test_large_workloads_are_compared_when_the_server_counts_rewrites(
 
 @schedules(40)
 @given(schedule=steps(*["poll", "late", "update"] * 2, *["commit"] * 3, "remove", "savepoint"))
-def test_a_late_comparison_finds_what_happened_between_earlier_polls(
+def test_a_late_comparison_finds_changes_between_earlier_polls(
     app: Flask, server: PostgresServer, schedule: Schedule
 ) -> None:
     with large_workloads(0):

@@ -1,4 +1,4 @@
-"""What writers of a training_performance table do, one step at a time, as a schedule of numbers says."""
+"""The actions of writers of a training_performance table, one step at a time, chosen by numbers of a schedule."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -34,7 +34,7 @@ UPDATE = "UPDATE training_performance SET performance = %s WHERE workload_uid = 
 REMOVE = "DELETE FROM training_performance WHERE workload_uid = %s AND iteration = %s"
 JUMP = "SELECT setval('training_performance_id_seq', nextval('training_performance_id_seq') + 10100)"
 WRITERS = 3
-# What a step meets that cannot be taken now.
+# Errors of steps that are impossible in the current state.
 REFUSALS = (
     psycopg2.errors.LockNotAvailable,
     psycopg2.errors.InvalidSavepointSpecification,
@@ -45,7 +45,7 @@ OTHER_TABLE = "CREATE TEMPORARY TABLE IF NOT EXISTS other AS SELECT 1"
 
 
 class Writers:
-    """A few sessions with transactions of their own. ``run`` takes a step; a step that cannot be taken does nothing."""
+    """A few sessions with separate transactions. ``run`` executes a step; an impossible step does nothing."""
 
     def __init__(self, dsn: str, uid: str, source_type: str = "training_data_source") -> None:
         self._uid = uid
@@ -62,7 +62,7 @@ class Writers:
                 cursor.execute("SET lock_timeout = '3ms'")
 
     def close(self) -> None:
-        """End every transaction, half of them by a commit, and every session."""
+        """End all transactions, half of them by a commit, and all sessions."""
         for name in self._prepared:
             self._execute(self._plain, f"COMMIT PREPARED '{name}'")
         for index, connection in enumerate(self._connections):
@@ -71,7 +71,7 @@ class Writers:
         self._plain.close()
 
     def flush_statistics(self) -> None:
-        """Have the sessions report what they have updated and deleted, which they otherwise do within seconds."""
+        """Make the sessions report their updates and deletions now instead of within seconds."""
         for connection in self._connections:
             if connection.info.transaction_status == TRANSACTION_STATUS_IDLE:
                 self._execute(connection, "SELECT pg_stat_force_next_flush()")
@@ -80,7 +80,7 @@ class Writers:
         self._execute(self._plain, "SELECT 1")
 
     def run(self, step: str, a: int, b: int) -> None:
-        """Take one step; ``a`` and ``b`` choose the session, the workload, the iteration, the metrics."""
+        """Execute one step; ``a`` and ``b`` choose the session, the workload, the iteration and the metrics."""
         steps: dict[str, Callable[[Any, int], None]] = {
             "insert": self._insert,
             "late": self._insert_late,
@@ -121,7 +121,7 @@ class Writers:
         )
 
     def _insert_late(self, session: Any, b: int) -> None:
-        """Insert a record of an iteration that is likely known, perhaps of another source, perhaps earlier."""
+        """Insert a record whose iteration probably exists, possibly with another source or an earlier time."""
         values = self._workload(b), SOURCES[b % 2], b % 5, b % 3 - 1, self._performance(b // 2)
         self._execute(session, self._typed(INSERT), *values)
 

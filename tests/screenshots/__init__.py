@@ -1,1 +1,1 @@
-"""Pictures of the dashboard in each of its states: make screenshots."""
+"""Screenshots of the dashboard in each of its states: ``make screenshots``."""

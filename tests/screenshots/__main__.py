@@ -1,4 +1,4 @@
-"""Fills a database with workloads, opens the pages in Chromium and takes a picture of each of their states."""
+"""Fills a database with workloads, opens the pages in Chromium and takes a screenshot of each state."""
 
 import os
 import tempfile
@@ -54,7 +54,7 @@ class Photographer:
 
 
 def take_states(photographer: Photographer) -> None:
-    """Take pictures of the dashboard as it is when all is well."""
+    """Take screenshots of the dashboard in normal operation."""
     page = photographer.page
     photographer.open()
     expect(page.locator("#workloads .ended").first).to_be_visible(timeout=30_000)
@@ -86,7 +86,7 @@ def take_states(photographer: Photographer) -> None:
 
 
 def take_troubles(photographer: Photographer) -> None:
-    """Take pictures of what the page shows when something is missing."""
+    """Take screenshots of the messages for missing data."""
     page = photographer.page
     photographer.open(*RUNS)
     photographer.take("unreachable-cluster")

@@ -1,4 +1,4 @@
-"""The workloads in the pictures."""
+"""The workloads in the screenshots."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""An application whose process cannot start threads any more, once it was asked for ``/crowded``."""
+"""An application whose process cannot start threads any more after a request for ``/crowded``."""
 
 import threading
 import time

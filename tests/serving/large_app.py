@@ -1,4 +1,4 @@
-"""An application with large answers, in memory or from a file, for clients that may pause for a second only."""
+"""An application with large answers, in memory or from a file, for clients that may pause for one second only."""
 
 import tempfile
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Answers over real sockets, to clients that read quickly, slowly, or not at all."""
+"""Answers over real sockets to clients that read quickly, slowly, or not at all."""
 
 import os
 import socket
@@ -46,7 +46,7 @@ Send = Callable[[AnswerSocket, bytes], None]
 
 @pytest.mark.parametrize("send", SENDERS)
 def test_all_arrives(ends: tuple[AnswerSocket, socket.socket], send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also at a client that pauses now and then."""
+    """Also at a client that sometimes pauses."""
     monkeypatch.setattr(answer_socket, "UNREAD_SECONDS", 5.0)
     server, client = ends
     content = os.urandom(SIZE)
@@ -67,10 +67,10 @@ def test_all_arrives(ends: tuple[AnswerSocket, socket.socket], send: Send, monke
 
 @pytest.mark.parametrize("send", SENDERS)
 @pytest.mark.parametrize("reads", [0, 1])
-def test_a_client_that_takes_too_little(
+def test_a_client_that_reads_too_slowly(
     ends: tuple[AnswerSocket, socket.socket], send: Send, reads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A few bytes now and then buy no time."""
+    """Reading a few bytes does not extend the time."""
     monkeypatch.setattr(answer_socket, "UNREAD_SECONDS", 0.5)
     monkeypatch.setattr(answer_socket, "LEAST_BYTES_PER_SECOND", 10**9)
     server, client = ends

@@ -1,4 +1,4 @@
-"""When a request has arrived: the same however it is cut into pieces, with every byte looked at a few times at most."""
+"""When a request is complete: independent of its division into pieces, and each byte is examined only a few times."""
 
 from itertools import pairwise
 
@@ -34,12 +34,12 @@ def arrive(*pieces: bytes) -> ArrivingRequest:
         (POST % 5 + b"12345" + GET, True),
         (POST.replace(b"C", b"c") % 5 + b"1234", False),
         (POST % 0, True),
-        # What the parser or the application refuses is not waited for.
+        # Requests that the parser or the application refuses are ready at once.
         (POST % (LARGEST_BODY + 1), True),
         ((POST % 5).replace(b": 5", b": +5"), True),
         ((POST % 5).replace(b"\r\n\r\n", b"\r\nContent-Length: 5\r\n\r\n"), True),
         (b"POST /d HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", True),
-        # Of a header alone: the request line has no say.
+        # Only headers count, not the request line.
         (b"GET /?content-length:5 HTTP/1.1\r\nHost: x\r\n\r\n", True),
     ],
 )
@@ -60,7 +60,7 @@ def test_when_it_is_ready(sent: bytes, is_ready: bool) -> None:
         (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 20_000, LimitRequestHeaders),
     ],
 )
-def test_what_has_no_end_is_not_waited_for(sent: bytes, fault: type[Exception]) -> None:
+def test_requests_without_an_end_are_ready_with_an_error(sent: bytes, fault: type[Exception]) -> None:
     request = arrive(sent)
     assert request.is_ready
     assert type(request.fault) is fault
@@ -76,7 +76,7 @@ def test_the_pieces_make_no_difference(whole: bytes, cuts: list[int]) -> None:
     request, at_once = arrive(*pieces), arrive(whole)
     assert request.is_ready
     assert type(request.fault) is type(at_once.fault)
-    # What came behind it may not have been read yet.
+    # Bytes after the request may not have been read yet.
     assert bytes(at_once.received).startswith(bytes(request.received))
 
 

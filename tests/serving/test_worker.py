@@ -1,4 +1,4 @@
-"""Clients that are slow, silent or hostile, straight on a real gunicorn: who behaves is answered all the same."""
+"""Slow, silent and hostile clients of a real gunicorn: other clients are still served."""
 
 import json
 import os
@@ -32,9 +32,9 @@ HEAD = b"GET /lens/v1/workloads/w/metrics/sources HTTP/1.1\r\nHost: x\r\n"
 POST_HEAD = (
     b"POST /lens/v1/workloads/w/metrics/data HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 )
-# Far more than threads: each kind in turn holds none.
+# Far more than threads, of which such clients occupy none.
 SLOW_CLIENTS = 40
-# Long enough for a busy machine, far shorter than anything that is held.
+# Long enough for a busy machine, and far shorter than the time limits of incomplete requests.
 PATIENCE = 10
 
 
@@ -53,7 +53,7 @@ def port_of(address: str) -> int:
 
 @contextmanager
 def connections(address: str, count: int, sent: bytes) -> Iterator[list[socket.socket]]:
-    """Open connections that send something and then hold still."""
+    """Open connections that send some bytes and then nothing."""
     with ExitStack() as stack:
         opened = [
             stack.enter_context(closing(socket.create_connection(("127.0.0.1", port_of(address)), timeout=PATIENCE)))
@@ -84,14 +84,14 @@ HALVES = {
 
 
 @pytest.mark.parametrize("half", HALVES)
-def test_half_sent_requests_hold_up_nobody(settings: Path, half: str) -> None:
+def test_incomplete_requests_delay_nobody(settings: Path, half: str) -> None:
     with gunicorn(settings) as address, connections(address, SLOW_CLIENTS, HALVES[half]):
         for _ in range(3):
             assert is_served(address)
             assert is_served(address, "/healthz")
 
 
-def test_a_request_that_does_not_arrive_is_told_so(settings: Path) -> None:
+def test_an_incomplete_request_gets_408(settings: Path) -> None:
     hurry(settings, 0.5)
     with gunicorn(settings) as address:
         for half in ("half a request line", "half a head", "half a body"):
@@ -110,7 +110,7 @@ def test_a_request_that_does_not_arrive_is_told_so(settings: Path) -> None:
                         endpoint="other", cluster="other", status="408") == 3  # fmt: skip
 
 
-def test_a_byte_now_and_then_buys_no_time(settings: Path) -> None:
+def test_single_bytes_do_not_extend_the_time(settings: Path) -> None:
     hurry(settings, 1)
     with gunicorn(settings) as address, connections(address, 1, b"GET /") as (client,):
         client.settimeout(0.05)
@@ -124,8 +124,8 @@ def test_a_byte_now_and_then_buys_no_time(settings: Path) -> None:
             raise AssertionError("it goes on for ever")
 
 
-def test_more_connections_than_a_worker_takes(settings: Path) -> None:
-    """The oldest of those that send nothing make room."""
+def test_more_connections_than_a_worker_accepts(settings: Path) -> None:
+    """The oldest connections that send nothing are closed."""
     with gunicorn(settings, "--worker-connections", "30") as address:
         with connections(address, 200, b"") as silent:
             assert is_served(address)
@@ -141,8 +141,8 @@ def test_more_connections_than_a_worker_takes(settings: Path) -> None:
             assert is_served(address)
 
 
-def test_a_connection_that_ends_while_its_bytes_are_on_the_list(settings: Path) -> None:
-    """What the worker finds readable at once: new connections, which take the place of old ones, and these."""
+def test_a_connection_that_is_closed_while_its_event_is_pending(settings: Path) -> None:
+    """The poller returns new connections, which replace old ones, together with events of the old ones."""
     variables = {"LENS_PERF_CONFIG": str(settings), "GUNICORN_CMD_ARGS": "--worker-connections 30 --workers 1"}
     with run_gunicorn("wsgi:app", variables) as service:
         address = f"http://127.0.0.1:{service.port}"
@@ -160,7 +160,7 @@ def test_a_connection_that_ends_while_its_bytes_are_on_the_list(settings: Path) 
             assert list_children(service.pid) == [worker]
 
 
-def test_without_further_threads_requests_wait_for_those_there_are(settings: Path) -> None:
+def test_if_no_thread_can_be_started_requests_wait_for_existing_ones(settings: Path) -> None:
     variables = {"LENS_PERF_CONFIG": str(settings), "GUNICORN_CMD_ARGS": "--workers 1"}
     with run_gunicorn("tests.serving.crowded_app:app", variables) as service, ThreadPoolExecutor(6) as callers:
         address = f"http://127.0.0.1:{service.port}"
@@ -170,7 +170,7 @@ def test_without_further_threads_requests_wait_for_those_there_are(settings: Pat
         assert list_children(service.pid) == [worker]
 
 
-def test_clients_that_read_nothing_hold_up_nobody_for_long(settings: Path) -> None:
+def test_clients_that_read_nothing_delay_nobody_for_long(settings: Path) -> None:
     variables = {"LENS_PERF_CONFIG": str(settings), "GUNICORN_CMD_ARGS": "--workers 1 --threads 2"}
     with run_gunicorn("tests.serving.large_app:app", variables) as service:
         address = f"http://127.0.0.1:{service.port}"
@@ -197,7 +197,7 @@ def test_probes_are_answered_while_every_thread_waits(settings: Path, postgres18
             for _ in range(5):
                 for path in ("/healthz", "/metrics", "/healthz?x=1"):
                     assert requests.get(address + path, timeout=PATIENCE).status_code == 200
-                # The cluster is busy; the service says so instead of saying nothing.
+                # The cluster is busy, and the probe reports it.
                 assert requests.get(f"{address}/readyz", timeout=PATIENCE).status_code in {200, 503}
             assert waiting() == 8
         connection.rollback()
@@ -217,7 +217,7 @@ REFUSED = {
 }  # fmt: skip
 
 
-def test_what_gunicorn_refuses_is_answered_as_the_service_answers(settings: Path) -> None:
+def test_refusals_of_gunicorn_have_the_format_of_the_service(settings: Path) -> None:
     with gunicorn(settings) as address:
         for sent, status, message in REFUSED.values():
             answers = converse(port_of(address), sent)
@@ -242,7 +242,7 @@ def test_no_refused_request_is_quoted(settings: Path, tmp_path: Path) -> None:
     assert not log.exists() or "hunter2" not in log.read_text("utf-8")
 
 
-def test_whole_requests_in_every_shape(settings: Path) -> None:
+def test_complete_requests_in_every_form(settings: Path) -> None:
     body = b"metrics=loss"
     posted = POST_HEAD + b"Content-Length: %d\r\n" % len(body)
     with gunicorn(settings) as address, closing(socket.create_connection(("127.0.0.1", port_of(address)))) as client:
@@ -271,7 +271,7 @@ def test_whole_requests_in_every_shape(settings: Path) -> None:
         assert (status, json.loads(answer)["total_count"]) == (200, 0)
 
 
-def test_a_stopping_worker_waits_for_nobody_who_sends_nothing(settings: Path) -> None:
+def test_a_stopping_worker_does_not_wait_for_silent_clients(settings: Path) -> None:
     with gunicorn(settings) as address:
         (master,) = [
             process for process in psutil.Process().children()

@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that takes what is posted, and answers with given statuses."""
+"""A real HTTP server on loopback that records posts, and responds with given statuses."""
 
 import json
 import threading
@@ -13,7 +13,7 @@ STALL = 0
 
 @dataclass
 class Listener:
-    """What was posted to which path; ``statuses`` are answered one after another, the last for good, STALL never."""
+    """The bodies and paths of posts. ``statuses`` are the responses in order, the last one repeated; STALL is none."""
 
     url: str = ""
     statuses: list[int] = field(default_factory=lambda: [200])
@@ -47,7 +47,7 @@ def run_listener(*statuses: int) -> Iterator[Listener]:
             self.end_headers()
 
         def log_message(self, *_: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     listener.url = f"http://127.0.0.1:{server.server_port}"

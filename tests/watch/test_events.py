@@ -1,4 +1,4 @@
-"""Which events two observations make, and the bodies that are posted."""
+"""The events between two observations, and the bodies that are posted."""
 
 import json
 from typing import Any
@@ -43,7 +43,7 @@ def test_changes_of_state(before: str | None, after: str, expected: list[tuple[s
     assert all("run" in event.summary and str(iteration) in event.summary for event in events)
 
 
-def test_to_end_without_a_target_is_no_warning() -> None:
+def test_ending_without_a_target_is_not_a_warning() -> None:
     (event,), _ = compare(Known("stalled"), seen_at(200_000, target_iteration=None), 200_000)
     assert (event.event, event.severity, event.summary) == ("ended", "info", "run ended (iteration 100)")
 
@@ -78,7 +78,7 @@ def test_non_finite_and_finite_again() -> None:
     assert len(known.non_finite) == 1
 
 
-def test_a_workload_that_is_over_is_no_news() -> None:
+def test_a_known_ended_workload_is_not_an_event() -> None:
     for now, iteration in (ENDED, FINISHED):
         events, known = compare(None, seen_at(now, iteration, non_finite={"loss": 50}), now)
         assert (events, len(known.non_finite)) == ([], 1)
@@ -91,7 +91,7 @@ def test_a_spike() -> None:
     assert (event.event, event.severity, event.iteration, event.data_source) == ("loss_spike", "warning", 90, "log")
 
 
-def test_an_event_has_an_id_of_its_own() -> None:
+def test_every_event_has_its_own_id() -> None:
     ids = set()
     for now, iteration in (STALLED, (400, 200), (500, 300)):
         (event,), _ = compare(Known("running"), seen_at(now, iteration), now)

@@ -1,4 +1,4 @@
-"""The state file: what is saved is loaded, whatever lies there does no harm, and two watchers do not share it."""
+"""The state file: saved content is loaded, invalid content is harmless, and two watchers cannot share it."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from lens_perf.watch import known
 from lens_perf.watch.known import Known, Memory, StateFile
 
 
-def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+def test_saved_content_is_loaded(tmp_path: Path) -> None:
     file, memory = StateFile(tmp_path / "new" / "watch.json"), Memory()
     memory.remember("alpha", "run/ü\n", Known("stalled", 5, ['["log", "loss"]'], 7, 2))
     memory.queue("json host", [{"event": "stalled"}])
@@ -24,7 +24,7 @@ NOT_A_WORKLOAD = '{"version": 1, "workloads": {"a": 5}, "pending": {}}'
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"version": 0}', WITHOUT_WORKLOADS, NOT_A_WORKLOAD])
-def test_what_cannot_be_read_counts_as_nothing(tmp_path: Path, content: str) -> None:
+def test_unreadable_content_is_ignored(tmp_path: Path, content: str) -> None:
     path = tmp_path / "watch.json"
     assert StateFile(path).load() == Memory()
     path.write_text(content, "utf-8")
@@ -47,7 +47,7 @@ def test_it_cannot_be_written(tmp_path: Path) -> None:
         StateFile(tmp_path / "no" / "watch.json").save(Memory())
 
 
-def test_it_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_state_file_remains_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(known, "MOST_WORKLOADS", 3)
     monkeypatch.setattr(known, "MOST_EVENTS", 2)
     memory = Memory()

@@ -47,24 +47,24 @@ def test_a_flat_loss_has_to_rise_by_a_tenth() -> None:
     assert len(find_spikes(series(*[2.0] * 150, 2.21, 2.21, 2.21), EVER)) == 1
 
 
-def test_what_was_judged_before_is_not_judged_again() -> None:
+def test_values_are_examined_once() -> None:
     points = series(*noisy(150, 5), 6.0, 6.0, 6.0, *noisy(20, 6))
     assert [len(find_spikes(points, after)) for after in (EVER, 152, 153, 160)] == [1, 1, 0, 0]
 
 
 def test_each_attempt_is_measured_by_itself() -> None:
-    """The loss of an earlier iteration is higher, which is no spike."""
+    """The higher loss of an earlier iteration is not a spike."""
     before, after = series(*noisy(150, 7, level=2.0)), series(*noisy(150, 8, level=4.0), first=50)
     assert find_spikes([*before, *after], EVER) == []
 
 
-def test_too_few_values_are_not_judged() -> None:
+def test_too_few_values_are_never_a_spike() -> None:
     assert find_spikes(series(*noisy(BASE - 1, 9), 9.0, 9.0, 9.0), EVER) == []
     assert len(find_spikes(series(*noisy(BASE, 9), 9.0, 9.0, 9.0), EVER)) == 1
 
 
 def read_losses() -> dict[str, list[LossPoint]]:
-    """The losses of all real training output that has a hundred values and more, attempt by attempt."""
+    """The losses of all real training output with at least a hundred values, by attempt."""
     groups = [[path] for path in (*REAL_DATA.glob("log/*"), *REAL_DATA.glob("dialects/*"), *REAL_DATA.glob("hf/*"))]
     groups += [[path] for path in (*REAL_DATA.glob("tensorboard/*"), *REAL_DATA.glob("wandb/*/*/*.wandb"))]
     groups += [[path] for path in REAL_DATA.glob("wandb/*.csv")]
@@ -78,7 +78,7 @@ def read_losses() -> dict[str, list[LossPoint]]:
             metadata=METADATA_FIELDS if kind is Kind.WANDB else frozenset(),
         ):
             for name, value in record.performance.items():
-                # The chart's extremes are not losses of their own.
+                # The extremes of a chart are not separate losses.
                 if is_loss(name) and "__M" not in name and record.iteration is not None:
                     key = f"{paths[0].name} {record.serial} {name}"
                     losses.setdefault(key, []).append(LossPoint(record.iteration, float(value)))
@@ -92,7 +92,7 @@ def test_false_alarms_and_power_on_real_losses() -> None:
     assert sum(len(points) - BASE for points in losses.values()) > 18_000
     assert {key: found for key, points in losses.items() if (found := find_spikes(points, EVER))} == {}
     tried = found_of = 0
-    # The losses of reinforcement learning swing, and are negative at times: there, a doubled one is no spike.
+    # Losses of reinforcement learning vary widely and may be negative, so a doubled value is not a spike.
     for points in (points for key, points in losses.items() if "jaxrl" not in key):
         for start in range(BASE, len(points) - LENGTH, 97):
             raised = [

@@ -98,7 +98,7 @@ def test_all_recently_active_workloads_are_watched(watch: Watch, store: Store, u
         assert uid in {event["workload_uid"] for event in listener.bodies[0]["events"]}
 
 
-def test_a_cluster_that_is_away(watch: Watch) -> None:
+def test_a_cluster_that_cannot_be_reached(watch: Watch) -> None:
     result = watch("some", "--once", "--cluster", "unreachable")
     assert (result.exit_code, result.stdout) == (1, "")
 
@@ -128,7 +128,7 @@ def test_usage(watch: Watch, words: list[str], message: str) -> None:
     assert message in result.stderr
 
 
-def test_it_watches_until_it_is_told_to_end(
+def test_it_watches_until_a_signal(
     postgres: EmbeddedPostgres, write_settings: Callable[[str], Path], store: Store, uid: str, tmp_path: Path
 ) -> None:
     put(store, uid, age=3600, losses=[1.0] * 50)

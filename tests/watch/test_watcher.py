@@ -1,4 +1,4 @@
-"""Rounds of checks against a service with given answers, and real listeners."""
+"""Checks of workloads by a service with given answers, and real listeners."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,7 +42,7 @@ class Service:
 
 @dataclass
 class World:
-    """A watcher that can be started again over the same state file, and the service that it asks."""
+    """A watcher that can be started again with the same state file, and its service."""
 
     service: Service
     path: Path
@@ -74,7 +74,7 @@ def test_an_event_is_posted_once_also_by_the_next_watcher(world: World) -> None:
         assert posted(listener) == [["stalled"], ["resumed"]]
 
 
-def test_what_cannot_be_posted_is_posted_later(world: World) -> None:
+def test_failed_posts_are_posted_later(world: World) -> None:
     with run_listener(500, 200) as listener, run_listener() as other:
         world.service.progress["run"] = progress_at(300)
         assert not world.start(hook(listener), hook(other, "slack")).check(60, 300).posted
@@ -111,7 +111,7 @@ def test_alerts_are_sent_for_as_long_as_they_hold(world: World) -> None:
         ]
 
 
-def test_workloads_that_are_over_are_not_asked_again(world: World) -> None:
+def test_ended_workloads_are_not_read_again(world: World) -> None:
     def list_one(uid: str, last: int | None) -> None:
         world.listed["workloads"] = [{"cluster": "alpha", "workload_uid": uid, "last_timestamp": last}]
 

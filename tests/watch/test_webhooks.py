@@ -1,4 +1,4 @@
-"""Posting, against a real listener: one that is well, one that fails, one that stalls, one that is not there."""
+"""Posting to a real listener: one that works, one that fails, one that stalls, one that does not exist."""
 
 import logging
 from pathlib import Path
@@ -50,7 +50,7 @@ def test_it_waits_twice_as_long_each_time() -> None:
     assert waits[-1] == LONGEST_DELAY_SECONDS
 
 
-def test_a_listener_that_stalls_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_listener_that_stalls_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhooks, "ANSWER_SECONDS", 0.1)
     with run_listener(STALL) as listener:
         poster = Poster(Webhook(listener.url, "json"))
@@ -60,7 +60,7 @@ def test_a_listener_that_stalls_is_left(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 413])
-def test_what_is_refused_for_good_is_not_tried_again(status: int, caplog: pytest.LogCaptureFixture) -> None:
+def test_permanent_refusals_are_not_retried(status: int, caplog: pytest.LogCaptureFixture) -> None:
     with run_listener(status) as listener:
         poster = Poster(Webhook(f"{listener.url}/{SECRET}", "slack"))
         assert poster.post({})
@@ -104,7 +104,7 @@ def test_where_an_address_comes_from(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ("env:LENS_PERF_NO_SUCH_VARIABLE", "json", "LENS_PERF_NO_SUCH_VARIABLE"),
     ],
 )
-def test_an_address_that_cannot_be(address: str, format_: str, words: str) -> None:
+def test_an_invalid_address(address: str, format_: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words) as raised:
         parse_webhook(address, format_)  # type: ignore[arg-type]
     assert SECRET not in raised.value.message

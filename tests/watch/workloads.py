@@ -1,4 +1,4 @@
-"""Progress of workloads as the service answers it, made from facts by the same rules."""
+"""The progress of workloads as the service returns it, computed from facts by the same rules."""
 
 from dataclasses import replace
 from typing import Any
@@ -7,7 +7,7 @@ from lens_perf.performance.progress.facts import Attempt, NonFiniteMetric, Progr
 from lens_perf.performance.progress.rules import judge_progress
 from lens_perf.watch.observation import Observation
 
-# A workload of an iteration a second, whose last record of ``iteration`` is at that second.
+# A workload with one iteration each second; the last record is at the second with its number.
 FACTS = ProgressFacts(
     source="log",
     records=100,

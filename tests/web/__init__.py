@@ -1,1 +1,1 @@
-"""The dashboard and the docs page in a real Chromium, over a real service."""
+"""The dashboard and the docs page in a real Chromium, with a real service."""

@@ -1,4 +1,4 @@
-"""What the tests of charts do: read the picture, move the pointer, ask for a view."""
+"""Functions for tests of charts: reading pixels, moving the pointer, opening views."""
 
 import re
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.web.pages import wait_for_charts
 
-# How many pixels of a canvas are near to a colour, antialiasing aside.
+# The number of pixels of a canvas whose colour is similar to a given one, to allow for antialiasing.
 COUNT_PIXELS = """(canvas, colour) => {
   const wanted = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
@@ -21,7 +21,7 @@ COUNT_PIXELS = """(canvas, colour) => {
 
 
 def open_view(page: Page, address: str, workloads: Sequence[str], *parameters: tuple[str, str]) -> None:
-    """Open the dashboard with workloads of alpha, as its address describes the view, and wait for the charts."""
+    """Open the dashboard with workloads of alpha and a view in the address, and wait for the charts."""
     view = urlencode([*(("w", f"alpha/{uid}") for uid in workloads), *parameters])
     page.goto("about:blank")
     page.goto(f"{address}/lens/#{view}")
@@ -46,7 +46,7 @@ def count_pixels(figure: Locator, colour: str) -> int:
 
 
 def count_dots(figure: Locator) -> int:
-    """Return how many pixels are marked where the pointer is."""
+    """Return the number of marked pixels at the pointer."""
     pixels = "(canvas) => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data"
     return int(
         figure.locator("canvas.dots").evaluate(f"(canvas) => ({pixels})(canvas).filter((each) => each > 0).length")

@@ -1,4 +1,4 @@
-"""Workloads to show, and a service that serves them."""
+"""Workloads for the pages, and a service for them."""
 
 import time
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def address(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 def running(store: Store, uid: str) -> str:
-    """A workload whose last record, of iteration 300, is of now."""
+    """A workload whose last record, with iteration 300, has the current time."""
     now = time.time() * 1000
     rows = [
         Row({"loss": 1 / index, "lr": 1e-4, "target_iteration": 1000}, index, at(now - 1000 * (300 - index)))

@@ -1,4 +1,4 @@
-"""What the tests of pages do: open the dashboard, select workloads, hold a page to axe-core's rules."""
+"""Functions for tests of pages: opening the dashboard, selecting workloads, checking accessibility with axe-core."""
 
 import re
 from collections.abc import Iterator
@@ -51,8 +51,8 @@ def wait_for_charts(page: Page) -> None:
 
 
 def check_access(page: Page, *tolerated: str) -> None:
-    """Hold the page to the rules of accessibility that axe-core checks, except those ``tolerated``."""
-    page.evaluate(AXE.read_text("utf-8"))  # as the page's own policy admits no other script
+    """Check the page with the accessibility rules of axe-core, except those ``tolerated``."""
+    page.evaluate(AXE.read_text("utf-8"))  # the page's policy allows no other script
     result: Any = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     grave = [
         (each["id"], [node["html"] for node in each["nodes"]][:3])
@@ -64,6 +64,6 @@ def check_access(page: Page, *tolerated: str) -> None:
 
 @contextmanager
 def tolerant_page() -> Iterator[Page]:
-    """Open a page on which the browser may log that a request was answered with an error, as it does by itself."""
+    """Open a page on which the browser may log error responses."""
     with open_page(tolerated="Failed to load resource") as page:
         yield page

@@ -1,4 +1,4 @@
-"""The page for everybody: themes, a phone, the keyboard alone, axe-core."""
+"""Accessibility of the page: themes, a phone, the keyboard alone, axe-core."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""Attempts in the charts: restarts as progress counts them, discarded iterations, attempts apart and aligned."""
+"""Attempts in the charts: restarts as in progress, discarded iterations, separate and aligned attempts."""
 
 import re
 
@@ -17,7 +17,7 @@ pytestmark = needs("chromium")
 
 @pytest.fixture
 def resumed(store: Store, uid: str) -> str:
-    """Attempt 1 trains 1 to 200, attempt 2 again from 101 to 400, attempt 3 on from 401 to 500."""
+    """Attempt 1 trains iterations 1 to 200, attempt 2 trains 101 to 400, attempt 3 trains 401 to 500."""
     parts = [(0, 1, 200, 10.0), (1, 101, 400, 20.0), (2, 401, 500, 30.0)]
     rows = []
     time = BEGAN
@@ -34,7 +34,7 @@ def resumed(store: Store, uid: str) -> str:
 def test_restarts_are_those_of_progress_and_discarded_iterations_are_marked(address: str, resumed: str) -> None:
     with open_page() as page:
         open_view(page, address, [resumed], ("m", "loss"))
-        # A clean resume is a restart, too.
+        # A restart without redone iterations counts, too.
         expect(chart(page).locator(".notes")).to_contain_text("2 restarts")
         expect(chart(page).locator(".notes")).to_contain_text("discarded")
         hover(chart(page), 0.3)
@@ -45,7 +45,7 @@ def test_restarts_are_those_of_progress_and_discarded_iterations_are_marked(addr
 
 
 @on_one_version
-def test_attempts_apart_have_styles_of_their_own(address: str, resumed: str) -> None:
+def test_separate_attempts_have_different_styles(address: str, resumed: str) -> None:
     with open_page() as page:
         open_view(page, address, [resumed], ("m", "loss"), ("attempts", f"1,2@alpha/{resumed}"))
         hover(chart(page), 0.3)
@@ -61,7 +61,7 @@ def test_attempts_apart_have_styles_of_their_own(address: str, resumed: str) -> 
 
 @on_one_version
 @pytest.mark.parametrize("axis", ["iteration", "time"])
-def test_aligned_at_the_restart_compares_what_was_redone(address: str, resumed: str, axis: str) -> None:
+def test_alignment_at_the_restart_compares_redone_iterations(address: str, resumed: str, axis: str) -> None:
     with open_page() as page:
         open_view(page, address, [resumed], ("m", "loss"), ("axis", axis))
         page.get_by_text("More", exact=True).click()

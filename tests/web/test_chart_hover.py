@@ -65,7 +65,7 @@ def test_hovering_keeps_the_smoothed_line_and_shows_both_values(address: str, st
 
 @on_one_version
 def test_smoothing_does_not_depend_on_the_sampling(address: str, store: Store, uid: str) -> None:
-    """Of 20,000 iterations with spikes, a sample keeps every spike; the curve is that of all points."""
+    """A sample of 20,000 iterations keeps every spike, but the smoothed curve is that of all points."""
     values = [1 + 2 / (1 + index / 2000) + (50 if index % 500 == 250 else 0) for index in range(20_000)]
     store(uid, [Row({"loss": value}, index, at(BEGAN + index)) for index, value in enumerate(values)])
     with open_page() as page:

@@ -19,7 +19,7 @@ pytestmark = [needs("chromium"), needs_real_data]
 
 @pytest.fixture
 def importer(postgres: EmbeddedPostgres, tmp_path: Path, uid: str) -> Importer:
-    """What imports into the cluster that the service of ``address`` reads."""
+    """An importer for the cluster of the service at ``address``."""
     settings = tmp_path / "import.toml"
     settings.write_text(f'[clusters.alpha]\ndsn = "{postgres.dsn("alpha")}"\n', "utf-8")
     return Importer(settings, uid)

@@ -49,14 +49,14 @@ def test_one_request_reads_all_runs_and_metrics(address: str, workloads: list[st
         full = [url for url in asked if "method=stride" not in url]
         assert len(full) == 1
         assert full[0].count("workload=") == full[0].count("metric=") == 2
-        # What is held is not read again.
+        # Loaded data are not requested again.
         page.get_by_label("logarithmic").check()
         page.get_by_label("logarithmic").uncheck()
         assert len([url for url in asked if "method=stride" not in url]) == 1
 
 
 @on_one_version
-def test_a_preview_comes_before_the_full_chart(address: str, workloads: list[str]) -> None:
+def test_a_preview_is_shown_before_the_full_chart(address: str, workloads: list[str]) -> None:
     with open_page() as page:
         held: list[Route] = []
 
@@ -128,7 +128,7 @@ def test_few_points_and_points_without_neighbours_are_visible(address: str, stor
 
 
 @on_one_version
-def test_what_is_not_finite_lies_within_the_chart(address: str, store: Store, uid: str) -> None:
+def test_non_finite_values_are_marked_within_the_chart(address: str, store: Store, uid: str) -> None:
     rows = [Row({"loss": 2 / index if index <= 350 else "NaN"}, index, at(BEGAN + index)) for index in range(1, 401)]
     store(uid, rows)
     with open_page() as page:

@@ -12,7 +12,7 @@ from tests.web_browser import open_page
 
 pytestmark = needs("chromium")
 
-# A property of Swagger UI: the row that unfolds an endpoint is a button that holds a link.
+# In Swagger UI, the row that unfolds an endpoint is a button that contains a link.
 NESTED = "nested-interactive"
 
 
@@ -34,7 +34,7 @@ def test_the_docs_page(address: str, workloads: list[str], scheme: Any, backgrou
 
 
 @on_one_version
-def test_every_endpoint_has_a_summary_of_its_own(client: Any) -> None:
+def test_every_endpoint_has_a_different_summary(client: Any) -> None:
     paths = client.get("/lens/openapi.json").json["paths"]
     summaries = [
         operation["summary"] for path in paths.values() for name, operation in path.items() if name in {"get", "post"}

@@ -1,4 +1,4 @@
-"""The dashboard inside pages of other origins: where the settings allow it, and what it shows there."""
+"""The dashboard inside pages of other origins: allowed by the settings, and its content there."""
 
 import http.server
 import re
@@ -30,7 +30,7 @@ def other_origin() -> Iterator[str]:
             self.wfile.write(b"<!DOCTYPE html><title>Other</title>")
 
         def log_message(self, *_arguments: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), EmptyPage) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

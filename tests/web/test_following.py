@@ -1,4 +1,4 @@
-"""What the page does by itself, in a real Chromium: new points, new states, and the focus that stays."""
+"""Updates of the page in a real Chromium: new points, new states, and a focus that remains."""
 
 import re
 import time
@@ -72,7 +72,7 @@ def test_the_tab_and_a_notification_say_that_a_run_stalled(address: str, running
         expect(page.locator("link[rel=icon]")).to_have_attribute("data-state", "running")
         page.get_by_role("button", name="Notifications").click()
         expect(page.get_by_role("button", name="Notifications")).to_have_attribute("aria-pressed", "true")
-        page.route("**/metrics/progress?*", _let_it_stall)
+        page.route("**/metrics/progress?*", _answer_stalled)
         page.clock.fast_forward(11_000)
         expect(page).to_have_title(re.compile("^Stalled"))
         expect(page.locator("#status")).to_have_text(f"{running} has stalled.")
@@ -80,7 +80,7 @@ def test_the_tab_and_a_notification_say_that_a_run_stalled(address: str, running
         expect(page.locator("link[rel=icon]")).to_have_attribute("data-state", "stalled")
 
 
-def _let_it_stall(route: Route) -> None:
+def _answer_stalled(route: Route) -> None:
     answer = route.fetch()
     body = answer.json()
     for each in body["workloads"]:

@@ -1,4 +1,4 @@
-"""The modules of the dashboard that need no browser, by the tests beside them, which node runs."""
+"""Runs the tests of the dashboard's modules that need no browser, with node."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ def test_modules(path: Path) -> None:
     node = shutil.which("node", path=f"{os.environ['PATH']}{os.pathsep}{Path(sys.executable).parent}")
     if node is None:
         skip_outside_ci("needs node")
-    # The pages have no package.json, by which older versions of node would know modules.
+    # Older versions of node need a package.json to recognise modules; the pages have none.
     script = [node, "--no-warnings", "--experimental-default-type=module", "--test", str(path)]
     done = subprocess.run(script, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -14,7 +14,7 @@ MOST_LINES = 250
 
 @on_one_version
 def test_every_module_is_requested_at_once(client: FlaskClient) -> None:
-    """Not one after another, as each is found to import the next."""
+    """Without preloading, the browser would discover them one after the other."""
     page = client.get("/lens/").text
     named = set(re.findall(r'<link rel="modulepreload" href="assets/dashboard/(\w+\.js)"', page))
     assert named == {path.name for path in (WEB / "pages" / "dashboard").glob("*.js")}

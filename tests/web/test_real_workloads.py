@@ -1,4 +1,4 @@
-"""The page over real training output, imported as users import it: attempts, NaN, many metrics, one point, no times."""
+"""The page with real training output, imported with the command: attempts, NaN, many metrics, one point, no times."""
 
 import re
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def import_file(postgres: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.
 
 
 @on_one_version
-def test_four_attempts_are_counted_alike_in_table_and_chart(address: str, uid: str, import_file: Import) -> None:
+def test_four_attempts_have_the_same_numbers_in_table_and_chart(address: str, uid: str, import_file: Import) -> None:
     import_file("log/megatron-core_4-runs-in-one-file.out.gz", uid)
     with open_page() as page:
         page.goto(f"{address}/lens/#w=alpha/{uid}")

@@ -1,4 +1,4 @@
-"""The run table in a real Chromium: what it says of each run, sorting, visibility, attempts."""
+"""The run table in a real Chromium: its cells, sorting, visibility, attempts."""
 
 import json
 import re
@@ -45,7 +45,7 @@ def attempts(postgres: EmbeddedPostgres, uid: str) -> str:
 
 
 @on_one_version
-def test_what_a_row_says(address: str, workloads: list[str]) -> None:
+def test_the_cells_of_a_row(address: str, workloads: list[str]) -> None:
     with open_page() as page:
         page.goto(f"{address}/lens/#w=alpha/{workloads[0]}&w=alpha/{workloads[1]}&m=loss")
         row = row_of(page, workloads[0])
@@ -126,7 +126,7 @@ def test_attempts(address: str, attempts: str) -> None:
 
 
 @on_one_version
-def test_a_run_that_reports_nan_does_not_look_well(address: str, store: Store, uid: str) -> None:
+def test_a_run_with_nan_has_a_warning(address: str, store: Store, uid: str) -> None:
     rows = [Row({"loss": "NaN" if index > 350 else 1.5}, index, at(BEGAN + 1000 * index)) for index in range(1, 401)]
     store(uid, rows)
     with open_page() as page:

@@ -1,4 +1,4 @@
-"""The list of workloads in a real Chromium: search, order, states, and what is selected."""
+"""The list of workloads in a real Chromium: search, order, states, and the selection."""
 
 import re
 from collections.abc import Callable
@@ -55,7 +55,7 @@ def test_searching_and_sorting(address: str, store: Store, uid: str) -> None:
         expect(page.locator("#workloads li")).to_have_count(2)
         assert listed(page) == [names[2], names[0]]
         expect(page.locator("#workload-count")).to_have_text("2 of 2")
-        # The list is drawn again when the states arrive, and an element that was replaced has no size.
+        # The list is redrawn when the states arrive, and a replaced element has no size.
         page.wait_for_function(ONE_LINE_CUT_OFF)
         long = page.locator("#workloads .name").first
         expect(long).to_have_attribute("title", names[2])
@@ -102,7 +102,7 @@ def test_a_uid_of_any_characters(address: str, store: Store, uid: str) -> None:
 
 
 @on_one_version
-def test_nothing_there(address: str, store: Store, uid: str) -> None:
+def test_no_workloads(address: str, store: Store, uid: str) -> None:
     store(f"{uid}-timeless", [Row({"loss": 1 / index}, index, None) for index in range(1, 50)])
     with open_page() as page:
         open_dashboard(page, address, f"{uid}-nothing")
@@ -124,7 +124,7 @@ def test_behind_a_prefix(postgres: EmbeddedPostgres, write_settings: Write, work
 
 
 @on_one_version
-def test_lens_leads_to_the_dashboard_and_the_pages_to_each_other(address: str) -> None:
+def test_links_between_the_pages(address: str) -> None:
     with open_page() as page:
         page.goto(f"{address}/lens")
         expect(page).to_have_url(re.compile("/lens/$"))

@@ -1,4 +1,4 @@
-"""What the page says when something is missing: a cluster, a token, the service, the charts."""
+"""Messages of the page about failures: a cluster, a token, the service, the charts."""
 
 from collections.abc import Callable
 from pathlib import Path

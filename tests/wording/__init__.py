@@ -1,1 +1,1 @@
-"""Public text against the list of discouraged words."""
+"""Checks public text against the list of discouraged words."""

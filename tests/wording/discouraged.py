@@ -1,4 +1,4 @@
-"""The words that public text avoids, and the places that may use one, each with its reason."""
+"""The words that public text avoids, and exceptions with their reasons."""
 
 import re
 from collections.abc import Iterator, Mapping

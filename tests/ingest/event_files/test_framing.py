@@ -1,4 +1,4 @@
-"""Event files that are whole, cut at any byte, with any bit flipped, in blocks of any size."""
+"""Event files that are complete, truncated at any byte, with any bit flipped, in blocks of any size."""
 
 import pytest
 from hypothesis import given
@@ -35,7 +35,7 @@ def test_whole_files(block_size: int) -> None:
 
 
 @pytest.mark.parametrize("cut", range(1, len(CONTENT)))
-def test_a_cut_loses_only_what_follows(cut: int) -> None:
+def test_truncation_loses_only_the_rest(cut: int) -> None:
     records, summary = split(CONTENT[:cut], 37)
     whole = sum(begin + len(record) + 16 <= cut for begin, record in zip(BEGINS, WHOLE, strict=True))
     assert records == WHOLE[:whole]
@@ -54,13 +54,13 @@ def test_any_flipped_bit_is_noticed_and_costs_one_record(place: int, bit: int, b
 
 
 @given(st.binary(max_size=300), st.integers(1, 64))
-def test_whatever_comes_it_ends(content: bytes, block_size: int) -> None:
+def test_any_content_is_processed(content: bytes, block_size: int) -> None:
     records, summary = split(content, block_size)
     assert records == []
     assert bool(summary.damages) == bool(content)
 
 
-def test_a_hole_is_told_with_its_length() -> None:
+def test_a_gap_is_reported_with_its_length() -> None:
     begin, end = BEGINS[5], BEGINS[7]
     records, summary = split(CONTENT[:begin] + b"\x01" * 1000 + CONTENT[end:])
     assert records == WHOLE[:5] + WHOLE[7:]

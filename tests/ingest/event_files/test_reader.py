@@ -1,4 +1,4 @@
-"""What TensorBoard's writer wrote comes back: both forms of scalars, all numeric types, sessions, twins."""
+"""Files of TensorBoard's writer are read completely: both forms of scalars, all numeric types, sessions, twins."""
 
 import math
 from collections.abc import Sequence
@@ -88,7 +88,7 @@ def test_tensors_of_raw_content_and_bfloat16(value: float, raw: bool) -> None:
     assert values(read(frame([event]))[0]) == [(1, {"loss": spell(value)})]
 
 
-def test_what_is_no_scalar_is_counted_by_kind() -> None:
+def test_values_other_than_scalars_are_counted_by_kind() -> None:
     events = [
         tensor("text", 1, 5.0, plugin="text"),
         tensor("text", 2, 5.0),  # only the first has the plugin
@@ -106,7 +106,7 @@ def test_what_is_no_scalar_is_counted_by_kind() -> None:
     assert summary.skipped["values of other plugins"].examples == ["text", "text"]
 
 
-def test_a_broken_value_costs_no_other_of_its_event() -> None:
+def test_a_broken_value_does_not_affect_others_of_its_event() -> None:
     broken = Summary.Value(tag="broken", tensor=TensorProto(dtype=19, half_val=[70_000]))
     cut = Summary.Value(tag="cut", tensor=TensorProto(dtype=1, tensor_content=b"\1\2"))
     values_of = [Summary.Value(tag="a", simple_value=1), broken, cut, Summary.Value(tag="b", simple_value=2)]
@@ -116,7 +116,7 @@ def test_a_broken_value_costs_no_other_of_its_event() -> None:
 
 
 @given(st.binary(max_size=80))
-def test_messages_that_are_none(content: bytes) -> None:
+def test_bytes_that_are_not_messages(content: bytes) -> None:
     class Bytes:
         def SerializeToString(self) -> bytes:  # noqa: N802 - named by protobuf
             return content
@@ -126,12 +126,12 @@ def test_messages_that_are_none(content: bytes) -> None:
     assert not summary.damages
 
 
-def test_absurd_times_are_no_times() -> None:
+def test_absurd_times_are_ignored() -> None:
     events = [scalar("a", step, 1.0, time) for step, time in enumerate([math.nan, math.inf, 1e300, -1e18])]
     assert [each.created_at for each in read(frame(events))[0]] == [None] * 4
 
 
-def test_twins_tell_the_samples() -> None:
+def test_twins_have_the_samples() -> None:
     events = [
         scalar("loss", 1, 0.5), scalar("loss vs samples", 32, 0.5),
         scalar("lr", 1, math.nan), scalar("lr vs samples", 32, math.nan),
@@ -167,7 +167,7 @@ def test_a_growing_file_pauses() -> None:
     assert marks[2].performance == {"p/a": 1.0}
 
 
-def test_files_are_ordered_by_time_and_told_apart_by_directory(tmp_path: Path) -> None:
+def test_files_are_ordered_by_time_and_distinguished_by_directory(tmp_path: Path) -> None:
     def write(name: str, start: float) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)

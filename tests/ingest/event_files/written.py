@@ -1,4 +1,4 @@
-"""Event files as TensorBoard's own writer and messages make them."""
+"""Creates event files with TensorBoard's own writer and messages."""
 
 # TensorBoard's messages are made by a version of protobuf whose classes warn when they are made.
 import io
@@ -14,12 +14,12 @@ VERSION = Event(wall_time=1_700_000_000, file_version="brain.Event:2")
 
 
 def frame(events: Iterable[Event], *, version: bool = True) -> bytes:
-    """Return the bytes of a file that holds ``events``."""
+    """Return the bytes of a file with ``events``."""
     return frame_records(event.SerializeToString() for event in [*([VERSION] if version else []), *events])
 
 
 def frame_records(records: Iterable[bytes]) -> bytes:
-    """Return the bytes of a file of records, whatever they hold."""
+    """Return the bytes of a file with any records."""
     file = io.BytesIO()
     file.close = lambda: None  # type: ignore[method-assign]  # the writer closes what it writes to
     writer = RecordWriter(file)

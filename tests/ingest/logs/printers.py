@@ -1,4 +1,4 @@
-"""Prints records as the programs do, one printer for each dialect, for tests of what is read back."""
+"""Prints records like the programs do, with one printer for each dialect, to test that they are read back."""
 
 import json
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Reported(NamedTuple):
-    """What a program reports of an iteration: two values that any float may be."""
+    """The report of an iteration: two arbitrary floats."""
 
     iteration: int
     loss: float
@@ -17,7 +17,7 @@ Printer = Callable[[Reported], list[str]]
 
 
 class Printed(NamedTuple):
-    """How a dialect prints a record, and the metrics that its two values become."""
+    """The printer of a dialect, and the metric names of the two values."""
 
     print: Printer
     loss: str

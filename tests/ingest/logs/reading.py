@@ -1,4 +1,4 @@
-"""Reads the lines of a log as an import does, for tests."""
+"""Reads the lines of a log like an import does, for tests."""
 
 from lens_perf.ingest.assembly import assemble
 from lens_perf.ingest.logs.options import LogOptions

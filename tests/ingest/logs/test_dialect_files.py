@@ -1,4 +1,4 @@
-"""Dialects of an operator: how they are loaded, and what is said of one that is wrong."""
+"""Dialects of an operator: how they are loaded, and the errors of invalid ones."""
 
 import re
 import textwrap
@@ -84,7 +84,7 @@ def test_no_directory_is_the_built_in_dialects() -> None:
         ('name = "Mine"', 'name = "Mine"\\nreader = "magic"', "reader: expected one of iterations"),
     ],
 )
-def test_what_is_wrong_is_said_with_file_form_and_key(tmp_path: Path, old: str, new: str, words: str) -> None:
+def test_errors_name_file_form_and_key(tmp_path: Path, old: str, new: str, words: str) -> None:
     assert old in MINIMAL
     path = tmp_path / "mine.toml"
     path.write_text(MINIMAL.replace(old, new.replace("\\n", "\n"), 1))
@@ -135,7 +135,7 @@ def test_templates(template: str, text: str, matches: bool) -> None:
     assert (compile_template(template).match(text) is not None) is matches
 
 
-def test_a_template_is_no_regular_expression() -> None:
+def test_a_template_is_not_a_regular_expression() -> None:
     template = compile_template("(a+)+ .* {iteration}")
     assert template.match("(a+)+ .* 5") is not None
     assert template.match("aaa b 5") is None

@@ -1,4 +1,4 @@
-"""Every dialect against a sample of its lines and what is to come of it: to add one, add a sample."""
+"""Every dialect with a sample of its lines and the expected records. To add a dialect, add a sample."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from lens_perf.ingest.logs.reader import read_log
 from lens_perf.ingest.read_summary import ReadSummary
 
 SAMPLES = sorted((Path(__file__).parent / "samples").glob("*.log"))
-# Programs whose lines are of another one's dialect.
+# Programs that print lines in the dialect of another one.
 DESCENDANTS = {"primus": "Megatron-LM", "gpt-neox": "Megatron-LM"}
 
 

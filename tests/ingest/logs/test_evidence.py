@@ -1,4 +1,4 @@
-"""The choice of a dialect by what the head of a log shows, and what is said where none is found."""
+"""The choice of a dialect by the head of a log, and the message if none matches."""
 
 from lens_perf.ingest.logs.dialect_files import load_built_in_dialects
 from lens_perf.ingest.logs.evidence import LONGEST_MATCHED, find_nearest, recognise
@@ -18,12 +18,12 @@ def choose(*lines: str) -> str | None:
     return dialect.name if dialect else None
 
 
-def test_a_few_lines_of_another_dialect_ahead_do_not_decide() -> None:
+def test_a_few_earlier_lines_of_another_dialect_do_not_decide() -> None:
     ahead = ["step 1: train loss 4.0, val loss 5.0", *print_records("torchtitan", 2), *print_records("torchtune", 1)]
     assert choose(*ahead, *print_records("veRL", 20)) == "veRL"
 
 
-def test_source_code_ahead_of_the_log_does_not_decide() -> None:
+def test_source_code_before_the_log_does_not_decide() -> None:
     code = 'print0(f"step:{step}/{args.num_iterations} train_time:{time:.0f}ms step_avg:{time / step:.2f}ms")'
     source = [f"{code}  # {'x' * 200} iteration 5/ 10 and step 6" for _ in range(500)]
     assert sum(map(len, source)) > 100_000
@@ -35,7 +35,7 @@ def test_source_code_ahead_of_the_log_does_not_decide() -> None:
     assert summary.is_complete
 
 
-def test_the_step_that_deepspeed_prints_when_its_engine_is_built_is_no_report() -> None:
+def test_the_step_that_deepspeed_prints_at_its_start_is_not_a_report() -> None:
     engine = "[2023-10-20 00:20:33,572] [INFO] [Rank 0] step=0, skipped=0, lr=[0.0, 0.0], mom=[[0.9, 0.95]]"
     assert choose(engine) is None
     assert choose(engine, *print_records("Megatron-LM", 1)) == "Megatron-LM"
@@ -47,7 +47,7 @@ def test_a_library_yields_to_the_program_that_uses_it() -> None:
     assert choose(*both, *print_records("Megatron-LM", 1)) == "DeepSpeed"
 
 
-def test_of_two_that_explain_the_same_lines_the_one_whose_iterations_rise_counts() -> None:
+def test_among_dialects_of_the_same_lines_the_one_with_rising_iterations_is_chosen() -> None:
     lines = [
         f"Training epoch {number // 3}, iteration {number % 3}/2 | global_step: {number} | reduced_train_loss: 1.5"
         for number in range(9)
@@ -55,7 +55,7 @@ def test_of_two_that_explain_the_same_lines_the_one_whose_iterations_rise_counts
     assert choose(*lines) == "NeMo"
 
 
-def test_the_dialect_is_chosen_at_a_pause_by_what_there_is() -> None:
+def test_the_dialect_is_chosen_at_a_pause() -> None:
     text = "\n".join(print_records("nanoGPT", 1)) + "\n"
     found, _ = read(text, [])
     assert [record.iteration for record in found] == [1]
@@ -79,6 +79,6 @@ def test_lines_that_are_too_long_are_lost_and_reported() -> None:
     assert {reason: lost.count for reason, lost in summary.lost.items()} == {
         "lines of more than 65,536 characters, which are not read": 1
     }
-    # Long lines that report nothing are noise as any other.
+    # Long lines that report nothing are ignored.
     _, summary = read("\n".join([*print_records("Megatron-LM", 3), "iteration " * 10_000]) + "\n", [])
     assert summary.is_complete

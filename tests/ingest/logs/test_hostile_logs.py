@@ -1,4 +1,4 @@
-"""Logs that are damaged or made to do harm: what is whole is read, what is not is counted, and nothing else happens."""
+"""Logs that are damaged or hostile: valid parts are read, the rest is counted, and nothing else happens."""
 
 import json
 from pathlib import Path
@@ -70,7 +70,7 @@ def test_names_with_lone_surrogates() -> None:
 
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
-    """Return a sample with pieces of it cut out, repeated, swapped for other bytes, or put into another sample."""
+    """Return a sample with pieces removed, repeated, replaced, or inserted into another sample."""
     content = draw(st.sampled_from(sorted(SAMPLES.values())))
     for _ in range(draw(st.integers(1, 4))):
         begin = draw(st.integers(0, len(content)))

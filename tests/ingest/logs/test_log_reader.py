@@ -1,4 +1,4 @@
-"""What logs have in common: times, ranks, restarts, and what is reported of lines that are not understood."""
+"""Features of all logs: times, ranks, restarts, and reports about lines that are not understood."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
@@ -86,7 +86,7 @@ def test_lines_that_continue_a_report_are_labelled_as_it_is(label: str) -> None:
     assert {name for each in records for name in each.performance} == names
 
 
-def test_restarts_and_doubled_lines() -> None:
+def test_restarts_and_repeated_lines() -> None:
     records, summary = read(
         line(1), line(1), line(2), line(2, "lm loss: 9 |"), line(3), line(1), line(2), line(2), line(2, "lm loss: 3 |")
     )
@@ -111,7 +111,7 @@ def test_other_ranks_report_the_same_iterations() -> None:
     assert [each.serial for each in records] == [0] * 8 + [1, 1]
 
 
-def test_what_cannot_be_understood_is_reported() -> None:
+def test_lines_that_are_not_understood_are_reported() -> None:
     records, summary = read(
         "iteration 5/ 100",
         line(6, "lm loss: what? | lr=[0.1, 0.2] | grad norm: 1.0"),
@@ -168,7 +168,7 @@ def test_lines_of_several_processes_in_one() -> None:
     assert summary.skipped["texts behind the fields of the iteration line"].count == 2
 
 
-def test_evaluations_and_timers_make_no_restart() -> None:
+def test_evaluations_and_timers_are_not_restarts() -> None:
     records, summary = read(
         line(10), " validation loss at iteration 10 | lm loss value: 2.5 |", line(20),
         " validation loss at iteration 10 | lm loss value: 2.5 |", " time (ms) | forward: 1.0", line(30),
@@ -180,7 +180,7 @@ def test_evaluations_and_timers_make_no_restart() -> None:
     assert records[-1].performance["test_lm_loss"] == 2.75
 
 
-def test_an_evaluation_ahead_of_the_first_report_after_a_restart_belongs_to_it() -> None:
+def test_an_evaluation_before_the_first_report_after_a_restart_belongs_to_it() -> None:
     def of(iteration: int, loss: float) -> list[str]:
         return [f"step {iteration}: train loss 4.0, val loss {loss}", f"iter {iteration}: loss {loss}, time 5ms"]
 
@@ -190,7 +190,7 @@ def test_an_evaluation_ahead_of_the_first_report_after_a_restart_belongs_to_it()
     assert summary.restarts == 1
 
 
-def test_clocks_that_go_back() -> None:
+def test_clocks_that_are_set_back() -> None:
     zone = ZoneInfo("Europe/Zurich")
     stamps = ["01:30:00", "02:30:00", "02:59:59", "02:00:01", "02:30:00", "03:00:00"]
     lines = [line(number, prefix=f"[2026-10-25 {stamp}]") for number, stamp in enumerate(stamps)]
@@ -223,7 +223,7 @@ def test_the_time_at_which_an_iteration_was_reached() -> None:
     assert (times.has_passed(25), times.find(10**6)) == (True, None)
     for iteration in range(10 * MOST_REMEMBERED, 20 * MOST_REMEMBERED, 10):
         times.add(iteration, None)
-    # It is no longer known.
+    # Its time is no longer stored.
     assert times.find(25) is None
     times.add(25, noon)
     assert (times.find(25), times.has_passed(25)) == (noon, False)

@@ -63,7 +63,7 @@ def test_every_form_of_value(name: str, text: str, metrics: dict[str, float]) ->
     assert read_field(name, text, {}) == metrics
 
 
-def test_a_dialect_goes_before_the_vocabulary_and_may_keep_names() -> None:
+def test_a_dialect_takes_precedence_over_the_vocabulary() -> None:
     assert read_field("Loss", "1", {"loss": Field("lm_loss")}) == {"lm_loss": 1}
     assert read_field("Rewards/Chosen", "1", {}, verbatim=True) == {"Rewards/Chosen": 1}
 

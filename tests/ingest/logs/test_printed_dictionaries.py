@@ -1,4 +1,4 @@
-"""The dictionaries that the Trainer of Hugging Face prints: their iterations, and which are no reports."""
+"""The dictionaries that the Trainer of Hugging Face prints: their iterations, and those that are not reports."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def test_counted_iterations() -> None:
     ]
 
 
-def test_dictionaries_glued_to_each_other() -> None:
+def test_several_dictionaries_in_one_line() -> None:
     records, summary = read(
         "{'loss': 3, 'epoch': 0.1}{'loss': 2, 'epoch': 0.2} Saving model", "{'loss': 1, 'epoch': 0.3}"
     )
@@ -42,7 +42,7 @@ def test_the_final_dictionaries_of_several_ranks_are_one() -> None:
         "{'loss': 'mse', 'optimizer': 'adam', 'schedule': 'cosine', 'epoch': 3, 'lr': 0.1}",
     ],
 )
-def test_a_configuration_is_no_report(configuration: str) -> None:
+def test_a_configuration_is_not_a_report(configuration: str) -> None:
     records, summary = read(configuration, "{'loss': 3, 'epoch': 0.5}", options=LogOptions(logging_steps=10))
     assert [(each.iteration, each.performance) for each in records] == [(10, {"loss": 3, "epoch": 0.5})]
     assert summary.skipped["dictionaries that are not reports, such as a configuration"].count == 1

@@ -1,4 +1,4 @@
-"""What each program prints comes back exactly, whatever launchers and terminals do to its lines."""
+"""Printed values are read back exactly, regardless of the changes that launchers and terminals make to lines."""
 
 import random
 from itertools import pairwise
@@ -25,11 +25,11 @@ NOISE = [
     "| NVIDIA-SMI 550.54 | Driver Version: 550.54 | CUDA Version: 12.4 |",
     "損失 と 精度",
 ]
-# A launcher's, torchrun's, and a logger's.
+# Prefixes of a launcher, of torchrun, and of a logger.
 PREFIXES = ["", "3: ", "[rank3]: "]
 LONG_PREFIX = "[20260822 15:51:01][rank-7/8][INFO ] [utils.py:429] : "
 COLOURS = ("\x1b[32m", "\x1b[0m")
-# As programs compute them: neither so large nor so small that no program would print all digits.
+# Values whose digits programs print completely.
 VALUES = st.floats(1e-6, 1e6) | st.floats(-1e3, -1e-3)
 
 
@@ -58,7 +58,7 @@ def values_of(records: list[Record], printed: Printed) -> list[tuple[object, ...
 @pytest.mark.parametrize("name", PRINTERS)
 @settings(max_examples=15, deadline=None)
 @given(records=reported(), seed=st.integers(0, 1000), cuts=st.lists(st.integers(0, 2000), max_size=4))
-def test_what_is_printed_comes_back(name: str, records: list[Reported], seed: int, cuts: list[int]) -> None:
+def test_printed_values_are_read_back(name: str, records: list[Reported], seed: int, cuts: list[int]) -> None:
     printed, chance = PRINTERS[name], random.Random(seed)
     doubled, coloured = chance.random() < 0.5, chance.random() < 0.5
     prefix = chance.choice([*PREFIXES, LONG_PREFIX] if printed.one_line else PREFIXES[: 1 if name == "Keras" else None])
@@ -76,7 +76,7 @@ def test_what_is_printed_comes_back(name: str, records: list[Reported], seed: in
 @pytest.mark.parametrize("name", [name for name, printed in PRINTERS.items() if printed.ranks])
 @settings(max_examples=8, deadline=None)
 @given(records=reported(least=2), lag=st.integers(0, 1))
-def test_of_several_ranks_the_first_counts(name: str, records: list[Reported], lag: int) -> None:
+def test_among_several_ranks_the_first_counts(name: str, records: list[Reported], lag: int) -> None:
     printed = PRINTERS[name]
     rest: list[list[str]] = [[] for _ in range(lag)]
     lines = []
@@ -92,7 +92,7 @@ def test_of_several_ranks_the_first_counts(name: str, records: list[Reported], l
 @pytest.mark.parametrize("name", PRINTERS)
 @settings(max_examples=8, deadline=None)
 @given(records=reported(least=2), cut=st.integers(1, 60))
-def test_a_log_that_is_cut_off_is_read_up_to_there(name: str, records: list[Reported], cut: int) -> None:
+def test_a_truncated_log_is_read_up_to_its_end(name: str, records: list[Reported], cut: int) -> None:
     printed = PRINTERS[name]
     text = "".join(f"{line}\n" for each in records for line in printed.print(each))
     last = sum(len(line) + 1 for line in printed.print(records[-1]))
@@ -105,7 +105,7 @@ def test_a_log_that_is_cut_off_is_read_up_to_there(name: str, records: list[Repo
 @pytest.mark.parametrize("name", PRINTERS)
 @settings(max_examples=6, deadline=None)
 @given(first=reported(least=2), second=reported(least=2))
-def test_a_restart_is_iterations_that_go_back(name: str, first: list[Reported], second: list[Reported]) -> None:
+def test_decreasing_iterations_are_a_restart(name: str, first: list[Reported], second: list[Reported]) -> None:
     printed = PRINTERS[name]
     begin = (
         ['0: :::MLLOG {"key": "run_start", "value": null, "time_ms": 1, "metadata": {}}'] if "MLPerf" in name else []
@@ -114,7 +114,7 @@ def test_a_restart_is_iterations_that_go_back(name: str, first: list[Reported], 
     lines += [line for each in second for line in printed.print(each)]
     found, summary = read("\n".join(lines) + "\n", [])
     before, after = first[-1].iteration, second[0].iteration
-    # The same iteration again, with the same values, is a line that is printed twice.
+    # The same iteration with the same values is a repeated line.
     if before != after:
         assert summary.restarts == (after < before)
         assert values_of(found, printed) == [*first, *second]

@@ -1,4 +1,4 @@
-"""Reads tables that tests write, as records."""
+"""Reads tables that tests write into records."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""CSV files as programs write them: delimiters, headers, columns that count, damage."""
+"""CSV files of programs: delimiters, headers, columns that count iterations, damage."""
 
 import csv
 import io
@@ -62,14 +62,14 @@ def test_what_lightning_writes() -> None:
     assert summary.is_complete
 
 
-def test_a_restart_is_where_training_goes_back() -> None:
+def test_a_decreasing_iteration_is_a_restart() -> None:
     records, summary = read_csv("step,loss\n1,5\n2,4\n3,3\n2,4.5\n3,3.5\n")
     assert [(record.serial, record.iteration) for record in records] == [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3)]
     assert summary.restarts == 1
 
 
 @pytest.mark.parametrize(("first", "gap"), [(0, 1), (1, 1), (10, 10)])
-def test_a_counter_that_begins_again_with_each_epoch_goes_on(first: int, gap: int) -> None:
+def test_a_counter_that_restarts_in_each_epoch_continues(first: int, gap: int) -> None:
     steps = [first + gap * index for index in range(3)]
     rows = "".join(f"{epoch},{step},{epoch + step / 100}\n" for epoch in range(3) for step in steps)
     records, summary = read_csv("epoch,step,loss\n" + rows)
@@ -83,14 +83,14 @@ def test_a_counter_that_begins_again_with_each_epoch_goes_on(first: int, gap: in
     assert [record.iteration for record in records if record.serial == 1] == [first + gap * i for i in range(3, 12)]
 
 
-def test_a_counter_of_the_whole_training_goes_before_one_of_an_epoch() -> None:
+def test_a_counter_of_the_whole_training_is_preferred() -> None:
     rows = "".join(f"{epoch},{step},{3 * epoch + step}\n" for epoch in range(2) for step in range(1, 4))
     records, summary = read_csv("epoch,step,iter\n" + rows)
     assert [record.iteration for record in records] == [1, 2, 3, 4, 5, 6]
     assert "the iteration is iter" in summary.notes
 
 
-def test_epochs_count_where_nothing_else_does() -> None:
+def test_epochs_count_without_another_counter() -> None:
     records, summary = read_csv("epoch,accuracy,loss\n0,0.5,2\n1,0.75,1\n")
     assert values(records) == [(0, {"accuracy": 0.5, "loss": 2}), (1, {"accuracy": 0.75, "loss": 1})]
     assert "the iteration is epoch, as no other column counts iterations" in summary.notes
@@ -122,7 +122,7 @@ def test_one_value_a_row() -> None:
     assert (len(records), summary.restarts) == (2, 0)
 
 
-def test_splits_keep_apart() -> None:
+def test_splits_are_distinguished() -> None:
     records, summary = read_csv("step,split,loss\n1,train,2\n1,val,3\n2,train,1\n")
     assert values(records) == [(1, {"train/loss": 2, "val/loss": 3}), (2, {"train/loss": 1})]
     assert summary.restarts == 0
@@ -138,7 +138,7 @@ def test_headers_of_all_kinds() -> None:
         read_csv("step\n1\n")
 
 
-def test_damage_costs_its_row_alone() -> None:
+def test_damage_affects_its_row_only() -> None:
     content = 'step,loss\n1,2\n2\n3,"4\n4,5\n5,6\n6,"7\n",8\n7,8"\n8,9,10\n9,"9"x\n10,11\n'
     records, summary = read_csv(content)
     assert values(records) == [(1, {"loss": 2}), (4, {"loss": 5}), (5, {"loss": 6}), (10, {"loss": 11})]
@@ -148,7 +148,7 @@ def test_damage_costs_its_row_alone() -> None:
     assert summary.texts == {"loss": 1}
 
 
-def test_a_file_that_is_written_anew_is_no_restart() -> None:
+def test_a_rewritten_file_is_not_a_restart() -> None:
     first = "step,loss\n1,5\n2,4\n3,3\n"
     records, summary = read_csv(first + "\nstep,loss,val\n1,5,\n2,4,\n3,3,\n3,,7\n4,2,\n")
     assert values(records) == [(1, {"loss": 5}), (2, {"loss": 4}), (3, {"loss": 3, "val": 7}), (4, {"loss": 2})]
@@ -158,7 +158,7 @@ def test_a_file_that_is_written_anew_is_no_restart() -> None:
     assert (len(records), summary.restarts) == (6, 1)
 
 
-def test_values_that_are_no_numbers() -> None:
+def test_values_that_are_not_numbers() -> None:
     records, summary = read_csv("step,loss,host\n1,0.5,a\n2,?,b\n3,nan,c\nx,1,d\n3000000000,2,e\n")
     assert values(records) == [(1, {"loss": 0.5}), (3, {"loss": "NaN"})]
     assert set(summary.list_lost()) == {
@@ -190,7 +190,7 @@ def test_a_column_time_of_small_numbers_is_a_metric() -> None:
         b"1,2\n3,4\n", b"step,loss\n1,2\n3\n4,5,6\n7\n",
     ],
 )  # fmt: skip
-def test_what_is_no_table_of_metrics(head: bytes) -> None:
+def test_files_that_are_not_tables_of_metrics(head: bytes) -> None:
     assert find_csv_iteration(head, is_whole=True) is None
 
 

@@ -1,4 +1,4 @@
-"""Tables through the command line and back over HTTP: recognised, followed, from standard input, and real ones."""
+"""Tables through the command line and the API: recognised, followed, from standard input, and real ones."""
 
 import gzip
 import json
@@ -142,7 +142,7 @@ def test_a_real_trainer_log(importer: Importer, ask: Ask, app: Flask) -> None:
 
 
 def open_for_reader(pipe: Path) -> int:
-    """Return a descriptor of a pipe that has a reader, 0 while it has none: a plain open would wait for ever."""
+    """Return a descriptor of a pipe that has a reader, 0 while it has none: a plain open would wait forever."""
     try:
         return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
     except OSError:

@@ -1,4 +1,4 @@
-"""JSON lines and arrays: nested, damaged, with names that collide."""
+"""JSON lines and arrays: nested, damaged, with colliding names."""
 
 import json
 from typing import Any
@@ -56,7 +56,7 @@ def test_objects_within_objects() -> None:
     }
 
 
-def test_damage_costs_its_line_alone() -> None:
+def test_damage_affects_its_line_only() -> None:
     deep = '{"step": 2, "a": ' + "[" * 100_000 + "]" * 100_000 + "}"
     lines = ['{"step": 1, "loss": 0.5}', '{"step": 2, "loss": ', deep, "[1, 2]", "noise", '{"step": 3, "loss": 0.25}']
     records, summary = read_json("\n".join(lines))
@@ -65,7 +65,7 @@ def test_damage_costs_its_line_alone() -> None:
     assert summary.skipped["lines that are not JSON objects"].count == 2
 
 
-def test_an_array_that_is_cut() -> None:
+def test_a_truncated_array() -> None:
     records, summary = read_json('[{"step": 1, "loss": 0.5}, {"step": 2, "lo', 7)
     assert values(records) == [(1, {"loss": 0.5})]
     ((damage),) = summary.damages
@@ -84,7 +84,7 @@ def test_rows_without_an_iteration() -> None:
     assert read_json("")[0] == []
 
 
-def test_an_evaluation_of_an_earlier_iteration_is_no_restart() -> None:
+def test_an_evaluation_of_an_earlier_iteration_is_not_a_restart() -> None:
     content = (
         '{"step": 10, "loss": 1}\n{"step": 20, "loss": 0.5}\n{"step": 10, "eval/loss": 2}\n{"step": 30, "loss": 0.25}\n'
     )
@@ -95,7 +95,7 @@ def test_an_evaluation_of_an_earlier_iteration_is_no_restart() -> None:
     ]  # fmt: skip
 
 
-def test_rows_that_repeat_are_one() -> None:
+def test_repeated_rows_are_one_record() -> None:
     records, summary = read_json('{"step": 1, "loss": 1}\n' * 3)
     assert values(records) == [(1, {"loss": 1})]
     assert summary.skipped["rows that repeat the one before"].count == 2

@@ -1,4 +1,4 @@
-"""Units of times: found by size, or as the user says."""
+"""Units of times: recognised by size, or given by the user."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -48,7 +48,7 @@ def test_texts(text: str) -> None:
 @pytest.mark.parametrize(
     "value", [None, True, "", "soon", 10**400, "9" * 5000, float("nan"), float("inf"), [1], "1e300", -(10**30)]
 )
-def test_what_is_no_time(value: object) -> None:
+def test_values_that_are_not_times(value: object) -> None:
     for known in (1.7e9, "2026-01-31", "1:00:00", 5):
         rule = find_time_rule("t", [known], None, UTC)
         assert rule is not None

@@ -1,4 +1,4 @@
-"""Reads what tests write, as observations or put together to records."""
+"""Reads files that tests write, into observations or records."""
 
 from typing import Any
 
@@ -32,5 +32,5 @@ def metrics(record: Record | Observation | Mark) -> dict[str, Any]:
     return {name: value for name, value in record.performance.items() if name not in METADATA_FIELDS}
 
 
-# What the Trainer of Hugging Face says.
+# The rules of Hugging Face's Trainer.
 HF = [metric("train/global_step"), metric(glob="*", step_metric="train/global_step")]

@@ -1,6 +1,6 @@
-"""Makes ``.wandb`` files: by the SDK's own messages, framed here, and by W&B's own program.
+"""Creates ``.wandb`` files: with the SDK's messages and framing by this module, or with W&B's own program.
 
-The SDK writes the framing in its Go program, which starts for a second; what is framed here is held against real files.
+The SDK's Go program, which takes a second to start, writes the framing. The framing here is compared with real files.
 """
 
 import json
@@ -61,7 +61,7 @@ def history(values: Mapping[str, Any], *, nested: bool = False, typed: bool = Fa
 
 
 def set_typed(item: HistoryItem, value: object) -> None:
-    """Set a value in the form that keeps its type."""
+    """Set a value in the typed form."""
     if isinstance(value, bool):
         item.boolean = value
     elif isinstance(value, int) and -(2**63) <= value < 2**63:
@@ -75,7 +75,7 @@ def set_typed(item: HistoryItem, value: object) -> None:
 
 
 def metric(name: str = "", glob: str = "", step_metric: str = "", index: int = 0) -> bytes:
-    """Return what ``define_metric`` writes."""
+    """Return the record of a call of ``define_metric``."""
     record = Record()
     record.metric.name, record.metric.glob_name, record.metric.step_metric = name, glob, step_metric
     record.metric.step_metric_index = index
@@ -83,7 +83,7 @@ def metric(name: str = "", glob: str = "", step_metric: str = "", index: int = 0
 
 
 def run(run_id: str, seconds: int = 0) -> bytes:
-    """Return the record of a run, with what must not be read."""
+    """Return the record of a run, including fields that must not be read."""
     record = Record()
     record.run.run_id, record.run.host = run_id, "host-of-somebody"
     record.run.start_time.FromSeconds(seconds)
@@ -98,7 +98,7 @@ def other(text: str) -> bytes:
 
 
 def log_with_wandb(directory: Path, lines: str, settings: str = "") -> list[Path]:
-    """Run ``lines`` with a run of W&B's own that is offline; return the files in ``directory``, sorted."""
+    """Run ``lines`` in an offline run of W&B's own program; return the files in ``directory``, sorted."""
     variables = {
         name: str(directory) for name in ("WANDB_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR")
     }

@@ -1,4 +1,4 @@
-"""Which metric is the iteration, and what iteration a row has by it."""
+"""The choice of the metric that is the iteration, and the iterations of rows."""
 
 from typing import Any
 
@@ -40,10 +40,10 @@ def test_which_metric_is_the_iteration(rules: list[bytes], logged: dict[str, Any
     assert type(record.iteration) is int
 
 
-def test_the_metric_that_is_asked_for() -> None:
+def test_the_requested_metric() -> None:
     content = frame([*HF, *rows({"loss": 1}, {"loss": 2, "iter": 10, "train/global_step": 1}, {"loss": 3})])
     records, summary = put_together(content, step_metric="iter")
-    # The first row was logged before any value: it has no iteration. The last has the latest.
+    # The first row was logged before any iteration, and has none. The last row has the latest iteration.
     assert [(record.iteration, record.performance["loss"]) for record in records] == [(None, 1), (10, 2), (10, 3)]
     assert [record.ordinal for record in records] == [0, 0, 1]
     assert summary.notes == ["the iteration is iter, named by --step-metric"]

@@ -1,4 +1,4 @@
-"""CSV files that the W&B page exports, and what only looks like them."""
+"""CSV files that the W&B page exports, and similar files."""
 
 import csv
 import io
@@ -62,13 +62,13 @@ def test_several_runs(lines: list[str]) -> None:
 
 
 @pytest.mark.parametrize("header", ["Relative Time (Process)", "Wall Time", "epoch"])
-def test_axes_that_are_no_iteration(header: str) -> None:
+def test_axes_that_are_not_iterations(header: str) -> None:
     with pytest.raises(ImportInputError, match=rf"its x axis .*'{re.escape(header)}'"):
         read(f'"{header}","a - loss"', "0.5,1", "1.5,1")
 
 
 @given(st.integers(0, 80))
-def test_a_cut_is_told_with_its_byte(cut: int) -> None:
+def test_truncation_is_reported_with_its_offset(cut: int) -> None:
     lines = ['"Step","ä - loss","ä - accuracy"', '"1","2.5","3.5"', '"2","4.5","5.5"', '"3","6.5","7.5"']
     content = "\r\n".join(lines).encode()
     starts = [0, *(place + 1 for place, byte in enumerate(content) if byte == 10)]
@@ -89,7 +89,7 @@ def test_no_row_is_too_strange(cells: list[str]) -> None:
     assert observations[0].performance == {"loss": 1}
 
 
-def test_columns_of_one_name_keep_apart() -> None:
+def test_columns_with_the_same_name_are_distinguished() -> None:
     lines = ['"Step","a - loss","a - loss"\n', '"1","2","3"\n']
     summary = ReadSummary()
     ((observation),) = read_chart_export(lines, summary, "chart.csv")

@@ -1,4 +1,4 @@
-"""The framing of ``.wandb`` files: whole, cut anywhere, with any bit turned, in blocks of any size."""
+"""The framing of ``.wandb`` files: complete, truncated anywhere, with any bit flipped, in blocks of any size."""
 
 import zlib
 
@@ -11,7 +11,7 @@ from lens_perf.ingest.wandb_files.framing import RecordSplitter, looks_like_wand
 from tests.ingest.wandb_files.run_files import BLOCK_SIZE, FILE_HEADER, frame
 from tests.real_data import REAL_DATA, needs_real_data
 
-# Around the sizes at which a record meets the end of a block: with a place for nothing, or for no header, after it.
+# Sizes at which a record ends near the end of a block, with no space, or no space for a header, after it.
 EDGES = st.integers(BLOCK_SIZE - 30, BLOCK_SIZE + 5)
 SIZES = st.lists(st.one_of(st.integers(0, 300), EDGES, st.integers(0, 3 * BLOCK_SIZE)), max_size=5)
 
@@ -32,7 +32,7 @@ def split(content: bytes, block_size: int = 1 << 20) -> tuple[list[bytes], list[
 @given(SIZES, st.integers(1, 2 * BLOCK_SIZE))
 def test_blocks_of_any_size(sizes: list[int], block_size: int) -> None:
     records = make_records(sizes)
-    # A block of a byte is a case of its own, but takes time.
+    # Blocks of one byte are slow, so the size is at least 1000 here.
     assert split(frame(records), max(block_size, 1000)) == (records, [])
     small = make_records([size % 500 for size in sizes])
     assert split(frame(small), block_size % 9 + 1) == (small, [])
@@ -40,7 +40,7 @@ def test_blocks_of_any_size(sizes: list[int], block_size: int) -> None:
 
 @settings(max_examples=200)
 @given(SIZES, st.data())
-def test_a_cut_loses_only_what_follows(sizes: list[int], data: st.DataObject) -> None:
+def test_truncation_loses_only_the_rest(sizes: list[int], data: st.DataObject) -> None:
     records = make_records(sizes)
     content = frame(records)
     ends = [len(frame(records[:count])) for count in range(len(records) + 1)]
@@ -63,7 +63,7 @@ def test_a_cut_loses_only_what_follows(sizes: list[int], data: st.DataObject) ->
 
 @settings(max_examples=200)
 @given(SIZES, st.data())
-def test_a_turned_bit_is_noticed_and_nothing_wrong_comes_out(sizes: list[int], data: st.DataObject) -> None:
+def test_a_flipped_bit_is_noticed_and_yields_no_wrong_record(sizes: list[int], data: st.DataObject) -> None:
     records = make_records(sizes)
     content = bytearray(frame(records))
     bit = data.draw(st.integers(0, 8 * len(content) - 1))
@@ -83,7 +83,7 @@ def test_damage_costs_its_block_only() -> None:
     content[3 * BLOCK_SIZE + 100] ^= 1
     found, damages = split(bytes(content))
     assert [damage.byte // BLOCK_SIZE for damage in damages] == [3]
-    # What is wholly in other blocks is there.
+    # Records that are entirely in other blocks are found.
     assert 0 < len(records) - len(found) <= BLOCK_SIZE // 1007 + 2
     assert found[0] == records[0]
     assert found[-1] == records[-1]
@@ -93,7 +93,7 @@ def test_damage_costs_its_block_only() -> None:
 @pytest.mark.parametrize("place", [6, 50], ids=["kind", "data"])
 @pytest.mark.parametrize("block_size", [100, 1 << 20])
 def test_a_record_with_a_damaged_part_is_lost_as_a_whole(block: int, place: int, block_size: int) -> None:
-    # The first record holds what looks like a file of its own, which is none.
+    # The first record contains bytes that look like another file.
     records = [frame([b"inner"] * 10)[7:] * 1000, b"last" * BLOCK_SIZE]
     content = bytearray(frame(records))
     start = max(block * BLOCK_SIZE, 7)
@@ -103,7 +103,7 @@ def test_a_record_with_a_damaged_part_is_lost_as_a_whole(block: int, place: int,
     assert [damage.byte for damage in damages] == [start]
 
 
-def test_padding_is_looked_at() -> None:
+def test_padding_is_checked() -> None:
     records = [b"x" * (BLOCK_SIZE - 7 - 7 - 3), b"y"]
     content = bytearray(frame(records))
     assert split(bytes(content)) == (records, [])
@@ -111,7 +111,7 @@ def test_padding_is_looked_at() -> None:
     assert split(bytes(content)) == (records, [Damage("run.wandb", BLOCK_SIZE - 3, "a padding that is not zero")])
 
 
-def test_long_damage_is_told_once() -> None:
+def test_long_damage_is_reported_once() -> None:
     content = frame(make_records([1000] * 100)) + bytes(40 * BLOCK_SIZE)
     found, damages = split(content)
     assert len(found) == 100
@@ -127,13 +127,13 @@ def test_the_checksum_covers_the_kind() -> None:
 
 
 @pytest.mark.parametrize("head", [b"", FILE_HEADER[:6], b":W&B\xe1\xbe\x01", b"{}"])
-def test_what_is_no_wandb_file(head: bytes) -> None:
+def test_files_that_are_not_wandb_files(head: bytes) -> None:
     assert not looks_like_wandb_file(head)
     assert looks_like_wandb_file(FILE_HEADER + head)
 
 
 @needs_real_data
-def test_the_framing_of_the_tests_is_that_of_real_files() -> None:
+def test_the_framing_of_the_tests_is_equal_to_that_of_real_files() -> None:
     paths = sorted(REAL_DATA.glob("wandb/**/*.wandb"))
     assert len(paths) == 5
     for path in paths:
@@ -141,4 +141,4 @@ def test_the_framing_of_the_tests_is_that_of_real_files() -> None:
         records, _ = split(content, 10_000)
         again = frame(records)
         assert content.startswith(again)
-        assert len(content) - len(again) < 300  # what two of them are cut off in
+        assert len(content) - len(again) < 300  # two of the files are truncated

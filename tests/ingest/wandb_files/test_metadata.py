@@ -1,4 +1,4 @@
-"""Fields beside the metrics, which records keep and nothing counts."""
+"""Metadata fields, which are stored with metrics and not counted."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def put_together(
 
 
 @pytest.mark.parametrize("repetition", Repetition)
-def test_metadata_neither_part_records_nor_count(repetition: Repetition) -> None:
+def test_metadata_neither_separate_records_nor_count(repetition: Repetition) -> None:
     records, summary = put_together(
         {"run_id": "a", "updated_at": "noon", "loss": 1}, {"run_id": "a", "updated_at": "one", "accuracy": "NaN"},
         repetition=repetition,
@@ -29,13 +29,13 @@ def test_metadata_neither_part_records_nor_count(repetition: Repetition) -> None
     assert (summary.non_finite, summary.restarts) == (1, 0)
 
 
-def test_metrics_part_records_as_without_metadata() -> None:
+def test_metrics_separate_records_as_without_metadata() -> None:
     reported: tuple[dict[str, MetricValue], ...] = ({"loss": 1, "run_id": "a"}, {"loss": 2, "run_id": "a"})
     assert [key[:2] for key in put_together(*reported, repetition=Repetition.ANOTHER_RECORD)[0]] == [(0, 0), (0, 1)]
     assert [key[:2] for key in put_together(*reported, repetition=Repetition.RESTART)[0]] == [(0, 0), (1, 0)]
 
 
-def test_a_line_that_differs_in_metadata_only_is_printed_twice() -> None:
+def test_a_line_that_differs_in_metadata_only_is_a_repetition() -> None:
     reported: tuple[dict[str, MetricValue], ...] = ({"loss": 1}, {"loss": 1, "updated_at": "one"})
     records, summary = put_together(*reported, repetition=Repetition.RESTART)
     assert records == [(0, 0, {"loss": 1})]

@@ -1,4 +1,4 @@
-"""From the messages of a W&B file to observations and records: values, iterations, times and metadata."""
+"""Messages of W&B files become observations and records: values, iterations, times and metadata."""
 
 import math
 from datetime import UTC, datetime
@@ -57,7 +57,7 @@ def test_numbers_as_json_writes_them() -> None:
     texts = ["0", "-0", "-0.0", "1e5", "1E-7", "123456789012345678901234567890", "18446744073709551616", "1.0",
              "9007199254740993", "1.7688706157503219e+09", "5e-324", "NaN", "-Infinity"]  # fmt: skip
     names = [f"metric_{index}" for index in range(len(texts))]
-    # The names being known, the second row is read the short way.
+    # The names are known now, so the second row is parsed in place.
     records = [history(dict.fromkeys(names, 0)), _with_texts(names, texts)]
     _, reported = (each for each in observe(frame(records))[0] if isinstance(each, Observation))
     assert repr([reported.performance[name] for name in names]) == repr(
@@ -76,12 +76,12 @@ def _with_texts(names: list[str], texts: list[str]) -> bytes:
 
 
 @pytest.mark.parametrize("text", ["nan", "[1", "[" * 100_000, "true", '"7"', "{}"])
-def test_texts_that_are_no_numbers(text: str) -> None:
+def test_texts_that_are_not_metrics(text: str) -> None:
     known = history({"loss": 1.5})
     observations, summary = observe(frame([known, _with_texts(["loss"], [text])]))
     assert len(observations) == 2
     assert summary.skipped["history values that are not numbers"].examples == ["loss"]
-    # What is a number elsewhere is lost here.
+    # If other values of the metric are numbers, a text is a lost value.
     summary.metrics["loss"] = 1
     assert not summary.is_complete
 
@@ -117,7 +117,7 @@ def test_a_decimal_of_many_digits_is_counted_as_rounded() -> None:
     assert summary.rounded == 2
 
 
-def test_names_that_are_no_utf8_keep_apart() -> None:
+def test_names_that_are_not_utf8_are_distinct() -> None:
     from wandb.proto.wandb_internal_pb2 import Record as Message
 
     message = Message()
@@ -153,7 +153,7 @@ def test_time_and_metadata() -> None:
     )  # fmt: skip
 
 
-def test_a_metric_goes_before_metadata_of_its_name() -> None:
+def test_a_metric_takes_precedence_over_metadata_with_its_name() -> None:
     (_, reported), _ = observe(frame([run("xyz"), history({"_step": 4, "step": 400, "source": 1.5, "a": 1})]))
     assert isinstance(reported, Observation)
     assert reported.performance == {"source": 1.5, "history": "history", "run_id": "xyz", "step": 400, "a": 1}
@@ -195,7 +195,7 @@ def test_runs_in_several_files() -> None:
     assert summary.restarts == 1
 
 
-def test_a_pause_passes_on_what_there_is() -> None:
+def test_a_pause_yields_the_rows_read_so_far() -> None:
     content = frame([run("a"), *rows(*[{"loss": step} for step in range(40)])])
     blocks = [*(content[start : start + 50] for start in range(0, 800, 50)), None, content[800:], None]
     summary = ReadSummary()
@@ -213,7 +213,7 @@ def test_runs_without_history() -> None:
     assert "0 history rows" in summary.format()
 
 
-def test_a_record_that_is_no_message() -> None:
+def test_a_record_that_is_not_a_message() -> None:
     (_, reported), summary = observe(
         frame([b"\x12\x05\x0a\x07\x0a", b"\x12\xff", b"\xff" * 20, b"\x12\x02\x0b\x00", *rows({"a": 1})])
     )
@@ -229,7 +229,7 @@ def test_no_message_is_too_strange(contents: list[bytes], item: bytes) -> None:
     assert summary.read["history rows"] >= 2
 
 
-def test_nothing_else_of_a_file_is_told() -> None:
+def test_other_content_of_a_file_is_never_reported() -> None:
     content = frame(
         [run("a"), other("secret words"), *rows({"a": 1, "mail": "somebody@example.org", "t": {"x": "secret"}})]
     )

@@ -1,4 +1,4 @@
-"""Real runs of W&B, value by value against the SDK's own messages, and a real exported chart."""
+"""Real runs of W&B, compared value by value with the SDK's messages, and a real exported chart."""
 
 import csv
 import json
@@ -78,7 +78,7 @@ def test_every_value_of_every_row(directory: Path, count: int, iterations: range
 
 
 def test_files_that_end_inside_a_record() -> None:
-    """The run without history too: its only block ends with the first chunk of a record that was never finished."""
+    """Also the run without history: its only block ends with the first chunk of an incomplete record."""
     for directory, byte in ((TRUNCATED, 335628), (WITHOUT_HISTORY, 32536)):
         _, summary = read(directory)
         assert [(damage.byte, damage.finding) for damage in summary.damages] == [(byte, "ends inside a record")]
@@ -95,8 +95,8 @@ def test_the_truncated_run() -> None:
 
 
 @pytest.mark.parametrize("directory", ALL_RUNS)
-def test_nothing_of_people_and_machines(directory: Path) -> None:
-    """No line of the console, name of a host or person, or e-mail address comes out."""
+def test_no_data_about_people_and_machines(directory: Path) -> None:
+    """No console output, name of a host or person, or e-mail address is returned."""
     private: set[str] = set()
     for message in read_messages(directory):
         texts = [message.run.host, message.run.display_name, message.output.line, message.output_raw.line,

@@ -1,4 +1,4 @@
-"""Files that W&B's own program writes, offline, and the order of a run's files."""
+"""Files that W&B's own program writes offline, and the order of a run's files."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tests.ingest.wandb_files.reading import metrics
 from tests.ingest.wandb_files.run_files import frame, log_with_wandb, other, run
 
 
-def test_what_wandb_itself_writes(tmp_path: Path) -> None:
+def test_files_of_wandb_itself(tmp_path: Path) -> None:
     log = """
 run.define_metric("train/global_step")
 run.define_metric("train/*", step_metric="train/global_step")

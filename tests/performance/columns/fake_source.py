@@ -1,4 +1,4 @@
-"""A table in memory that a copy is built from, and an exact model of what the copy then has to say."""
+"""A table in memory from which a copy is built, and a model of the expected content of the copy."""
 
 import json
 import struct
@@ -51,7 +51,7 @@ def encode(text: str | None) -> str:
 
 @dataclass
 class FakeSource:
-    """Records by id, and by version which ids were written; removals are not listed, as in PostgreSQL."""
+    """Records by id, and the ids written in each version; deletions are not listed, as in PostgreSQL."""
 
     records: dict[int, Record] = field(default_factory=dict)
     versions: list[list[int]] = field(default_factory=list)
@@ -60,7 +60,7 @@ class FakeSource:
     snapshots: int = 0
     heavy: int = 0
     builds: int = 0
-    # As if a transaction were still running: what it might have written is listed again and again.
+    # The ids of a running transaction, which every search finds again.
     unsettled: Sequence[int] = ()
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -108,7 +108,7 @@ class FakeSnapshot:
         return array("q", self.records).tobytes()
 
 
-# What a data point is: a JSON number that float64 can hold.
+# The limit of data points: JSON numbers in the range of float64.
 LIMIT = 2**1024 - 2**970
 NON_FINITE = {'"NaN"': 1, '"Infinity"': 2, '"-Infinity"': 3}
 
@@ -131,7 +131,7 @@ def read_value(text: str) -> Value:
 
 
 def parse_int(digits: str) -> int:
-    """As int(), of however many digits."""
+    """Like int(), for any number of digits."""
     negative, digits = digits.startswith("-"), digits.removeprefix("-")
     number = 0
     for start in range(0, len(digits), 4_000):
@@ -151,7 +151,7 @@ Expected = tuple[tuple[Any, ...], Mapping[str, Value]]
 
 
 def expect_records(source: FakeSource) -> list[Expected]:
-    """The records as the blocks of a copy have them; of values that are no data points only the non-finite ones."""
+    """The records as in the blocks of a copy, with data points and non-finite values only."""
     ordered = sorted(source.records.values(), key=Record.place)
     return [
         (tuple(record[:5]), {name: value for name, value in read_fields(record).items() if value != (None, None)})
@@ -160,7 +160,7 @@ def expect_records(source: FakeSource) -> list[Expected]:
 
 
 def expect_fields(source: FakeSource, *, by_serial: bool = False) -> dict[Any, list[Any]]:
-    """The statistics, as ``FieldStats.write`` has them."""
+    """The statistics in the format of ``FieldStats.write``."""
     found: dict[Any, list[Any]] = {}
     for record in sorted(source.records.values(), key=Record.place):
         for name, value in read_fields(record).items():

@@ -1,4 +1,4 @@
-"""Reads the blocks of a copy as the model in fake_source has them."""
+"""Reads the blocks of a copy into the format of the model in fake_source."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from tests.performance.columns.fake_source import Value
 
 
 def read_blocks(copy: WorkloadCopy, fields: Sequence[str] | None = None) -> list[Any]:
-    """The records of all blocks, as ``expect_records`` has them."""
+    """The records of all blocks in the format of ``expect_records``."""
     return [record for block in copy.blocks(fields) for record in read_block(block)]
 
 

@@ -1,4 +1,4 @@
-"""A copy says exactly what the table does, after whatever has happened to the table."""
+"""A copy has exactly the content of the table, after any sequence of changes to the table."""
 
 import random
 import time
@@ -101,7 +101,7 @@ STEPS = st.lists(
 
 @pytest.fixture(params=["columns", "entries"])
 def tiny(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parts, frames and blocks so small that a few records need many of them; few columns, or as many as usual."""
+    """Make parts, frames and blocks so small that a few records need many; with few columns, or as many as usual."""
     if request.param == "entries":
         make_entries(monkeypatch)
     monkeypatch.setattr(part_writer, "MOST_RECORDS", 8)
@@ -114,7 +114,7 @@ def tiny(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def make_entries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give columns only to a field or two."""
+    """Give columns to one or two fields only."""
     monkeypatch.setattr(object_reader, "FEW_FIELDS", 0)
     monkeypatch.setattr(object_reader, "SPARSE", 2)
     monkeypatch.setattr(object_reader, "MOST_COLUMNS", 2)
@@ -169,7 +169,7 @@ def test_records_of_many_rare_fields(columns: Columns) -> None:
     with columns.open(KEY, source, time.monotonic() + DEADLINE) as copy:
         kept = [block.columns for block in copy.blocks(None, keep_entries=True)]
         assert all("rest" in names and "v:loss" in names and "v:m1" not in names for names in kept)
-    # Some of them in other columns than before, some with the same values, some removed.
+    # Some records change their columns, some keep their values, some are removed.
     source.change(make_sparse_records(range(1_190, 1_300), choice), list(range(300, 320)))
     source.change([source.records[number] for number in range(100, 110)])
     check(columns, source)

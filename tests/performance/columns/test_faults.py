@@ -1,4 +1,4 @@
-"""A copy whose files are damaged, whose directory cannot be used, or whose writers are killed costs no answer."""
+"""Damaged files, an unusable directory and killed writers of a copy fail no request."""
 
 import os
 import signal
@@ -70,7 +70,7 @@ def flip(path: Path, place: float) -> None:
 
 
 def date_back(path: Path) -> None:
-    """Make it a file of the layout before."""
+    """Turn it into a file of an older format."""
     content = path.read_bytes()
     path.write_bytes(content.replace(b"2 polars", b"1 polars", 1).replace(b"LENSPRT2", b"LENSPRT1"))
 
@@ -102,7 +102,7 @@ def test_damage_is_noticed(tmp_path: Path, damage: object, suffix: str, same_pro
 
 @pytest.mark.parametrize("has_copy", [False, True])
 def test_a_thread_that_cannot_be_started(tmp_path: Path, has_copy: bool) -> None:
-    """One failed start must not make every later request wait for a build that never began."""
+    """After one failed start, later requests must not wait for a build that never started."""
     source = make_source()
     columns = open_columns(tmp_path)
     if has_copy:
@@ -115,7 +115,7 @@ def test_a_thread_that_cannot_be_started(tmp_path: Path, has_copy: bool) -> None
 
 
 def test_a_part_damaged_while_it_is_read(tmp_path: Path) -> None:
-    """Also a part that was opened before: it is read again for each answer, and never mapped."""
+    """Also in a part that was already open: each answer reads it again."""
     source = make_source()
     columns = open_columns(tmp_path)
     calls = []
@@ -219,7 +219,7 @@ def test_a_read_only_directory(small_disk: Path, caplog: pytest.LogCaptureFixtur
     assert source.heavy == 2
 
 
-def test_a_directory_of_others_is_not_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_directory_of_another_user_is_not_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     directory = tmp_path / "columns"
     directory.mkdir(mode=0o777)
     directory.chmod(0o777)
@@ -239,7 +239,7 @@ def test_without_a_directory(tmp_path: Path) -> None:
 
 
 class WatchedSource(FakeSource):
-    """Notes whether all records were ever read twice at once."""
+    """Records whether all records were ever read by two builds at once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -258,12 +258,12 @@ class WatchedSource(FakeSource):
 
 
 def test_the_limit_is_kept(tmp_path: Path) -> None:
-    """Of many workloads a tenth fits: those used last stay, and nothing is built twice at once."""
+    """A tenth of the workloads fits: the most recently used ones remain, and no copy is built twice at once."""
     source = make_source()
     answer(open_columns(tmp_path / "one"), source)
     size = measure(tmp_path / "one")
     limit = WORKLOADS / 10 + 0.5
-    # As two processes, with two threads each.
+    # Like two processes with two threads each.
     two = [open_columns(tmp_path / "many", max_gib=limit * size / 2**30) for _ in range(2)]
     sources = {CopyKey("alpha", f"w{number}"): WatchedSource() for number in range(WORKLOADS)}
     for each in sources.values():
@@ -277,12 +277,12 @@ def test_the_limit_is_kept(tmp_path: Path) -> None:
             if number % (WORKLOADS // 40) == 0:
                 totals.append(measure(tmp_path / "many"))
 
-    # Two ask for the same workloads at the same time, two for others.
+    # Two threads use the same workloads at the same time, the other two use others.
     with ThreadPoolExecutor(4) as pool:
         offsets = (0, 0, WORKLOADS // 2, 0)
         for asked in [pool.submit(ask, two[turn % 2], offset) for turn, offset in enumerate(offsets)]:
             asked.result()
-    # Each of the four may be writing one beyond the limit.
+    # Each of the four threads may exceed the limit by the copy that it writes.
     assert max(totals) <= (limit + 4) * size
     assert {each.most_reading for each in sources.values()} == {1}
     for number in range(8):
@@ -293,7 +293,7 @@ def test_the_limit_is_kept(tmp_path: Path) -> None:
 
 
 def measure(directory: Path) -> int:
-    """The bytes of all copies under ``directory``, some of which others may be removing."""
+    """The size in bytes of all copies under ``directory``, some of which may be removed meanwhile."""
     total = 0
     for path, _, names in os.walk(directory):
         for name in names:
@@ -386,14 +386,14 @@ STEPS = 25
 
 
 def change_step(source: FakeSource, step: int) -> None:
-    """Change the same in each process: some records are corrected, some added, some removed."""
+    """Make the same changes in each process: correct, add and remove some records."""
     corrected = [record._replace(members={"loss": str(step)}) for record in RECORDS[step % 7 :: 40]]
     added = [RECORDS[0]._replace(id=1_000 + step, created_us=(400 + step) * 1_000_000)]
     source.change([*corrected, *added] if step else [], [2 * step] if step else [])
 
 
 def test_two_processes_refresh_at_once(tmp_path: Path) -> None:
-    """Each is right after each change, and only one has built the copy."""
+    """Both have the right content after each change, and only one of them has built the copy."""
     followers = [
         subprocess.Popen([sys.executable, "-c", FOLLOWER, tmp_path], cwd=ROOT, text=True, stdin=PIPE, stdout=PIPE)
         for _ in range(2)
@@ -441,7 +441,7 @@ for number in range(1000):
 
 
 def kill_at(directory: Path, seconds: float) -> None:
-    """Let a process write to the copies in ``directory`` and kill it after ``seconds`` of that."""
+    """Let a process write to the copies in ``directory`` for ``seconds`` and kill it."""
     child = subprocess.Popen([sys.executable, "-c", CHILD, directory], stdout=subprocess.PIPE, cwd=ROOT)
     assert child.stdout is not None
     with child, child.stdout:
@@ -455,6 +455,6 @@ def test_killed_at_any_moment(tmp_path_factory: pytest.TempPathFactory, number: 
     directory = tmp_path_factory.getbasetemp() / "killed"
     kill_at(directory, 0.002 + 0.013 * (number % 20))
     source = make_source()
-    # The child's history: what it left is a state of its own source, which this one continues or replaces.
+    # The copy has a state of the child's source, which this one continues or replaces.
     source.history = f"after {number}"
     answer(open_columns(directory), source)

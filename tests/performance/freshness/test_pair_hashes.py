@@ -1,4 +1,4 @@
-"""The hashes of (data source, iteration) pairs, by which records that are gone are identified, are distinct."""
+"""The hashes of pairs (data source, iteration), which identify deleted records, are distinct."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -21,7 +21,7 @@ def connection(cluster_dsn: str) -> Iterator[Connection]:
         yield connection
 
 
-def test_no_two_pairs_have_one_hash(connection: Connection) -> None:
-    """Neither with an iteration nor with a data source that is NULL."""
+def test_different_pairs_have_different_hashes(connection: Connection) -> None:
+    """Also with NULL as iteration or data source."""
     pairs = [(source, iteration) for source in SOURCES for iteration in (None, *NEAR, *BOUNDS)]
     assert len(set(select_pair_hashes(ReadTransaction(connection, b""), pairs))) == len(pairs)

@@ -1,4 +1,4 @@
-"""Which pairs lost a record follows from the number of lost records and the XOR of their hashes."""
+"""The pairs that lost a record follow from the number of deleted records and the XOR of their hashes."""
 
 from functools import reduce
 from operator import xor
@@ -23,7 +23,7 @@ def test_the_pairs_that_lost_a_record_are_found(seed: int, count: int) -> None:
 
 
 @given(hashes=HASHES, removed=st.integers(0, 40), difference=st.integers(-(2**63), 2**63 - 1))
-def test_whatever_is_found_accounts_for_the_difference(hashes: list[int], removed: int, difference: int) -> None:
+def test_the_found_pairs_account_for_the_difference(hashes: list[int], removed: int, difference: int) -> None:
     found = find_replaced(removed, difference, hashes)
     if found is not None:
         assert len(found) == removed

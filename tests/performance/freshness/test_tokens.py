@@ -1,4 +1,4 @@
-"""Cursors and ETags: what is written is read again, and nothing else is accepted."""
+"""Cursors and ETags are read back as written, and nothing else is accepted."""
 
 from dataclasses import replace
 from typing import Any
@@ -69,7 +69,7 @@ def test_anything_else_is_refused(token: str, data: st.DataObject) -> None:
 
 @given(cursor=CURSORS, index=st.integers(0, 6), value=JSON)
 def test_a_forged_field_is_refused_or_harmless(cursor: Cursor, index: int, value: Any) -> None:
-    """What is let through is of the types that the statements bind."""
+    """Accepted values have the types that the statements bind."""
     fields = [
         cursor.subject,
         cursor.checkpoint.write(),
@@ -94,15 +94,15 @@ CHECKPOINT = Checkpoint(1, 2, 3, 0, "s", "w", None, 0, 1, "u")
 
 
 @pytest.mark.parametrize("step", [1, 10])
-def test_a_cursor_has_room_for_evenly_spaced_iterations(step: int) -> None:
-    """As training reports them: a transaction that stays open must not make each poll of a long workload a reset."""
+def test_a_cursor_has_space_for_evenly_spaced_iterations(step: int) -> None:
+    """Training reports such iterations: a long transaction must not cause a reset at each poll of a long workload."""
     pairs = Pairs.of(("log", iteration) for iteration in range(7, 40_000 * step, step))
     cursor = Cursor("q", CHECKPOINT, Ledger(9, 9), {"log": 40_000}, pairs, pairs)
     assert Cursor.parse(cursor.encode(), "q") == cursor
     assert len(cursor.encode()) < 500
 
 
-def test_a_cursor_gives_up_first_what_only_removals_need() -> None:
+def test_a_cursor_first_drops_the_pairs_for_removals() -> None:
     few, many = Pairs.of([("log", 5)]), Pairs.of(("log", number * number) for number in range(2000))
     cursor = Cursor("q", CHECKPOINT, Ledger(9, 9), {"log": 4000}, few, many)
     assert Cursor.parse(cursor.encode(), "q") == replace(cursor, pending=None)

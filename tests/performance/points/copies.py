@@ -1,4 +1,4 @@
-"""A columnar copy in memory, as the storage would hold it, and what the data points of its records are."""
+"""A columnar copy in memory with the interface of stored ones, and the expected data points of its records."""
 
 import json
 import re
@@ -65,7 +65,7 @@ def is_point(text: str, *, non_finite: bool) -> bool:
 
 
 class MemoryCopy:
-    """The records in blocks of ``size`` at most."""
+    """The records in blocks of at most ``size``."""
 
     parts = ()
 
@@ -137,7 +137,7 @@ def list_expected(
     non_finite: bool = False,
     serials: Sequence[int] = (),
 ) -> list[dict[str, Any]]:
-    """Return the points, their values as JSON texts."""
+    """Return the points with their values as JSON texts."""
     return [
         write_point(name, fields[name], record)
         for record in sorted(records, key=lambda each: each.order)
@@ -160,7 +160,7 @@ def write_point(name: str, text: str, record: Record) -> dict[str, Any]:
 
 
 def parse_strict(text: str | bytes) -> Any:
-    """Return what JSON says, numbers as the texts that they are."""
+    """Parse JSON; numbers remain texts."""
 
     def refuse(word: str) -> None:
         raise ValueError(word)

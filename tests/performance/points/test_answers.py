@@ -1,4 +1,4 @@
-"""Answers from a columnar copy hold what a plain model of the records says, in every encoding."""
+"""Answers from a columnar copy have the data points of a simple model of the records, in every encoding."""
 
 import csv
 import io
@@ -109,7 +109,7 @@ def expect(records: Sequence[Record], query: PointQuery) -> list[dict[str, Any]]
 
 
 def write_expected(point: dict[str, Any], encoding: str, *, serial: bool) -> str:
-    """Return the text of a point, as the contract and RFC 4180 have it."""
+    """Return the text of a point according to the contract and RFC 4180."""
     shared = ["timestamp", "iteration", "data_source", *(["serial"] if serial else [])]
     if encoding == "csv":
         source = point["data_source"]
@@ -157,7 +157,7 @@ def test_text_is_the_points_byte_for_byte(records: list[Record], query: PointQue
 @pytest.mark.parametrize("sparse", [0, 10**9])
 @given(records=record_lists(), query=QUERIES)
 @settings(deadline=None)
-def test_few_points_are_written_like_many(records: list[Record], query: PointQuery, sparse: int) -> None:
+def test_few_points_are_written_as_many_are(records: list[Record], query: PointQuery, sparse: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "SPARSE", sparse)
         patch.setattr(text_writer, "CELLS", 7)
@@ -310,7 +310,7 @@ def test_iteration_times(records: list[Record], query: PointQuery, size: int, ce
 
 @pytest.mark.parametrize("encoding", ["json", "ndjson", "csv", "columns", "parquet", "wide-csv", "wide-parquet"])
 @pytest.mark.parametrize("iteration_range", [None, (0, 100)])
-def test_the_cap_on_points(encoding: Any, iteration_range: Any) -> None:
+def test_the_limit_of_points(encoding: Any, iteration_range: Any) -> None:
     records = [Record(index, index, index, values={"a": "1", "b": "2"}) for index in range(10)]
     query = PointQuery(None, Selection("w", iteration_range=iteration_range), encoding=encoding)
 
@@ -321,9 +321,9 @@ def test_the_cap_on_points(encoding: Any, iteration_range: Any) -> None:
 
 @pytest.mark.parametrize("encoding", ["json", "columns", "parquet", "wide-csv", "wide-parquet"])
 @pytest.mark.parametrize("kind", ["data", "iteration-times"])
-def test_every_answer_ends_when_nobody_waits(encoding: Any, kind: Any) -> None:
+def test_every_answer_ends_if_the_client_disconnects(encoding: Any, kind: Any) -> None:
     class GoneError(Exception):
-        """The caller has left."""
+        """The client has disconnected."""
 
     calls = 0
 
@@ -341,7 +341,7 @@ def test_every_answer_ends_when_nobody_waits(encoding: Any, kind: Any) -> None:
 
 @pytest.mark.parametrize("encoding", ["json", "ndjson", "csv", "columns", "parquet", "wide-csv", "wide-parquet"])
 @pytest.mark.parametrize("memory", [0, 2**20])
-def test_an_answer_can_be_tried_again(encoding: Any, memory: int) -> None:
+def test_an_answer_can_be_repeated(encoding: Any, memory: int) -> None:
     class DamagedError(Exception):
         """A part cannot be read."""
 

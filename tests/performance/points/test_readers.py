@@ -1,4 +1,4 @@
-"""pandas, polars and DuckDB read Parquet answers, and tables of CSV, as they are."""
+"""pandas, polars and DuckDB read Parquet answers and wide CSV tables without options."""
 
 import math
 from collections.abc import Callable

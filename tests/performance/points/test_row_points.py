@@ -47,7 +47,7 @@ def write_rows(records: Sequence[Record], query: PointQuery) -> list[bytes]:
     many_rows=st.sampled_from([0, 3, 10**6]),
 )
 @settings(deadline=None, max_examples=50)
-def test_rows_and_blocks_are_alike(
+def test_rows_and_blocks_give_the_same_bytes(
     encoding: Any,
     block_bytes: int,
     *,
@@ -75,7 +75,7 @@ def test_rows_and_blocks_are_alike(
     assert content == answer(records, query)
 
 
-def test_changes_come_first_in_lines_and_last_in_objects() -> None:
+def test_changes_are_the_first_line_or_the_end_of_an_object() -> None:
     changes = {"cursor": "c", "reset": False, "changed": []}
     row = b'0.5\t1000\t7\t"log"\n'
     found = {}

@@ -1,4 +1,4 @@
-"""Copies as they are stored give the same answers as the copies in memory that the other tests are about."""
+"""Stored copies give the same answers as the copies in memory that other tests use."""
 
 import time
 from dataclasses import replace
@@ -39,7 +39,7 @@ SAMPLINGS = st.none() | st.builds(
     has_entries=st.booleans(),
 )
 @settings(deadline=None, max_examples=120)
-def test_stored_copies_answer_alike(
+def test_stored_copies_give_the_same_answers(
     records: list[Record], query: PointQuery, *, kind: Any, encoding: Any, sampling: Sampling | None, has_entries: bool
 ) -> None:
     query = replace(query, kind=kind, encoding=encoding, sampling=sampling)

@@ -1,4 +1,4 @@
-"""Sources, metrics and extremes of a workload, from statistics."""
+"""Data sources, metrics and statistics of a workload, from the statistics of its copy."""
 
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""What docs/sampling.rst guarantees, of blocks that are fed to the sampler directly."""
+"""The guarantees of docs/sampling.rst, for blocks that are passed directly to the sampler."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -51,8 +51,8 @@ def sample(frames: Iterable[pl.DataFrame], axis: str, max_points: int) -> pl.Dat
     max_points=st.sampled_from([4, 8, 20, 50]),
 )
 @settings(deadline=None)
-def test_a_series_that_grows_keeps_what_was_chosen(values: list[int], cut: int, axis: str, max_points: int) -> None:
-    """Of a bucket that no point was added to, the choice stays while buckets are as wide, equal values or not."""
+def test_chosen_points_remain_while_a_series_grows(values: list[int], cut: int, axis: str, max_points: int) -> None:
+    """While the width is the same, the choice in a bucket without new points remains, also among equal values."""
     everything = build_frame(np.array(values, np.float64))
     cut = min(cut, len(values) - 1)
     places = AXES[axis](everything)["axis"].to_numpy()
@@ -69,7 +69,7 @@ def test_a_series_that_grows_keeps_what_was_chosen(values: list[int], cut: int, 
     later, after = choose(len(values))
     assert exponent is None or later is None or later >= exponent
     if exponent == later and cut > max_points:
-        before.popitem()  # the last bucket, which is still being filled
+        before.popitem()  # the last bucket, which is incomplete
         assert {bucket: after[bucket] for bucket in before} == before
 
 
@@ -103,7 +103,7 @@ def test_a_spike_among_a_million_records_is_kept(
 
 
 def test_twenty_thousand_series_of_one_point_each() -> None:
-    """As many blocks as a copy has of them, each with metrics of its own."""
+    """In as many blocks as in a copy, each with other metrics."""
     rows, blocks = 500, 40
     names = [f"m{index:06}" for index in range(rows * blocks)]
     chooser = Sampler(names, 100)
@@ -117,7 +117,7 @@ def test_twenty_thousand_series_of_one_point_each() -> None:
     assert chooser.total == len(names)
 
 
-def test_what_does_not_fit_in_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_that_do_not_fit_in_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sampler, "MOST_CHOSEN", 50)
     frame = build_frame(np.arange(200.0))
     assert sample([frame], "iteration", 40).height <= 40

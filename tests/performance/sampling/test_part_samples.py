@@ -1,4 +1,4 @@
-"""Answers from the samples of parts have the same bytes as those from all records."""
+"""Answers from the samples of parts have the same bytes as answers from all records."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ FIELDS = st.fixed_dictionaries({}, optional={"loss": VALUES, "lr": VALUES, "rare
 
 @st.composite
 def workloads(draw: st.DrawFn) -> list[Record]:
-    """Records much as training writes them, some behind a restart, a few without a place on an axis."""
+    """Records as training writes them, some after a restart, a few without a value on an axis."""
     restart = draw(st.integers(0, 90))
     numbers = st.sampled_from(NUMBERS[:5])
     fields = st.one_of(FIELDS, st.builds(lambda loss: {"loss": loss}, numbers))
@@ -82,7 +82,7 @@ def store(records: Sequence[Record]) -> Iterator[WorkloadCopy]:
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parts and samples of a few records."""
+    """Make parts and samples of a few records."""
     monkeypatch.setattr(part_writer, "MOST_RECORDS", 24)
     monkeypatch.setattr(part_samples, "BUCKETS", (1, 2, 4))
     monkeypatch.setattr(part_samples, "RECORDS_PER_BUCKET", 1)
@@ -136,7 +136,7 @@ def sampled(metrics: tuple[str, ...], max_points: int, axis: Any = "iteration") 
 
 @pytest.mark.parametrize("axis", ["iteration", "time"])
 @pytest.mark.parametrize("metrics", [("loss",), ("loss", "rare")])
-def test_samples_stand_for_the_records(
+def test_samples_replace_the_records(
     workload: tuple[WorkloadCopy, MemoryCopy], monkeypatch: pytest.MonkeyPatch, axis: Any, metrics: tuple[str, ...]
 ) -> None:
     copy, memory = workload
@@ -157,7 +157,7 @@ def test_samples_stand_for_the_records(
     ],
     ids=["late", "cut", "whole", "fine", "zoomed", "split"],
 )
-def test_samples_that_do_not_suffice(workload: tuple[WorkloadCopy, MemoryCopy], query: PointQuery) -> None:
+def test_samples_that_cannot_replace_the_records(workload: tuple[WorkloadCopy, MemoryCopy], query: PointQuery) -> None:
     copy, memory = workload
     assert read_answer(copy, query) == read_answer(memory, query)
 

@@ -1,4 +1,4 @@
-"""Sampled answers are those of a plain M4, whatever the blocks; series that grow keep what was chosen."""
+"""Sampled answers are equal to those of a simple M4, for any blocks; chosen points remain while series grow."""
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
@@ -42,7 +42,7 @@ def record_lists(draw: st.DrawFn) -> list[Record]:
 
 @dataclass(frozen=True)
 class Placed:
-    """A point with its place on the axis, and among all records."""
+    """A point with its value on the axis, and its position among all records."""
 
     axis: Any
     order: int
@@ -58,7 +58,7 @@ class Placed:
 
 
 def fit(first: Any, last: Any, most: int) -> Any:
-    """Return what gives the bucket of a place on the axis: the narrowest buckets that are few enough."""
+    """Return a function from a value on the axis to its bucket, for the narrowest buckets that are few enough."""
     exponents = range(64) if isinstance(first, int) else range(-1080, 1025)
 
     def index(place: Any, exponent: int) -> int:
@@ -103,7 +103,7 @@ def sample_naively(series: dict[Any, list[Placed]], max_points: int, *, non_fini
 
 
 def place_points(records: list[Record], query: PointQuery, points: list[dict[str, Any]]) -> dict[Any, list[Placed]]:
-    """Return the points by series, those that have a place on the axis."""
+    """Return the points with a value on the axis, by series."""
     assert query.sampling is not None
     split = query.split == "serial"
     ordered = sorted(records, key=lambda each: each.order)
