@@ -131,16 +131,16 @@ class TimeRangeQuery(SourceQuery):
             raise ma.ValidationError("start must not be after end", "start")
 
 
-def parse_parameters(asked: Request, schema: ma.Schema, location: Location) -> Mapping[str, Any]:
+def parse_parameters(current: Request, schema: ma.Schema, location: Location) -> Mapping[str, Any]:
     """Return the parameters of a request by ``schema``: those of its query, and for ``"form"`` also of its body.
 
     Unknown parameters are errors, and so are repeated ones unless they are repeatable. Raises InvalidParameterError
     with the first message, and with all messages by parameter.
     """
     try:
-        if location == "query" and not asked.query_string:
+        if location == "query" and not current.query_string:
             return _load_nothing(schema)
-        given = asked.args.lists() if location == "query" else _join(asked.args, asked.form).lists()
+        given = current.args.lists() if location == "query" else _join(current.args, current.form).lists()
         return cast("Mapping[str, Any]", schema.load(_read_values(given, schema)))
     except ma.ValidationError as error:
         messages: Any = error.messages

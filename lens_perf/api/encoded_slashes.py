@@ -18,7 +18,7 @@ STAND_IN_KEY = "lens_perf.slash"
 def mark_encoded_slashes(adapter: MapAdapter, current: Request) -> None:
     """Replace each encoded slash in the path that ``adapter`` matches by another character."""
     # The request's target as sent, in gunicorn and in other servers.
-    target = str(asked.environ.get("RAW_URI") or asked.environ.get("REQUEST_URI", ""))
+    target = str(current.environ.get("RAW_URI") or current.environ.get("REQUEST_URI", ""))
     if not ENCODED_SLASH.search(target) or (match := TARGET.fullmatch(target)) is None:
         return
     stand_in = next(character for character in map(chr, PRIVATE_USE) if character not in adapter.path_info)

@@ -74,8 +74,8 @@ class StrictBlueprint(Blueprint):  # type: ignore[misc]  # flask-smorest has no 
             @wraps(view)
             def run(**path: Any) -> Any:
                 # The request itself: each look through Flask's proxy costs a microsecond.
-                asked: Request = request._get_current_object()  # type: ignore[attr-defined]  # the proxy's own method
-                return view(parse_parameters(asked, schema, location), **path)
+                current: Request = request._get_current_object()  # type: ignore[attr-defined]  # the proxy's own method
+                return view(parse_parameters(current, schema, location), **path)
 
             return _document(run, document)
 
@@ -110,7 +110,7 @@ def answers_points(
         "application/vnd.apache.parquet": {"schema": {"type": "string", "format": "binary"}},
     }
     described = {"200": {"description": "The answer", "content": content}, "304": UNCHANGED}
-    errors = _describe_errors({**ERROR_EXAMPLES, **TOO_LARGE, **further_errors})
+    errors = _describe_errors({**ERROR_EXAMPLES, **TOO_LARGE, **extra_errors})
 
     def decorate(view: View) -> View:
         return _document(_respond(view), blueprint.doc(responses=described | errors))

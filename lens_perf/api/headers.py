@@ -23,7 +23,7 @@ PAGE_POLICY = (
 )
 # They serve pages and what these load.
 PAGE_BLUEPRINTS = frozenset({"docs", "dashboard"})
-# The page that other pages may show in a frame, where the settings say so.
+# The page that http.frame_ancestors allows other pages to frame.
 FRAMED_ENDPOINT = "dashboard.show"
 SELF = "self"
 POLICY_HEADER = "Content-Security-Policy"
@@ -89,10 +89,10 @@ class FixedHeaders:
         """Answer a request."""
 
         def start(status: str, headers: Headers, exc_info: object = None) -> Any:
-            asked: Request = environ["werkzeug.request"]
-            blueprint = asked.blueprint
+            current: Request = environ["werkzeug.request"]
+            blueprint = current.blueprint
             names = [name for name, _ in headers]
-            fixed = self._choose(asked.endpoint, blueprint)
+            fixed = self._choose(current.endpoint, blueprint)
             caching = PAGE_CACHING
             if blueprint in GUARDED_BLUEPRINTS:
                 caching = API_CACHING
@@ -125,7 +125,7 @@ def _write_ancestors(settings: Settings) -> str:
 
 
 def _make_redirect_relative(response: Response) -> Response:
-    """Add the missing slash relative to the path that was requested, so that a forged Host leads nowhere."""
+    """Make a redirect that adds a missing slash relative, so that a forged Host header has no effect."""
     if response.status_code == HTTPStatus.PERMANENT_REDIRECT and isinstance(request.routing_exception, RequestRedirect):
         target = urlsplit(request.routing_exception.new_url)
         # "./" keeps a colon in the segment from being read as a scheme.

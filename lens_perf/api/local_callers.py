@@ -26,8 +26,8 @@ def install_local_callers(app: Flask, settings: Settings) -> None:
         return
 
     def check() -> None:
-        asked: Request = request._get_current_object()  # type: ignore[attr-defined]  # the proxy's own method
-        if asked.blueprint in GUARDED_BLUEPRINTS and not is_local_peer(_find_peer(asked.environ)):
+        current: Request = request._get_current_object()  # type: ignore[attr-defined]  # the proxy's own method
+        if current.blueprint in GUARDED_BLUEPRINTS and not is_local_peer(_find_peer(current.environ)):
             raise ForbiddenError(NOT_OPEN)
 
     app.before_request(check)

@@ -21,8 +21,8 @@ def install_request_bodies(app: Flask) -> None:
 
 def find_requested_cluster(current: Request) -> str | None:
     """Return the cluster that a request names, in its query or in a checked body."""
-    in_body: str | None = asked.environ.get(ASKED_CLUSTER)
-    return in_body or (asked.args.get("cluster") if asked.query_string else None)
+    in_body: str | None = current.environ.get(REQUESTED_CLUSTER)
+    return in_body or (current.args.get("cluster") if current.query_string else None)
 
 
 def list_requested_workloads(current: Request) -> list[str]:

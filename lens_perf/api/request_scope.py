@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Flask, Request
 
-from lens_perf.api.request_bodies import find_asked_cluster
+from lens_perf.api.request_bodies import find_requested_cluster
 from lens_perf.caller import set_client_socket
 from lens_perf.config import Settings
 from lens_perf.instrumentation import metrics
@@ -19,7 +19,7 @@ Headers = Sequence[tuple[str, str]]
 
 REQUEST_ID_HEADER = "X-Request-Id"
 SERVER_TIMING = "auth;dur={auth:g}, pool;dur={pool:g}, query;dur={query:g}, render;dur={render:g}"
-# Only the API's own blueprint answers out of a cluster.
+# Requests of this blueprint concern a single cluster.
 CLUSTER_BLUEPRINT = "metrics"
 
 
@@ -52,23 +52,23 @@ class RequestScope:
         finally:
             end_timings()
 
-    def _finish(self, asked: Request, status: str, headers: Headers, timings: Timings) -> Headers:
+    def _finish(self, current: Request, status: str, headers: Headers, timings: Timings) -> Headers:
         """Count and log a response; return the headers that mark it."""
         seconds = timings.elapsed()
         phases = timings.split(seconds)
-        endpoint = asked.endpoint or metrics.OTHER
-        cluster = self._find_cluster(asked)
+        endpoint = current.endpoint or metrics.OTHER
+        cluster = self._find_cluster(current)
         code = int(status[:3])
-        size = 0 if asked.method == "HEAD" else _find_size(headers, timings)
+        size = 0 if current.method == "HEAD" else _find_size(headers, timings)
         metrics.count_request(endpoint, cluster, code, seconds)
         metrics.count_sent(endpoint, cluster, timings.rows, size)
         log_request(
             {
                 "request_id": timings.request_id,
-                "method": asked.method,
+                "method": current.method,
                 "endpoint": endpoint,
-                "path": _find_path(asked),
-                "remote": asked.remote_addr,
+                "path": _find_path(current),
+                "remote": current.remote_addr,
                 "status": code,
                 "cluster": cluster,
                 "duration_ms": round(seconds * 1000, 2),
@@ -80,11 +80,11 @@ class RequestScope:
         )
         return (REQUEST_ID_HEADER, str(timings.request_id)), ("Server-Timing", SERVER_TIMING.format(**phases))
 
-    def _find_cluster(self, asked: Request) -> str:
-        """Return the label of the cluster that answers: ``other`` where none is asked, or none that exists."""
-        if asked.blueprint != CLUSTER_BLUEPRINT:
+    def _find_cluster(self, current: Request) -> str:
+        """Return the label of the requested cluster: ``other`` if it is unknown or if the request concerns none."""
+        if current.blueprint != CLUSTER_BLUEPRINT:
             return metrics.OTHER
-        return metrics.cluster_label(find_asked_cluster(asked) or self._fallback_cluster)
+        return metrics.cluster_label(find_requested_cluster(current) or self._fallback_cluster)
 
 
 def _find_path(current: Request) -> str:

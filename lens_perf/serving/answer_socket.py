@@ -54,7 +54,7 @@ class AnswerSocket(socket.socket):
             self.setblocking(blocking)
 
     def _send(self, size: int, send_from: Callable[[int], int]) -> int:
-        """Call ``send_from`` with the number of bytes sent so far until there are ``size``, or no more."""
+        """Call ``send_from`` with the number of bytes sent so far until ``size`` are sent; return that number."""
         sent, until = 0, time.monotonic() + UNREAD_SECONDS
         while sent < size:
             try:

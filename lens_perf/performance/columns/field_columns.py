@@ -81,7 +81,7 @@ def list_rendered(numbers: pl.DataFrame, names: Sequence[str]) -> list[str]:
     """Return the ``t:`` columns that are equal to the rendered ``v:`` columns."""
     names = list(names)
     # Most columns with trailing zeros show one within the first values.
-    for part in (numbers.head(FIRST_LOOK), numbers) if len(numbers) > FIRST_LOOK else (numbers,):
+    for part in (numbers.head(FIRST_VALUES), numbers) if len(numbers) > FIRST_VALUES else (numbers,):
         if not names:
             break
         same = part.select(render(pl.col(VALUE + name)).eq(pl.col(TEXT + name)).all().alias(name) for name in names)

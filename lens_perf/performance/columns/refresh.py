@@ -70,7 +70,7 @@ class _Work:
 
     def copy(self, snapshot: SourceSnapshot, ids: Sequence[int] | None) -> None:
         """Put in the records with ``ids``, or all; of those that are there already, the ones that differ."""
-        with Stage(self._put) as parts:
+        with Stage(self._insert) as parts:
             with read_in_blocks(lambda block: self._read(block, parts)) as rows:
                 snapshot.copy_records(ids, rows)
             for frame in self._builder.finish():
@@ -100,10 +100,10 @@ class _Work:
         """Insert the new records, and remove those that no longer exist."""
         ids = np.unique(np.asarray(changes.ids, dtype=np.int64))
         # Before the records of these pairs that are new, which would be read again.
-        self._take_out(np.setdiff1d(self.parts.list_of_pairs(changes.pairs), ids))
+        self._remove(np.setdiff1d(self.parts.list_of_pairs(changes.pairs), ids))
         if len(ids):
             self.copy(snapshot, ids.tolist())
-        self._take_out(np.setdiff1d(ids, np.concatenate([*self._seen, ids[:0]])))
+        self._remove(np.setdiff1d(ids, np.concatenate([*self._ids_read, ids[:0]])))
         if changes.must_compare_ids:
             present = np.sort(np.frombuffer(snapshot.list_ids(), dtype=np.int64))
             self._remove(self.parts.list_missing(present))
