@@ -1,20 +1,21 @@
 """No space for temporary files: requests that need one get 503, the others succeed, and no file remains open."""
 
+import errno
 import resource
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
+import polars as pl
 import pytest
 from flask import Flask
 
 from lens_perf.app import REGISTRY
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
+from lens_perf.performance.points.full_disk import find_errno
 from tests.conftest import READER, Row, Store, running_app, strict_json
-
-# The version of the server makes no difference here.
-pytestmark = pytest.mark.parametrize("postgres", [18], indirect=True)
+from tests.test_serving import on_one_version
 
 LARGE = ("data", "data?format=csv", "data?format=ndjson", "data?layout=columns", "data?metrics=m1,m2")
 
@@ -60,6 +61,16 @@ def open_temporary_files() -> list[str]:
     return [target for target in found if target.endswith("(deleted)") and not target.startswith("/memfd:")]
 
 
+def test_polars_reports_the_errno_as_text() -> None:
+    """A frame that is written to a full disk fails without an errno."""
+    with full(), tempfile.TemporaryFile(buffering=0) as file, pytest.raises(OSError, match="os error") as failure:
+        pl.DataFrame({"text": ["x" * 100] * 20_000}).write_csv(file)
+    assert find_errno(failure.value) == errno.EFBIG
+    assert find_errno(OSError(errno.ENOSPC, "No space left on device")) == errno.ENOSPC
+    assert find_errno(OSError("something else")) is None
+
+
+@on_one_version
 @pytest.mark.parametrize("endpoint", LARGE)
 @pytest.mark.parametrize("fault", [full, absent])
 def test_only_requests_that_need_a_file_are_refused(
@@ -86,6 +97,7 @@ def test_only_requests_that_need_a_file_are_refused(
     assert held[1] == held[2]
 
 
+@on_one_version
 def test_other_errors_of_files_are_errors_of_the_service(
     app: Flask, large: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -135,6 +135,9 @@ def test_head_runs_only_statements_of_get(
     of_get = set(statements)
     statements.clear()
     assert client.head(path + question, headers=headers).status_code in {200, 304}
-    assert statements
-    assert set(statements) <= of_get
-    assert not [each for each in statements if "COPY" in each]
+    of_head = list(statements)
+    # A transaction of the server's own, such as autovacuum's, in between is looked into by all later requests.
+    client.get(path + question, headers=headers)
+    assert of_head
+    assert set(of_head) <= of_get | set(statements[len(of_head) :])
+    assert not [each for each in of_head if "COPY" in each]

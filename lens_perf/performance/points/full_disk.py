@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import re
 
 from lens_perf.errors import TemporarySpaceError
 
@@ -20,11 +21,21 @@ NO_ROOM = frozenset(
         errno.ENFILE,
     }
 )
+# polars raises OSError without errno, with the text of Rust's io::Error.
+RUST_ERROR = re.compile(r"\(os error ([0-9]+)\)$")
 MESSAGE = "The service has no room for large answers now; ask for less, or try again later"
 
 
 def raise_if_no_room(failure: BaseException | None) -> None:
     """Raise TemporarySpaceError if ``failure`` is that of a temporary file that cannot be made or written."""
-    if isinstance(failure, OSError) and failure.errno in NO_ROOM:
-        log.error("the temporary directory cannot take an answer: %s", errno.errorcode[failure.errno])
+    number = find_errno(failure) if isinstance(failure, OSError) else None
+    if number in NO_ROOM:
+        log.error("the temporary directory cannot take an answer: %s", errno.errorcode[number])
         raise TemporarySpaceError(MESSAGE) from None
+
+
+def find_errno(failure: OSError) -> int | None:
+    """Return the errno of a failure, also of one that polars reports as text."""
+    if failure.errno is None and (found := RUST_ERROR.search(str(failure))):
+        return int(found[1])
+    return failure.errno
