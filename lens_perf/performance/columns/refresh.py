@@ -16,8 +16,8 @@ from lens_perf.performance.columns.part_writer import PartBuilder, Statistics, m
 from lens_perf.performance.columns.record_reader import RecordReader
 from lens_perf.performance.columns.row_blocks import read_in_blocks
 from lens_perf.performance.columns.source import Changes, SourceSnapshot
-from lens_perf.performance.columns.stages import Stage
 from lens_perf.performance.columns.stores import Store
+from lens_perf.performance.stages import Stage
 
 
 @dataclass(frozen=True)

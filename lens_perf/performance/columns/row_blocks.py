@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from lens_perf.performance.columns.stages import Stage
+from lens_perf.performance.stages import Stage
 
 # Each operation on a block costs time, whatever its size. A whole number of blocks makes a part.
 BLOCK_ROWS = 8_192

@@ -16,7 +16,7 @@ from lens_perf.performance.progress.fold import (
     find_lost,
     find_pauses,
 )
-from lens_perf.performance.progress.record_blocks import RecordBlock, Records
+from lens_perf.performance.progress.record_blocks import RecordBlock, Records, Target
 from lens_perf.performance.progress.record_order import BEGINNING, REACH, CannotContinueError, Resume, order_records
 from lens_perf.performance.progress.steps import Steps
 from lens_perf.performance.progress.usual_pace import Usual
@@ -29,27 +29,24 @@ ReadBlocks = Callable[[int], Iterable[RecordBlock]]
 
 
 class Survey(NamedTuple):
-    """The number of records, the time of the first and the last, and the target, of the iteration ``target_at``."""
+    """The number of records, the time of the first and the last, and the target."""
 
     records: int = 0
     first: int | None = None
     last: int | None = None
-    target_at: int | None = None
-    target: int | None = None
+    target: Target = Target()
 
     def add(self, block: RecordBlock) -> "Survey":
         """Return the survey with ``block`` added."""
         times = block.records.times
         if not len(times):
             return self
-        added = self._replace(
+        return Survey(
             records=self.records + len(times),
             first=int(times[0]) if self.first is None else self.first,
             last=int(times[-1]),
+            target=self.target.follow(block.target),
         )
-        if block.target_at is None or (self.target_at is not None and block.target_at < self.target_at):
-            return added
-        return added._replace(target_at=block.target_at, target=block.target)
 
 
 class Prefix(NamedTuple):
@@ -109,7 +106,7 @@ def _state_facts(source: str | None, survey: Survey, fold: Fold, usual: Usual) -
         source=source,
         records=survey.records,
         current_iteration=int(fold.last.iterations[-1]),
-        target_iteration=survey.target,
+        target_iteration=survey.target.value,
         first_timestamp=to_timestamp(survey.first),
         last_timestamp=to_timestamp(survey.last),
         restarts=int(np.count_nonzero(steps.is_restart)),

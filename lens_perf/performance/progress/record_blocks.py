@@ -43,12 +43,24 @@ _NONE = np.empty(0, np.int64)
 NO_RECORDS = Records(_NONE, _NONE, _NONE, _NONE)
 
 
+class Target(NamedTuple):
+    """A target, and the iteration of its record; None without one."""
+
+    iteration: int | None = None
+    value: int | None = None
+
+    def follow(self, later: "Target") -> "Target":
+        """Return the target of the highest iteration of both, ``later`` if they are equal."""
+        if later.iteration is None or (self.iteration is not None and later.iteration < self.iteration):
+            return self
+        return later
+
+
 class RecordBlock(NamedTuple):
     """Records in the order (time, id), and the target of the last of those with the highest iteration that have one."""
 
     records: Records
-    target_at: int | None = None
-    target: int | None = None
+    target: Target = Target()
 
 
 def concatenate(parts: Iterable[Records]) -> Records:
@@ -91,7 +103,7 @@ def read_record_blocks(frames: Iterable[pl.DataFrame], source: str | None) -> It
                 kept["iteration"].to_numpy().astype(np.int64),
                 _fill(kept["serial"], NO_SERIAL),
             )
-            yield RecordBlock(records, *_find_target(kept))
+            yield RecordBlock(records, _find_target(kept))
 
 
 def _select_counted(frame: pl.DataFrame, source: str | None) -> pl.DataFrame:
@@ -107,17 +119,17 @@ def _select_counted(frame: pl.DataFrame, source: str | None) -> pl.DataFrame:
     return frame
 
 
-def _find_target(frame: pl.DataFrame) -> tuple[int | None, int | None]:
+def _find_target(frame: pl.DataFrame) -> Target:
     """Return the highest iteration whose record has a positive whole target in the range of int64, and that target."""
     if f"v:{TARGET}" not in frame.columns:
-        return None, None
+        return Target()
     targets = _whole_targets(frame)
     rows = np.flatnonzero(targets > 0)
     if not len(rows):
-        return None, None
+        return Target()
     iterations = frame["iteration"].to_numpy()[rows]
     row = rows[len(rows) - 1 - int(np.argmax(iterations[::-1]))]
-    return int(frame["iteration"][int(row)]), int(targets[row])
+    return Target(int(frame["iteration"][int(row)]), int(targets[row]))
 
 
 def _whole_targets(frame: pl.DataFrame) -> Integers:
@@ -144,12 +156,11 @@ def _fill(numbers: pl.Series, instead: int) -> Integers:
 def join_blocks(blocks: Iterable[RecordBlock]) -> RecordBlock:
     """Return the records of consecutive blocks as one."""
     parts: list[Records] = [NO_RECORDS]
-    target_at = target = None
+    target = Target()
     for block in blocks:
         parts.append(block.records)
-        if block.target_at is not None and (target_at is None or block.target_at >= target_at):
-            target_at, target = block.target_at, block.target
-    return RecordBlock(concatenate(parts[1:] or parts), target_at, target)
+        target = target.follow(block.target)
+    return RecordBlock(concatenate(parts[1:] or parts), target)
 
 
 def count_by_source(frames: Iterable[pl.DataFrame]) -> dict[str, int]:
