@@ -13,6 +13,8 @@ import { findXRange } from "../../../lens_perf/web/pages/dashboard/chart_ranges.
 import { holdSeries } from "../../../lens_perf/web/pages/dashboard/series_changes.js";
 import { ATTEMPTS, HELD, VIEW, attempt, layOut, makeRun, series } from "./lines.mjs";
 
+const hold = (fields) => holdSeries({ metric_name: "loss", data_source: "log", serial: 0, ...fields });
+
 test("attempts together: a line each in the colour of the run, discarded iterations marked", () => {
   const lines = layOut(makeRun(ATTEMPTS), HELD);
   assert.deepEqual(
@@ -43,9 +45,7 @@ test("attempts apart: colours of their own, and hidden ones are left out", () =>
 test("attempts without serials are told apart by time", () => {
   const mixed = series(1, 10, { serial: null });
   const again = series(6, 20, { serial: null, time: 60_000 });
-  const joined = holdSeries({
-    metric_name: "loss",
-    data_source: "log",
+  const joined = hold({
     serial: null,
     iterations: [...mixed.iterations, ...again.iterations],
     timestamps: [...mixed.times, ...again.times],
@@ -104,16 +104,7 @@ test("what is not finite breaks the line, is marked, and lies within the range o
 });
 
 test("points without a position on the axis are left out, and the chart says why it is empty", () => {
-  const held = [
-    holdSeries({
-      metric_name: "loss",
-      data_source: "log",
-      serial: 0,
-      iterations: [1, 2],
-      timestamps: [null, null],
-      values: [1, 2],
-    }),
-  ];
+  const held = [hold({ iterations: [1, 2], timestamps: [null, null], values: [1, 2] })];
   for (const axis of ["time", "relative_time"]) assert.deepEqual(layOut(makeRun(), held, { ...VIEW, axis }), []);
   const state = { axis: "time", align: null, hasRuns: true, isAnyVisible: true, isLoading: false, isZoomed: false };
   assert.match(explainEmpty(["loss"], held, state), /no times/);
@@ -126,31 +117,12 @@ test("points without a position on the axis are left out, and the chart says why
 });
 
 test("points are in the order of x", () => {
-  const held = [
-    holdSeries({
-      metric_name: "loss",
-      data_source: "log",
-      serial: 0,
-      iterations: [3, 1, 2],
-      timestamps: [30, 10, 20],
-      values: [3, 1, 2],
-    }),
-  ];
+  const held = [hold({ iterations: [3, 1, 2], timestamps: [30, 10, 20], values: [3, 1, 2] })];
   assert.deepEqual([...layOut(makeRun(), held)[0].y], [1, 2, 3]);
 });
 
 test("along a metric, its values are the positions", () => {
-  const held = [
-    holdSeries({
-      metric_name: "loss",
-      data_source: "log",
-      serial: 0,
-      iterations: [1, 2],
-      timestamps: [1, 2],
-      values: [5, 4],
-      axis_values: [1000, 2000],
-    }),
-  ];
+  const held = [hold({ iterations: [1, 2], timestamps: [1, 2], values: [5, 4], axis_values: [1000, 2000] })];
   assert.deepEqual([...layOut(makeRun(), held, { ...VIEW, axis: "tokens" })[0].x], [1000, 2000]);
 });
 

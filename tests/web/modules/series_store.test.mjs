@@ -51,7 +51,7 @@ test("a metric or a run that is added is asked for alone", async () => {
   );
 });
 
-test("another range or axis is read anew, within that range", async () => {
+test("another range or axis is read again, within that range", async () => {
   const store = new SeriesStore();
   await load(store);
   await load(store, { ...VIEW, xRange: [1.5, 3.2] });

@@ -74,12 +74,13 @@ export const listWorkloads = (search, cluster, pageSize, pageToken, signal) =>
 export const listSources = (workload, signal) =>
   ask(workloadPath(workload, "metrics/sources"), [["cluster", workload.cluster]], signal);
 
-const namesOf = (workloads) => workloads.map(({ cluster, uid }) => ["workload", `${cluster}/${uid}`]);
+/** The parameters that name several workloads. */
+export const namesOf = (workloads) => workloads.map(({ cluster, uid }) => ["workload", `${cluster}/${uid}`]);
 
 /** The progress of several workloads. */
 export const readProgresses = (workloads, signal) => ask("metrics/progress", namesOf(workloads), signal);
 
-/** The targets of several workloads, by key, from a look-up in an index: no workload is read for it. */
+/** The targets of several workloads, by key. They are found in an index, so no workload is read for them. */
 export async function readTargets(workloads, signal) {
   const query = [
     ["metric", "target_iteration"],

@@ -41,7 +41,7 @@ export function layOutChart(names, runs, view, store, fixed) {
   };
 }
 
-/** All that the content depends on, to compare one by one: series that are read anew are other arrays. */
+/** All that the content depends on, to compare one by one: series that are read again are other arrays. */
 export function listInputs(names, runs, view, store) {
   const { axis, align, xRange, yScale, smoothing } = view;
   const drawn = runs.map(({ progress, summary, ...run }) => ({ ...run, begin: progress?.first_timestamp }));

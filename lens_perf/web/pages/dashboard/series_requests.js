@@ -1,8 +1,8 @@
 // The requests for series: of how many runs, metrics and points each, and along which range.
 
-import { ask, post } from "./api_client.js";
+import { ask, namesOf, post } from "./api_client.js";
 
-// Each point of a preview is a look-up in an index.
+// Each point of a preview is an index lookup.
 const PREVIEW_POINTS = 150;
 const LEAST_PREVIEW = 30;
 const MOST_PREVIEW = 900;
@@ -52,7 +52,7 @@ function findPages(runs, names, held) {
 }
 
 const describe = (runs, names, { axis }) => [
-  ...runs.map(({ cluster, uid }) => ["workload", `${cluster}/${uid}`]),
+  ...namesOf(runs),
   ["layout", "columns"],
   ["non_finite", "true"],
   ["split", "serial"],
