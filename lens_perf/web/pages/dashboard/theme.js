@@ -4,6 +4,10 @@ const CHOICE = "lens_perf.theme";
 let onSwitch = () => {};
 const system = matchMedia("(prefers-color-scheme: dark)");
 
+// Applied when the module loads, before main.js waits for the chart library: the page must not change its colours.
+const kept = localStorage.getItem(CHOICE);
+if (kept) document.documentElement.dataset.theme = kept;
+
 /** Return whether the page is dark now. */
 const isDark = () => (document.documentElement.dataset.theme ?? (system.matches ? "dark" : "light")) === "dark";
 
@@ -16,8 +20,6 @@ export function switchTheme() {
 
 /** Let the button switch, and call `onChange` whenever the colours have changed. */
 export function setUpTheme(onChange) {
-  const kept = localStorage.getItem(CHOICE);
-  if (kept) document.documentElement.dataset.theme = kept;
   onSwitch = onChange;
   document.querySelector("#theme").addEventListener("click", switchTheme);
   system.addEventListener("change", onChange);
