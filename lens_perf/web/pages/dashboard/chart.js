@@ -1,7 +1,7 @@
 // A chart in its own figure: plot, tooltip, notes, legend, values as a table, and its buttons.
 
 import { makeButtons, makeGrip } from "./chart_buttons.js";
-import { explain, layOutChart, listInputs, listKinds, nameAbsent } from "./chart_content.js";
+import { describeRest, explain, layOutChart, layOutPlain, listInputs, listKinds, nameAbsent } from "./chart_content.js";
 import { findClosest, findPoints } from "./chart_hover.js";
 import { describeChart, describeMarks } from "./chart_notes.js";
 import { ChartPlot, styleOf } from "./chart_plot.js";
@@ -13,10 +13,11 @@ const HEIGHT = 260;
 const STEPS = { ArrowLeft: -1, ArrowRight: 1, PageUp: -20, PageDown: 20, Home: -Infinity, End: Infinity };
 
 export class Chart {
-  /** `actions`: onZoom, onReset, onToggle, onHighlight, onPin, onNames, onMove, onHeight. */
-  constructor(names, actions) {
-    Object.assign(this, { names, actions, lines: [], inputs: [], yRange: null, at: null });
-    Object.assign(this, { isShown: false, isOnScreen: false, isDirty: false });
+  /** `actions`: onZoom, onReset, onToggle, onHighlight, onPin, onNames, onMove, onHeight; `queue` draws the chart. */
+  constructor(names, actions, queue) {
+    Object.assign(this, { names, actions, queue, lines: [], inputs: [], yRange: null, at: null });
+    // What is dirty is laid out before it is painted.
+    Object.assign(this, { isShown: false, isOnScreen: false, isDirty: false, plain: null, rest: "" });
     this.place = make("div", { className: "plot", tabIndex: 0 });
     this.place.setAttribute("role", "img");
     this.place.setAttribute("aria-label", names.join(", "));
@@ -55,17 +56,23 @@ export class Chart {
     const scope = JSON.stringify([view.axis, view.align, view.workloads]);
     if (this.scope !== scope) this.yRange = null;
     Object.assign(this, { runs, view, store, scope });
-    const look = JSON.stringify([this.measure(), styleOf("--soft"), styleOf("--grid")]);
-    const inputs = [...listInputs(this.names, runs, view, store), look];
-    this.isDirty ||= inputs.length !== this.inputs.length || inputs.some((each, index) => each !== this.inputs[index]);
-    this.inputs = inputs;
+    const size = this.measure();
+    // Charts that are drawn later must not move those below.
+    this.place.style.minHeight = `${size.height}px`;
+    const rest =
+      JSON.stringify([size, styleOf("--soft"), styleOf("--grid")]) + describeRest(this.names, runs, view, store);
+    const inputs = listInputs(this.names, runs, view, store);
+    if (inputs.length !== this.inputs.length || inputs.some((each, index) => each !== this.inputs[index]))
+      this.plain = null;
+    this.isDirty ||= this.plain === null || rest !== this.rest;
+    Object.assign(this, { inputs, rest });
     this.pin.setAttribute("aria-pressed", String(this.names.some((name) => view.pins.includes(name))));
-    if (this.isShown && this.isDirty) this.redraw();
+    if (this.isShown && this.isDirty) this.queue.add(this);
   }
 
   setShown(isShown) {
     this.isShown = isShown;
-    if (isShown && this.isDirty) this.redraw();
+    if (isShown && this.isDirty) this.queue.add(this);
   }
 
   /** Only charts on the screen follow the pointer. */
@@ -74,11 +81,28 @@ export class Chart {
     if (isOnScreen && this.at && this.plot.content) this.follow(this.at);
   }
 
+  /** Lay the chart out once more and draw it, when it is on the screen. */
   redraw() {
-    if (!this.view) return;
+    this.isDirty = true;
+    if (this.isShown) this.queue.add(this);
+  }
+
+  /** Whether other charts in the queue wait for this one: those that are seen, first of all the one in use. */
+  get isNext() {
+    return Number(this.isOnScreen) + Number(this.at?.isOwn ?? false);
+  }
+
+  draw() {
+    if (!this.isShown || !this.view) return;
+    if (this.isDirty) this.layOut();
+    else this.plot.repaint(this.highlighted);
+  }
+
+  layOut() {
     this.isDirty = false;
     const { names, runs, view, store } = this;
-    const content = { ...layOutChart(names, runs, view, store, this.yRange), highlighted: this.highlighted ?? null };
+    this.plain ??= layOutPlain(names, runs, view, store);
+    const content = { ...layOutChart(this.plain, runs, view, this.yRange), highlighted: this.highlighted ?? null };
     this.lines = content.lines;
     const reason = content.lines.length ? "" : explain(names, runs, view, store);
     this.reason.textContent = reason;
@@ -101,17 +125,13 @@ export class Chart {
   }
 
   resize() {
-    if (this.isShown && this.plot.plot) this.redraw();
-    else this.isDirty = true;
+    this.redraw();
   }
 
   setHighlighted(key) {
     if (this.highlighted === key) return;
     this.highlighted = key;
-    if (this.isShown && this.plot.content) {
-      this.plot.content.highlighted = key;
-      this.plot.plot.redraw(false);
-    }
+    if (this.isShown && this.plot.content) this.queue.add(this);
   }
 
   zoom({ xRange, yRange }) {
@@ -167,6 +187,7 @@ export class Chart {
   }
 
   remove() {
+    this.queue.remove(this);
     this.plot.destroy();
     this.figure.remove();
   }

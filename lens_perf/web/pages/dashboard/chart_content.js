@@ -8,17 +8,20 @@ import { findXRange, findYRange } from "./chart_ranges.js";
 // Around a single point in time, in milliseconds.
 const POINT_ROOM = 30_000;
 
-/** The content of a chart of `names`, for its plot; `fixed` is the range of y chosen in this chart, or null. */
-export function layOutChart(names, runs, view, store, fixed) {
-  const isAligned = view.align === "restart";
-  const laid = layOutLines(
-    names,
-    isAligned ? runs.map((run) => ({ ...run, isSplit: true })) : runs,
-    (key, name) => store.seriesOf(key, name),
-    view,
+/** The lines of a chart of `names` without smoothing, whichever ranges are shown. */
+export function layOutPlain(names, runs, view, store) {
+  const seriesOf = (key, name) => store.seriesOf(key, name);
+  if (view.align !== "restart") return layOutLines(names, runs, seriesOf, view);
+  const split = runs.map((run) => ({ ...run, isSplit: true }));
+  return alignAtRestarts(
+    layOutLines(names, split, seriesOf, view),
+    (key) => runs.find((run) => run.key === key)?.attempts ?? [],
   );
-  const attemptsOf = (key) => runs.find((run) => run.key === key)?.attempts ?? [];
-  const plain = isAligned ? alignAtRestarts(laid, attemptsOf) : laid;
+}
+
+/** The content of a chart of the lines `plain`, for its plot; `fixed` is the range of y chosen there, or null. */
+export function layOutChart(plain, runs, view, fixed) {
+  const isAligned = view.align === "restart";
   const restarts = isAligned ? [] : listRestarts(runs, view.axis);
   const axis = isAligned && view.axis === "time" ? "relative_time" : view.axis;
   const xRange =
@@ -41,14 +44,19 @@ export function layOutChart(names, runs, view, store, fixed) {
   };
 }
 
-/** All that the content depends on, to compare one by one: series that are read again are other arrays. */
-export function listInputs(names, runs, view, store) {
-  const { axis, align, xRange, yScale, smoothing } = view;
+/** All that the lines depend on, to compare one by one: series that are read again are other arrays. */
+export function listInputs(names, runs, { axis, align }, store) {
   const drawn = runs.map(({ progress, summary, ...run }) => ({ ...run, begin: progress?.first_timestamp }));
   return [
-    JSON.stringify([{ axis, align, xRange, yScale, smoothing }, drawn, store.warnings, store.isFailed]),
-    ...runs.flatMap(({ key }) => names.flatMap((name) => [store.seriesOf(key, name), store.isRead(key, [name])])),
+    JSON.stringify([axis, align, drawn]),
+    ...runs.flatMap(({ key }) => names.map((name) => store.seriesOf(key, name))),
   ];
+}
+
+/** What else the content depends on, as text. */
+export function describeRest(names, runs, { xRange, yScale, smoothing }, store) {
+  const isRead = runs.map(({ key }) => names.map((name) => store.isRead(key, [name])));
+  return JSON.stringify([xRange, yScale, smoothing, store.warnings, store.isFailed, isRead]);
 }
 
 const listVisible = (runs) => runs.filter(({ isVisible }) => isVisible);

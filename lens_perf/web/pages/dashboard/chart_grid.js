@@ -1,6 +1,7 @@
 // The charts of a view in a grid: one for each list of metrics, drawn when they are on the screen.
 
 import { Chart } from "./chart.js";
+import { DrawQueue } from "./draw_queue.js";
 import { moveChart, orderCharts } from "./metric_choice.js";
 
 const MOST_COLUMNS = 4;
@@ -13,7 +14,8 @@ const MARGIN = "300px";
 
 export class ChartGrid {
   constructor(element, { change, store }) {
-    Object.assign(this, { element, change, store, charts: new Map(), width: 0 });
+    Object.assign(this, { element, change, store, charts: new Map(), width: 0, isReading: false });
+    this.queue = new DrawQueue(() => this.showBusy());
     this.observer = new IntersectionObserver(
       (entries) => {
         for (const { target, isIntersecting } of entries) this.charts.get(target.dataset.key)?.setShown(isIntersecting);
@@ -50,7 +52,7 @@ export class ChartGrid {
   /** The chart of `names` as the `index`th; only one that is new or elsewhere is moved, as that takes its focus. */
   place(names, key, index) {
     if (!this.charts.has(key)) {
-      const chart = new Chart(names, this.makeActions());
+      const chart = new Chart(names, this.makeActions(), this.queue);
       chart.figure.dataset.key = key;
       this.charts.set(key, chart);
       for (const observer of [this.observer, this.screen]) observer.observe(chart.figure);
@@ -79,6 +81,16 @@ export class ChartGrid {
     const index = charts.findIndex((each) => JSON.stringify(each) === JSON.stringify(names));
     this.change({ metrics: moveChart(charts, index, by) });
     this.charts.get(JSON.stringify(names))?.place.focus();
+  }
+
+  /** Mark the charts as busy while what they show is read, and until they are drawn. */
+  setReading(isReading) {
+    this.isReading = isReading;
+    this.showBusy();
+  }
+
+  showBusy() {
+    this.element.setAttribute("aria-busy", String(this.isReading || !this.queue.isEmpty));
   }
 
   /** Let the lines of a run stand out, of all alike for null. */

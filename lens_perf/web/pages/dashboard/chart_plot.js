@@ -54,6 +54,12 @@ export class ChartPlot {
     this.plot.over.append(this.dots);
   }
 
+  /** Paint the lines once more, those of the run `highlighted` in front of the others; of all alike for null. */
+  repaint(highlighted) {
+    this.content.highlighted = highlighted;
+    this.plot.redraw(false);
+  }
+
   options({ axis, log }, size) {
     const look = {
       stroke: styleOf("--soft"),

@@ -98,7 +98,7 @@ async function load() {
   const charts = loadCharts(runs, signal, isDrawn).finally(isDrawn);
   const table = drawn.then(() => signal.aborted || loadProgress(progress.due(runs, Date.now()), signal));
   render();
-  find("#charts").setAttribute("aria-busy", String(runs.length > 0));
+  grid.setReading(runs.length > 0);
   showTrouble("view");
   try {
     await Promise.all([charts, table]);
@@ -113,7 +113,7 @@ async function load() {
     report("view", error, load);
     render();
   } finally {
-    if (!signal.aborted) find("#charts").setAttribute("aria-busy", "false");
+    if (!signal.aborted) grid.setReading(false);
   }
 }
 
@@ -123,11 +123,12 @@ async function loadCharts(runs, signal, isDrawn) {
   if (!view.metrics.length) await chooseMetrics(runs, signal);
   if (signal.aborted) return;
   const onPreview = () => signal.aborted || isDrawn(render());
-  await series.load(runs, view, { signal, onPreview });
+  const restored = await series.load(runs, view, { signal, onPreview });
   if (signal.aborted) return;
   points.note(runs, Date.now());
-  find("#charts").setAttribute("aria-busy", "false");
+  points.hurry(restored);
   render();
+  grid.setReading(false);
 }
 
 async function chooseMetrics(runs, signal) {
@@ -156,7 +157,7 @@ async function loadMetrics(runs, signal) {
 
 /** Ask about what is due; after an error, read everything again. */
 async function follow() {
-  if (!view.workloads.length || find("#charts").getAttribute("aria-busy") === "true") return;
+  if (!view.workloads.length || grid.isReading) return;
   if (document.hidden) return followHidden();
   if (!isWell("view")) return retry.isDue(Date.now()) ? load() : undefined;
   const { signal } = reading;
