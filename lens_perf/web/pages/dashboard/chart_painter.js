@@ -1,5 +1,6 @@
 // Paints the lines of a chart and its marks, on a canvas or on what has the same methods.
 
+import { ColumnPen, Pen } from "./chart_pens.js";
 import { findWithin } from "./chart_ranges.js";
 
 // A line of no more visible points than this shows each of them.
@@ -64,6 +65,7 @@ function paintLine(ctx, { x, y, gaps, kept }, style, frame, alpha, width, isTren
   ctx.strokeStyle = ctx.fillStyle = style.colour;
   ctx.lineWidth = width * frame.ratio;
   const breaks = new Set(gaps);
+  const isDense = after - first > frame.width;
   const parts = [
     [begin, Math.min(kept, end), alpha, style.dash],
     [Math.max(begin, kept), end, alpha * 0.5, DISCARDED_DASH],
@@ -71,8 +73,9 @@ function paintLine(ctx, { x, y, gaps, kept }, style, frame, alpha, width, isTren
   for (const [from, to, opacity, dash] of parts) {
     if (to <= from) continue;
     ctx.globalAlpha = opacity;
-    setDash(ctx, dash, frame);
-    const lone = strokeSegments(ctx, x, y, from, to, breaks, frame);
+    if (!isDense) setDash(ctx, dash, frame);
+    const pen = isDense ? new ColumnPen(ctx, dash, frame) : new Pen(ctx);
+    const lone = strokeSegments(ctx, x, y, from, to, breaks, frame, pen);
     setDash(ctx, [], frame);
     const marked = !isTrend && after - first <= FEW_POINTS ? range(from, to) : lone;
     for (const index of marked) paintMarker(ctx, frame.toX(x[index]), frame.toY(y[index]), width * 1.5 * frame.ratio);
@@ -80,16 +83,17 @@ function paintLine(ctx, { x, y, gaps, kept }, style, frame, alpha, width, isTren
   ctx.globalAlpha = alpha * 0.6;
   setDash(ctx, GAP_DASH, frame);
   for (const index of gaps)
-    if (index >= begin && index < end) strokeSegments(ctx, x, y, index - 1, index + 1, new Set(), frame);
+    if (index >= begin && index < end) strokeSegments(ctx, x, y, index - 1, index + 1, new Set(), frame, new Pen(ctx));
   setDash(ctx, [], frame);
   ctx.globalAlpha = 1;
 }
 
 /** Stroke the runs of points that follow each other; return the places of points without a neighbour. */
-function strokeSegments(ctx, x, y, from, to, breaks, frame) {
+function strokeSegments(ctx, x, y, from, to, breaks, frame, pen) {
   const lone = [];
   let length = 0;
   const finish = (index) => {
+    pen.lift();
     if (length === 1) lone.push(index - 1);
     length = 0;
   };
@@ -98,8 +102,7 @@ function strokeSegments(ctx, x, y, from, to, breaks, frame) {
     const place = frame.toY(y[index]);
     if (Number.isNaN(place) || breaks.has(index)) finish(index);
     if (Number.isNaN(place)) continue;
-    if (length) ctx.lineTo(frame.toX(x[index]), place);
-    else ctx.moveTo(frame.toX(x[index]), place);
+    pen.goTo(frame.toX(x[index]), place);
     length += 1;
   }
   finish(to);
