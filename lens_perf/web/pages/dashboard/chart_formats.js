@@ -1,11 +1,15 @@
 // Writes the numbers of charts: ticks with as many digits as distinguish them, values, and spans of time.
 
+import { formatTime } from "./format.js";
+
 const UNITS = [
   ["d", 86_400_000],
   ["h", 3_600_000],
   ["min", 60_000],
   ["s", 1000],
 ];
+// Made once: toLocaleString makes a formatter in each call, and a tooltip has many values in each frame.
+const GROUPED = new Intl.NumberFormat("en", { maximumFractionDigits: 10 });
 
 /** The labels of the ticks of an axis, which are evenly spaced or, on a logarithmic axis, powers. */
 export function formatTicks(ticks) {
@@ -43,10 +47,10 @@ export function formatValue(value) {
   if (value === null || value === undefined) return "–";
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "-∞";
-  if (Number.isInteger(value) && Math.abs(value) < 1e15) return value.toLocaleString("en");
+  if (Number.isInteger(value) && Math.abs(value) < 1e15) return GROUPED.format(value);
   const size = Math.abs(value);
   if (size >= 1e6 || size < 1e-4) return value.toExponential(4);
-  return Number(value.toPrecision(5)).toLocaleString("en", { maximumFractionDigits: 10 });
+  return GROUPED.format(Number(value.toPrecision(5)));
 }
 
 /** A span of milliseconds in its two largest units. */
@@ -65,13 +69,9 @@ export function formatSpan(milliseconds) {
   return sign + parts.join(" ");
 }
 
-/** A time as a tooltip shows it. */
-export const formatTime = (timestamp) =>
-  new Date(timestamp).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
-
 /** A position on the axis `axis`: "iteration", "time", "relative_time" or the name of a metric. */
 export function formatPosition(axis, position) {
   if (axis === "time") return formatTime(position);
   if (axis === "relative_time") return formatSpan(position);
-  return axis === "iteration" ? Math.round(position).toLocaleString("en") : formatValue(position);
+  return axis === "iteration" ? GROUPED.format(Math.round(position)) : formatValue(position);
 }

@@ -1,6 +1,7 @@
 // The latest values of a chart as a table, for those who do not see its picture.
 
-import { formatPosition, formatTime, formatValue } from "./chart_formats.js";
+import { formatPosition, formatValue } from "./chart_formats.js";
+import { formatTime } from "./format.js";
 import { make } from "./words.js";
 
 const HEADINGS = ["run", "iteration", "time", "value"];

@@ -6,6 +6,13 @@ const UNITS = [
   ["min", 60],
   ["s", 1],
 ];
+// Made once: toLocaleString makes a formatter in each call.
+const GROUPED = new Intl.NumberFormat("en");
+const TIME_OF_DAY = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit" });
+const DAY_AND_TIME = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "short" });
+const EXACT_TIME = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "medium" });
+// What a Date can hold; PostgreSQL's timestamps go 18,000 years further.
+const MOST_TIME = 8.64e15;
 
 /** A span of seconds, in its two largest units. */
 export function span(seconds) {
@@ -35,7 +42,7 @@ export function age(timestamp) {
 /** A number with four significant digits. */
 export function number(value) {
   if (typeof value !== "number") return value === null || value === undefined ? "–" : String(value);
-  if (Number.isInteger(value)) return value.toLocaleString("en");
+  if (Number.isInteger(value)) return GROUPED.format(value);
   const size = Math.abs(value);
   return size >= 1e6 || size < 1e-3 ? value.toExponential(3) : String(Number(value.toPrecision(4)));
 }
@@ -46,10 +53,10 @@ export const percent = (share) =>
 
 /** A time of day, with the date if it is not today's. */
 export function moment(timestamp) {
-  const time = new Date(timestamp);
-  const isToday = time.toDateString() === new Date().toDateString();
-  return time.toLocaleString(
-    [],
-    isToday ? { hour: "2-digit", minute: "2-digit" } : { dateStyle: "medium", timeStyle: "short" },
-  );
+  const isToday = new Date(timestamp).toDateString() === new Date().toDateString();
+  return formatTime(timestamp, isToday ? TIME_OF_DAY : DAY_AND_TIME);
 }
+
+/** A time as `formatter` writes it, by default to the second; a number after the last year of the calendar. */
+export const formatTime = (timestamp, formatter = EXACT_TIME) =>
+  Math.abs(timestamp) <= MOST_TIME ? formatter.format(timestamp) : `${GROUPED.format(timestamp)} ms since 1970`;

@@ -5,10 +5,14 @@ import { makeAttemptRows, makeRunRow, showRun } from "./run_rows.js";
 import { setUpRoving } from "./roving.js";
 import { make } from "./words.js";
 
+// Times such as "12 s ago" are at most this much behind, in milliseconds.
+const AGE_STEP = 5000;
+
 export class RunTable {
   /** `change` alters the view, `onRemove` takes a run out of it, `onHover` is given the key of a run. */
   constructor(element, { change, onRemove, onHover }) {
     Object.assign(this, { element, change });
+    this.inputs = [];
     this.rows = new Map();
     this.expanded = new Set();
     this.actions = {
@@ -33,6 +37,13 @@ export class RunTable {
   /** Show `runs`, with values of the metrics that have charts. */
   show(runs, view) {
     Object.assign(this, { runs, view });
+    const inputs = listInputs(runs, view);
+    if (inputs.length === this.inputs.length && inputs.every((each, index) => each === this.inputs[index])) return;
+    this.inputs = inputs;
+    this.showChanged(runs, view);
+  }
+
+  showChanged(runs, view) {
     this.element.hidden = runs.length === 0;
     this.details.open = !view.table.isCollapsed;
     const shown = runs.filter(({ isVisible }) => isVisible).length;
@@ -121,7 +132,7 @@ export class RunTable {
 
   toggleAttempts(key) {
     if (!this.expanded.delete(key)) this.expanded.add(key);
-    this.show(this.runs, this.view);
+    this.showChanged(this.runs, this.view);
   }
 
   setVisible(keys, isVisible) {
@@ -155,4 +166,11 @@ function keepFocus(place, replace) {
   replace();
   if (key && document.activeElement?.dataset.key !== key)
     place.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
+}
+
+/** All that the table depends on, to compare one by one: the charts change more often, such as when they are zoomed. */
+function listInputs(runs, { table, metrics }) {
+  const rest = runs.map(({ progress, summary, ...run }) => run);
+  const now = Math.floor(Date.now() / AGE_STEP);
+  return [JSON.stringify([rest, table, metrics, now]), ...runs.flatMap(({ progress, summary }) => [progress, summary])];
 }
