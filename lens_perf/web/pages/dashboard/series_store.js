@@ -15,6 +15,9 @@ export class SeriesStore {
     this.held = new Map();
     this.points = 800;
     this.scope = "";
+    // What was held of the whole range when a part of it was asked for: its scope, and by key of a run what was held.
+    this.kept = null;
+    this.isWhole = true;
     this.isStale = false;
     // Whether the last request for full series was answered with an error.
     this.isFailed = false;
@@ -39,7 +42,10 @@ export class SeriesStore {
     return new Map(answer.series.map(({ metric_name: name }) => [name, null]));
   }
 
-  /** Read what the view needs and is not held; call `onPreview` each time that more can be drawn. */
+  /**
+   * Read what the view needs and is not held; call `onPreview` each time that more can be drawn. Return the keys of the
+   * runs that were held from before, and may have changed since.
+   */
   async load(runs, view, { signal, points = this.points, onPreview = () => {} }) {
     const names = [...new Set(view.metrics.flat())];
     this.forget(runs, names);
@@ -48,7 +54,7 @@ export class SeriesStore {
     const isKnown = (run) => this.held.get(run.key)?.whole?.axis === view.axis;
     const unknown = view.xRange && !requests.AXES.includes(view.axis) ? runs.filter((run) => !isKnown(run)) : [];
     if (unknown.length) await ask(unknown, { ...view, xRange: null });
-    if (!signal.aborted) await ask(runs, view);
+    return signal.aborted ? [] : ask(runs, view);
   }
 
   async read(runs, names, view, { signal, points, onPreview }) {
@@ -59,16 +65,32 @@ export class SeriesStore {
       view.axis === "relative_time" && view.xRange !== null,
       most,
     ]);
-    if (this.isStale || scope !== this.scope) for (const held of this.held.values()) held.names = new Set();
-    [this.scope, this.isStale, this.warnings, this.isFailed] = [scope, false, [], false];
+    const restored = this.isStale || scope !== this.scope ? this.changeScope(scope, names, view.xRange === null) : [];
+    [this.warnings, this.isFailed] = [[], false];
+    if (restored.length) onPreview();
     for (const page of requests.planPages(runs, names, this.held, view)) {
       // One after the other: the service would answer both late, and the preview takes a fraction of the time.
       await this.loadPreview(page, view, signal, onPreview);
-      if (signal.aborted) return;
+      if (signal.aborted) break;
       await this.loadPage(page, view, most, signal);
-      if (signal.aborted) return;
+      if (signal.aborted) break;
       onPreview();
     }
+    return restored;
+  }
+
+  /** Note that all is to be read again, but for what is still held of the whole range; return the keys of its runs. */
+  changeScope(scope, names, isWhole) {
+    if (this.isStale) this.kept = null;
+    else if (this.isWhole) this.kept = { scope: this.scope, held: new Map([...this.held].map(copy)) };
+    const before = this.kept?.scope === scope ? this.kept.held : new Map();
+    for (const [key, held] of this.held) Object.assign(held, { names: new Set() }, before.get(key));
+    this.forget(
+      [...this.held.keys()].map((key) => ({ key })),
+      names,
+    );
+    Object.assign(this, { scope, isWhole, isStale: false });
+    return [...this.held.keys()].filter((key) => before.has(key));
   }
 
   /** A coarse line now: of a million records that have no copy yet, the whole takes seconds. */
@@ -170,6 +192,11 @@ export class SeriesStore {
     }
   }
 }
+
+const copy = ([key, { byName, names, cursor, most }]) => [
+  key,
+  { byName: new Map(byName), names: new Set(names), cursor, most },
+];
 
 const isOf = ({ cluster, workload_uid: uid }, run) => cluster === run.cluster && uid === run.uid;
 
