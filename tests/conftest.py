@@ -23,6 +23,7 @@ from lens_perf.config import load_settings
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres, run_embedded_postgres
 from lens_perf.performance.schema import create_schema
 from tests.front.programs import BARE, check_bare, skip_without_programs
+from tests.web_browser import browser
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 READER = "lens_reader"
@@ -66,6 +67,13 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_browser() -> Iterator[None]:
+    """Close the browser of the tests of a module: its loop of events would disturb other modules."""
+    yield
+    browser.close()
 
 
 @pytest.fixture(scope="session")

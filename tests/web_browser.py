@@ -1,9 +1,9 @@
 """A real Chromium for the tests of pages."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.front.programs import find_program
 
@@ -15,22 +15,46 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"
 expect.set_options(timeout=30_000)
 
 
+class SharedBrowser:
+    """A browser that starts with the first page, and serves all until it is closed: a start takes a second."""
+
+    def __init__(self) -> None:
+        """Start nothing yet."""
+        self._parts = ExitStack()
+        self._browser: Browser | None = None
+
+    def get(self) -> Browser:
+        """Return the browser. Where Chromium is not installed, the test is skipped."""
+        if self._browser is None:
+            executable = find_program("chromium")
+            playwright = self._parts.enter_context(sync_playwright())
+            self._browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+            self._parts.callback(self._browser.close)
+        return self._browser
+
+    def close(self) -> None:
+        """End the browser, and the loop of events that it needs in this thread."""
+        self._browser = None
+        self._parts.close()
+
+
+browser = SharedBrowser()
+
+
 @contextmanager
 def open_page(tolerated: str | None = None) -> Iterator[Page]:
-    """Open an empty page. Requests to other hosts, and errors that it logs, fail the test.
+    """Open an empty page that shares nothing with others.
 
-    Errors that begin with ``tolerated`` are ignored.
+    Requests to other hosts, and errors that it logs, fail the test. Errors that begin with ``tolerated`` are
+    ignored.
     """
-    executable = find_program("chromium")
     faults: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
+    with browser.get().new_context(viewport={"width": 1280, "height": 900}) as context:
+        page = context.new_page()
         page.on("request", lambda request: faults.append(request.url) if not _is_local(request.url) else None)
         page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: faults.append(str(error)))
         yield page
-        browser.close()
     faults = [fault for fault in faults if tolerated is None or not fault.startswith(tolerated)]
     assert faults == [], faults
 

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -11,7 +12,7 @@ from lens_perf.demo.embedded_postgres import run_embedded_postgres
 from tests.screenshots.workloads import store_workloads
 from tests.test_serving import gunicorn
 from tests.web.pages import wait_for_charts
-from tests.web_browser import open_page
+from tests.web_browser import browser, open_page
 
 PICTURES = Path(__file__).parent.parent.parent / "docs" / "screenshots"
 DESKTOP, PHONE, WIDE = (1440, 900), (360, 740), (2560, 1440)
@@ -130,7 +131,7 @@ def take_docs(photographer: Photographer) -> None:
 def main() -> None:
     """Take all pictures."""
     PICTURES.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="lens", dir="/tmp") as name:
+    with tempfile.TemporaryDirectory(prefix="lens", dir="/tmp") as name, closing(browser):
         directory = Path(name)
         os.environ["XDG_CACHE_HOME"] = str(directory / "cache")  # no copies of the workloads of an earlier run
         with run_embedded_postgres(directory) as postgres:
