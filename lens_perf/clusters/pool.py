@@ -164,9 +164,9 @@ class ConnectionPool:
             raise DisconnectionError
         if now - idle_since < self._settings.idle_check_seconds:
             return
-        patience = now + self._settings.connect_seconds
+        deadline = now + self._settings.connect_seconds
         try:
-            with self._watchdog.watch(entry.info[SOCKET], patience), connection.cursor() as cursor:
+            with self._watchdog.watch(entry.info[SOCKET], deadline), connection.cursor() as cursor:
                 cursor.execute("/* lens_perf: check_liveness */ SELECT 1")
         except psycopg2.Error:
             raise DisconnectionError from None

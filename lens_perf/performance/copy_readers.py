@@ -5,7 +5,6 @@ from contextlib import closing
 
 from lens_perf.config import Settings
 from lens_perf.performance.cluster_interface import Clusters
-from lens_perf.performance.patience import Patience
 from lens_perf.performance.payloads import ClusterWarning, MetricSummary
 from lens_perf.performance.point_reader import PointReader
 from lens_perf.performance.points.joined import JoinedBody
@@ -15,6 +14,7 @@ from lens_perf.performance.points.summary import list_available, list_sources, s
 from lens_perf.performance.progress_reader import ProgressReader
 from lens_perf.performance.selection import Selection
 from lens_perf.performance.several_workloads import WorkloadKey, ask_each
+from lens_perf.performance.time_limit import TimeLimit
 from lens_perf.performance.workload_copies import WorkloadCopies
 
 
@@ -27,22 +27,22 @@ class CopyReaders:
         self.progress = ProgressReader(self.copies)
         self._memory_bytes = settings.limits.memory_mib * 2**20
 
-    def list_sources(self, cluster: str | None, workload_uid: str, patience: Patience) -> list[tuple[str, int]]:
+    def list_sources(self, cluster: str | None, workload_uid: str, time_limit: TimeLimit) -> list[tuple[str, int]]:
         """Return (data source, number of records), most records first."""
-        return self.copies.answer(cluster, workload_uid, patience, list_sources)
+        return self.copies.answer(cluster, workload_uid, time_limit, list_sources)
 
     def list_available(
-        self, cluster: str | None, workload_uid: str, data_source: str | None, patience: Patience
+        self, cluster: str | None, workload_uid: str, data_source: str | None, time_limit: TimeLimit
     ) -> list[tuple[str, list[str], int]]:
         """Return (metric, its data sources, number of data points) by name."""
-        return self.copies.answer(cluster, workload_uid, patience, lambda copy: list_available(copy, data_source))
+        return self.copies.answer(cluster, workload_uid, time_limit, lambda copy: list_available(copy, data_source))
 
     def summarize(
         self,
         cluster: str | None,
         selection: Selection,
         names: Sequence[str] | None,
-        patience: Patience,
+        time_limit: TimeLimit,
         *,
         by_attempt: bool,
         serials: Sequence[int],
@@ -54,12 +54,12 @@ class CopyReaders:
         return self.copies.answer(
             cluster,
             selection.workload_uid,
-            patience,
+            time_limit,
             lambda copy: summarize(copy, names, selection.data_source, by_attempt=by_attempt, serials=serials),
         )
 
     def read_several(
-        self, queries: Sequence[PointQuery], patience: Patience
+        self, queries: Sequence[PointQuery], time_limit: TimeLimit
     ) -> tuple[PointBody, Sequence[ClusterWarning]]:
         """Return one body with the answers to ``queries``, which differ only in workload and cursor, and the warnings.
 
@@ -71,8 +71,8 @@ class CopyReaders:
 
             def read(workload: WorkloadKey) -> None:
                 query = by_workload[workload]
-                joined.add(query, self.points.read(query, patience, points_before=joined.points))
+                joined.add(query, self.points.read(query, time_limit, points_before=joined.points))
 
             with closing(joined):
-                _, warnings = ask_each(list(by_workload), patience, read)
+                _, warnings = ask_each(list(by_workload), time_limit, read)
                 return joined.finish(warnings), warnings

@@ -15,7 +15,6 @@ from lens_perf.performance.freshness.entity_tag import EntityTag
 from lens_perf.performance.freshness.statements import select_count, select_rewrites
 from lens_perf.performance.freshness.tokens import NotATokenError, digest
 from lens_perf.performance.heavy_queries import HeavyQueries
-from lens_perf.performance.patience import Patience
 from lens_perf.performance.plan import Plan, choose_plan, is_preview
 from lens_perf.performance.point_changes import Changes, Observation, count_records, describe_changes, find_changes
 from lens_perf.performance.points.answers import answer_from_copy
@@ -26,6 +25,7 @@ from lens_perf.performance.points.query import PointAnswer, PointQuery
 from lens_perf.performance.points.spool import PointBody, Spool
 from lens_perf.performance.points.table_points import write_table_points
 from lens_perf.performance.statements import Transaction
+from lens_perf.performance.time_limit import TimeLimit
 from lens_perf.performance.workload_copies import WorkloadCopies
 
 NOT_A_CURSOR = "after must be the cursor of an earlier answer for this workload; leave it empty to start"
@@ -36,7 +36,7 @@ class _Work:
     """The context of a plan: the query, its time limits, the spool, and the state of the table in its snapshot."""
 
     query: PointQuery
-    patience: Patience
+    time_limit: TimeLimit
     spool: Spool
     count: PointCount
     observation: Observation
@@ -58,27 +58,27 @@ class PointReader:
             Plan.COPY: self._answer_from_copy,
         }
 
-    def read(self, query: PointQuery, patience: Patience | None = None, *, points_before: int = 0) -> PointAnswer:
+    def read(self, query: PointQuery, time_limit: TimeLimit | None = None, *, points_before: int = 0) -> PointAnswer:
         """Return the answer. ``points_before`` is the number of data points of other workloads in the same response.
 
         Raises InvalidParameterError for a cursor of another query, ResultTooLargeError, DeadlineExceededError,
         ClientLeftError, CopyNotReadyError, and the ClusterErrors of the query's cluster.
         """
-        patience = patience or Patience(self._limits.deadline_seconds)
+        time_limit = time_limit or TimeLimit(self._limits.deadline_seconds)
         subject = digest(self._clusters.resolve(query.cluster), *_subject(query))
         tag = digest(subject, replace(query, cluster=None, known=()))
         before = _parse_cursor(query, subject)
-        current = self._find_current(query, tag, patience)
+        current = self._find_current(query, tag, time_limit)
         if current is not None:
             return PointAnswer(None, current.encode())
-        changes = None if before is None else self._find_changes(query, before, patience)
+        changes = None if before is None else self._find_changes(query, before, time_limit)
         plan = choose_plan(
             query,
             has_copy=self._copies.exists(query.cluster, query.selection.workload_uid),
             has_changes=changes is not None,
         )
         with self._admit(query, points_before) as count, Spool(self._memory_bytes) as spool:
-            work = _Work(query, patience, spool, count, Observation(query, subject, tag), changes)
+            work = _Work(query, time_limit, spool, count, Observation(query, subject, tag), changes)
             return replace(self._plans[plan](work), points=count.value)
 
     def find_etag(self, query: PointQuery) -> str | None:
@@ -86,41 +86,41 @@ class PointReader:
 
         Raises as ``read`` does, except for errors that depend on the data points.
         """
-        patience = Patience(self._limits.deadline_seconds)
+        time_limit = TimeLimit(self._limits.deadline_seconds)
         subject = digest(self._clusters.resolve(query.cluster), *_subject(query))
         tag = digest(subject, replace(query, cluster=None, known=()))
         _parse_cursor(query, subject)
-        current = self._find_current(query, tag, patience)
+        current = self._find_current(query, tag, time_limit)
         if current is not None:
             return current.encode()
         if is_preview(query):
-            with self._clusters.read(query.cluster, patience.seconds_left):
+            with self._clusters.read(query.cluster, time_limit.seconds_left):
                 return None
         observation = Observation(query, subject, tag)
-        with self._open_position(query, patience) as (transaction, position):
+        with self._open_position(query, time_limit) as (transaction, position):
             if query.after is not None:
                 return None
             observation.note(transaction, position)
             return observation.make_etag(lambda: select_count(transaction, query.selection))
 
-    def _find_current(self, query: PointQuery, tag: str, patience: Patience) -> EntityTag | None:
+    def _find_current(self, query: PointQuery, tag: str, time_limit: TimeLimit) -> EntityTag | None:
         """Return the client's ETag that is current, or None."""
         known = _parse_etags(query.known, tag)
         if not known:
             return None
-        with self._open_position(query, patience) as (transaction, position):
+        with self._open_position(query, time_limit) as (transaction, position):
             current = (each for each in known if each.is_current(transaction, query.selection, position))
             return next(current, None)
 
-    def _find_changes(self, query: PointQuery, before: Cursor, patience: Patience) -> Changes | None:
-        with self._open_position(query, patience) as (transaction, position):
+    def _find_changes(self, query: PointQuery, before: Cursor, time_limit: TimeLimit) -> Changes | None:
+        with self._open_position(query, time_limit) as (transaction, position):
             return find_changes(
-                transaction, position, query, before, most_fields=self._copies.most_fields, check=patience.check
+                transaction, position, query, before, most_fields=self._copies.most_fields, check=time_limit.check
             )
 
     @contextmanager
-    def _open_position(self, query: PointQuery, patience: Patience) -> Iterator[tuple[Transaction, Position]]:
-        with self._clusters.read(query.cluster, patience.seconds_left) as transaction:
+    def _open_position(self, query: PointQuery, time_limit: TimeLimit) -> Iterator[tuple[Transaction, Position]]:
+        with self._clusters.read(query.cluster, time_limit.seconds_left) as transaction:
             rewrites = select_rewrites(transaction, query.selection.workload_uid)
             with transaction.snapshot():
                 yield transaction, read_position(transaction, query.selection.workload_uid, rewrites)
@@ -136,16 +136,16 @@ class PointReader:
     def _answer_preview(self, work: _Work) -> PointAnswer:
         query, sampling = work.query, work.query.sampling
         assert sampling is not None  # noqa: S101 - a preview is a sampling method
-        with self._clusters.read(query.cluster, work.patience.seconds_left) as transaction:
+        with self._clusters.read(query.cluster, work.time_limit.seconds_left) as transaction:
             records = fetch_records(
                 lambda sink: copy_preview(transaction, query.selection, sampling.max_points, sink),
                 self._copies.most_fields,
-                work.patience.check,
+                work.time_limit.check,
             )
         return PointAnswer(self._write(work, records, query, {}), None)
 
     def _answer_from_table(self, work: _Work) -> PointAnswer:
-        with self._open_position(work.query, work.patience) as (transaction, position):
+        with self._open_position(work.query, work.time_limit) as (transaction, position):
             work.observation.note(transaction, position)
             etag = work.observation.make_etag(lambda: select_count(transaction, work.query.selection))
             cursor, extra = work.observation.describe()
@@ -163,7 +163,7 @@ class PointReader:
             return PointAnswer(self._write(work, copy, query, extra), etag, cursor, changes=extra)
 
         return self._copies.answer(
-            query.cluster, query.selection.workload_uid, work.patience, read, work.observation.note
+            query.cluster, query.selection.workload_uid, work.time_limit, read, work.observation.note
         )
 
     @property
@@ -177,7 +177,7 @@ class PointReader:
             work.spool,
             work.count,
             memory_bytes=self._memory_bytes,
-            check=work.patience.check,
+            check=work.time_limit.check,
             extra=extra,
         )
 

@@ -9,7 +9,6 @@ from typing import NamedTuple
 from cachetools import LRUCache
 
 from lens_perf.performance.columns.workload_copy import CopyPart, WorkloadCopy
-from lens_perf.performance.patience import Patience
 from lens_perf.performance.payloads import Progress
 from lens_perf.performance.progress.compute import Prefix, compute_facts
 from lens_perf.performance.progress.facts import ProgressFacts
@@ -26,6 +25,7 @@ from lens_perf.performance.progress.record_blocks import (
 )
 from lens_perf.performance.progress.rules import judge_progress
 from lens_perf.performance.selection import Selection
+from lens_perf.performance.time_limit import TimeLimit
 from lens_perf.performance.workload_copies import WorkloadCopies
 
 MOST_KEPT = 512
@@ -55,36 +55,36 @@ class ProgressReader:
         self._counts = LRUCache[tuple[str, str], dict[str, int]](MOST_COUNTED_PARTS)
 
     def read(
-        self, cluster: str | None, selection: Selection, patience: Patience, now_seconds: float | None = None
+        self, cluster: str | None, selection: Selection, time_limit: TimeLimit, now_seconds: float | None = None
     ) -> Progress:
-        """Return the progress at ``now_seconds``, by default now; ``patience`` limits the time of reading.
+        """Return the progress at ``now_seconds``, by default now; ``time_limit`` limits the time of reading.
 
         Raises as ``WorkloadCopies.answer`` does.
         """
         facts = self._copies.answer(
             cluster,
             selection.workload_uid,
-            patience,
-            lambda copy: self._find_facts(copy, selection.data_source, patience),
+            time_limit,
+            lambda copy: self._find_facts(copy, selection.data_source, time_limit),
         )
         fields = judge_progress(facts, time.time() if now_seconds is None else now_seconds)
         if selection.data_source is not None:
             return {"workload_uid": selection.workload_uid, "data_source": selection.data_source, **fields}
         return {"workload_uid": selection.workload_uid, **fields}  # type: ignore[typeddict-item]  # it is not required
 
-    def _find_facts(self, copy: WorkloadCopy, data_source: str | None, patience: Patience) -> ProgressFacts:
+    def _find_facts(self, copy: WorkloadCopy, data_source: str | None, time_limit: TimeLimit) -> ProgressFacts:
         key = copy.history, copy.generation, data_source
         with self._lock:
             known = self._facts.get(key)
         if known is None:
-            source = data_source or self._choose_source(copy, patience)
-            known = ProgressFacts() if source is None else self._compute(copy, source, patience)
+            source = data_source or self._choose_source(copy, time_limit)
+            known = ProgressFacts() if source is None else self._compute(copy, source, time_limit)
             known = replace(known, non_finite=list_non_finite(copy.fields, data_source))
             with self._lock:
                 self._facts[key] = known
         return known
 
-    def _compute(self, copy: WorkloadCopy, source: str, patience: Patience) -> ProgressFacts:
+    def _compute(self, copy: WorkloadCopy, source: str, time_limit: TimeLimit) -> ProgressFacts:
         """Compute the facts, from those of the parts that were there before if they are still there."""
         key = copy.history, source
         names = tuple(part.name for part in copy.parts)
@@ -96,7 +96,7 @@ class ProgressReader:
 
         def read_blocks(start: int) -> Iterator[RecordBlock]:
             for part in copy.parts[start:]:
-                patience.check()
+                time_limit.check()
                 yield _read_part(part, wanted)
 
         facts, prefix = compute_facts(read_blocks, source=source, prefix=prefix)
@@ -105,18 +105,18 @@ class ProgressReader:
                 self._prefixes[key] = _KnownPrefix(names[: prefix.order.parts], prefix)
         return facts
 
-    def _choose_source(self, copy: WorkloadCopy, patience: Patience) -> str | None:
+    def _choose_source(self, copy: WorkloadCopy, time_limit: TimeLimit) -> str | None:
         """Return the data source with the most records that have an iteration."""
         if len(copy.sources) == 1:
             return next(iter(copy.sources))
-        return choose_source(self._count_part(copy, part, patience) for part in copy.parts)
+        return choose_source(self._count_part(copy, part, time_limit) for part in copy.parts)
 
-    def _count_part(self, copy: WorkloadCopy, part: CopyPart, patience: Patience) -> dict[str, int]:
+    def _count_part(self, copy: WorkloadCopy, part: CopyPart, time_limit: TimeLimit) -> dict[str, int]:
         key = copy.history, part.name
         with self._lock:
             counts = self._counts.get(key)
         if counts is None:
-            patience.check()
+            time_limit.check()
             counts = count_by_source(part.blocks([], ("iteration", "data_source")))
             with self._lock:
                 self._counts[key] = counts

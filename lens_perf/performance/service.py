@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from lens_perf.config import Settings
 from lens_perf.performance.memory import limit_memory
-from lens_perf.performance.patience import Patience
 from lens_perf.performance.payloads import (
     Available,
     AvailableMetric,
@@ -22,6 +21,7 @@ from lens_perf.performance.selection import Selection
 from lens_perf.performance.several_workloads import WorkloadKey, collect_answers
 from lens_perf.performance.source_names import count_by_source
 from lens_perf.performance.source_statement import select_sources
+from lens_perf.performance.time_limit import TimeLimit
 
 if TYPE_CHECKING:
     from lens_perf.performance.cluster_interface import Clusters
@@ -58,7 +58,7 @@ class PerformanceService:
     def list_sources(self, cluster: str | None, workload_uid: str) -> Sources:
         """Return the data sources of a workload with their numbers of records, most records first."""
         if self._readers.copies.exists(cluster, workload_uid):
-            sources = self._readers.list_sources(cluster, workload_uid, self._patience())
+            sources = self._readers.list_sources(cluster, workload_uid, self._start_time_limit())
         else:
             with self._clusters.read(cluster) as transaction:
                 sources = count_by_source(select_sources(transaction, workload_uid))
@@ -67,7 +67,7 @@ class PerformanceService:
 
     def list_available(self, cluster: str | None, workload_uid: str, data_source: str | None) -> Available:
         """Return the metrics of a workload."""
-        found = self._readers.list_available(cluster, workload_uid, data_source, self._patience())
+        found = self._readers.list_available(cluster, workload_uid, data_source, self._start_time_limit())
         metrics: list[AvailableMetric] = [
             {"name": name, "data_source": sources, "count": count} for name, sources, count in found
         ]
@@ -84,7 +84,7 @@ class PerformanceService:
     ) -> Summary:
         """Return the statistics of each metric of a workload: counts, first, last, least and greatest value."""
         metrics = self._readers.summarize(
-            cluster, selection, names, self._patience(), by_attempt=by_attempt, serials=serials
+            cluster, selection, names, self._start_time_limit(), by_attempt=by_attempt, serials=serials
         )
         counted: SummaryFields = {"metrics": metrics, "total_count": len(metrics)}
         if selection.data_source is not None:
@@ -104,7 +104,7 @@ class PerformanceService:
 
     def read_progress(self, cluster: str | None, selection: Selection) -> Progress:
         """Return the progress of a workload."""
-        return self._readers.progress.read(cluster, selection, self._patience())
+        return self._readers.progress.read(cluster, selection, self._start_time_limit())
 
     def read_points_of_several(self, queries: Sequence["PointQuery"]) -> tuple["PointBody", Sequence[ClusterWarning]]:
         """Return one body with the answers to ``queries``, which differ only in workload and cursor, and warnings.
@@ -112,7 +112,7 @@ class PerformanceService:
         There is a warning for each workload without an answer. Raises ResultTooLargeError.
         """
         self._check_clusters([str(query.cluster) for query in queries])
-        return self._readers.read_several(queries, self._patience())
+        return self._readers.read_several(queries, self._start_time_limit())
 
     def summarize_several(
         self,
@@ -125,16 +125,16 @@ class PerformanceService:
     ) -> Several:
         """Return the statistics of each metric of each workload, and a warning for each workload without an answer."""
         self._check_clusters([workload.cluster for workload in workloads])
-        patience = self._patience()
+        time_limit = self._start_time_limit()
 
         def summarize(workload: WorkloadKey) -> Mapping[str, Any]:
             selection = Selection(workload.uid, data_source)
             metrics = self._readers.summarize(
-                workload.cluster, selection, names, patience, by_attempt=by_attempt, serials=serials
+                workload.cluster, selection, names, time_limit, by_attempt=by_attempt, serials=serials
             )
             return {"metrics": metrics}
 
-        return collect_answers(workloads, patience, summarize).describe()
+        return collect_answers(workloads, time_limit, summarize).describe()
 
     def summarize_page(self, page: Mapping[str, Any], names: Sequence[str]) -> Mapping[str, Any]:
         """Return the page with a list ``metrics`` of MetricSummary for each workload, None if there is a warning."""
@@ -153,17 +153,17 @@ class PerformanceService:
     def read_progress_of_several(self, workloads: Sequence[WorkloadKey], data_source: str | None) -> Several:
         """Return the progress of each workload, and a warning for each workload without an answer."""
         self._check_clusters([workload.cluster for workload in workloads])
-        patience = self._patience()
+        time_limit = self._start_time_limit()
 
         def read(workload: WorkloadKey) -> Mapping[str, Any]:
-            return self._readers.progress.read(workload.cluster, Selection(workload.uid, data_source), patience)
+            return self._readers.progress.read(workload.cluster, Selection(workload.uid, data_source), time_limit)
 
-        return collect_answers(workloads, patience, read).describe()
+        return collect_answers(workloads, time_limit, read).describe()
 
     def _check_clusters(self, names: Sequence[str]) -> None:
         """Raise UnknownClusterError before any query is sent, if one of the clusters is unknown."""
         for name in names:
             self._clusters.resolve(name)
 
-    def _patience(self) -> Patience:
-        return Patience(self._settings.limits.deadline_seconds)
+    def _start_time_limit(self) -> TimeLimit:
+        return TimeLimit(self._settings.limits.deadline_seconds)

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from lens_perf.errors import ClusterError, CopyNotReadyError, DeadlineExceededError, LensError
-from lens_perf.performance.patience import Patience
 from lens_perf.performance.payloads import ClusterWarning, Several
+from lens_perf.performance.time_limit import TimeLimit
 
 Answer = TypeVar("Answer")
 
@@ -33,7 +33,7 @@ class WorkloadAnswers(NamedTuple):
 
 
 def ask_each(
-    workloads: Sequence[WorkloadKey], patience: Patience, ask: Callable[[WorkloadKey], Answer]
+    workloads: Sequence[WorkloadKey], time_limit: TimeLimit, ask: Callable[[WorkloadKey], Answer]
 ) -> tuple[list[tuple[WorkloadKey, Answer]], list[ClusterWarning]]:
     """Return the result of ``ask`` for each workload, and a warning for each workload without a result.
 
@@ -43,12 +43,12 @@ def ask_each(
     found: list[tuple[WorkloadKey, Answer]] = []
     failures: dict[WorkloadKey, LensError] = {}
     down: dict[str, ClusterError] = {}
-    for place, workload in enumerate(workloads):
+    for index, workload in enumerate(workloads):
         try:
             if workload.cluster in down:
                 raise down[workload.cluster]
-            patience.check()
-            patience.share(len(workloads) - place)
+            time_limit.check()
+            time_limit.share(len(workloads) - index)
             found.append((workload, ask(workload)))
         except ClusterError as error:
             failures[workload] = down[workload.cluster] = error
@@ -61,8 +61,8 @@ def ask_each(
 
 
 def collect_answers(
-    workloads: Sequence[WorkloadKey], patience: Patience, ask: Callable[[WorkloadKey], Mapping[str, Any]]
+    workloads: Sequence[WorkloadKey], time_limit: TimeLimit, ask: Callable[[WorkloadKey], Mapping[str, Any]]
 ) -> WorkloadAnswers:
     """Return the results of ``ask``, each with the fields of its workload, and the warnings of ``ask_each``."""
-    found, warnings = ask_each(workloads, patience, ask)
+    found, warnings = ask_each(workloads, time_limit, ask)
     return WorkloadAnswers([{**workload.describe(), **answer} for workload, answer in found], warnings)

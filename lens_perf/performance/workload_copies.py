@@ -11,8 +11,8 @@ from lens_perf.performance.columns.columns import Columns
 from lens_perf.performance.columns.manifest import CopyKey
 from lens_perf.performance.columns.verification import Comparison
 from lens_perf.performance.columns.workload_copy import WorkloadCopy
-from lens_perf.performance.patience import Patience
 from lens_perf.performance.table_source import Observe, TableSource
+from lens_perf.performance.time_limit import TimeLimit
 
 Answer = TypeVar("Answer")
 
@@ -46,19 +46,19 @@ class WorkloadCopies:
         self,
         cluster: str | None,
         workload_uid: str,
-        patience: Patience,
+        time_limit: TimeLimit,
         read: Callable[[WorkloadCopy], Answer],
         observe: Observe | None = None,
     ) -> Answer:
         """Return the result of ``read`` for the copy, which has everything that was committed before this call.
 
         ``observe`` is called before ``read``, in the snapshot whose state the copy has. Raises UnknownClusterError,
-        ClusterError, DeadlineExceededError, CopyNotReadyError if the copy is not ready at ``patience.copy_deadline``,
+        ClusterError, DeadlineExceededError, CopyNotReadyError if the copy is not ready at ``time_limit.copy_deadline``,
         and the exceptions of ``read``.
         """
         name = self._clusters.resolve(cluster)
         source = TableSource(self._clusters, name, workload_uid, observe)
-        return self.columns.answer(CopyKey(name, workload_uid), source, patience.copy_deadline, read)
+        return self.columns.answer(CopyKey(name, workload_uid), source, time_limit.copy_deadline, read)
 
     def verify(self, cluster: str, workload_uid: str) -> Comparison | None:
         """Compare a copy with the table; return None if there is no copy.

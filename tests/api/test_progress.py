@@ -18,10 +18,10 @@ from lens_perf.api.metrics_views import SERVICE
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from lens_perf.performance import progress_reader
 from lens_perf.performance.columns.workload_copy import CopyPart
-from lens_perf.performance.patience import Patience
 from lens_perf.performance.progress.record_blocks import RecordBlock
 from lens_perf.performance.progress_reader import ProgressReader
 from lens_perf.performance.selection import Selection
+from lens_perf.performance.time_limit import TimeLimit
 from tests.conftest import Row, Store, at, running_app
 from tests.ingest.importing import Importer
 from tests.real_data import REAL_DATA, needs_real_data
@@ -43,7 +43,7 @@ def put(store: Store, uid: str, run: Run, *, target: Any = 100, source: str = "l
 
 
 def read(app: Flask, uid: str, now: float, source: str | None = None) -> Any:
-    return app.extensions[SERVICE]._readers.progress.read("alpha", Selection(uid, source), Patience(30), now)
+    return app.extensions[SERVICE]._readers.progress.read("alpha", Selection(uid, source), TimeLimit(30), now)
 
 
 # The worked example of docs/progress.rst: 15 iterations, 5 of them twice, a restart, and a pause.

@@ -21,8 +21,8 @@ from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from lens_perf.errors import ClientLeftError, ClusterUnreachableError, CopyNotReadyError
 from lens_perf.performance.columns.part_files import DamagedPartError
 from lens_perf.performance.columns.workload_copy import WorkloadCopy
-from lens_perf.performance.patience import Patience
 from lens_perf.performance.several_workloads import WorkloadKey, ask_each
+from lens_perf.performance.time_limit import TimeLimit
 from tests.conftest import Row, Store, at, running_app, strict_json, two_clusters
 
 BASE = "/lens/v1/metrics/"
@@ -232,7 +232,7 @@ def test_a_cluster_that_fails_is_asked_once() -> None:
         return workload.uid
 
     workloads = [WorkloadKey(*each.split("/")) for each in ("a/1", "down/1", "a/building", "down/2", "a/2")]
-    found, warnings = ask_each(workloads, Patience(5), ask)
+    found, warnings = ask_each(workloads, TimeLimit(5), ask)
     assert asked == [each for each in workloads if each != ("down", "2")]
     assert [answer for _, answer in found] == ["1", "2"]
     assert [(each["workload_uid"], each["message"]) for each in warnings] == [
@@ -244,7 +244,7 @@ def test_a_cluster_that_fails_is_asked_once() -> None:
 
 def test_after_the_deadline_the_rest_are_warnings_and_a_disconnected_client_ends_the_request() -> None:
     workloads = [WorkloadKey("a", str(number)) for number in range(3)]
-    found, warnings = ask_each(workloads, Patience(-1), lambda workload: workload.uid)
+    found, warnings = ask_each(workloads, TimeLimit(-1), lambda workload: workload.uid)
     assert not found
     assert len(warnings) == 3
 
@@ -252,7 +252,7 @@ def test_after_the_deadline_the_rest_are_warnings_and_a_disconnected_client_ends
         raise ClientLeftError("left")
 
     with pytest.raises(ClientLeftError):
-        ask_each(workloads, Patience(5), leave)
+        ask_each(workloads, TimeLimit(5), leave)
 
 
 def test_all_reads_share_one_deadline(
@@ -273,10 +273,10 @@ def test_all_reads_share_one_deadline(
 
 
 def test_one_build_leaves_time_for_the_others() -> None:
-    patience = Patience(30)
+    time_limit = TimeLimit(30)
     shares = []
     workloads = [WorkloadKey("a", str(number)) for number in range(3)]
-    ask_each(workloads, patience, lambda _: shares.append(patience.deadline - patience.copy_deadline))
+    ask_each(workloads, time_limit, lambda _: shares.append(time_limit.deadline - time_limit.copy_deadline))
     assert shares == sorted(shares, reverse=True)
     assert 19 < shares[0] < 21
     assert shares[-1] < 1
@@ -357,13 +357,13 @@ def test_points_of_a_damaged_copy_are_discarded(
     copies = app.extensions[SERVICE].copies
     answer = copies.answer
 
-    def answer_again(cluster: Any, workload_uid: Any, patience: Any, read: Any, *rest: Any) -> Any:
+    def answer_again(cluster: Any, workload_uid: Any, time_limit: Any, read: Any, *rest: Any) -> Any:
         def read_again(copy: WorkloadCopy) -> Any:
             with pytest.raises(DamagedPartError):
                 read(Damaged(copy))
             return read(copy)
 
-        return answer(cluster, workload_uid, patience, read_again, *rest)
+        return answer(cluster, workload_uid, time_limit, read_again, *rest)
 
     monkeypatch.setattr(copies, "answer", answer_again)
     assert [

@@ -25,7 +25,7 @@ SECONDS = 60
 
 
 @dataclass(frozen=True)
-class Place:
+class Workspace:
     """A directory in which blocks are run, with the service at ``port``."""
 
     directory: Path
@@ -57,7 +57,7 @@ class Place:
 
 
 @pytest.fixture(scope="package")
-def place(start_postgres: Callable[[int], EmbeddedPostgres]) -> Iterator[Place]:
+def workspace(start_postgres: Callable[[int], EmbeddedPostgres]) -> Iterator[Workspace]:
     """The directory of all blocks. Within a page, a block may use results of earlier ones."""
     postgres = start_postgres(18)
     # Short, as the path of the settings is part of a command.
@@ -77,4 +77,4 @@ def place(start_postgres: Callable[[int], EmbeddedPostgres]) -> Iterator[Place]:
         settings.write_text(f'default_cluster = "alpha"\n{clusters}', "utf-8")
         with run_gunicorn(port, settings, None, directory / "gunicorn.log") as gunicorn:
             assert await_answer(gunicorn, port, "/lens/v1/clusters"), (directory / "gunicorn.log").read_text("utf-8")
-            yield Place(directory, port)
+            yield Workspace(directory, port)

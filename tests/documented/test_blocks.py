@@ -16,7 +16,7 @@ import yaml
 from lens_perf.config import load_settings
 from lens_perf.ingest.logs.dialect_files import load_dialects
 from tests.documented.blocks import PAGES, Block, find_blocks, find_plain_blocks
-from tests.documented.conftest import Place
+from tests.documented.conftest import Workspace
 
 BLOCKS = [block for page in PAGES for block in find_blocks(page)]
 LANGUAGES = {"console", "ini", "json", "python", "shell", "sql", "text", "toml", "yaml"}
@@ -50,15 +50,17 @@ def test_each_block_that_is_not_run_has_a_reason() -> None:
 
 @pytest.mark.needs("curl")
 @pytest.mark.parametrize("block", select("shell"), ids=str)
-def test_shell(place: Place, block: Block) -> None:
-    done = place.run(["bash", "-euo", "pipefail", "-c"], re.sub(r"\bcurl\b", "curl -sS --fail-with-body", block.text))
+def test_shell(workspace: Workspace, block: Block) -> None:
+    done = workspace.run(
+        ["bash", "-euo", "pipefail", "-c"], re.sub(r"\bcurl\b", "curl -sS --fail-with-body", block.text)
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("block", select("console"), ids=str)
-def test_console(place: Place, block: Block) -> None:
+def test_console(workspace: Workspace, block: Block) -> None:
     command, *documented = block.text.splitlines()
-    done = place.run(["bash", "-euo", "pipefail", "-c"], command.removeprefix("$ "))
+    done = workspace.run(["bash", "-euo", "pipefail", "-c"], command.removeprefix("$ "))
     assert done.returncode == 0, done.stderr
     printed = iter(map(read_label, done.stdout.splitlines()))
     for line in documented:
@@ -74,9 +76,9 @@ def read_label(line: str) -> str:
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if any(each.page == page for each in select("python"))], ids=str
 )
-def test_python(place: Place, page: Path) -> None:
+def test_python(workspace: Workspace, page: Path) -> None:
     code = "\n".join(block.text for block in select("python") if block.page == page)
-    done = place.run([sys.executable, "-c"], code)
+    done = workspace.run([sys.executable, "-c"], code)
     assert done.returncode == 0, done.stderr
 
 
@@ -93,11 +95,11 @@ def test_toml(tmp_path: Path, block: Block) -> None:
 
 
 @pytest.mark.parametrize("block", select("json"), ids=str)
-def test_json(place: Place, block: Block) -> None:
+def test_json(workspace: Workspace, block: Block) -> None:
     documented = json.loads(block.text)
     before = BLOCKS[BLOCKS.index(block) - 1]
     if before.page == block.page and before.language == "shell" and block.line - before.line < 6:
-        answered = place.run(["bash", "-c"], before.text.replace("curl", "curl -sS"))
+        answered = workspace.run(["bash", "-c"], before.text.replace("curl", "curl -sS"))
         assert describe(json.loads(answered.stdout)) == describe(documented)
 
 

@@ -6,7 +6,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 
 # Far longer than any answer takes. A server that neither answers nor closes the connection fails the test.
-PATIENCE_SECONDS = 10.0
+TIMEOUT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Answers:
 
 def converse(port: int, sent: bytes) -> Answers:
     """Send bytes over a new connection and read until the server closes it, which it must."""
-    with closing(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS)) as connection:
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)) as connection:
         # If the server refuses the request early, the rest cannot be sent.
         with suppress(ConnectionError):
             connection.sendall(sent)

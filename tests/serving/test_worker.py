@@ -35,7 +35,7 @@ POST_HEAD = (
 # Far more than threads, of which such clients occupy none.
 SLOW_CLIENTS = 40
 # Long enough for a busy machine, and far shorter than the time limits of incomplete requests.
-PATIENCE = 10
+TIMEOUT_SECONDS = 10
 
 
 @pytest.fixture
@@ -56,7 +56,9 @@ def connections(address: str, count: int, sent: bytes) -> Iterator[list[socket.s
     """Open connections that send some bytes and then nothing."""
     with ExitStack() as stack:
         opened = [
-            stack.enter_context(closing(socket.create_connection(("127.0.0.1", port_of(address)), timeout=PATIENCE)))
+            stack.enter_context(
+                closing(socket.create_connection(("127.0.0.1", port_of(address)), timeout=TIMEOUT_SECONDS))
+            )
             for _ in range(count)
         ]
         for connection in opened:
@@ -65,7 +67,7 @@ def connections(address: str, count: int, sent: bytes) -> Iterator[list[socket.s
 
 
 def is_served(address: str, path: str = SOURCES) -> bool:
-    return requests.get(address + path, timeout=PATIENCE).status_code == 200
+    return requests.get(address + path, timeout=TIMEOUT_SECONDS).status_code == 200
 
 
 HALVES = {
@@ -106,7 +108,7 @@ def test_an_incomplete_request_gets_408(settings: Path) -> None:
             }
         with connections(address, 1, b"") as (client,):
             assert client.recv(100) == b""
-        assert value_of(requests.get(f"{address}/metrics", timeout=PATIENCE).text, "lens_perf_requests_total",
+        assert value_of(requests.get(f"{address}/metrics", timeout=TIMEOUT_SECONDS).text, "lens_perf_requests_total",
                         endpoint="other", cluster="other", status="408") == 3  # fmt: skip
 
 
@@ -114,7 +116,7 @@ def test_single_bytes_do_not_extend_the_time(settings: Path) -> None:
     hurry(settings, 1)
     with gunicorn(settings) as address, connections(address, 1, b"GET /") as (client,):
         client.settimeout(0.05)
-        for _ in range(int(PATIENCE / 0.05)):
+        for _ in range(int(TIMEOUT_SECONDS / 0.05)):
             try:
                 if client.recv(12) == b"HTTP/1.1 408":
                     break
@@ -137,7 +139,7 @@ def test_more_connections_than_a_worker_accepts(settings: Path) -> None:
         with ExitStack() as stack:  # kept alive, and idle
             for _ in range(100):
                 session = stack.enter_context(requests.Session())
-                assert session.get(address + "/healthz", timeout=PATIENCE).status_code == 200
+                assert session.get(address + "/healthz", timeout=TIMEOUT_SECONDS).status_code == 200
             assert is_served(address)
 
 
@@ -177,7 +179,7 @@ def test_clients_that_read_nothing_delay_nobody_for_long(settings: Path) -> None
         for path in ("memory", "file"):
             with connections(address, 4, f"GET /{path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()):
                 assert is_served(address, "/small")
-        assert len(requests.get(f"{address}/file", timeout=PATIENCE).content) == 64 * 2**20
+        assert len(requests.get(f"{address}/file", timeout=TIMEOUT_SECONDS).content) == 64 * 2**20
 
 
 def test_probes_are_answered_while_every_thread_waits(settings: Path, postgres18: EmbeddedPostgres) -> None:
@@ -196,9 +198,9 @@ def test_probes_are_answered_while_every_thread_waits(settings: Path, postgres18
             wait_until(lambda: waiting() == 8)
             for _ in range(5):
                 for path in ("/healthz", "/metrics", "/healthz?x=1"):
-                    assert requests.get(address + path, timeout=PATIENCE).status_code == 200
+                    assert requests.get(address + path, timeout=TIMEOUT_SECONDS).status_code == 200
                 # The cluster is busy, and the probe reports it.
-                assert requests.get(f"{address}/readyz", timeout=PATIENCE).status_code in {200, 503}
+                assert requests.get(f"{address}/readyz", timeout=TIMEOUT_SECONDS).status_code in {200, 503}
             assert waiting() == 8
         connection.rollback()
         wait_until(lambda: is_served(address))
@@ -229,7 +231,7 @@ def test_refusals_of_gunicorn_have_the_format_of_the_service(settings: Path) -> 
             assert "Content-Type: application/json" in head
             assert "Cache-Control: no-store" in head
             assert is_served(address)
-        metrics = requests.get(f"{address}/metrics", timeout=PATIENCE).text
+        metrics = requests.get(f"{address}/metrics", timeout=TIMEOUT_SECONDS).text
         for status in {status for _, status, _ in REFUSED.values()}:
             assert value_of(metrics, "lens_perf_requests_total", endpoint="other", cluster="other", status=str(status))
 
@@ -246,7 +248,7 @@ def test_complete_requests_in_every_form(settings: Path) -> None:
     body = b"metrics=loss"
     posted = POST_HEAD + b"Content-Length: %d\r\n" % len(body)
     with gunicorn(settings) as address, closing(socket.create_connection(("127.0.0.1", port_of(address)))) as client:
-        client.settimeout(PATIENCE)
+        client.settimeout(TIMEOUT_SECONDS)
         reader = client.makefile("rb")
 
         def read() -> tuple[int, bytes]:
@@ -282,7 +284,7 @@ def test_a_stopping_worker_does_not_wait_for_silent_clients(settings: Path) -> N
             master.send_signal(signal.SIGTERM)
             # Far below http.request_seconds, which is 60 here, and graceful_timeout.
             assert silent[0].recv(1) == b""
-            wait_until(lambda: not master.is_running() or master.status() == psutil.STATUS_ZOMBIE, PATIENCE)
+            wait_until(lambda: not master.is_running() or master.status() == psutil.STATUS_ZOMBIE, TIMEOUT_SECONDS)
 
 
 def test_tls_is_left_to_the_proxy(settings: Path) -> None:

@@ -85,13 +85,13 @@ def judge_state(facts: ProgressFacts, now_seconds: float) -> State:
     if _remaining(facts) == 0:
         return "finished"
     silence = now_seconds - (facts.last_timestamp or 0) / 1000
-    patience = measure_patience(facts)
-    if silence > max(LEAST_ENDED_SECONDS, ENDED_FACTOR * patience):
+    silence_limit = compute_silence_limit(facts)
+    if silence > max(LEAST_ENDED_SECONDS, ENDED_FACTOR * silence_limit):
         return "ended"
-    return "stalled" if silence > patience else "running"
+    return "stalled" if silence > silence_limit else "running"
 
 
-def measure_patience(facts: ProgressFacts) -> float:
+def compute_silence_limit(facts: ProgressFacts) -> float:
     """Return the seconds without a record after which the workload counts as stalled."""
     if facts.spacing_seconds is None:
         return float(FIRST_SILENCE_SECONDS)

@@ -12,7 +12,7 @@ const ENDED_FACTOR = 10;
 export function estimateState({ records, first_timestamp: first, last_timestamp: last, last_iteration }, target, now) {
   if (last === null || last_iteration === null) return null;
   if (target !== null && last_iteration >= target) return "finished";
-  const patience = Math.max(LEAST_SILENCE, SPACING_FACTOR * ((last - first) / Math.max(1, records - 1)));
-  if (now - last > Math.max(DAY, ENDED_FACTOR * patience)) return "ended";
-  return now - last > patience ? "stalled" : "running";
+  const silenceLimit = Math.max(LEAST_SILENCE, SPACING_FACTOR * ((last - first) / Math.max(1, records - 1)));
+  if (now - last > Math.max(DAY, ENDED_FACTOR * silenceLimit)) return "ended";
+  return now - last > silenceLimit ? "stalled" : "running";
 }

@@ -1,4 +1,4 @@
-"""Limits the time of a request: to its deadline, and while its client is connected."""
+"""The time limit of a request: it ends at a deadline, or when the client disconnects."""
 
 import time
 
@@ -7,16 +7,16 @@ from lens_perf.errors import ClientLeftError, DeadlineExceededError
 
 # Seconds between two checks of the client's socket.
 POLL_SECONDS = 0.2
-# The minimum share of the time for one of several workloads. Building the copy of a small one takes less.
+# The minimum share of the time for one of several workloads: enough to build the copy of a small one.
 LEAST_SHARE_SECONDS = 1.0
 PAST_DEADLINE = "The query ran past its deadline; ask for less with metrics, data_source, start and end, or max_points"
 LEFT = "The client left before the answer was ready"
 
 
-class Patience:
-    """The time limits of a request, as times of ``time.monotonic``. It must be created in the request's thread.
+class TimeLimit:
+    """The deadlines of a request, as times of ``time.monotonic``. Create it in the thread of the request.
 
-    ``copy_deadline`` is the time until which the request waits for a copy that has to be brought up to date.
+    ``copy_deadline`` limits the wait for a copy that has to be brought up to date.
     """
 
     def __init__(self, seconds: float) -> None:
