@@ -30,7 +30,7 @@ LISTED_AT_ONCE = 2**18
 
 Kind = Literal["text", "value"]
 Indices = NDArray[np.int64]
-FieldPlaces = Mapping[str, int]
+FieldIndices = Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ def list_fields(copy: Copy, names: Sequence[str] | None) -> list[str]:
     return sorted({field for _source, field in copy.fields}, key=order_as_stored)
 
 
-def number_fields(fields: Sequence[str]) -> FieldPlaces:
+def index_fields(fields: Sequence[str]) -> FieldIndices:
     """Return the place of each of ``fields`` in their order."""
-    return {field: place for place, field in enumerate(fields)}
+    return {field: index for index, field in enumerate(fields)}
 
 
 def order_as_stored(name: str) -> tuple[int, bytes]:
@@ -85,7 +85,7 @@ def read_blocks(
     copy: Copy,
     fields: Sequence[str],
     reading: Reading,
-    place: Callable[[pl.DataFrame], pl.DataFrame] = lambda frame: frame,
+    add_axis: Callable[[pl.DataFrame], pl.DataFrame] = lambda frame: frame,
     *,
     keep_entries: bool = True,
 ) -> Iterator["Block"]:
@@ -101,8 +101,8 @@ def read_blocks(
         None if len(wanted) == len(known) else wanted, columns=RECORD_COLUMNS, keep_entries=keep_entries
     ):
         reading.check()
-        placed = place(frame)
-        kept = placed if condition is None else placed.filter(condition)
+        extended = add_axis(frame)
+        kept = extended if condition is None else extended.filter(condition)
         if kept.height:
             yield Block(kept, non_finite=reading.non_finite)
 
@@ -145,7 +145,7 @@ class Block:
         numbered = pl.DataFrame({"name": fields, "field": np.arange(len(fields))}, schema_overrides={"name": pl.String})
         return self._entries.join(numbered, on="name", how="inner").sort("row", "field")
 
-    def count_points(self, fields: FieldPlaces) -> dict[str, int]:
+    def count_points(self, fields: FieldIndices) -> dict[str, int]:
         """Return the numbers of data points of those of ``fields`` that have any, in the order of their places."""
         here = {name[len(VALUE) :] for name in self.columns if name.startswith((VALUE, NON_FINITE))}
         # Of very many fields, a block has few.
@@ -236,15 +236,15 @@ class Block:
 
         Entries are not among them.
         """
-        places = number_fields(fields)
-        present = [field for field in self.count_points(places) if self._carriers(field)]
+        indices = index_fields(fields)
+        present = [field for field in self.count_points(indices) if self._carriers(field)]
         if not present:
             return PointIndex(np.empty(0, np.int64), np.empty(0, np.int64))
         mask = np.empty((self.height, len(present)), np.bool_)
         for column, field in enumerate(present):
             mask[:, column] = self.has_point(field)
         records, columns = np.nonzero(mask)
-        return PointIndex(records, np.array([places[field] for field in present])[columns])
+        return PointIndex(records, np.array([indices[field] for field in present])[columns])
 
 
 @dataclass(frozen=True)
@@ -260,9 +260,9 @@ class PointIndex:
         present, starts = np.unique(self.fields[order], return_index=True)
         groups = np.split(self.records[order], starts[1:])
         values = pl.concat([read(int(field), group) for field, group in zip(present, groups, strict=True)])
-        places = np.empty_like(order)
-        places[order] = np.arange(len(order))
-        return values[places]
+        inverse = np.empty_like(order)
+        inverse[order] = np.arange(len(order))
+        return values[inverse]
 
 
 def list_points(block: Block, fields: Sequence[str], kinds: Sequence[Kind] = ("text",)) -> pl.DataFrame:

@@ -45,14 +45,14 @@ class Available(TypedDict):
     """Number of metrics."""
 
 
-class Place(TypedDict):
+class CoordinateFields(TypedDict):
     """The iteration and time of a record."""
 
     iteration: int | None
     timestamp: int | None
 
 
-class SummaryPoint(Place):
+class SummaryPoint(CoordinateFields):
     """A data point."""
 
     value: Any
@@ -76,7 +76,7 @@ class MetricSummary(TypedDict):
     """The least value; of several, the first by time and id."""
     greatest: SummaryPoint | None
     """The greatest value; of several, the first by time and id."""
-    non_finite_since: Place | None
+    non_finite_since: CoordinateFields | None
     """The record since which all values have been NaN or infinite; None if the last value is finite."""
 
 

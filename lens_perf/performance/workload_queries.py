@@ -177,7 +177,7 @@ SELECT_DETAILS = f"""
 WITH probe AS ({HAS_TIME_INDEX})
 SELECT workload_uid, data_sources, records, {TIMESTAMP} AS first_timestamp, last_iteration
 FROM (
-    SELECT listed.workload_uid, listed.place, found.data_sources, found.last_iteration,
+    SELECT listed.workload_uid, listed.ordinality, found.data_sources, found.last_iteration,
         (
             SELECT count(*) FROM training_performance WHERE training_performance.workload_uid = listed.workload_uid
         ) AS records,
@@ -185,7 +185,7 @@ FROM (
             WHEN (SELECT has_time_index FROM probe) THEN {_at_time(LISTED_UID, "ASC")}
             ELSE coalesce(found.created_at, {_any_time(LISTED_UID)})
         END AS created_at
-    FROM unnest(%(workload_uids)s::text[]) WITH ORDINALITY AS listed (workload_uid, place)
+    FROM unnest(%(workload_uids)s::text[]) WITH ORDINALITY AS listed (workload_uid, ordinality)
     CROSS JOIN LATERAL (
         WITH RECURSIVE source AS ({walk_sources(LISTED_UID)})
         SELECT array_agg(data_source::text ORDER BY data_source) AS data_sources,
@@ -195,7 +195,7 @@ FROM (
     ) AS found
     OFFSET 0
 ) AS detail
-ORDER BY place
+ORDER BY ordinality
 """
 
 

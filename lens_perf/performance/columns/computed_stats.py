@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from lens_perf.performance.columns.field_columns import NON_FINITE, OTHER, TEXT, VALUE, list_fields
-from lens_perf.performance.columns.field_stats import FieldStats, Point, Where
+from lens_perf.performance.columns.field_stats import Coordinates, FieldStats, Point
 from lens_perf.performance.columns.number_text import render
 from lens_perf.performance.columns.rest_stats import compute_rest
 
@@ -20,14 +20,14 @@ def compute_fields(
     The records of ``frame`` are in the order of (created_at, id). ``check`` is called for each field.
     """
     groups = list(_group(frame, by_serial=by_serial))
-    places = frame["iteration"], frame["created_at"]
+    coordinates = frame["iteration"], frame["created_at"]
     found: dict[tuple[Any, ...], FieldStats] = {}
     columns = {series.name: series for series in frame.iter_columns()}
     for name in list_fields(columns):
         check()
         field = _Field(columns, name)
         for (source, *serial), rows in groups:
-            stats = field.compute(rows, *places)
+            stats = field.compute(rows, *coordinates)
             if stats is not None:
                 found[source, name, *serial] = stats
     return found | compute_rest(frame, by_serial=by_serial)
@@ -72,7 +72,7 @@ class _Field:
         since = None
         trailing = non_finite[non_finite > points[-1]] if len(points) else non_finite
         if len(trailing):
-            since = Where(iterations[int(trailing[0])], times[int(trailing[0])])
+            since = Coordinates(iterations[int(trailing[0])], times[int(trailing[0])])
         if not len(points):
             return FieldStats(0, len(non_finite), others, non_finite_since=since)
         floats = self._floats[points]

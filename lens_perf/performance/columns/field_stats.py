@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 
-class Where(NamedTuple):
-    """The iteration of a record, and its time in microseconds since 2000-01-01 UTC; None if NULL."""
+class Coordinates(NamedTuple):
+    """The iteration of a record and its time in microseconds since 2000-01-01 UTC; None if NULL."""
 
     iteration: int | None
     created_us: int | None
@@ -37,7 +37,7 @@ class FieldStats:
     last: Point | None = None
     least: Point | None = None
     greatest: Point | None = None
-    non_finite_since: Where | None = None
+    non_finite_since: Coordinates | None = None
 
     def followed_by(self, later: "FieldStats") -> "FieldStats":
         """Return the statistics of these records together with the ``later`` ones."""
@@ -65,7 +65,7 @@ class FieldStats:
         """Return the statistics from the result of ``write``."""
         count, non_finite, others, *points, since = values
         first, last, least, greatest = (each and Point(*each) for each in points)
-        return cls(count, non_finite, others, first, last, least, greatest, since and Where(*since))
+        return cls(count, non_finite, others, first, last, least, greatest, since and Coordinates(*since))
 
 
 def _choose(earlier: Point | None, later: Point | None, sign: int) -> Point | None:

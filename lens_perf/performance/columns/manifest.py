@@ -30,11 +30,11 @@ class CopyKey(NamedTuple):
         return hashlib.blake2b(orjson.dumps(list(self)), digest_size=16).hexdigest()
 
 
-# The sort key of a record in the order (created_at, id), NULL times last.
-Place = tuple[bool, int, int]
+# Sorts records in the order (created_at, id), NULL times last.
+SortKey = tuple[bool, int, int]
 
 
-def place(created_us: int | None, id: int) -> Place:  # noqa: A002 - the column's name
+def make_sort_key(created_us: int | None, id: int) -> SortKey:  # noqa: A002 - the column's name
     """Return the sort key of a record; ``created_us`` is in microseconds since 2000-01-01 UTC."""
     return created_us is None, created_us or 0, id
 
@@ -49,8 +49,8 @@ class Part(NamedTuple):
     size: int
     records: int
     fields: int
-    first: Place
-    last: Place
+    first: SortKey
+    last: SortKey
     least_id: int
     greatest_id: int
     iterations: tuple[int, int] | None

@@ -87,20 +87,20 @@ class Objects:
         if not self.frames and len(fields) == self.length:
             return fields.drop("row")
         # Also where the order is right already: what is gathered no longer keeps the whole text of the rows in memory.
-        places = np.full(self.length, -1, dtype=np.int32)
-        places[fields["row"].to_numpy()] = np.arange(len(fields), dtype=np.int32)
-        return fields.drop("row").select(pl.all().gather(_make_index(places)))
+        positions = np.full(self.length, -1, dtype=np.int32)
+        positions[fields["row"].to_numpy()] = np.arange(len(fields), dtype=np.int32)
+        return fields.drop("row").select(pl.all().gather(_make_index(positions)))
 
     def _collect(self, check: Check) -> pl.DataFrame:
         """Return the frame of ``members``, with the rows that have any."""
         rows = sorted({row for own, _ in self.members.values() for row in own})
-        places = {row: place for place, row in enumerate(rows)}
+        positions = {row: position for position, row in enumerate(rows)}
         columns = [pl.Series("row", rows, dtype=pl.Int32)]
         for name, (own, values) in self.members.items():
             check()
             texts: list[str | None] = [None] * len(rows)
             for row, value in zip(own, values, strict=True):
-                texts[places[row]] = value
+                texts[positions[row]] = value
             columns.append(pl.Series(TEXT + name, texts, dtype=pl.String))
         frame = pl.DataFrame(columns)
         numbers = frame.select(pl.exclude("row").cast(pl.Float64, strict=False))
@@ -176,7 +176,7 @@ class ObjectReader:
                 values.append(value)
 
 
-def _make_index(places: npt.NDArray[np.int32]) -> pl.Series:
-    """Return ``places`` for gathering, where -1 gathers a null."""
-    index = pl.Series(places)
+def _make_index(positions: npt.NDArray[np.int32]) -> pl.Series:
+    """Return ``positions`` for gathering, where -1 gathers a null."""
+    index = pl.Series(positions)
     return index.set(index < 0, None) if index.min() == -1 else index

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import polars as pl
 
 from lens_perf.performance.columns.field_columns import join, list_fields
-from lens_perf.performance.columns.manifest import Part, Place
+from lens_perf.performance.columns.manifest import Part, SortKey
 from lens_perf.performance.columns.part_files import PartFile
 from lens_perf.performance.columns.part_writer import (
     MOST_CELLS,
@@ -15,7 +15,7 @@ from lens_perf.performance.columns.part_writer import (
     compute_statistics,
     drop_empty_columns,
     fits_part,
-    get_place,
+    get_sort_key,
     split,
     write_part,
 )
@@ -59,8 +59,8 @@ class PartList:
         for part in self.parts:
             self._check()
             own = self.open(part).read(["id"])["id"].to_numpy()
-            places = np.minimum(np.searchsorted(ids, own), max(0, len(ids) - 1))
-            missing.append(own[ids[places] != own] if len(ids) else own)
+            positions = np.minimum(np.searchsorted(ids, own), max(0, len(ids) - 1))
+            missing.append(own[ids[positions] != own] if len(ids) else own)
         return np.sort(np.concatenate(missing))
 
     def list_of_pairs(self, pairs: Pairs) -> Ids:
@@ -99,7 +99,7 @@ class PartList:
 
     def _insert(self, frame: pl.DataFrame, is_untimed: bool) -> None:
         for part in [part for part in self.parts if part.last[0] == is_untimed]:
-            if not len(frame) or part.last < get_place(frame, 0):
+            if not len(frame) or part.last < get_sort_key(frame, 0):
                 continue
             earlier, frame = cut(frame, part.last)
             if len(earlier):
@@ -156,8 +156,8 @@ def is_mergeable(part: Part, records: int, fields: int) -> bool:
     )
 
 
-def cut(frame: pl.DataFrame, last: Place) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the records up to the place ``last``, and those after it. All have a time if ``last`` has one, or none."""
+def cut(frame: pl.DataFrame, last: SortKey) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the records up to the sort key ``last``, and those after it; as in ``last``, all or none have a time."""
     is_untimed, created_us, id_ = last
     created, ids = pl.col("created_at"), pl.col("id")
     is_earlier = ids <= id_ if is_untimed else (created < created_us) | ((created == created_us) & (ids <= id_))
@@ -178,6 +178,6 @@ def merge(one: pl.DataFrame, other: pl.DataFrame) -> Iterator[pl.DataFrame]:
         yield from split(join([one, other]).sort("created_at", "id"))
         return
     larger = max(one, other, key=len)
-    middle = get_place(larger, len(larger) // 2 - 1)
+    middle = get_sort_key(larger, len(larger) // 2 - 1)
     for halves in zip(cut(one, middle), cut(other, middle), strict=True):
         yield from merge(*halves)

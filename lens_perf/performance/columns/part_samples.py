@@ -103,10 +103,10 @@ def build_samples(frame: pl.DataFrame, check: Callable[[], None]) -> tuple[PartS
         return PartSamples(), ()
     total = sum(sum(counts) for each in fields.values() for counts in each.counts)
     levels, frames = [], []
-    for axis, places in _list_axes(frame):
+    for axis, values in _list_axes(frame):
         rows: Sequence[Indices] | None = None
         of_axis = []
-        for level, records in _list_levels(axis, places, groups, len(distinct)):
+        for level, records in _list_levels(axis, values, groups, len(distinct)):
             check()
             candidates = rows or repeat(None, len(fields))
             rows = [field.choose(level, records, own) for field, own in zip(fields.values(), candidates, strict=True)]
@@ -140,11 +140,11 @@ def _read_fields(
 
 
 def _list_axes(frame: pl.DataFrame) -> Iterator[tuple[str, Axis]]:
-    """Yield each axis on which all records have places, with these."""
+    """Yield each axis on which all records have values, with these."""
     axes = {"iteration": frame["iteration"].cast(pl.Int64), "time": frame.select(to_milliseconds()).to_series()}
-    for name, places in axes.items():
-        if not places.has_nulls():
-            yield name, places.to_numpy()
+    for name, values in axes.items():
+        if not values.has_nulls():
+            yield name, values.to_numpy()
 
 
 def _list_levels(name: str, axis: Axis, groups: Indices, count: int) -> Iterator[tuple[Level, BucketedRecords]]:

@@ -10,7 +10,7 @@ import polars as pl
 from lens_perf.performance.columns.computed_stats import compute_fields
 from lens_perf.performance.columns.field_columns import FIXED, REST, join, list_fields
 from lens_perf.performance.columns.field_stats import FieldStats, merge_fields
-from lens_perf.performance.columns.manifest import Part, Place, parse_fields, place, write_fields
+from lens_perf.performance.columns.manifest import Part, SortKey, make_sort_key, parse_fields, write_fields
 from lens_perf.performance.columns.part_files import PartFile, encode_part
 from lens_perf.performance.columns.part_samples import build_samples
 from lens_perf.performance.columns.rest import merge_rest
@@ -151,8 +151,8 @@ def write_part(store: Store, frame: pl.DataFrame, check: Callable[[], None]) -> 
         size=size,
         records=len(frame),
         fields=len(list_fields(frame.columns)),
-        first=get_place(frame, 0),
-        last=get_place(frame, len(frame) - 1),
+        first=get_sort_key(frame, 0),
+        last=get_sort_key(frame, len(frame) - 1),
         least_id=int(frame["id"].min()),  # type: ignore[arg-type]
         greatest_id=int(frame["id"].max()),  # type: ignore[arg-type]
         iterations=None if iterations[0] is None else iterations,  # type: ignore[arg-type]
@@ -160,9 +160,9 @@ def write_part(store: Store, frame: pl.DataFrame, check: Callable[[], None]) -> 
     return part, statistics
 
 
-def get_place(frame: pl.DataFrame, row: int) -> Place:
-    """Return the place of the record in ``row``."""
-    return place(frame["created_at"][row], frame["id"][row])
+def get_sort_key(frame: pl.DataFrame, row: int) -> SortKey:
+    """Return the sort key of the record in ``row``."""
+    return make_sort_key(frame["created_at"][row], frame["id"][row])
 
 
 def read_statistics(file: PartFile) -> Statistics:

@@ -90,9 +90,9 @@ def _spread(entries: pl.DataFrame, height: int) -> list[pl.Series]:
     found: list[pl.Series] = []
     numbers: list[pl.Series] = []
     for (name,), own in entries.partition_by("name", as_dict=True, maintain_order=True).items():
-        places = np.full(height, -1, dtype=np.int32)
-        places[own["row"].to_numpy()] = np.arange(len(own), dtype=np.int32)
-        index = pl.Series(places)
+        positions = np.full(height, -1, dtype=np.int32)
+        positions[own["row"].to_numpy()] = np.arange(len(own), dtype=np.int32)
+        index = pl.Series(positions)
         index = index.set(index < 0, None)
         if own["value"].null_count() < len(own):
             numbers += [own[kind].gather(index).alias(prefix + str(name)) for kind, prefix in NUMBER_KINDS]

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from lens_perf.performance.columns.field_stats import FieldStats, Point, Where
+from lens_perf.performance.columns.field_stats import Coordinates, FieldStats, Point
 from lens_perf.performance.columns.rest import read_rest
 
 RECORD = ("created_at", "iteration", "data_source", "serial")
@@ -41,7 +41,7 @@ def compute_rest(frame: pl.DataFrame, *, by_serial: bool) -> dict[tuple[Any, ...
 def _read_stats(row: Mapping[str, Any]) -> FieldStats:
     others = row["all"] - row["count"] - row["non_finite"]
     first, last, least, greatest = (_read_point(row[end]) for end in ("first", "last", "least", "greatest"))
-    since = _read_where(row["since"])
+    since = _read_coordinates(row["since"])
     return FieldStats(row["count"], row["non_finite"], others, first, last, least, greatest, since)
 
 
@@ -49,5 +49,5 @@ def _read_point(point: Mapping[str, Any] | None) -> Point | None:
     return None if point is None else Point(point["text"], point["iteration"], point["created_at"])
 
 
-def _read_where(where: Mapping[str, Any] | None) -> Where | None:
-    return None if where is None else Where(where["iteration"], where["created_at"])
+def _read_coordinates(coordinates: Mapping[str, Any] | None) -> Coordinates | None:
+    return None if coordinates is None else Coordinates(coordinates["iteration"], coordinates["created_at"])

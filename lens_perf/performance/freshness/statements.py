@@ -214,8 +214,8 @@ def select_old_records(transaction: Transaction, selection: Selection, oldest_xi
 SELECT_PAIR_HASHES = f"""
 /* lens_perf: select_pair_hashes */
 SELECT {PAIR_HASH} AS pair_hash
-FROM unnest(%(sources)s::text[], %(iterations)s::int[]) WITH ORDINALITY AS pair (data_source, iteration, place)
-ORDER BY place
+FROM unnest(%(sources)s::text[], %(iterations)s::int[]) WITH ORDINALITY AS pair (data_source, iteration, ordinality)
+ORDER BY ordinality
 """
 
 

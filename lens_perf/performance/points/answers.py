@@ -14,7 +14,7 @@ from lens_perf.performance.points.query import PointQuery, Sampling
 from lens_perf.performance.points.spool import PointBody, Spool
 from lens_perf.performance.points.wide import WideTable, write_wide_csv, write_wide_parquet
 from lens_perf.performance.points.writers import Writer, open_writer
-from lens_perf.performance.sampling.axes import AXES, AlongMetric, AlongRelativeTime, Place
+from lens_perf.performance.sampling.axes import AXES, AddAxis, AlongMetric, AlongRelativeTime
 from lens_perf.performance.sampling.copy_sampling import sample_parts
 from lens_perf.performance.sampling.sampler import Sampler
 
@@ -105,7 +105,7 @@ def _write_sampled(
         sampler = sample_parts(copy, fields, reading, sampling.axis, make_sampler)
     else:
         sampler = make_sampler()
-        for block in _read_placed(copy, query, sampling, reading, fields):
+        for block in _read_with_axis(copy, query, sampling, reading, fields):
             sampler.take(block)
     writer.write_points(sampler.finish(), fields)
     width = sampler.bucket_width if sampler.bucket_width < inf else None
@@ -113,19 +113,19 @@ def _write_sampled(
     return {"method": "m4", **counts, "bucket_width": width}
 
 
-def _read_placed(
+def _read_with_axis(
     copy: Copy, query: PointQuery, sampling: Sampling, reading: Reading, fields: Sequence[str]
 ) -> Iterable[Block]:
     """Yield the records with their positions on the axis."""
-    place = _choose_axis(query, sampling)
-    axis = [place.name] if isinstance(place, AlongMetric) else []
+    add_axis = _choose_axis(query, sampling)
+    axis = [add_axis.name] if isinstance(add_axis, AlongMetric) else []
     if query.kind == "iteration-times":
-        return read_iteration_times(copy, reading, place, axis)
+        return read_iteration_times(copy, reading, add_axis, axis)
     # The axis has to be a column.
-    return read_blocks(copy, list(dict.fromkeys([*fields, *axis])), reading, place, keep_entries=not axis)
+    return read_blocks(copy, list(dict.fromkeys([*fields, *axis])), reading, add_axis, keep_entries=not axis)
 
 
-def _choose_axis(query: PointQuery, sampling: Sampling) -> Place:
+def _choose_axis(query: PointQuery, sampling: Sampling) -> AddAxis:
     if sampling.axis == "metric":
         return AlongMetric(str(sampling.axis_metric))
     if sampling.axis == "relative_time":

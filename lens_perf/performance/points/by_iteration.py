@@ -132,9 +132,9 @@ class _Runs:
             if any(frame.height for frame in ready):
                 yield pl.concat(ready)
                 heads = [head.filter(pl.col("iteration") >= cut) for head in heads]
-            for place, tail in enumerate(tails):
-                if tail and heads[place]["iteration"][-1] == cut:
-                    heads[place] = pl.concat([heads[place], self._read(tail.pop())])
+            for index, tail in enumerate(tails):
+                if tail and heads[index]["iteration"][-1] == cut:
+                    heads[index] = pl.concat([heads[index], self._read(tail.pop())])
 
     def _read(self, piece: tuple[int, int]) -> pl.DataFrame:
         assert self._file is not None  # noqa: S101 - where there are pieces, there is their file

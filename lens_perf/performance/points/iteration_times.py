@@ -19,25 +19,25 @@ COLUMNS = ("created_at", "iteration", "serial", "data_source")
 def read_iteration_times(
     copy: Copy,
     reading: Reading,
-    place: Callable[[pl.DataFrame], pl.DataFrame] = lambda frame: frame,
+    add_axis: Callable[[pl.DataFrame], pl.DataFrame] = lambda frame: frame,
     fields: Sequence[str] = (),
 ) -> Iterator[Block]:
     """Yield, by iteration, the earliest record of each; its iteration and its target are the fields FIELDS.
 
-    Earliest is by time, then id. The ranges of ``reading`` select among these records. ``place`` adds columns to all
+    Earliest is by time, then id. The ranges of ``reading`` select among these records. ``add_axis`` adds columns to all
     records of the workload, which it gets in order of time and with ``fields``.
     """
     of_source = replace(reading, selection=Selection(reading.selection.workload_uid, reading.selection.data_source))
     in_ranges = select_records(replace(reading.selection, data_source=None))
     later = LeastLater(copy, of_source)
-    for frame in order_by_iteration(_list_records(copy, of_source, place, fields), later, _keep_earliest):
+    for frame in order_by_iteration(_list_records(copy, of_source, add_axis, fields), later, _keep_earliest):
         kept = frame if in_ranges is None else frame.filter(in_ranges)
         if kept.height:
             yield Block(kept.with_columns(pl.col("iteration").cast(pl.Int64).alias(VALUE + ITERATION)))
 
 
 def _list_records(
-    copy: Copy, reading: Reading, place: Callable[[pl.DataFrame], pl.DataFrame], fields: Sequence[str]
+    copy: Copy, reading: Reading, add_axis: Callable[[pl.DataFrame], pl.DataFrame], fields: Sequence[str]
 ) -> Iterator[tuple[int, pl.DataFrame]]:
     """Yield the records that have an iteration, and how many records of any kind there were up to them."""
     condition = select_records(reading.selection, reading.serials)
@@ -47,8 +47,8 @@ def _list_records(
         records += frame.height
         block = Block(frame)
         value, text = block.read_values(TARGET).alias(VALUE + TARGET), block.read_texts(TARGET).alias(TEXT + TARGET)
-        placed = place(frame).select(*COLUMNS, pl.exclude(frame.columns), value, text)
-        kept = placed.filter(pl.col("iteration").is_not_null())
+        extended = add_axis(frame).select(*COLUMNS, pl.exclude(frame.columns), value, text)
+        kept = extended.filter(pl.col("iteration").is_not_null())
         yield records, kept if condition is None else kept.filter(condition)
 
 

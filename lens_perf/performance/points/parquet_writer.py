@@ -11,7 +11,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from lens_perf.instrumentation.timing import note_rows
-from lens_perf.performance.blocks import Block, list_points, number_fields
+from lens_perf.performance.blocks import Block, index_fields, list_points
 from lens_perf.performance.columns.times import to_milliseconds
 from lens_perf.performance.points.point_count import PointCount
 from lens_perf.performance.points.spool import PointBody, Spool
@@ -79,9 +79,9 @@ class ParquetWriter:
         return self._spool.finish()
 
     def _list_rows(self, blocks: Iterable[Block], fields: Sequence[str]) -> Iterator[pl.DataFrame]:
-        places = number_fields(fields)
+        indices = index_fields(fields)
         for block in blocks:
-            counts = block.count_points(places)
+            counts = block.count_points(indices)
             names = pl.Series(list(counts), dtype=pl.String)
             for piece in block.list_pieces(counts):
                 points = list_points(piece, list(counts), ["value"])

@@ -80,7 +80,7 @@ class RowPoints:
         writer.write_text(b"".join(points), len(points))
 
     def _write_frame(self, writer: TextWriter, block: bytes) -> None:
-        values = [f"value:{place}" for place in range(len(self._names))]
+        values = [f"value:{index}" for index in range(len(self._names))]
         rows = pl.read_csv(
             block,
             has_header=False,

@@ -12,7 +12,7 @@ import orjson
 import polars as pl
 
 from lens_perf.instrumentation.timing import note_rows
-from lens_perf.performance.blocks import Block, list_points, number_fields
+from lens_perf.performance.blocks import Block, index_fields, list_points
 from lens_perf.performance.columns.times import to_milliseconds
 from lens_perf.performance.points.point_count import PointCount
 from lens_perf.performance.points.spool import PointBody, Spool
@@ -85,9 +85,9 @@ class SeriesWriter:
 
     def write_blocks(self, blocks: Iterable[Block], fields: Sequence[str]) -> None:
         """Add the data points of ``fields``."""
-        places = number_fields(fields)
+        indices = index_fields(fields)
         for block in blocks:
-            counts = block.count_points(places)
+            counts = block.count_points(indices)
             if block.is_listed(counts) or block.frame["data_source"].n_unique() > MOST_SOURCES:
                 for piece in block.list_pieces(counts):
                     self._take_list(list_points(piece, list(counts)), list(counts))
@@ -144,7 +144,7 @@ class SeriesWriter:
             part = Block(records, non_finite=block.non_finite)
             shared = {title: records[f"text:{title}"] for title in self._arrays if title != "value"}
             whole = {title: _join(texts) for title, texts in shared.items()}
-            for place, name in enumerate(fields):
+            for index, name in enumerate(fields):
                 texts = part.read_texts(name)
                 missing = texts.null_count()
                 if missing == records.height:
@@ -153,7 +153,7 @@ class SeriesWriter:
                 joined = (
                     whole if not missing else {title: _join(each.filter(present)) for title, each in shared.items()}
                 )
-                begin = records["record"].filter(present).first(), place
+                begin = records["record"].filter(present).first(), index
                 series = name, key[0], key[1] if self._split else None
                 found.append((begin, series, joined | {"value": _join(texts)}, records.height - missing))
         for _begin, series, joined, count in sorted(found, key=lambda each: each[0]):
@@ -167,9 +167,9 @@ class SeriesWriter:
         titles = [title for title in self._arrays if title != "value"]
         serials = points["serial"].to_list() if self._split else [None] * points.height
         rows = zip(points["field"], points["data_source"], serials, points["text"], *shared, strict=True)
-        for place, source, serial, value, *others in rows:
+        for index, source, serial, value, *others in rows:
             joined = {title: text.encode() for title, text in zip(titles, others, strict=True)}
-            self.add((fields[place], source, serial), joined | {"value": value.encode()}, 1)
+            self.add((fields[index], source, serial), joined | {"value": value.encode()}, 1)
 
     def _move_to_file(self) -> None:
         self._file = self._file or self._spool.open_scratch()

@@ -6,10 +6,10 @@ from typing import Any
 
 import orjson
 
-from lens_perf.performance.columns.field_stats import FieldStats, Point, Where
+from lens_perf.performance.columns.field_stats import Coordinates, FieldStats, Point
 from lens_perf.performance.columns.times import read_milliseconds
 from lens_perf.performance.copy_interface import Copy
-from lens_perf.performance.payloads import MetricSummary, Place, SummaryPoint
+from lens_perf.performance.payloads import CoordinateFields, MetricSummary, SummaryPoint
 from lens_perf.performance.source_names import count_by_source
 
 
@@ -50,18 +50,18 @@ def summarize(
 def _list_fields(
     fields: Mapping[Any, FieldStats], names: Sequence[str] | None, data_source: str | None
 ) -> list[tuple[Any, FieldStats]]:
-    places = None if names is None else {name: place for place, name in enumerate(names)}
+    ranks = None if names is None else {name: rank for rank, name in enumerate(names)}
     wanted = [
         (key, stats)
         for key, stats in fields.items()
-        if (places is None or key[1] in places) and data_source in {None, key[0]}
+        if (ranks is None or key[1] in ranks) and data_source in {None, key[0]}
     ]
 
     def order(each: tuple[Any, FieldStats]) -> tuple[Any, ...]:
         (source, name, *serial), stats = each
         attempt = [serial[0] is None, serial[0] or 0] if serial else []
         # Attempts of a data source stay together, in order.
-        return name if places is None else places[name], *([] if serial else [-stats.count]), *_rank(source), *attempt
+        return name if ranks is None else ranks[name], *([] if serial else [-stats.count]), *_rank(source), *attempt
 
     return sorted(wanted, key=order)
 
@@ -73,6 +73,7 @@ def _rank(source: str | None) -> tuple[bool, str]:
 
 def _describe(key: tuple[Any, ...], stats: FieldStats) -> MetricSummary:
     source, name, *serial = key
+    since = stats.non_finite_since
     described: MetricSummary = {
         "metric_name": name,
         "data_source": source,
@@ -82,7 +83,7 @@ def _describe(key: tuple[Any, ...], stats: FieldStats) -> MetricSummary:
         "last": _describe_point(stats.last),
         "least": _describe_point(stats.least),
         "greatest": _describe_point(stats.greatest),
-        "non_finite_since": _describe_place(stats.non_finite_since),
+        "non_finite_since": None if since is None else _describe_coordinates(since),
     }
     if serial:
         described["serial"] = serial[0]
@@ -91,12 +92,8 @@ def _describe(key: tuple[Any, ...], stats: FieldStats) -> MetricSummary:
 
 def _describe_point(point: Point | None) -> SummaryPoint | None:
     """Return a point with its value as stored."""
-    return None if point is None else {"value": orjson.Fragment(point.text), **_locate(point)}
+    return None if point is None else {"value": orjson.Fragment(point.text), **_describe_coordinates(point)}
 
 
-def _describe_place(where: Where | None) -> Place | None:
-    return None if where is None else _locate(where)
-
-
-def _locate(where: Where | Point) -> Place:
-    return {"iteration": where.iteration, "timestamp": read_milliseconds(where.created_us)}
+def _describe_coordinates(record: Coordinates | Point) -> CoordinateFields:
+    return {"iteration": record.iteration, "timestamp": read_milliseconds(record.created_us)}

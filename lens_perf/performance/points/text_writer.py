@@ -12,7 +12,7 @@ import orjson
 import polars as pl
 
 from lens_perf.instrumentation.timing import note_rows
-from lens_perf.performance.blocks import Block, FieldPlaces, list_points, number_fields
+from lens_perf.performance.blocks import Block, FieldIndices, index_fields, list_points
 from lens_perf.performance.points.point_count import PointCount
 from lens_perf.performance.points.read_ahead import read_ahead
 from lens_perf.performance.points.spool import PointBody, Spool
@@ -61,14 +61,14 @@ class TextWriter:
 
     def write_blocks(self, blocks: Iterable[Block], fields: Sequence[str]) -> None:
         """Write the data points of ``fields``, record by record; each piece is prepared while the last is written."""
-        pieces = self._prepare(blocks, number_fields(fields))
+        pieces = self._prepare(blocks, index_fields(fields))
         with closing(read_ahead(pieces, lambda piece: piece.points >= WORTH_A_THREAD)) as prepared:
             for piece in prepared:
                 self._write(piece)
 
-    def _prepare(self, blocks: Iterable[Block], places: FieldPlaces) -> Iterator["_Piece"]:
+    def _prepare(self, blocks: Iterable[Block], indices: FieldIndices) -> Iterator["_Piece"]:
         for block in blocks:
-            counts = block.count_points(places)
+            counts = block.count_points(indices)
             if block.is_listed(counts):
                 for piece in block.list_pieces(counts):
                     yield from self._prepare_list(list_points(piece, list(counts)), list(counts))
@@ -103,11 +103,11 @@ class TextWriter:
         return self._spool.finish()
 
     def _prepare_records(self, block: Block, fields: Sequence[str]) -> Iterator["_Piece"]:
-        places = number_fields(fields)
-        counts = block.count_points(places)
+        indices = index_fields(fields)
+        counts = block.count_points(indices)
         if counts and max(counts.values()) < block.height:
             block = block.having_points(list(counts))
-            counts = block.count_points(places)
+            counts = block.count_points(indices)
         if not counts:
             return
         tail = block.frame.select(write_tail(self.encoding, self.fields, self.origin, block.frame).alias("tail"))

@@ -125,7 +125,7 @@ def _list_rows(table: WideTable, types: Mapping[str, Any], count: PointCount) ->
     """
     later = LeastLater(table.copy, table.reading, table.rows)
     count.expect(later.records * len(table.fields))
-    order = ["iteration", "timestamp", *table.keys[1:], *(str(place) for place in range(len(table.fields)))]
+    order = ["iteration", "timestamp", *table.keys[1:], *(str(index) for index in range(len(table.fields)))]
 
     def keep_latest(frame: pl.DataFrame) -> pl.DataFrame:
         if frame.select(table.keys).is_unique().all():
@@ -155,7 +155,7 @@ def _list_records(table: WideTable, types: Mapping[str, Any], wanted: pl.Expr) -
             kept = piece.filter(wanted if condition is None else wanted & condition)
             block = Block(kept, non_finite=reading.non_finite)
             values = [
-                _read(block, field, dtype).alias(str(place)) for place, (field, dtype) in enumerate(types.items())
+                _read(block, field, dtype).alias(str(index)) for index, (field, dtype) in enumerate(types.items())
             ]
             yield records, kept.select(*table.keys, to_milliseconds().alias("timestamp")).with_columns(values)
 

@@ -90,7 +90,7 @@ def _continue(
             prefix = Prefix(part.resume, surveys[part.resume.parts - start.order.parts], fold)
     usual = fold.find_usual()
     known = prefix._replace(fold=prefix.fold.narrow(usual)) if prefix.order.parts else None
-    is_small = known is not None and len(known.fold.open.places) <= MOST_OPEN
+    is_small = known is not None and len(known.fold.open.positions) <= MOST_OPEN
     return _state_facts(source, surveys[-1], fold, usual), known if is_small else None
 
 
@@ -98,7 +98,7 @@ def _state_facts(source: str | None, survey: Survey, fold: Fold, usual: Usual) -
     if survey.first is None or survey.last is None or fold.last is None:
         return ProgressFacts(source=source)
     steps, pace = fold.open, usual.pace or 0.0
-    paused = find_pauses(steps, pace) if usual.pace is not None else np.zeros(len(steps.places))
+    paused = find_pauses(steps, pace) if usual.pace is not None else np.zeros(len(steps.positions))
     repeated = count_repeated(steps, usual.spacing)
     recent = find_latest(fold.recent.join(steps.take(steps.is_interval & (paused == 0))))
     measured, spacing = _measure_pace(recent)
@@ -114,9 +114,9 @@ def _state_facts(source: str | None, survey: Survey, fold: Fold, usual: Usual) -
         seconds_wall=(survey.last - survey.first) / MICROSECONDS,
         seconds_lost=(fold.lost + float(find_lost(steps, pace, paused, repeated).sum())) / MICROSECONDS,
         seconds_paused=float(paused.sum()) / MICROSECONDS,
-        intervals=len(recent.places),
-        first_recent=int(recent.previous.min()) if len(recent.places) else None,
-        last_recent=int(recent.current.max()) if len(recent.places) else None,
+        intervals=len(recent.positions),
+        first_recent=int(recent.previous.min()) if len(recent.positions) else None,
+        last_recent=int(recent.current.max()) if len(recent.positions) else None,
         pace=measured,
         spacing_seconds=spacing,
         longest_wait=float(fold.waits.max()) / MICROSECONDS if len(fold.waits) else None,
@@ -126,7 +126,7 @@ def _state_facts(source: str | None, survey: Survey, fold: Fold, usual: Usual) -
 
 def _measure_pace(intervals: Steps) -> tuple[tuple[float, float, float] | None, float | None]:
     """Return the percentiles of the pace and the median time between two records, in seconds."""
-    if not len(intervals.places):
+    if not len(intervals.positions):
         return None, None
     seconds = intervals.microseconds / MICROSECONDS
     low, median, high = np.percentile(seconds / intervals.iterations, PACE_PERCENTILES)

@@ -51,7 +51,7 @@ class Fold:
 
     def add(self, records: Records) -> "Fold":
         """Return the sums with ``records`` added, which follow."""
-        steps = measure_steps(self.last, records, place=self.records, reached=self.reached)
+        steps = measure_steps(self.last, records, position=self.records, reached=self.reached)
         is_open = steps.is_restart | (find_pauses(steps, self.least_pace) > 0)
         opened = steps.take(is_open)
         added = replace(
@@ -66,7 +66,7 @@ class Fold:
             intervals=self.intervals.add(steps),
             attempts=self.attempts.add(records, steps.is_restart),
         )
-        return added._close(steps.take(~is_open) if len(opened.places) else steps)._shorten()
+        return added._close(steps.take(~is_open) if len(opened.positions) else steps)._shorten()
 
     def find_usual(self) -> Usual:
         """Return the usual pace and spacing. Raises CannotContinueError."""
@@ -92,7 +92,7 @@ class Fold:
     def _shorten(self) -> "Fold":
         """Return the sums with fewer open steps where they are many: of a slow workload, each may be a pause."""
         known = self.open.is_restart.sum() * 2 + MOST_OPEN
-        usual = self.intervals.find_usual() if self.least_pace == 0 and len(self.open.places) > known else None
+        usual = self.intervals.find_usual() if self.least_pace == 0 and len(self.open.positions) > known else None
         return self if usual is None else self.assume(usual)
 
     def _close(self, steps: Steps) -> "Fold":
@@ -110,7 +110,7 @@ class Fold:
 
 def find_latest(intervals: Steps) -> Steps:
     """Return the latest RECENT_INTERVALS of ``intervals``."""
-    return intervals.take(np.argsort(intervals.places)[-RECENT_INTERVALS:])
+    return intervals.take(np.argsort(intervals.positions)[-RECENT_INTERVALS:])
 
 
 def find_pauses(steps: Steps, pace: float) -> Floats:

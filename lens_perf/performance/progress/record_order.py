@@ -92,7 +92,7 @@ def _untangle(parts: Iterable[tuple[Records, Resume]], resume: Resume, reach: in
     # What was read before cannot be reordered any more.
     too_early = reach if resume.parts else -1
     for part, read in parts:
-        doubts += [place + count for place in finder.find(part)]
+        doubts += [position + count for position in finder.find(part)]
         if doubts and doubts[0] <= too_early:
             raise CannotContinueError
         held.append(Ordered(part, read._replace(last=finder.last, lowest=finder.lowest)))
@@ -128,9 +128,9 @@ class _DoubtFinder:
         inverted = np.flatnonzero(joined.ids[1:] < joined.ids[:-1]) + 1
         offset = len(joined.ids) - len(part.ids)
         doubts = [
-            place - offset
+            position - offset
             for start, end in pairwise((0, *falls.tolist(), len(joined.ids)))
-            for place in self._find_in_stretch(joined.ids, inverted, start, end)
+            for position in self._find_in_stretch(joined.ids, inverted, start, end)
         ]
         start = int(falls[-1]) if len(falls) else 0
         lowest = int(joined.ids[start:].min())
@@ -140,12 +140,14 @@ class _DoubtFinder:
 
     def _find_in_stretch(self, ids: Integers, inverted: Integers, start: int, end: int) -> list[int]:
         """Return the positions in doubt from ``start``, a drop, to before ``end``, the next drop."""
-        places = inverted[slice(*np.searchsorted(inverted, (start, end)))]
-        if not len(places):
+        positions = inverted[slice(*np.searchsorted(inverted, (start, end)))]
+        if not len(positions):
             return []
         lowest = np.minimum.accumulate(ids[start:end])
         if start == 0:
             lowest = np.minimum(lowest, self.lowest)
         return [
-            place for place in places.tolist() if (place == start) or int(lowest[place - 1 - start]) > int(ids[place])
+            position
+            for position in positions.tolist()
+            if (position == start) or int(lowest[position - 1 - start]) > int(ids[position])
         ]

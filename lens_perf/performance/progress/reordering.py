@@ -46,8 +46,8 @@ def set_right(records: Records, settled: int, doubts: list[int], reach: int) -> 
 def _group_doubts(ids: Integers, doubts: list[int], reach: int) -> list[_Group]:
     """Return the groups of doubts whose ids overlap: a later one was written before a record before an earlier one."""
     groups: list[_Group] = []
-    for place in doubts:
-        group = _Group(place, place, int(ids[place]), int(ids[place - 1]))
+    for position in doubts:
+        group = _Group(position, position, int(ids[position]), int(ids[position - 1]))
         while groups and group.lowest < groups[-1].highest and group.first - groups[-1].last <= reach:
             before = groups.pop()
             group.first = before.first

@@ -10,12 +10,12 @@ from lens_perf.performance.progress.record_blocks import Booleans, Floats, Integ
 class Steps(NamedTuple):
     """Steps between two records; all arrays have the same length.
 
-    ``places`` are the positions of the second records among all, ``previous`` and ``current`` the iterations of both,
-    ``reached`` the highest iteration before the second; ``microseconds`` is 0 where the clock went back, which
-    ``is_interval`` excludes.
+    ``positions`` are those of the second records among all records, ``previous`` and ``current`` the iterations of both
+    records, and ``reached`` the highest iteration before the second one. ``microseconds`` is 0 if the clock went back;
+    ``is_interval`` is then false.
     """
 
-    places: Integers
+    positions: Integers
     previous: Integers
     current: Integers
     reached: Integers
@@ -41,8 +41,8 @@ _NONE = np.empty(0, np.int64)
 NO_STEPS = Steps(_NONE, _NONE, _NONE, _NONE, _NONE.astype(float), _NONE.astype(bool), _NONE.astype(bool))
 
 
-def measure_steps(last: Records | None, records: Records, *, place: int, reached: int) -> Steps:
-    """Return the steps to ``records``, the first of which has the position ``place``.
+def measure_steps(last: Records | None, records: Records, *, position: int, reached: int) -> Steps:
+    """Return the steps to ``records``, the first of which is at ``position``.
 
     ``last`` is the record before them, if there is one, and ``reached`` the highest iteration up to it.
     """
@@ -53,7 +53,7 @@ def measure_steps(last: Records | None, records: Records, *, place: int, reached
     microseconds = np.diff(joined.times.view(np.uint64)).astype(np.float64)
     is_restart = find_restarts(joined)
     return Steps(
-        places=np.arange(place + len(records.ids) - len(current), place + len(records.ids)),
+        positions=np.arange(position + len(records.ids) - len(current), position + len(records.ids)),
         previous=previous,
         current=current,
         reached=np.maximum(np.maximum.accumulate(previous), reached),

@@ -8,7 +8,7 @@ from lens_perf.performance.blocks import Block
 from lens_perf.performance.columns.times import to_milliseconds
 
 AXIS, AXIS_VALUE = "axis", "axis_value"
-Place = Callable[[pl.DataFrame], pl.DataFrame]
+AddAxis = Callable[[pl.DataFrame], pl.DataFrame]
 
 
 def along_iterations(frame: pl.DataFrame) -> pl.DataFrame:
@@ -22,7 +22,7 @@ def along_time(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 # The axes on which the place of a record depends on nothing but the record's own columns.
-AXES: Mapping[str, Place] = {"iteration": along_iterations, "time": along_time}
+AXES: Mapping[str, AddAxis] = {"iteration": along_iterations, "time": along_time}
 
 
 class AlongRelativeTime:
@@ -41,13 +41,13 @@ class AlongRelativeTime:
         if self._keys:
             begun = times.unique("serial", keep="first", maintain_order=True)
             self._first = pl.concat([self._first, begun]).unique("serial", keep="first", maintain_order=True)
-            placed = frame.join(self._first, on="serial", how="left", nulls_equal=True, maintain_order="left")
+            extended = frame.join(self._first, on="serial", how="left", nulls_equal=True, maintain_order="left")
         else:
             self._first = pl.concat([self._first, times]).head(1)
             begin = self._first["begin"].first() if self._first.height else None
-            placed = frame.with_columns(pl.lit(begin, pl.Int64).alias("begin"))
+            extended = frame.with_columns(pl.lit(begin, pl.Int64).alias("begin"))
         since = (to_milliseconds() - pl.col("begin")).alias(AXIS)
-        return placed.with_columns(since, since.cast(pl.String).alias(AXIS_VALUE)).drop("begin")
+        return extended.with_columns(since, since.cast(pl.String).alias(AXIS_VALUE)).drop("begin")
 
 
 class AlongMetric:

@@ -17,7 +17,7 @@ COPIED = ("value", "text", "created_at", "iteration")
 GROUP = {"data_source": pl.String(), "serial": pl.Int32()}
 COUNTS = {**GROUP, "field": pl.UInt32(), "points": pl.Int64()}
 # Where points of samples are on each axis; all of them have a place.
-PLACES: Mapping[str, Callable[[Mapping[str, pl.Series]], pl.Series]] = {
+AXIS_VALUES: Mapping[str, Callable[[Mapping[str, pl.Series]], pl.Series]] = {
     "iteration": lambda points: points["iteration"].cast(pl.Int64),
     "time": lambda points: floor_milliseconds(points["created_at"]),
 }
@@ -30,10 +30,10 @@ def join_samples(samples: Sequence[Sample], reading: Reading, axis: str) -> pl.D
     of_part = np.repeat(np.arange(len(samples)), [each.points.height for each in samples])
     groups = [group for part in parts for group in part.groups]
     group = points["group"].to_numpy() + _number_firsts([len(part.groups) for part in parts])[of_part]
-    field = points["field"].to_numpy() + _number_firsts([len(part.field_places) for part in parts])[of_part]
+    field = points["field"].to_numpy() + _number_firsts([len(part.field_indices) for part in parts])[of_part]
     row = points["row"].to_numpy() + _number_firsts([part.records for part in parts])[of_part]
-    places = np.concatenate([part.field_places for part in parts])[field]
-    wanted = (places >= 0) & np.array([each.is_selected for each in groups], np.bool_)[group]
+    indices = np.concatenate([part.field_indices for part in parts])[field]
+    wanted = (indices >= 0) & np.array([each.is_selected for each in groups], np.bool_)[group]
     if not reading.non_finite:
         wanted &= np.isfinite(points["value"].to_numpy())
     rows = np.flatnonzero(wanted)
@@ -45,8 +45,8 @@ def join_samples(samples: Sequence[Sample], reading: Reading, axis: str) -> pl.D
         pl.Series("data_source", [each.data_source for each in groups], pl.String)[group_index],
         pl.Series("serial", [each.serial for each in groups], pl.Int32)[group_index],
     ]
-    own = pl.Series("row", row[rows]), pl.Series("field", places[rows].astype(np.uint32))
-    return pl.DataFrame([*chosen.values(), *of_group, *own, PLACES[axis](chosen).alias(AXIS)])
+    own = pl.Series("row", row[rows]), pl.Series("field", indices[rows].astype(np.uint32))
+    return pl.DataFrame([*chosen.values(), *of_group, *own, AXIS_VALUES[axis](chosen).alias(AXIS)])
 
 
 def _number_firsts(lengths: Sequence[int]) -> NDArray[np.int64]:
@@ -64,11 +64,11 @@ def join_counts(parts: Sequence[SelectedPart]) -> pl.DataFrame:
 
 
 def join_records(parts: Sequence[SelectedPart], reading: Reading, axis: str) -> Block | None:
-    """Return the records that ``reading`` selects, with their places on the axis; None where there are none after all.
+    """Return the records that ``reading`` selects, with their values on the axis; None if there are none.
 
     Of several parts, none may have entries instead of columns.
     """
     condition = select_records(reading.selection, reading.serials)
-    placed = AXES[axis](join([part.read() for part in parts]))
-    kept = placed if condition is None else placed.filter(condition)
+    extended = AXES[axis](join([part.read() for part in parts]))
+    kept = extended if condition is None else extended.filter(condition)
     return Block(kept, non_finite=reading.non_finite) if kept.height else None

@@ -8,7 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lens_perf.errors import ResultTooLargeError
-from lens_perf.performance.blocks import RECORD_COLUMNS, Block, Indices, PointIndex, list_points, number_fields
+from lens_perf.performance.blocks import RECORD_COLUMNS, Block, Indices, PointIndex, index_fields, list_points
 from lens_perf.performance.m4.bucketed_records import BucketedRecords
 from lens_perf.performance.m4.buckets import Axis, Buckets, choose_buckets
 from lens_perf.performance.m4.choice import choose, find_ends, find_starts
@@ -44,7 +44,7 @@ class Sampler:
         by_serial: bool = False,
     ) -> None:
         self._fields = fields
-        self._places = number_fields(fields)
+        self._indices = index_fields(fields)
         self.max_points = max_points
         self.by_serial = by_serial
         self._roles = min(max_points, 5 if non_finite else 4)
@@ -80,7 +80,7 @@ class Sampler:
         if block.columns[AXIS].has_nulls():
             # The order within what is left is all that counts.
             block = Block(block.frame.filter(pl.col(AXIS).is_not_null()), non_finite=block.non_finite)
-        counts = block.count_points(self._places)
+        counts = block.count_points(self._indices)
         if block.has_entries:
             for piece in block.list_pieces(counts):
                 self._take_list(piece)
@@ -132,10 +132,10 @@ class Sampler:
 
     def _choose_records(self, block: Block, counts: Mapping[str, int], axis: Axis, groups: Indices) -> PointIndex:
         """Return the points of a block that may be chosen, and count them all."""
-        places = self._places
+        indices = self._indices
         rare = [field for field, count in counts.items() if count * SPARSE < block.height]
         index = block.find_points(rare)
-        listed = PointIndex(index.records, np.array([places[field] for field in rare], np.int64)[index.fields])
+        listed = PointIndex(index.records, np.array([indices[field] for field in rare], np.int64)[index.fields])
         self._widen(axis)
         records = BucketedRecords(axis, groups, self._buckets)
         listed_series = groups[listed.records] * len(self._fields) + listed.fields
@@ -145,15 +145,15 @@ class Sampler:
             mask = None if counts[field] == block.height else block.has_point(field)
             values = block.read_values(field).to_numpy()
             chosen = records.choose(values, mask, self._roles)
-            chosen = self._add_small(chosen, groups, mask, places[field])
-            found.append(PointIndex(chosen, np.full(len(chosen), places[field])))
+            chosen = self._add_small(chosen, groups, mask, indices[field])
+            found.append(PointIndex(chosen, np.full(len(chosen), indices[field])))
         return PointIndex(
             np.concatenate([each.records for each in found]), np.concatenate([each.fields for each in found])
         )
 
-    def _add_small(self, chosen: Indices, groups: Indices, mask: Mask | None, place: int) -> Indices:
+    def _add_small(self, chosen: Indices, groups: Indices, mask: Mask | None, index: int) -> Indices:
         """Count the points of a field; return ``chosen`` and all points of the series that are small so far."""
-        series = np.arange(self._groups.count) * len(self._fields) + place
+        series = np.arange(self._groups.count) * len(self._fields) + index
         self._count(series, np.bincount(groups if mask is None else groups[mask], minlength=len(series)))
         small = [group for group, key in enumerate(series.tolist()) if self._counts[key] <= self.max_points]
         if not small:
@@ -210,12 +210,12 @@ class Sampler:
         kept = np.arange(len(series))
         if is_large.any():
             axis = points[AXIS].to_numpy()
-            places = np.flatnonzero(is_large)
-            buckets = self._buckets.index(axis[places])
-            places = places[np.lexsort((points["position"].to_numpy()[places], buckets, series[places]))]
-            starts = find_starts(series[places], self._buckets.index(axis[places]))
-            values = points["value"].to_numpy()[places]
-            chosen = places[choose(find_ends(axis[places], starts), values, starts, self._roles)]
+            rows = np.flatnonzero(is_large)
+            buckets = self._buckets.index(axis[rows])
+            rows = rows[np.lexsort((points["position"].to_numpy()[rows], buckets, series[rows]))]
+            starts = find_starts(series[rows], self._buckets.index(axis[rows]))
+            values = points["value"].to_numpy()[rows]
+            chosen = rows[choose(find_ends(axis[rows], starts), values, starts, self._roles)]
             kept = np.concatenate([np.flatnonzero(~is_large), chosen])
         if len(kept) > MOST_CHOSEN:
             raise ResultTooLargeError(

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lens_perf.performance.blocks import RECORD_COLUMNS, Reading, number_fields
+from lens_perf.performance.blocks import RECORD_COLUMNS, Reading, index_fields
 from lens_perf.performance.columns.times import floor_milliseconds
 from lens_perf.performance.copy_interface import CopyPart
 
@@ -90,11 +90,11 @@ class SelectedPart:
 
     def _count(self) -> Iterator[SeriesCount]:
         counts = self._part.samples.counts
-        for place, field in enumerate(self._fields):
+        for index, field in enumerate(self._fields):
             for (source, serial), found in zip(self._part.samples.groups, counts.get(field, ()), strict=False):
                 points = found.numbers + (found.non_finite if self._reading.non_finite else 0)
                 if points and self._selects(source, serial):
-                    yield SeriesCount(source, serial, place, points, sum(found))
+                    yield SeriesCount(source, serial, index, points, sum(found))
 
     def _selects(self, source: str | None, serial: int | None) -> bool:
         wanted = self._reading.selection.data_source
@@ -115,7 +115,7 @@ class SelectedPart:
     def read_sample(self, number: int) -> "Sample":
         """Return a sample, from the points of the first to those of the last of the fields."""
         sample = self._part.read_sample(number)
-        wanted = np.flatnonzero(self.field_places >= 0)
+        wanted = np.flatnonzero(self.field_indices >= 0)
         if not len(wanted):
             return Sample(self, sample.clear())
         first, last = wanted[0], wanted[-1]
@@ -124,10 +124,10 @@ class SelectedPart:
         return Sample(self, sample.slice(int(start), int(end - start)))
 
     @cached_property
-    def field_places(self) -> NDArray[np.int64]:
+    def field_indices(self) -> NDArray[np.int64]:
         """The place among the query's fields of each field of the samples, -1 for others."""
-        places = number_fields(self._fields)
-        return np.array([places.get(name, -1) for name in self._part.samples.counts], np.int64)
+        indices = index_fields(self._fields)
+        return np.array([indices.get(name, -1) for name in self._part.samples.counts], np.int64)
 
     @cached_property
     def groups(self) -> Sequence[Group]:

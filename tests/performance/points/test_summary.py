@@ -14,7 +14,7 @@ class Point(NamedTuple):
     created_us: int | None
 
 
-class Where(NamedTuple):
+class Coordinates(NamedTuple):
     iteration: int | None
     created_us: int | None
 
@@ -27,7 +27,7 @@ class Stats:
     last: Point | None = None
     least: Point | None = None
     greatest: Point | None = None
-    non_finite_since: Where | None = None
+    non_finite_since: Coordinates | None = None
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Copy:
 
 
 POINT = Point("2.50", 7, 1_234_567)
-LOSS = Stats(3, 1, POINT, POINT, Point("-1", None, None), Point("1" + "0" * 30, 8, 2**63 - 1), Where(9, -1))
+LOSS = Stats(3, 1, POINT, POINT, Point("-1", None, None), Point("1" + "0" * 30, 8, 2**63 - 1), Coordinates(9, -1))
 COPY = Copy(
     {"log": 5, None: 5, "wandb": 9, "b": 5},
     {

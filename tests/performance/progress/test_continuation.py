@@ -35,14 +35,14 @@ class Growth:
             if record.time < end:
                 self._insert(record)
         if later := [record for record in records if record.time >= end]:
-            self.parts.append(sorted(later, key=place))
+            self.parts.append(sorted(later, key=sort_key))
         if merge and len(self.parts) > 1:
-            self.parts[-2:] = [sorted(self.parts[-2] + self.parts[-1], key=place)]
+            self.parts[-2:] = [sorted(self.parts[-2] + self.parts[-1], key=sort_key)]
 
     def _insert(self, record: Record) -> None:
-        number = next(number for number, part in enumerate(self.parts) if place(part[-1]) > place(record))
+        number = next(number for number, part in enumerate(self.parts) if sort_key(part[-1]) > sort_key(record))
         self.parts[number] = [*self.parts[number]]
-        insort(self.parts[number], record, key=place)
+        insort(self.parts[number], record, key=sort_key)
 
     def _read(self, start: int) -> Iterator[RecordBlock]:
         self.parts_read.append(start)
@@ -60,7 +60,7 @@ class Growth:
         return compute_facts(self._read, reach=self.reach)[0]
 
 
-def place(record: Record) -> tuple[int, int]:
+def sort_key(record: Record) -> tuple[int, int]:
     return record.time or 0, record.id
 
 
@@ -173,7 +173,7 @@ def test_steps_of_a_slow_workload_are_not_all_kept() -> None:
             growth.add(steady(start, start + 50, pace=30), merge=False)
         facts = growth.compute()
         assert growth.known is not None
-        assert len(growth.known[1].fold.open.places) == 0
+        assert len(growth.known[1].fold.open.positions) == 0
     assert facts == growth.compute_all()
 
 
