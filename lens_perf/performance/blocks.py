@@ -1,9 +1,4 @@
-"""Reads data points from the blocks of a columnar copy: selected records and values, in order.
-
-A block is a polars DataFrame of records in order of (created_at, id), with a column ``v:NAME`` of the values of each
-metric, ``t:NAME`` of their stored texts where these are not what the values render to, and ``n:NAME`` of the codes of
-the texts for NaN and infinity. Columns that a block has no value for may be absent.
-"""
+"""Reads the selected records of a columnar copy block by block, and the data points in each block."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,9 +18,9 @@ from lens_perf.performance.selection import Selection
 
 INT32 = -(2**31), 2**31 - 1
 RECORD_COLUMNS = ("created_at", "iteration", "serial", "data_source")
-# Of a block with fewer points than one in so many cells, the points are listed one by one.
+# If fewer than one in this many cells of a block has a point, listing the points is faster than reading columns.
 SPARSE = 8
-# Points whose texts are some 30 MB.
+# The texts of this many points take about 30 MB.
 LISTED_AT_ONCE = 2**18
 
 Kind = Literal["text", "value"]
@@ -35,9 +30,10 @@ FieldIndices = Mapping[str, int]
 
 @dataclass(frozen=True)
 class Reading:
-    """Which records are read, and what counts as a data point; ``check`` raises if the client has disconnected.
+    """Which records are read, and which values are data points.
 
-    ``serials`` are the selected attempts, empty for all.
+    ``serials`` are the selected attempts, empty for all. With ``non_finite``, the texts for NaN and infinity are data
+    points too. ``check`` raises an exception to end the reading, for example if the client has disconnected.
     """
 
     selection: Selection
@@ -47,25 +43,25 @@ class Reading:
 
 
 def list_fields(copy: Copy, names: Sequence[str] | None) -> list[str]:
-    """Return the metrics wanted: ``names``, None for all in the order in which JSONB stores them."""
+    """Return ``names``, or for None all metrics of the copy, in the order in which JSONB stores them."""
     if names is not None:
         return list(names)
     return sorted({field for _source, field in copy.fields}, key=order_as_stored)
 
 
 def index_fields(fields: Sequence[str]) -> FieldIndices:
-    """Return the place of each of ``fields`` in their order."""
+    """Return the index of each of ``fields``."""
     return {field: index for index, field in enumerate(fields)}
 
 
 def order_as_stored(name: str) -> tuple[int, bytes]:
-    """Return the key by which JSONB orders names: length, then bytes."""
+    """Return the sort key of a name in JSONB: its length in bytes, then its bytes."""
     text = name.encode()
     return len(text), text
 
 
 def select_records(selection: Selection, serials: Sequence[int] = ()) -> pl.Expr | None:
-    """Return the condition of the records that are asked for, None for all. Bounds are clamped, never overflow."""
+    """Return the condition that selects the records, None for all. Bounds outside the column type are clamped."""
     conditions = []
     if selection.data_source is not None:
         conditions.append(pl.col("data_source") == selection.data_source)
@@ -89,10 +85,11 @@ def read_blocks(
     *,
     keep_entries: bool = True,
 ) -> Iterator["Block"]:
-    """Yield the records that are asked for, with ``fields``, in order; ``reading.check`` is called for each block.
+    """Yield the selected records, with ``fields``, in order of (created_at, id).
 
-    Fields that few records have stay entries, unless ``keep_entries`` is false. ``place`` adds to all records of the
-    workload, which it gets in order of time, what else they are to have.
+    ``add_axis`` adds columns; it gets all records of the workload, selected or not, in this order. With
+    ``keep_entries``, fields that few records have remain entries. Raises DamagedPartError, and the exceptions of
+    ``reading.check``, which is called for each block.
     """
     known = {field for _source, field in copy.fields}
     condition = select_records(reading.selection, reading.serials)
@@ -108,28 +105,33 @@ def read_blocks(
 
 
 class Block:
-    """Records of a copy, and the data points in them; ``non_finite`` admits the texts for NaN and infinity."""
+    """Records of a copy in order of (created_at, id), and the data points in them.
+
+    ``frame`` has the columns ``v:NAME`` (the values of a metric), ``t:NAME`` (their stored texts, where the values
+    render differently) and ``n:NAME`` (the codes of the texts for NaN and infinity). A column without values may be
+    absent. With ``non_finite``, the texts for NaN and infinity are data points.
+    """
 
     def __init__(self, frame: pl.DataFrame, *, non_finite: bool = False) -> None:
         self.frame = frame
         self.height = frame.height
         self.non_finite = non_finite
-        # Looked up here, as a frame searches all of its columns for a name.
+        # A dict, because a frame searches all of its columns for a name.
         self.columns = {column.name: column for column in frame.get_columns()}
 
     def slices(self, rows: int) -> Iterator["Block"]:
-        """Yield the block in pieces of so many records."""
+        """Yield the block in pieces of ``rows`` records."""
         for start in range(0, self.height, rows):
             yield Block(self.frame.slice(start, rows), non_finite=self.non_finite)
 
     @property
     def has_entries(self) -> bool:
-        """Return whether records have entries beside columns; then their points can only be counted and listed."""
+        """Whether records also have entries; then their points can only be counted and listed."""
         return REST in self.columns
 
     @cached_property
     def _entries(self) -> pl.DataFrame:
-        """The entries that are data points: ``row``, ``name``, ``text`` and ``value``."""
+        """The entries that are data points, with the columns ``row``, ``name``, ``text`` and ``value``."""
         entries = read_rest(self.frame)
         if not self.non_finite:
             return entries.drop_nulls("text")
@@ -141,14 +143,14 @@ class Block:
         ).drop_nulls("text")
 
     def list_entries(self, fields: Sequence[str]) -> pl.DataFrame:
-        """Return the entries that are data points of ``fields``, with ``field``, in the order of ``list_points``."""
+        """Return the entries that are data points of ``fields``, with a column ``field``, ordered as ``list_points``."""
         numbered = pl.DataFrame({"name": fields, "field": np.arange(len(fields))}, schema_overrides={"name": pl.String})
         return self._entries.join(numbered, on="name", how="inner").sort("row", "field")
 
     def count_points(self, fields: FieldIndices) -> dict[str, int]:
-        """Return the numbers of data points of those of ``fields`` that have any, in the order of their places."""
+        """Return the number of data points of each of ``fields`` that has any, in the order of their indices."""
         here = {name[len(VALUE) :] for name in self.columns if name.startswith((VALUE, NON_FINITE))}
-        # Of very many fields, a block has few.
+        # If the query has thousands of fields, a block usually has few of them.
         wanted = sorted(here & fields.keys(), key=fields.__getitem__) if len(here) < len(fields) else fields
         counts = ((field, sum(self.height - each.null_count() for each in self._carriers(field))) for field in wanted)
         found = {field: count for field, count in counts if count}
@@ -159,11 +161,11 @@ class Block:
         return {name: found[name] for name in sorted(found, key=fields.__getitem__)}
 
     def is_listed(self, counts: Mapping[str, int]) -> bool:
-        """Return whether the points of ``counts`` are to be listed: where they are few for so many columns."""
+        """Return whether the points should be listed because they are few; ``counts`` has their number by field."""
         return self.has_entries or sum(counts.values()) * SPARSE < self.height * len(counts)
 
     def list_pieces(self, counts: Mapping[str, int]) -> Iterator["Block"]:
-        """Yield the block in pieces with some LISTED_AT_ONCE points, of which it has ``counts``."""
+        """Yield the block in pieces of about LISTED_AT_ONCE points; ``counts`` has their number by field."""
         points = sum(counts.values())
         return self.slices(max(1, self.height * LISTED_AT_ONCE // max(1, points)))
 
@@ -174,7 +176,7 @@ class Block:
         return Block(kept, non_finite=self.non_finite)
 
     def express_text(self, field: str) -> pl.Expr:
-        """Return ``read_texts`` as an expression: what the engine can compute by itself it does in parallel."""
+        """Return ``read_texts`` as an expression, which polars evaluates in parallel with others."""
         values, stored = self.columns.get(VALUE + field), self.columns.get(TEXT + field)
         if values is None or (self.non_finite and NON_FINITE + field in self.columns):
             return pl.lit(self.read_texts(field))
@@ -185,12 +187,15 @@ class Block:
         return pl.coalesce(stored.name, render(pl.col(values.name)))
 
     def _carriers(self, field: str) -> list[pl.Series]:
-        """Return the columns that say where the data points of ``field`` are."""
+        """Return the columns that are not null where a record has a data point of ``field``."""
         names = (VALUE + field, NON_FINITE + field) if self.non_finite else (VALUE + field,)
         return [self.columns[name] for name in names if name in self.columns]
 
     def read_texts(self, field: str, records: Indices | None = None) -> pl.Series:
-        """Return the JSON texts of the data points of ``field`` in ``records``, or in all; null where there is none."""
+        """Return the JSON texts of the data points of ``field``, null for records without one.
+
+        ``records`` are the indices of the records, None for all.
+        """
         texts, stored = render(self._read_values(field, records)), self._find(TEXT + field, records)
         if stored is not None:
             whole = stored.null_count() == texts.null_count()
@@ -198,7 +203,7 @@ class Block:
         return self._add_non_finite(texts, field, NON_FINITE_TEXTS, records)
 
     def read_values(self, field: str, records: Indices | None = None) -> pl.Series:
-        """Return the data points of ``field`` in ``records``, or in all, as float64; null where there is none."""
+        """Return the data points of ``field`` as float64, null for records without one, as ``read_texts`` does."""
         values = self._read_values(field, records).cast(pl.Float64)
         return self._add_non_finite(values, field, NON_FINITE_VALUES, records)
 
@@ -206,7 +211,7 @@ class Block:
         column = self.columns.get(name)
         if column is None or records is None:
             return column
-        # The usual case where there are very many fields, and cheap.
+        # With very many fields, usually only one record has a value; a slice is the fastest way to read it.
         return column.slice(int(records[0]), 1) if len(records) == 1 else column[records]
 
     def _read_values(self, field: str, records: Indices | None) -> pl.Series:
@@ -227,15 +232,12 @@ class Block:
         return others.zip_with(codes.is_not_null(), values)
 
     def has_point(self, field: str) -> NDArray[np.bool_]:
-        """Return which records have a data point of ``field``."""
+        """Return a mask of the records that have a data point of ``field``."""
         masks = [carrier.is_not_null().to_numpy() for carrier in self._carriers(field)]
         return np.logical_or.reduce(masks) if masks else np.zeros(self.height, np.bool_)
 
     def find_points(self, fields: Sequence[str]) -> "PointIndex":
-        """Return where the data points of ``fields`` are, record by record, then in the order of ``fields``.
-
-        Entries are not among them.
-        """
+        """Return the data points of ``fields``, without entries, by record and then in the order of ``fields``."""
         indices = index_fields(fields)
         present = [field for field in self.count_points(indices) if self._carriers(field)]
         if not present:
@@ -249,13 +251,13 @@ class Block:
 
 @dataclass(frozen=True)
 class PointIndex:
-    """Where data points are in a block: pairs of a record and a field, as indices."""
+    """Data points of a block, as the indices of their records and of their fields; both arrays have one length."""
 
     records: Indices
     fields: Indices
 
     def gather(self, read: Callable[[int, Indices], pl.Series]) -> pl.Series:
-        """Return the value of each point, given what reads those of a field in some records."""
+        """Return the value of each point; ``read`` returns those of a field in some records."""
         order = np.argsort(self.fields, kind="stable")
         present, starts = np.unique(self.fields[order], return_index=True)
         groups = np.split(self.records[order], starts[1:])
@@ -266,10 +268,10 @@ class PointIndex:
 
 
 def list_points(block: Block, fields: Sequence[str], kinds: Sequence[Kind] = ("text",)) -> pl.DataFrame:
-    """Return a row for each data point, record by record, then in the order of ``fields``.
+    """Return a row for each data point, by record and then in the order of ``fields``.
 
-    Its columns are ``row`` (of the record in the block), ``field`` (an index into ``fields``), each of ``kinds``, and
-    those of its record.
+    The columns are ``row`` (the index of the record in the block), ``field`` (an index into ``fields``), each of
+    ``kinds``, and those of the record. Without data points, the frame has no columns.
     """
     index = block.find_points(fields)
     read = {kind: partial(_read_kind, block, fields, kind) for kind in kinds}

@@ -53,7 +53,7 @@ class CoordinateFields(TypedDict):
 
 
 class SummaryPoint(CoordinateFields):
-    """A data point."""
+    """A data point with its coordinates."""
 
     value: Any
     """The number as stored: an ``orjson.Fragment`` of its text."""
@@ -73,11 +73,11 @@ class MetricSummary(TypedDict):
     first: SummaryPoint | None
     last: SummaryPoint | None
     least: SummaryPoint | None
-    """The least value; of several, the first by time and id."""
+    """The lowest value; among equal ones, the first by time and id."""
     greatest: SummaryPoint | None
-    """The greatest value; of several, the first by time and id."""
+    """The highest value; among equal ones, the first by time and id."""
     non_finite_since: CoordinateFields | None
-    """The record since which all values have been NaN or infinite; None if the last value is finite."""
+    """The record from which on all values are NaN or infinite; None if the last value is finite."""
 
 
 class SummaryFields(TypedDict):
@@ -132,7 +132,7 @@ class Eta(TypedDict):
     seconds: float
     """From now to ``timestamp``, at least 0."""
     basis: str
-    """How it was computed, in words."""
+    """How the estimate was computed, in words."""
 
 
 class Attempt(TypedDict):
@@ -171,7 +171,7 @@ class TimeFields(TypedDict):
     seconds_lost_to_restarts: float | None
     seconds_paused: float | None
     seconds_productive: float | None
-    """The remaining seconds."""
+    """The rest of ``seconds_wall``."""
     goodput: float | None
     """``seconds_productive`` divided by ``seconds_wall``, 0 to 1."""
 
@@ -195,7 +195,7 @@ class ProgressFields(TimeFields):
     """Time of the newest record."""
     seconds_per_iteration: Pace | None
     eta: Eta | None
-    """Only while the workload runs and has a target."""
+    """Only while the workload is running and has a target."""
     restarts: int | None
     attempts: list[Attempt]
     """The latest 100, by time."""
@@ -219,7 +219,7 @@ class ClusterWarning(TypedDict):
     cluster: str
     workload_uid: NotRequired[str]
     message: str
-    """The reason, for people."""
+    """The reason, in words."""
 
 
 class ListedWorkload(TypedDict):
@@ -254,7 +254,7 @@ class ListedCluster(TypedDict):
 
     name: str
     default: bool
-    """Whether requests that name no cluster go to it."""
+    """Whether requests without a cluster use it."""
     current: bool
     """Whether the service runs in it."""
     reachable: bool

@@ -1,4 +1,4 @@
-"""Collects the rows of a COPY in blocks, each of which is taken while the next one arrives."""
+"""Collects the rows of a COPY in blocks; a block is processed while the next one arrives."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -11,9 +11,10 @@ BLOCK_SIZE = 1024 * 1024
 
 
 class RowBlocks(io.RawIOBase):
-    """The raw end of a buffered file: passes blocks of complete rows to ``take``.
+    """The raw stream under a buffered one. Passes blocks of complete rows to ``take``.
 
-    Full blocks are taken in a thread, one after the other, and the last one, which is all of a small answer, at once.
+    Large blocks are passed in the thread of ``stage``, one after another. The last block, the only one of a small
+    answer, is passed in the caller's thread, so that a small answer does not start a thread.
     """
 
     def __init__(self, take: Callable[[bytes], None], stage: Stage[bytes]) -> None:
@@ -23,11 +24,11 @@ class RowBlocks(io.RawIOBase):
         self._rest = b""
 
     def writable(self) -> bool:
-        """Tell the buffer that it may write."""
+        """Return True: the buffer writes to this stream."""
         return True
 
     def write(self, block: Any) -> int:
-        """Accept a block of bytes, which may end within a row."""
+        """Accept a block of bytes, which may end within a row; return its length."""
         rows = self._rest + bytes(block)
         end = rows.rfind(b"\n") + 1
         self._rest = rows[end:]
@@ -43,9 +44,10 @@ class RowBlocks(io.RawIOBase):
 
 @contextmanager
 def collect_rows(take: Callable[[bytes], None]) -> Iterator["io.BufferedWriter[RowBlocks]"]:
-    """Open a sink for the rows of a COPY, each of which ends with a line feed and holds no other.
+    """Open a sink for the rows of a COPY, each of which has a single line feed, at its end.
 
-    ``take`` is called with whole rows, the last of them at the end of the block; when that fails, the rest is dropped.
+    ``take`` is called with complete rows, at the latest at the end of the block. If the block fails, the remaining rows
+    are dropped. Raises the exceptions of ``take``.
     """
     with Stage(take) as stage, RowBlocks(take, stage) as blocks:
         rows = io.BufferedWriter(blocks, BLOCK_SIZE)

@@ -1,4 +1,4 @@
-"""Runs a stage of some work in a thread of its own, which takes a piece while the caller makes the next one."""
+"""Runs one stage of a pipeline in a thread: it processes a piece while the caller produces the next one."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,10 +11,10 @@ Piece = TypeVar("Piece")
 
 
 class Stage(Generic[Piece]):
-    """``take`` gets pieces in a thread of its own, one after the other; at most one piece is on its way.
+    """Calls ``take`` for each piece in a separate thread, one after another. At most one piece is in progress.
 
-    To be used as a context manager, which ends when everything has been taken. What ``take`` raises goes through, with
-    the next piece or at the end.
+    Use it as a context manager, which waits for the last piece. Exceptions of ``take`` are raised by the next call or
+    at the end of the context.
     """
 
     def __init__(self, take: Callable[[Piece], None]) -> None:
@@ -23,21 +23,21 @@ class Stage(Generic[Piece]):
         self._taking: Future[None] | None = None
 
     def put(self, piece: Piece) -> None:
-        """Give ``piece`` to the thread. Raises ClusterSaturatedError if none can be started."""
+        """Pass ``piece`` to the thread. Raises ClusterSaturatedError if no thread can be started."""
         if not self.offer(piece):
             raise ClusterSaturatedError(NO_THREAD)
 
     def offer(self, piece: Piece) -> bool:
-        """Wait for the piece before, and give ``piece`` to the thread; return False if none can be started."""
+        """Wait for the previous piece, and pass ``piece`` to the thread; return False if no thread can be started."""
         self.wait()
         try:
             self._taking = self._thread.submit(self._take, piece)
-        except RuntimeError:  # the limit of tasks, or of memory
+        except RuntimeError:  # the limit of threads or of memory is reached
             return False
         return True
 
     def wait(self) -> None:
-        """Wait until everything has been taken."""
+        """Wait until the last piece has been processed."""
         if self._taking is not None:
             taking, self._taking = self._taking, None
             taking.result()
