@@ -143,7 +143,7 @@ class Block:
         ).drop_nulls("text")
 
     def list_entries(self, fields: Sequence[str]) -> pl.DataFrame:
-        """Return the entries that are data points of ``fields``, with a column ``field``, ordered as ``list_points``."""
+        """Return the entries that are data points of ``fields``, as rows of ``list_points`` with text and value."""
         numbered = pl.DataFrame({"name": fields, "field": np.arange(len(fields))}, schema_overrides={"name": pl.String})
         return self._entries.join(numbered, on="name", how="inner").sort("row", "field")
 
@@ -152,7 +152,10 @@ class Block:
         here = {name[len(VALUE) :] for name in self.columns if name.startswith((VALUE, NON_FINITE))}
         # If the query has thousands of fields, a block usually has few of them.
         wanted = sorted(here & fields.keys(), key=fields.__getitem__) if len(here) < len(fields) else fields
-        counts = ((field, sum(self.height - each.null_count() for each in self._carriers(field))) for field in wanted)
+        counts = (
+            (field, sum(self.height - each.null_count() for each in self._list_presence_columns(field)))
+            for field in wanted
+        )
         found = {field: count for field, count in counts if count}
         if not self.has_entries:
             return found
@@ -160,8 +163,8 @@ class Block:
         found |= {name: count for name, count in listed.items() if name in fields}
         return {name: found[name] for name in sorted(found, key=fields.__getitem__)}
 
-    def is_listed(self, counts: Mapping[str, int]) -> bool:
-        """Return whether the points should be listed because they are few; ``counts`` has their number by field."""
+    def should_list(self, counts: Mapping[str, int]) -> bool:
+        """Return whether the points should be listed: some are entries, or ``counts``, their numbers, are low."""
         return self.has_entries or sum(counts.values()) * SPARSE < self.height * len(counts)
 
     def list_pieces(self, counts: Mapping[str, int]) -> Iterator["Block"]:
@@ -169,13 +172,13 @@ class Block:
         points = sum(counts.values())
         return self.slices(max(1, self.height * LISTED_AT_ONCE // max(1, points)))
 
-    def having_points(self, fields: Sequence[str]) -> "Block":
+    def drop_records_without_points(self, fields: Sequence[str]) -> "Block":
         """Return the block without the records that have no data point of ``fields``."""
-        carriers = [pl.col(column.name) for field in fields for column in self._carriers(field)]
-        kept = self.frame.filter(pl.any_horizontal(each.is_not_null() for each in carriers))
+        columns = [pl.col(column.name) for field in fields for column in self._list_presence_columns(field)]
+        kept = self.frame.filter(pl.any_horizontal(each.is_not_null() for each in columns))
         return Block(kept, non_finite=self.non_finite)
 
-    def express_text(self, field: str) -> pl.Expr:
+    def build_text_expression(self, field: str) -> pl.Expr:
         """Return ``read_texts`` as an expression, which polars evaluates in parallel with others."""
         values, stored = self.columns.get(VALUE + field), self.columns.get(TEXT + field)
         if values is None or (self.non_finite and NON_FINITE + field in self.columns):
@@ -186,7 +189,7 @@ class Block:
             return pl.col(stored.name)
         return pl.coalesce(stored.name, render(pl.col(values.name)))
 
-    def _carriers(self, field: str) -> list[pl.Series]:
+    def _list_presence_columns(self, field: str) -> list[pl.Series]:
         """Return the columns that are not null where a record has a data point of ``field``."""
         names = (VALUE + field, NON_FINITE + field) if self.non_finite else (VALUE + field,)
         return [self.columns[name] for name in names if name in self.columns]
@@ -233,13 +236,13 @@ class Block:
 
     def has_point(self, field: str) -> NDArray[np.bool_]:
         """Return a mask of the records that have a data point of ``field``."""
-        masks = [carrier.is_not_null().to_numpy() for carrier in self._carriers(field)]
+        masks = [column.is_not_null().to_numpy() for column in self._list_presence_columns(field)]
         return np.logical_or.reduce(masks) if masks else np.zeros(self.height, np.bool_)
 
     def find_points(self, fields: Sequence[str]) -> "PointIndex":
         """Return the data points of ``fields``, without entries, by record and then in the order of ``fields``."""
         indices = index_fields(fields)
-        present = [field for field in self.count_points(indices) if self._carriers(field)]
+        present = [field for field in self.count_points(indices) if self._list_presence_columns(field)]
         if not present:
             return PointIndex(np.empty(0, np.int64), np.empty(0, np.int64))
         mask = np.empty((self.height, len(present)), np.bool_)

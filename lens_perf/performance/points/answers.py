@@ -1,4 +1,4 @@
-"""Answers a query for data points from a columnar copy, in the requested encoding and in constant memory."""
+"""Answers queries for data points from a columnar copy, in constant memory."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -34,11 +34,12 @@ def answer_from_copy(
     check: Callable[[], None],
     extra: Mapping[str, Any],
 ) -> PointBody:
-    """Return the body of the answer to ``query``. Raises ResultTooLargeError.
+    """Return the body of the answer to ``query``.
 
-    ``extra`` are fields of the response, if its encoding has a place for them. ``check`` is called often, and may
-    raise. The content of ``spool`` and ``count`` from an earlier attempt, which found a damaged part, is discarded.
+    ``extra`` are fields of the response, which some encodings leave out. ``check`` is called regularly; its exceptions
+    end the reading. Raises ResultTooLargeError and DamagedPartError.
     """
+    # An earlier attempt may have failed at a damaged part.
     spool.restart()
     count.restart()
     reading = Reading(query.selection, query.serials, query.non_finite, check)
@@ -66,7 +67,7 @@ def _write_all(copy: Copy, query: PointQuery, reading: Reading, writer: Writer) 
 
 
 def count_known(copy: Copy, query: PointQuery, fields: Sequence[str]) -> int:
-    """Return the number of data points if the copy has it without reading; 0 with ranges or attempts."""
+    """Return the number of data points if the statistics of the copy contain it; 0 with ranges or attempts."""
     selection = query.selection
     if selection.time_range is not None or selection.iteration_range is not None or query.serials:
         return 0
@@ -116,12 +117,12 @@ def _write_sampled(
 def _read_with_axis(
     copy: Copy, query: PointQuery, sampling: Sampling, reading: Reading, fields: Sequence[str]
 ) -> Iterable[Block]:
-    """Yield the records with their positions on the axis."""
+    """Yield the selected records with their values on the axis."""
     add_axis = _choose_axis(query, sampling)
     axis = [add_axis.name] if isinstance(add_axis, AlongMetric) else []
     if query.kind == "iteration-times":
         return read_iteration_times(copy, reading, add_axis, axis)
-    # The axis has to be a column.
+    # The metric of the axis must be a column, not entries.
     return read_blocks(copy, list(dict.fromkeys([*fields, *axis])), reading, add_axis, keep_entries=not axis)
 
 

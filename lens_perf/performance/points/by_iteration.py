@@ -1,7 +1,6 @@
-"""Sorts records, which are in order of time, by iteration, in constant memory.
+"""Sorts records in order of time by iteration, in constant memory.
 
-While iterations increase, a record is yielded as soon as no later record can precede it. Beyond a limit of waiting
-records (after a restart from far back), sorted runs are written to a temporary file and merged at the end.
+A record is yielded as soon as no later one can precede it. Too many waiting records become sorted runs in a file.
 """
 
 import io
@@ -16,20 +15,19 @@ import polars as pl
 from lens_perf.performance.blocks import Reading, select_records
 from lens_perf.performance.copy_interface import Copy
 
-# Maximum number of cells that wait in memory: about 32 MB.
+# Maximum number of cells waiting in memory: about 32 MB.
 CELLS = 2**22
-# Rows of a piece of a run; one piece of each run is in memory while runs are merged.
+# A run is stored in pieces of 1/PIECES of the limit. While runs are merged, one piece of each is in memory.
 PIECES = 64
 
-# Reduces records in order of time to what counts of each iteration; idempotent, and may be applied to parts first.
+# Reduces records in order of time to those that count for each iteration. Reducing parts first changes nothing.
 Reduce = Callable[[pl.DataFrame], pl.DataFrame]
 
 
-class LeastLater:
-    """The least iteration of all later records, for each number of earlier ones.
+class LowestLater:
+    """The lowest iteration of all later records, known after every ``rows`` records of the copy.
 
-    ``records`` is the number of selected records, ``has_null`` whether one of them has no iteration. The least
-    iteration is known for every ``rows`` records.
+    ``records`` is the number of selected records; ``has_null`` is whether one of them has no iteration.
     """
 
     def __init__(self, copy: Copy, reading: Reading, rows: int = 2**16) -> None:
@@ -49,24 +47,24 @@ class LeastLater:
                 least.append(kept["iteration"].min())
                 self.has_null = self.has_null or kept["iteration"].has_nulls()
         self._ends = ends
-        self._least = list(accumulate(reversed(least), _choose_lesser))[::-1]
+        self._least = list(accumulate(reversed(least), _choose_lower))[::-1]
 
     def after(self, records: int) -> int | None:
-        """Return the least iteration of the records after the first ``records``, or None."""
+        """Return the lowest iteration after the first ``records`` records, None if there is none."""
         block = bisect_right(self._ends, records)
         return self._least[block] if block < len(self._least) else None
 
 
-def _choose_lesser(one: int | None, other: int | None) -> int | None:
+def _choose_lower(one: int | None, other: int | None) -> int | None:
     return one if other is None else other if one is None else min(one, other)
 
 
 def order_by_iteration(
-    frames: Iterable[tuple[int, pl.DataFrame]], later: LeastLater, reduce: Reduce
+    frames: Iterable[tuple[int, pl.DataFrame]], later: LowestLater, reduce: Reduce
 ) -> Iterator[pl.DataFrame]:
-    """Yield the records of ``frames`` by iteration, those of one iteration in one frame, reduced.
+    """Yield the records of ``frames`` by iteration, reduced; all records of an iteration are in one frame.
 
-    Each frame is paired with the number of records up to its end; all its records have an iteration.
+    Each frame is paired with the number of records of the copy up to its end. All records have an iteration.
     """
     with _Runs() as runs:
         waiting: pl.DataFrame | None = None
@@ -91,7 +89,7 @@ def order_by_iteration(
 
 
 class _Runs:
-    """Sorted runs of records in a temporary file. Used as a context manager, it closes the file."""
+    """Sorted runs of records in a temporary file, which the context manager closes."""
 
     def __init__(self) -> None:
         self._file: IO[bytes] | None = None
@@ -108,7 +106,7 @@ class _Runs:
             self._file.close()
 
     def add(self, run: pl.DataFrame) -> None:
-        """Store a run, sorted by iteration, piece by piece."""
+        """Store a run of records sorted by iteration, in pieces."""
         self._file = self._file or TemporaryFile()  # noqa: SIM115 - closed with the runs
         pieces = []
         rows = max(1, CELLS // run.width // PIECES)
@@ -123,7 +121,7 @@ class _Runs:
         heads = [self._read(pieces[0]) for pieces in self._runs]
         tails = [pieces[:0:-1] for pieces in self._runs]
         while heads:
-            # What a run goes on with begins no earlier than at its last iteration so far.
+            # The rest of a run begins at its last iteration so far, or later.
             cut = min((head["iteration"][-1] for head, tail in zip(heads, tails, strict=True) if tail), default=None)
             if cut is None:
                 yield pl.concat(heads)
@@ -137,6 +135,6 @@ class _Runs:
                     heads[index] = pl.concat([heads[index], self._read(tail.pop())])
 
     def _read(self, piece: tuple[int, int]) -> pl.DataFrame:
-        assert self._file is not None  # noqa: S101 - where there are pieces, there is their file
+        assert self._file is not None  # noqa: S101 - a piece is in the file
         self._file.seek(piece[0])
         return pl.read_ipc(io.BytesIO(self._file.read(piece[1])))

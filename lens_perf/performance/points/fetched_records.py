@@ -1,4 +1,4 @@
-"""A few records read from the table, for previews and for the changes since a cursor."""
+"""A few records read from the table, for previews and for changes since a cursor."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -26,7 +26,7 @@ class FetchedRecords:
 
     @property
     def parts(self) -> Sequence[CopyPart]:
-        """None: all records are in memory."""
+        """Empty: all records are in memory."""
         return ()
 
     @property
@@ -47,7 +47,7 @@ class FetchedRecords:
     def blocks(
         self, fields: Sequence[str] | None, *, columns: Sequence[str] = tuple(FIXED), keep_entries: bool = False
     ) -> Iterator[pl.DataFrame]:
-        """Yield the records with ``columns`` and those of ``fields``, None for all."""
+        """Yield the records with ``columns`` and the columns of ``fields``, None for all."""
         wanted = set(list_fields(self._frame.columns) if fields is None else fields)
         frame = self._frame
         own = [name for name in frame.columns if name in columns or (name not in FIXED and name[2:] in wanted)]
@@ -56,7 +56,10 @@ class FetchedRecords:
 
 
 def fetch_records(copy_rows: Callable[[RowSink], None], most_fields: int, check: Callable[[], None]) -> FetchedRecords:
-    """Return the records whose rows ``copy_rows`` writes to a sink, as ``copy_records`` does."""
+    """Return the records whose rows ``copy_rows`` writes to a sink, as ``copy_records`` does.
+
+    Raises the exceptions of ``copy_rows`` and ``check``, and ClusterSaturatedError if no thread can be started.
+    """
     reader = RecordReader(check, most_fields)
     frames = [pl.DataFrame(schema=FIXED)]
     with read_in_blocks(lambda block: frames.extend(reader.read(block))) as rows:

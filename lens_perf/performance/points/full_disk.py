@@ -1,4 +1,4 @@
-"""Reports a failing temporary file as a temporary lack of space instead of an error of the service."""
+"""Reports the failure of a temporary file as a lack of space, not as an internal error."""
 
 import errno
 import logging
@@ -8,7 +8,7 @@ from lens_perf.errors import TemporarySpaceError
 
 log = logging.getLogger(__name__)
 
-# No space, quota or size left; no usable directory; no descriptor left.
+# Disk full, quota or file size exceeded; no usable directory; too many open files.
 NO_ROOM = frozenset(
     {
         errno.ENOSPC,
@@ -27,15 +27,15 @@ MESSAGE = "The service has no room for large answers now; ask for less, or try a
 
 
 def raise_if_no_room(failure: BaseException | None) -> None:
-    """Raise TemporarySpaceError if ``failure`` is that of a temporary file that cannot be made or written."""
+    """Raise TemporarySpaceError if ``failure`` means that a temporary file cannot be created or written."""
     number = find_errno(failure) if isinstance(failure, OSError) else None
     if number in NO_ROOM:
-        log.error("the temporary directory cannot take an answer: %s", errno.errorcode[number])
+        log.error("cannot write an answer to the temporary directory: %s", errno.errorcode[number])
         raise TemporarySpaceError(MESSAGE) from None
 
 
 def find_errno(failure: OSError) -> int | None:
-    """Return the errno of a failure, also of one that polars reports as text."""
+    """Return the errno of ``failure``, from its text if polars raised it."""
     if failure.errno is None and (found := RUST_ERROR.search(str(failure))):
         return int(found[1])
     return failure.errno

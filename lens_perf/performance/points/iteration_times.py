@@ -1,4 +1,4 @@
-"""The earliest record of each iteration, in order of iterations."""
+"""Reads the earliest record of each iteration, in order of iterations."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -8,7 +8,7 @@ import polars as pl
 from lens_perf.performance.blocks import Block, Reading, select_records
 from lens_perf.performance.columns.field_columns import TEXT, VALUE
 from lens_perf.performance.copy_interface import Copy
-from lens_perf.performance.points.by_iteration import LeastLater, order_by_iteration
+from lens_perf.performance.points.by_iteration import LowestLater, order_by_iteration
 from lens_perf.performance.selection import Selection
 
 ITERATION, TARGET = "iteration", "target_iteration"
@@ -22,14 +22,14 @@ def read_iteration_times(
     add_axis: Callable[[pl.DataFrame], pl.DataFrame] = lambda frame: frame,
     fields: Sequence[str] = (),
 ) -> Iterator[Block]:
-    """Yield, by iteration, the earliest record of each; its iteration and its target are the fields FIELDS.
+    """Yield the earliest record of each iteration, by iteration, with its iteration and target as the fields FIELDS.
 
-    Earliest is by time, then id. The ranges of ``reading`` select among these records. ``add_axis`` adds columns to all
-    records of the workload, which it gets in order of time and with ``fields``.
+    The earliest is the first by (created_at, id). The ranges of ``reading`` select among these records. ``add_axis``
+    adds columns; it gets all records of the workload in order of time, with ``fields``. Raises DamagedPartError.
     """
     of_source = replace(reading, selection=Selection(reading.selection.workload_uid, reading.selection.data_source))
     in_ranges = select_records(replace(reading.selection, data_source=None))
-    later = LeastLater(copy, of_source)
+    later = LowestLater(copy, of_source)
     for frame in order_by_iteration(_list_records(copy, of_source, add_axis, fields), later, _keep_earliest):
         kept = frame if in_ranges is None else frame.filter(in_ranges)
         if kept.height:
@@ -39,7 +39,7 @@ def read_iteration_times(
 def _list_records(
     copy: Copy, reading: Reading, add_axis: Callable[[pl.DataFrame], pl.DataFrame], fields: Sequence[str]
 ) -> Iterator[tuple[int, pl.DataFrame]]:
-    """Yield the records that have an iteration, and how many records of any kind there were up to them."""
+    """Yield the records that have an iteration, and the number of all records up to their end."""
     condition = select_records(reading.selection, reading.serials)
     records = 0
     for frame in copy.blocks(list(dict.fromkeys([TARGET, *fields])), columns=COLUMNS):
@@ -53,5 +53,5 @@ def _list_records(
 
 
 def _keep_earliest(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the first record of each iteration, by iteration."""
+    """Return the first record of each iteration, sorted by iteration."""
     return frame.unique("iteration", keep="first", maintain_order=True).sort("iteration")

@@ -1,4 +1,4 @@
-"""Joins the bodies for single workloads into one for several."""
+"""Joins the bodies of single workloads into one body for several workloads."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -19,13 +19,13 @@ PARQUET = frozenset({"parquet", "wide-parquet"})
 
 
 class JoinedBody:
-    """The body for ``queries``, which differ only in workload and cursor, in ``spool``."""
+    """The body for ``queries``, which differ only in workload and cursor. It is written to ``spool``."""
 
     def __init__(self, queries: Sequence[PointQuery], spool: Spool) -> None:
         query = queries[0]
         self._spool = spool
         self._query = query
-        # A workload that cannot be answered keeps its cursor.
+        # A workload without an answer keeps its cursor.
         self._cursors = {tuple(each.origin.values()): each.after or "" for each in queries}
         self._changes: list[Mapping[str, Any]] = []
         self._encoding = query.encoding
@@ -36,9 +36,9 @@ class JoinedBody:
         spool.write(ARRAYS.get(query.encoding) or _write_header(query))
 
     def add(self, query: PointQuery, answer: PointAnswer) -> None:
-        """Add the answer to one of the queries."""
+        """Add the answer to ``query``, one of the queries."""
         part = answer.body
-        assert part is not None  # noqa: S101 - a query that knows no ETag has one
+        assert part is not None  # noqa: S101 - only a query with an ETag has no body
         self.points += answer.points
         if answer.cursor is not None:
             self._cursors[tuple(query.origin.values())] = answer.cursor
@@ -55,12 +55,12 @@ class JoinedBody:
         self._spool.append(part)
 
     def close(self) -> None:
-        """Close the parts that have not been written yet."""
+        """Close the files of answers that have not been joined."""
         for part in self._files:
             part.open().close()
 
     def finish(self, warnings: Sequence[Mapping[str, Any]]) -> PointBody:
-        """Complete the body, with ``warnings`` if it has a place for them, and return it."""
+        """Complete and return the body, which includes ``warnings`` if it is an object."""
         if self._encoding in PARQUET:
             self._write_parquet()
         elif self._encoding in ARRAYS:
@@ -98,7 +98,7 @@ def _list_titles(query: PointQuery) -> list[str]:
 
 
 def _find_schema(query: PointQuery) -> Mapping[str, Any]:
-    """Return the columns of a Parquet file without rows."""
+    """Return the names and types of the columns of a Parquet file without rows."""
     if query.encoding == "parquet":
         return find_schema(list_extra(query), ORIGIN_FIELDS)
     metrics = [pl.Float64] * len(query.metrics or ())
@@ -107,7 +107,7 @@ def _find_schema(query: PointQuery) -> Mapping[str, Any]:
 
 
 def _join_samplings(samplings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the sampling of all workloads: the strongest method, and the sums."""
+    """Return the sampling of all workloads: the method that drops most points, and the sums."""
     methods = {each["method"] for each in samplings}
     totals = [each["points_total"] for each in samplings]
     return {

@@ -1,7 +1,6 @@
-"""Writes data points, or a wide table, as a Parquet file, in constant memory.
+"""Writes data points or a wide table as a Parquet file, in constant memory.
 
-Texts for NaN and infinity become NaN and infinity. Times are int64 milliseconds, as in all encodings, for the whole
-range of PostgreSQL, which the timestamp types of some readers lack.
+Times are int64 milliseconds, because the timestamp types of some readers lack the range of PostgreSQL.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,13 +26,13 @@ EXTRA: Mapping[str, type[pl.DataType]] = {"serial": pl.Int32, "axis_value": pl.F
 
 
 def find_schema(extra: Iterable[str], origin: Iterable[str]) -> Mapping[str, type[pl.DataType]]:
-    """Return the columns of a file of data points."""
+    """Return the names and types of the columns of a file of data points."""
     texts: Mapping[str, type[pl.DataType]] = dict.fromkeys(origin, pl.String)
     return {**SCHEMA, **{name: EXTRA[name] for name in extra}, **texts}
 
 
 def sink_parquet(frames: Iterable[pl.DataFrame], schema: Mapping[str, Any], spool: Spool) -> None:
-    """Write ``frames`` of ``schema`` as one Parquet file; exceptions of their iterator propagate."""
+    """Write ``frames``, which have ``schema``, as one Parquet file; exceptions of their iterator propagate."""
 
     def read(
         _columns: list[str] | None, _predicate: pl.Expr | None, _rows: int | None, _batch_size: int | None
@@ -49,7 +48,10 @@ def sink_frames(frames: pl.LazyFrame, spool: Spool) -> None:
 
 
 class ParquetWriter:
-    """Writes a row for each data point: SCHEMA, the ``extra`` fields of its record, and ``origin``, one for all."""
+    """Writes a row for each data point: SCHEMA, the ``extra`` fields of its record, and the constants ``origin``.
+
+    The texts for NaN and infinity become these numbers.
+    """
 
     def __init__(
         self,
@@ -65,16 +67,16 @@ class ParquetWriter:
         self._schema = find_schema(extra, origin or {})
 
     def write_blocks(self, blocks: Iterable[Block], fields: Sequence[str]) -> None:
-        """Write the data points of ``fields``, record by record."""
+        """Write the data points of ``fields``, by record. Raises ResultTooLargeError."""
         sink_parquet(self._list_rows(blocks, fields), self._schema, self._spool)
 
     def write_points(self, points: Iterable[pl.DataFrame], fields: Sequence[str]) -> None:
-        """Write the points of frames such as ``list_points`` returns, with a column ``value``."""
+        """Write the points of frames from ``list_points`` with a column ``value``. Raises ResultTooLargeError."""
         names = pl.Series(fields, dtype=pl.String)
         sink_parquet((self._shape(frame, names) for frame in points if frame.height), self._schema, self._spool)
 
     def finish(self, _extra: Mapping[str, Any]) -> PointBody:
-        """Return the file; Parquet has no place for fields of the response."""
+        """Return the body; Parquet files do not contain the fields of the response."""
         note_rows(self.count.value)
         return self._spool.finish()
 

@@ -1,19 +1,18 @@
-"""Counts the data points of a response, and limits them."""
+"""Counts and limits the data points of a response."""
 
 from collections.abc import Callable
 
 from lens_perf.errors import ResultTooLargeError
 
-# From this number on a read counts as heavy: writing takes more than about ten milliseconds.
+# Writing more points than this takes over ten milliseconds, so the read counts as heavy.
 HEAVY_POINTS = 50_000
 
 
 class PointCount:
     """The number of data points of a response so far.
 
-    Calls ``on_heavy`` once, when there are more than HEAVY_POINTS; its exceptions end the reading. Raises
-    ResultTooLargeError as soon as there are more than ``max_points``, with the ``before`` points of other workloads in
-    the same answer.
+    ``on_heavy`` is called once, when there are more than HEAVY_POINTS; its exceptions propagate. ``before`` is the
+    number of points of other workloads in the same answer, which count towards ``max_points``.
     """
 
     def __init__(self, max_points: int, on_heavy: Callable[[], None] | None = None, *, before: int = 0) -> None:
@@ -23,16 +22,16 @@ class PointCount:
         self.value = 0
 
     def restart(self) -> None:
-        """Start again with no data points; a heavy read stays heavy."""
+        """Set the count to 0. A heavy read stays heavy."""
         self.value = 0
 
     def add(self, count: int) -> None:
-        """Count ``count`` more data points."""
+        """Add ``count`` data points. Raises ResultTooLargeError."""
         self.value += count
         self.expect(0)
 
     def expect(self, count: int) -> None:
-        """Check the limits for ``count`` more data points before they are read."""
+        """Check the limits for ``count`` more data points, before they are read. Raises ResultTooLargeError."""
         total = self.value + count
         if self._on_heavy is not None and total > HEAVY_POINTS:
             self._on_heavy()

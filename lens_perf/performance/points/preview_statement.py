@@ -1,7 +1,6 @@
-"""The statement of the preview: the records of evenly spaced iterations, found in the index one by one.
+"""The statement of the preview: it finds the records of evenly spaced iterations by index lookups.
 
-It takes milliseconds, whatever the number of records, and ignores those in between. If an iteration has several
-records, it takes the first in the index, because sorting could mean reading all of them.
+It takes milliseconds, regardless of the number of records in the table.
 """
 
 from lens_perf.performance.columns.statements import BINARY_FORMAT, RECORD_COLUMNS
@@ -11,7 +10,7 @@ from lens_perf.performance.workload_queries import walk_sources
 
 
 def _at_end(order: str) -> str:
-    """Return the SQL for one end of the iterations of a source, from the index alone."""
+    """Return the SQL for the lowest or highest iteration of a source, which reads only the index."""
     return f"""
         SELECT iteration
         FROM training_performance
@@ -65,6 +64,7 @@ COPY (
 def copy_preview(transaction: Transaction, selection: Selection, probes: int, sink: RowSink) -> None:
     """Copy at most ``probes`` records of each data source, by time, as ``copy_records`` does.
 
-    Time ranges do not apply; records without an iteration or a data source are left out.
+    Time ranges are ignored. Records without an iteration or a data source are left out. Of several records with the
+    same iteration, the first in the index is copied, because sorting could read all of them. Raises psycopg2.Error.
     """
     transaction.copy_out(COPY_PREVIEW, selection.parameters() | {"probes": probes}, sink)

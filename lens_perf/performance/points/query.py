@@ -1,6 +1,6 @@
-"""The query objects of data points: selection, sampling and encoding.
+"""The query object for data points: selection, sampling and encoding.
 
-They are plain values: ``api`` parses requests into them, and the plan chooses how to answer them.
+The API builds it from a request, and the plan decides how to answer it.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,8 @@ from lens_perf.performance.points.spool import PointBody
 from lens_perf.performance.selection import Selection
 
 Kind = Literal["data", "iteration-times"]
-# ``wide-csv`` and ``wide-parquet`` have a row for each iteration and source, the others a row for each data point.
+# ``wide-csv`` and ``wide-parquet`` have a row for each iteration and source, ``columns`` has arrays for each series;
+# the others have a row for each data point.
 Encoding = Literal["json", "ndjson", "csv", "columns", "parquet", "wide-csv", "wide-parquet"]
 Method = Literal["m4", "stride"]
 Split = Literal["serial"]
@@ -26,8 +27,8 @@ CURSOR_SEPARATOR = "."
 class Sampling:
     """How series are downsampled: each to at most ``max_points``, by buckets along ``axis``.
 
-    ``axis_metric`` is the name of the metric if the axis is ``"metric"``. The method ``"stride"`` is the preview: the
-    points of evenly spaced iterations.
+    ``axis_metric`` is the name of the metric for the axis ``"metric"``. The method ``"stride"`` is the preview, which
+    has the points of evenly spaced iterations.
     """
 
     max_points: int
@@ -40,10 +41,10 @@ class Sampling:
 class PointQuery:
     """Which data points are requested, and how they are returned.
 
-    ``metrics`` are the names in the requested order, None for all; iteration times have none. ``serials`` are the
-    requested attempts, empty for all. ``split`` makes each attempt a separate series. ``after`` is a cursor, "" to get
-    a first one, or None. ``known`` are the ETags that the client has. ``is_part`` makes the answer a part of one for
-    several workloads: points with their origin, without enclosing text.
+    ``metrics`` are the names in the requested order, None for all and for iteration times. ``serials`` are the
+    requested attempts, empty for all. ``split`` makes each attempt a separate series. ``after`` is a cursor, "" to
+    request a first one, or None. ``known`` are the client's ETags. With ``is_part``, the answer is a part of one for
+    several workloads: its points have their origin, and there is no text around them.
     """
 
     cluster: str | None
@@ -69,9 +70,10 @@ class PointQuery:
 
 @dataclass(frozen=True)
 class PointAnswer:
-    """The body, None if the client's ETag is current, with its ETag, or with the next cursor if one is requested.
+    """The answer to a query.
 
-    ``points`` is the number of data points read. ``changes`` are the fields ``cursor``, ``reset`` and ``changed`` of a
+    ``body`` is None if the client's ETag is current. There is an ``etag`` or, if requested, a ``cursor``. ``points`` is
+    the number of data points in the body. ``changes`` are the fields ``cursor``, ``reset`` and ``changed`` of a
     response to ``after``.
     """
 

@@ -1,7 +1,6 @@
-"""Builds data points from rows of PostgreSQL, and passes them to a writer.
+"""Builds data points from the rows of a COPY, and passes them to a writer.
 
-A row is a record: the JSON text of each metric's value, then the timestamp in milliseconds, the iteration, the data
-source as JSON text and, if requested, the serial. They are the columns of a COPY, empty if NULL.
+A row has the columns that ``table_statements`` lists. NULL is an empty text.
 """
 
 import json
@@ -20,19 +19,19 @@ from lens_perf.performance.points.writers import Writer
 
 NUMBER_STARTS = frozenset(b"-0123456789")
 CODES = {text.encode(): code for text, code in NON_FINITE_CODES.items()}
-# From this number of rows in a block on, a vectorised writer is used, which takes a millisecond to start.
+# Blocks of at least this many rows are written with vector operations, which take a millisecond to start.
 MANY_ROWS = 2_000
-# Rows that are put into a block.
+# The size of the rows that become one block.
 BLOCK_BYTES = 2**20
 Rows = Sequence[Sequence[bytes]]
 
 
 class RowPoints:
-    """Passes the points of the metrics ``names`` to ``writer``; each row has one value for each.
+    """Passes the points of the metrics ``names`` to ``writer``; each row has a value for each name.
 
-    Text is written as the rows arrive: those of small blocks one by one, so that a small response is complete before a
-    vectorised writer would have started, the others block by block. Other encodings get blocks when ``finish`` is
-    called; until then the rows are in a temporary file of ``spool``.
+    Text encodings are written while rows arrive: small blocks row by row, because vector operations would start too
+    late to help, large blocks as a whole. For other encodings, the rows are in a temporary file of ``spool`` until
+    ``finish`` is called.
     """
 
     def __init__(
@@ -50,7 +49,7 @@ class RowPoints:
             self._rows = spool.open_scratch()
 
     def take(self, block: bytes) -> None:
-        """Add a block of complete rows."""
+        """Add a block of complete rows. Raises ResultTooLargeError."""
         if not isinstance(self._writer, TextWriter):
             self._rows.write(block)
         elif block and block.count(b"\n") >= MANY_ROWS:
@@ -59,7 +58,7 @@ class RowPoints:
             self._write_text(self._writer, _split(block))
 
     def finish(self) -> None:
-        """Write the remaining rows."""
+        """Write the remaining rows. Raises ResultTooLargeError."""
         if not isinstance(self._writer, TextWriter):
             self._rows.seek(0)
             blocks = (_split(b"".join(lines)) for lines in iter(lambda: self._rows.readlines(BLOCK_BYTES), []))
@@ -70,7 +69,7 @@ class RowPoints:
         count, null, points = len(self._names), writer.encoding.null.encode(), []
         for row in rows:
             timestamp, iteration, source, *serial = row[count:]
-            tail = self._tails.get(source) or self._learn_tail(writer, source)
+            tail = self._tails.get(source) or self._store_tail(writer, source)
             shared = tail % tuple([each or null for each in (timestamp, iteration, *serial)])
             points += [
                 head + value + shared
@@ -103,7 +102,7 @@ class RowPoints:
         writer.write_lines(rows.select(line), count)
 
     def _keep_points(self, rows: pl.DataFrame, values: Sequence[str]) -> pl.DataFrame:
-        """Return ``rows`` with null for values that are no points, without the rows that have no other."""
+        """Return the rows that have a point, with null for values that are not points."""
         masks = rows.select(self._are_points(rows[name]).fill_null(value=False) for name in values)
         if all(mask.all() for mask in masks):
             return rows
@@ -111,9 +110,9 @@ class RowPoints:
         return kept.filter(pl.any_horizontal(pl.col(values).is_not_null()))
 
     def _are_points(self, texts: pl.Series) -> pl.Expr:
-        """Return what ``_is_point`` does."""
+        """Return ``_is_point`` as an expression for all of ``texts``."""
         text = pl.col(texts.name)
-        # Of the first characters of JSON, those of numbers are the only ones in this range.
+        # Only JSON numbers begin with a character in this range.
         is_number = (text >= "-") & (text < ":")
         lengths = texts.str.len_bytes()
         if (lengths > SURELY_FINITE_LENGTH).any():
@@ -132,8 +131,8 @@ class RowPoints:
             pieces += [pl.lit("," + writer.encoding.write_label(field)), text]
         return pl.concat_str(*pieces, pl.lit(writer.encoding.write_tail(writer.origin)))
 
-    def _learn_tail(self, writer: TextWriter, source: bytes) -> bytes:
-        """Return the text after the value of a point of a data source, with ``%b`` for the variable parts."""
+    def _store_tail(self, writer: TextWriter, source: bytes) -> bytes:
+        """Store and return the text after the value of a point of ``source``, with ``%b`` for the variable parts."""
         texts = dict.fromkeys(self._shared, "%b")
         texts["data_source"] = writer.encoding.write_source(json.loads(source)).replace("%", "%%")
         texts |= {name: text.replace("%", "%%") for name, text in writer.origin.items()}

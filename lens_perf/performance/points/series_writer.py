@@ -1,6 +1,6 @@
-"""Writes data points as arrays for each series: the layout ``columns`` of JSON, in constant memory.
+"""Writes data points as arrays for each series, the encoding ``columns``, in constant memory.
 
-Beyond a limit, arrays are written to a temporary file piece by piece; at the end, the pieces of each array are joined.
+Beyond a limit, pieces of arrays are moved to a temporary file. At the end, the pieces of each array are joined.
 """
 
 import json
@@ -20,18 +20,18 @@ from lens_perf.performance.points.spool import PointBody, Spool
 ARRAYS = {"iteration": "iterations", "timestamp": "timestamps", "value": "values"}
 EXTRA_ARRAYS = {"serial": "serials", "axis_value": "axis_values"}
 PIECE = 2**20
-# With more data sources, which only clusters with a text column can have, the points are listed one by one.
+# With more data sources, points are listed one by one. Only a text column can have so many.
 MOST_SOURCES = 64
-# Memory of an object in addition to its text.
+# The memory of a bytes object in addition to its content.
 OVERHEAD = 80
 
-# Metric, data source, and the attempt if each is a separate series.
+# Metric, data source, and serial if each attempt is a separate series.
 Key = tuple[str, str | None, int | None]
 
 
 @dataclass(slots=True)
 class Array:
-    """The values of one field of a series as texts: the latest in memory, earlier ones in pieces of a file."""
+    """The values of one field of a series as texts: the latest ones in memory, earlier ones in pieces of a file."""
 
     texts: list[bytes] = field(default_factory=list)
     pieces: list[tuple[int, int]] = field(default_factory=list)
@@ -46,7 +46,7 @@ class Array:
         """Write all values, separated by commas."""
         skipped = 1  # the comma before the first value
         for start, size in self.pieces:
-            assert file is not None  # noqa: S101 - where there are pieces, there is their file
+            assert file is not None  # noqa: S101 - a piece is in the file
             file.seek(start + skipped)
             _copy(file, write, size - skipped)
             skipped = 0
@@ -55,10 +55,11 @@ class Array:
 
 
 class SeriesWriter:
-    """Writes series in the order of their first points, within an object that begins with ``labels``.
+    """Writes an object with the fields ``labels`` and the series in the order of their first points.
 
-    ``extra`` are fields of a record that become additional arrays; with ``split``, each attempt is a separate series.
-    Each series has the fields ``origin``. Without ``labels``, only the series are written.
+    ``extra`` are fields of records that become additional arrays. With ``split``, each attempt is a separate series.
+    Each series has the fields ``origin``. Without ``labels``, only the series are written. Arrays take up to
+    ``memory_bytes`` of memory.
     """
 
     def __init__(
@@ -84,23 +85,23 @@ class SeriesWriter:
         self._series: dict[Key, dict[str, Array]] = {}
 
     def write_blocks(self, blocks: Iterable[Block], fields: Sequence[str]) -> None:
-        """Add the data points of ``fields``."""
+        """Add the data points of ``fields`` in ``blocks``. Raises ResultTooLargeError."""
         indices = index_fields(fields)
         for block in blocks:
             counts = block.count_points(indices)
-            if block.is_listed(counts) or block.frame["data_source"].n_unique() > MOST_SOURCES:
+            if block.should_list(counts) or block.frame["data_source"].n_unique() > MOST_SOURCES:
                 for piece in block.list_pieces(counts):
                     self._take_list(list_points(piece, list(counts)), list(counts))
             elif counts:
                 self._take_records(block, list(counts))
 
     def write_points(self, points: Iterable[pl.DataFrame], fields: Sequence[str]) -> None:
-        """Add the points of frames from ``list_points``."""
+        """Add the points of frames from ``list_points``. Raises ResultTooLargeError."""
         for frame in points:
             self._take_list(frame, fields)
 
     def finish(self, extra: Mapping[str, Any]) -> PointBody:
-        """Write the object, with the fields ``extra`` at its end, and return it."""
+        """Write the object, with the fields ``extra`` at its end, and return the body."""
         note_rows(self.count.value)
         if self._labels is None:
             self._write_series()
@@ -125,7 +126,7 @@ class SeriesWriter:
             write(b"}")
 
     def add(self, key: Key, texts: Mapping[str, bytes], count: int) -> None:
-        """Take ``count`` points of a series: for each field their texts, joined by commas."""
+        """Add ``count`` points of a series; ``texts`` has their texts by field, joined by commas."""
         arrays = self._series.get(key)
         if arrays is None:
             arrays = self._series[key] = {title: Array() for title in self._arrays}
@@ -181,7 +182,7 @@ class SeriesWriter:
 
 
 def write_shared(titles: Iterable[str]) -> list[pl.Expr]:
-    """Return the JSON texts of the fields of a record, each as ``text:FIELD``."""
+    """Return expressions for the JSON texts of the fields of a record, each with the name ``text:FIELD``."""
     fields = {
         title: to_milliseconds() if title == "timestamp" else pl.col(title) for title in titles if title != "value"
     }

@@ -1,7 +1,6 @@
-"""The body of a response while it is written: in memory up to a limit, then in an unnamed temporary file.
+"""The body of a response: written to memory up to a limit, then to an unnamed temporary file.
 
-It is complete before the first byte is sent, so its length is exact, a failure has its own status, and a slow client
-holds no connection to the database.
+It is complete before it is sent, so its length and its status are exact, and a slow client occupies no connection.
 """
 
 import io
@@ -29,17 +28,18 @@ class PointBody:
     sampling: Mapping[str, Any] | None = None
 
     def open(self) -> IO[bytes]:
-        """Return the file, or one in memory."""
+        """Return the body as a file, which the caller closes."""
         return io.BytesIO(self.content or b"") if self.file is None else self.file
 
 
 class Spool:
-    """A file of bytes. Used as a context manager, it closes itself when the block fails.
+    """A body that is being written, at most ``memory_bytes`` of it in memory.
 
-    A block that fails for lack of space for a temporary file raises TemporarySpaceError.
+    As a context manager, it is closed if the block fails. A failure because of a lack of space for temporary files
+    raises TemporarySpaceError.
 
-    tempfile's SpooledTemporaryFile moves to a file only after a write has exceeded its limit; here a writer of large
-    blocks reserves space beforehand, and gets the file itself, for libraries that write to a file descriptor.
+    It differs from tempfile.SpooledTemporaryFile: space is reserved before a large block is written, and libraries that
+    need a file descriptor get the file itself.
     """
 
     def __init__(self, memory_bytes: int) -> None:
@@ -60,20 +60,20 @@ class Spool:
         _write_all(self.reserve(len(content)), content)
 
     def append(self, body: PointBody) -> None:
-        """Append another body, and close it."""
+        """Append and close another body."""
         with body.open() as source:
             while block := source.read(BLOCK_BYTES):
                 self.write(block)
 
     def reserve(self, size: int) -> IO[bytes]:
-        """Return the file, unbuffered or in memory, to which about ``size`` bytes can be appended."""
+        """Return an unbuffered file, or one in memory, for appending about ``size`` bytes."""
         return self.move_to_file() if self._file.tell() + size > self._memory_bytes else self._file
 
     def move_to_file(self) -> IO[bytes]:
-        """Return the temporary file, which is used from now on."""
+        """Move the content to a temporary file, unless it is there already, and return the file."""
         if isinstance(self._file, io.BytesIO):
             held = self._file
-            # Unbuffered files are raw, which the annotations of the standard library know as another type.
+            # The annotations of the standard library have another type for unbuffered files.
             self._file = cast("IO[bytes]", TemporaryFile(buffering=0))  # noqa: SIM115 - used after the method returns
             _write_all(self._file, held.getbuffer())
         return self._file
@@ -84,18 +84,18 @@ class Spool:
         self._file.truncate()
 
     def restart(self) -> None:
-        """Start again in another file, since a failed writer may still write to the previous one."""
+        """Discard the content. The next file is another one, because a failed writer may still use this one."""
         self.close()
         self._file = io.BytesIO()
 
     def open_scratch(self) -> IO[bytes]:
-        """Open a temporary file for sorting; it is closed with the body."""
+        """Open a temporary file, which is closed when the body is complete or discarded."""
         scratch = TemporaryFile()  # noqa: SIM115 - closed by finish or close
         self._scratch.callback(_close, scratch)
         return scratch
 
     def close(self) -> None:
-        """Discard the body."""
+        """Discard the content, and close the files."""
         self._scratch.close()
         _close(self._file)
 
@@ -108,20 +108,20 @@ class Spool:
                 return PointBody(size, self._file.getvalue(), None)
         self._file.seek(0)
         if size <= self._memory_bytes:
-            # Small, but written by a library that needs a file.
+            # A library that needs a file wrote a small body.
             with self._file:
                 return PointBody(size, self._file.read(), None)
         return PointBody(size, None, self._file)
 
 
 def _close(file: IO[bytes]) -> None:
-    """Close a file, even if its buffer cannot be written."""
+    """Close a file, also if its buffer cannot be written."""
     with suppress(OSError):
         file.close()
 
 
 def _write_all(file: IO[bytes], content: bytes | memoryview) -> None:
-    """Write all of ``content``: an unbuffered file may accept less at once."""
+    """Write all of ``content``; one call of an unbuffered file may write less."""
     rest = memoryview(content)
     while rest:
         rest = rest[file.write(rest) :]

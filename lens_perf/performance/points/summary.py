@@ -1,4 +1,4 @@
-"""Data sources, metrics and statistics of a workload, from the statistics of its columnar copy."""
+"""Lists data sources and metrics, and summarizes metrics, from the statistics of a columnar copy."""
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
@@ -19,7 +19,7 @@ def list_sources(copy: Copy) -> list[tuple[str, int]]:
 
 
 def list_available(copy: Copy, data_source: str | None = None) -> list[tuple[str, list[str], int]]:
-    """Return (metric, its data sources, number of data points) by name; most data points first within a metric."""
+    """Return (metric, its data sources, number of data points) by name; the sources by number of data points."""
     fields = _list_fields(copy.fields, None, data_source)
     found = []
     for name, each in groupby(fields, key=lambda field: field[0][1]):
@@ -36,10 +36,11 @@ def summarize(
     by_attempt: bool = False,
     serials: Collection[int] = (),
 ) -> list[MetricSummary]:
-    """Return the statistics of each metric in each data source, to be written with orjson.
+    """Return the statistics of each metric in each data source, for encoding with orjson.
 
-    They are sorted by name, or in the order of ``names``; for each metric, most data points first. ``by_attempt``
-    separates attempts; ``serials`` selects some, empty means all.
+    They are sorted by name, or in the order of ``names``, then by number of data points, most first. With
+    ``by_attempt`` or ``serials``, there is an entry for each attempt, or for each of ``serials``. Raises
+    DamagedPartError.
     """
     if by_attempt or serials:
         attempts = _list_fields(copy.read_attempts(), names, data_source)
@@ -60,14 +61,14 @@ def _list_fields(
     def order(each: tuple[Any, FieldStats]) -> tuple[Any, ...]:
         (source, name, *serial), stats = each
         attempt = [serial[0] is None, serial[0] or 0] if serial else []
-        # Attempts of a data source stay together, in order.
+        # The attempts of a data source are listed together, by serial.
         return name if ranks is None else ranks[name], *([] if serial else [-stats.count]), *_rank(source), *attempt
 
     return sorted(wanted, key=order)
 
 
 def _rank(source: str | None) -> tuple[bool, str]:
-    """Return the key that sorts data sources by name, a missing one last."""
+    """Return a key that sorts data sources by name, None last."""
     return source is None, source or ""
 
 
@@ -91,7 +92,7 @@ def _describe(key: tuple[Any, ...], stats: FieldStats) -> MetricSummary:
 
 
 def _describe_point(point: Point | None) -> SummaryPoint | None:
-    """Return a point with its value as stored."""
+    """Return the point with its value as stored."""
     return None if point is None else {"value": orjson.Fragment(point.text), **_describe_coordinates(point)}
 
 

@@ -1,4 +1,4 @@
-"""Answers a query for named metrics, or for iteration times, from the table."""
+"""Answers queries for named metrics or iteration times from the table, without a copy."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,9 +23,9 @@ def write_table_points(
     memory_bytes: int,
     extra: Mapping[str, Any],
 ) -> PointBody:
-    """Return the body of the answer to ``query``, which names its metrics or asks for iteration times.
+    """Return the body of the answer to ``query``, which has named metrics or requests iteration times.
 
-    ``extra`` are additional fields of the response. Raises ResultTooLargeError, and psycopg2.Error.
+    ``extra`` are additional fields of the response. Raises ResultTooLargeError and psycopg2.Error.
     """
     writer = open_writer(query, spool, count, memory_bytes, extra)
     names = ITERATION_TIMES if query.kind == "iteration-times" else query.metrics or ()

@@ -1,7 +1,6 @@
-"""The statements that read data points from the table, without a copy: named metrics, and iteration times.
+"""The statements that read data points from the table. A row is a record.
 
-PostgreSQL returns the pieces of a point, which the encodings join: the JSON text of each value, then the timestamp in
-milliseconds, the iteration, the data source as JSON text and, if requested, the serial.
+Columns: the JSON text of each value, milliseconds since 1970, iteration, JSON text of the data source, serial.
 """
 
 from collections.abc import Sequence
@@ -33,7 +32,7 @@ def copy_named_values(
     serials: Sequence[int] = (),
     with_serial: bool = False,
 ) -> None:
-    """Copy the values of the metrics ``names`` of each record that has any, by time and id."""
+    """Copy the values of the metrics ``names`` of each record that has any of them, by (created_at, id)."""
     statement = _write_copy_named_values(names, with_serial=with_serial)
     bound = {f"name_{index}": name for index, name in enumerate(names)}
     transaction.copy_out(statement, {**selection.parameters(), **_bind_serials(serials), **bound}, sink)
@@ -42,7 +41,7 @@ def copy_named_values(
 def _write_copy_named_values(names: Sequence[str], *, with_serial: bool) -> str:
     values = ", ".join(f"({_select_value(index, name)})::text AS value_{index}" for index, name in enumerate(names))
     has_any = " OR ".join(f"performance ? %(name_{index})s" for index in range(len(names)))
-    # The values are computed below the sort, so that PostgreSQL's parallel workers do it.
+    # The values are computed below the sort, where parallel workers can do it.
     return f"""
 /* lens_perf: copy_named_values */
 COPY (
@@ -86,7 +85,7 @@ def copy_iteration_times(
 ) -> None:
     """Copy ``iteration`` and ``target_iteration`` of the earliest record of each iteration, by iteration.
 
-    The ranges select among these records.
+    The ranges of ``selection`` select among these records.
     """
     statement = _write_copy_iteration_times(with_serial=with_serial)
     transaction.copy_out(statement, {**selection.parameters(), **_bind_serials(serials)}, sink)

@@ -1,7 +1,6 @@
-"""Formats the points of a block of records as cells of CSV, for a vectorised CSV writer.
+"""Formats the points of a block for the CSV writer of polars, whatever the text encoding.
 
-A record becomes one line. Its cells are parts of its points, and the commas between cells are those between the parts
-anyway: so texts shared by all points of a record or of a metric are written without being joined first.
+A record becomes a line whose cells are parts of its points: the commas between cells are also those within points.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ COMMA = ","
 def write_tail(
     encoding: TextEncoding, fields: Sequence[str], origin: Mapping[str, str], frame: pl.DataFrame
 ) -> pl.Expr:
-    """Return the cell that all points of a record end with: its ``fields``, and the texts of ``origin``."""
+    """Return the last cell of all points of a record: its ``fields``, and the texts of ``origin``."""
     pieces: list[pl.Expr] = []
     for field in fields:
         comma = COMMA if pieces else ""
@@ -28,7 +27,7 @@ def write_tail(
 
 def _write_field(encoding: TextEncoding, field: str, frame: pl.DataFrame) -> pl.Expr:
     if field == "data_source":
-        # Not ``unique``, which the engine would hand over to its threads.
+        # Unlike ``unique``, this does not wake up the threads of polars.
         sources = frame["data_source"].value_counts().to_series().to_list()
         texts = [encoding.write_source(source) for source in sources]
         return pl.col("data_source").replace_strict(sources, texts, return_dtype=pl.String)
@@ -39,8 +38,8 @@ def _write_field(encoding: TextEncoding, field: str, frame: pl.DataFrame) -> pl.
 def write_cells(encoding: TextEncoding, block: Block, counts: Mapping[str, int]) -> list[pl.Expr]:
     """Return the cells of a line for each record of ``block``, whose column ``tail`` is the last cell of each point.
 
-    ``counts`` are the numbers of data points of each field. The points of a field that only some records have are
-    complete texts within the previous cell, or before the first name.
+    ``counts`` has the number of data points of each field. If only some records have a field, its points are complete
+    texts within the previous cell, or before the first name.
     """
     separator = encoding.separator
     if max(counts.values()) < block.height:
@@ -50,22 +49,22 @@ def write_cells(encoding: TextEncoding, block: Block, counts: Mapping[str, int])
     for field, count in counts.items():
         begun = len(cells) > 1
         if count < block.height:
-            ahead, behind = (separator, "") if begun else ("", separator)
-            cells[-1].append(_write_point(encoding, block, field, ahead, behind))
+            prefix, suffix = (separator, "") if begun else ("", separator)
+            cells[-1].append(_write_point(encoding, block, field, prefix, suffix))
             continue
         if begun and separator == COMMA:
             cells.append([])
         elif begun:
             cells[-1].append(pl.lit(separator))
         cells[-1].append(pl.lit(encoding.write_name(field)))
-        cells += [[pl.lit(encoding.write_label("value")), block.express_text(field)], [pl.col("tail")]]
+        cells += [[pl.lit(encoding.write_label("value")), block.build_text_expression(field)], [pl.col("tail")]]
     return [
         (pl.concat_str(pieces, ignore_nulls=True) if len(pieces) > 1 else pieces[0]).alias(str(index))
         for index, pieces in enumerate(cells)
     ]
 
 
-def _write_point(encoding: TextEncoding, block: Block, field: str, ahead: str = "", behind: str = "") -> pl.Expr:
-    """Return the complete text of a point between two other texts; null without a point."""
-    head = pl.lit(ahead + encoding.write_head(field))
-    return pl.concat_str(head, block.express_text(field), pl.lit(COMMA), "tail", pl.lit(behind))
+def _write_point(encoding: TextEncoding, block: Block, field: str, prefix: str = "", suffix: str = "") -> pl.Expr:
+    """Return the complete text of a point between ``prefix`` and ``suffix``; null without a point."""
+    head = pl.lit(prefix + encoding.write_head(field))
+    return pl.concat_str(head, block.build_text_expression(field), pl.lit(COMMA), "tail", pl.lit(suffix))

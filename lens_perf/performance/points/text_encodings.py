@@ -1,7 +1,6 @@
-"""The text encodings of a data point: JSON, NDJSON and CSV. The one place with the rules for quoting names.
+"""The text encodings of data points, JSON, NDJSON and CSV, with the rules for quoting names.
 
-A point is a row of cells joined by commas: its name, its value, and the fields that all points of its record share. The
-columnar copy passes these cells to a vectorised writer; rows of PostgreSQL are joined here.
+In each, a point consists of cells joined by commas: its name, its value, and the fields of its record.
 """
 
 import json
@@ -13,9 +12,9 @@ from lens_perf.performance.metric_fields import encode_name
 
 # The fields that all points of a record share, in this order.
 SHARED_FIELDS = ("timestamp", "iteration", "data_source")
-# Beginnings of formulas in spreadsheets: https://owasp.org/www-community/attacks/CSV_Injection
+# Spreadsheets interpret text with these first characters as formulas: https://owasp.org/www-community/attacks/CSV_Injection
 FORMULA = ("=", "+", "-", "@")
-# Escaped as in JSON, since otherwise a line could end within a name.
+# Escaped as in JSON, because a name must not contain a line break.
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 QUOTED = re.compile("[\",' ]")
 
@@ -24,8 +23,9 @@ QUOTED = re.compile("[\",' ]")
 class TextEncoding:
     """A text encoding of data points.
 
-    ``separator`` is the byte between points. ``write_label`` writes the text before a field's value, ``write_text`` a
-    name or a source; ``null`` represents a missing time, iteration or source. ``begin`` and ``end`` enclose a point.
+    ``separator`` is the byte between points; ``begin`` and ``end`` enclose a point. ``write_label`` returns the text
+    before the value of a field, ``write_text`` the text of a name or a data source. ``null`` is the text for a missing
+    time, iteration or source.
     """
 
     separator: str
@@ -53,7 +53,7 @@ class TextEncoding:
         return "".join(f",{self.write_label(field)}{text}" for field, text in shared.items()) + self.end
 
     def write_header(self, fields: Sequence[str]) -> str:
-        """Return the header line, if there is one."""
+        """Return the header line, empty for an encoding without one."""
         return ",".join(("metric_name", "value", *fields)) + "\n" if self.has_header else ""
 
 
@@ -66,7 +66,7 @@ def _write_no_label(_field: str) -> str:
 
 
 def write_csv_text(text: str) -> str:
-    """Return ``text`` as a field of CSV that no spreadsheet reads as a formula."""
+    """Return ``text`` as a CSV field that spreadsheets do not interpret as a formula."""
     text = CONTROL.sub(lambda match: json.dumps(match.group())[1:-1], text)
     if text.startswith(FORMULA):
         text = "'" + text

@@ -1,7 +1,4 @@
-"""Writes data points as text, in the encodings JSON, NDJSON and CSV.
-
-It accepts blocks of a columnar copy (the points of a record at once), lists of points, and complete text.
-"""
+"""Writes data points in the text encodings JSON, NDJSON and CSV."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -19,22 +16,22 @@ from lens_perf.performance.points.spool import PointBody, Spool
 from lens_perf.performance.points.text_cells import write_cells, write_tail
 from lens_perf.performance.points.text_encodings import JSON, SHARED_FIELDS, TextEncoding
 
-# Limits the texts in memory to about 20 MB.
+# Maximum number of cells prepared at once: about 20 MB of text.
 CELLS = 2**18
-# A generous estimate of the size of the text after a name.
+# An upper estimate of the text of a point without its name.
 POINT_BYTES = 100
-# Bytes of lines that are joined before the threads of the CSV writer have woken up.
+# Up to this size, joining lines takes less time than waking up the threads of the CSV writer.
 FEW_BYTES = 2**19
-# Data points that take longer to prepare than a thread to start.
+# Preparing this many data points takes longer than starting a thread.
 WORTH_A_THREAD = 2**14
 
 
 class TextWriter:
-    """Writes points in ``encoding``: JSON within an object that begins with ``labels``, others by lines.
+    """Writes points in ``encoding``: JSON as an object with the fields ``labels``, others as lines.
 
-    ``extra`` are fields of a record that each point has in addition to SHARED_FIELDS: ``serial``, ``axis_value``.
-    ``origin`` are fields that are equal for all points, and last. ``first_line`` precedes all lines. Without
-    ``labels``, only the points are written: JSON without the object, lines without a header.
+    Points have the fields SHARED_FIELDS, then ``extra`` fields of their record (``serial``, ``axis_value``), then the
+    constants ``origin``. ``first_line`` precedes all lines. Without ``labels``, only the points are written: JSON
+    without the object, lines without a header. Methods that write points raise ResultTooLargeError.
     """
 
     def __init__(
@@ -60,7 +57,7 @@ class TextWriter:
             spool.write(encoding.write_header((*self.fields, *self.origin)).encode())
 
     def write_blocks(self, blocks: Iterable[Block], fields: Sequence[str]) -> None:
-        """Write the data points of ``fields``, record by record; each piece is prepared while the last is written."""
+        """Write the data points of ``fields``, by record; a piece is prepared while the previous one is written."""
         pieces = self._prepare(blocks, index_fields(fields))
         with closing(read_ahead(pieces, lambda piece: piece.points >= WORTH_A_THREAD)) as prepared:
             for piece in prepared:
@@ -69,7 +66,7 @@ class TextWriter:
     def _prepare(self, blocks: Iterable[Block], indices: FieldIndices) -> Iterator["_Piece"]:
         for block in blocks:
             counts = block.count_points(indices)
-            if block.is_listed(counts):
+            if block.should_list(counts):
                 for piece in block.list_pieces(counts):
                     yield from self._prepare_list(list_points(piece, list(counts)), list(counts))
             elif counts:
@@ -83,17 +80,17 @@ class TextWriter:
                 self._write(piece)
 
     def write_text(self, points: bytes, count: int) -> None:
-        """Write ``count`` points that are already text, each with a separator after it."""
+        """Write ``count`` points as text, each followed by a separator."""
         self.count.add(count)
         self._spool.write(points)
 
     def write_lines(self, lines: pl.DataFrame, count: int) -> None:
-        """Write ``count`` points; the only column has one line for each record."""
+        """Write ``count`` points; the only column of ``lines`` has a line for each record."""
         if not lines.is_empty():
             self._write(_Piece(lines, count, int(lines.to_series().str.len_bytes().sum()) + lines.height))
 
     def finish(self, extra: Mapping[str, Any]) -> PointBody:
-        """Complete the body, with the fields ``extra`` if it has a place for them, and return it."""
+        """Complete and return the body. Only JSON includes the fields ``extra``."""
         note_rows(self.count.value)
         if self._is_object and self.count.value:
             self._spool.drop_last(len(self.encoding.separator))
@@ -106,7 +103,7 @@ class TextWriter:
         indices = index_fields(fields)
         counts = block.count_points(indices)
         if counts and max(counts.values()) < block.height:
-            block = block.having_points(list(counts))
+            block = block.drop_records_without_points(list(counts))
             counts = block.count_points(indices)
         if not counts:
             return

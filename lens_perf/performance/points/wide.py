@@ -1,4 +1,4 @@
-"""Wide tables: one row for each iteration and data source, and one column for each metric."""
+"""Writes wide tables, with a row for each iteration and data source and a column for each metric."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from lens_perf.performance.blocks import Block, Reading, select_records
 from lens_perf.performance.columns.field_columns import NON_FINITE, VALUE
 from lens_perf.performance.columns.times import to_milliseconds
 from lens_perf.performance.copy_interface import Copy
-from lens_perf.performance.points.by_iteration import LeastLater, order_by_iteration
+from lens_perf.performance.points.by_iteration import LowestLater, order_by_iteration
 from lens_perf.performance.points.parquet_writer import sink_parquet
 from lens_perf.performance.points.point_count import PointCount
 from lens_perf.performance.points.spool import PointBody, Spool
@@ -27,9 +27,9 @@ LEAST_ROWS = 64
 class WideTable:
     """A table of the metrics ``fields``.
 
-    A row has for each metric the latest data point of its iteration and data source, by (created_at, id), and the
-    latest time; with ``by_serial``, those of its attempt. A record without an iteration is a separate row, after all
-    others. Each row begins with the fields ``origin``. A part of a table has no header.
+    A row has the latest data point of each metric, by (created_at, id), and the latest time. There is a row for each
+    iteration and data source, and with ``by_serial`` for each attempt; a record without an iteration is a separate row
+    at the end. Each row begins with the constants ``origin``. With ``is_part``, there is no header.
     """
 
     copy: Copy
@@ -56,7 +56,7 @@ class WideTable:
 
 
 def list_titles(origin: Iterable[str], fields: Sequence[str], *, by_serial: bool) -> list[str]:
-    """Return distinct names of all columns: a field with an earlier name gets underscores appended."""
+    """Return distinct names of all columns; underscores are appended to a name that exists already."""
     titles = dict.fromkeys([*origin, "iteration", "timestamp", "data_source", *(["serial"] if by_serial else [])])
     for name in fields:
         title = name
@@ -67,7 +67,7 @@ def list_titles(origin: Iterable[str], fields: Sequence[str], *, by_serial: bool
 
 
 def write_wide_header(titles: Sequence[str]) -> bytes:
-    """Return the first line of a wide CSV."""
+    """Return the header line of a wide CSV."""
     return (",".join(map(CSV.write_text, titles)) + "\n").encode()
 
 
@@ -78,7 +78,7 @@ def list_types(origin: Iterable[str], types: Iterable[Any], *, by_serial: bool) 
 
 
 def write_wide_csv(table: WideTable, spool: Spool, count: PointCount) -> PointBody:
-    """Write ``table`` as CSV: numbers as stored, and empty cells without a data point."""
+    """Write ``table`` as CSV: numbers as stored, an empty cell for a missing data point. Raises ResultTooLargeError."""
     if not table.is_part:
         spool.write(write_wide_header(table.titles))
     origin = [pl.lit(CSV.write_text(value)).alias(name) for name, value in table.origin.items()]
@@ -94,7 +94,10 @@ def write_wide_csv(table: WideTable, spool: Spool, count: PointCount) -> PointBo
 
 
 def write_wide_parquet(table: WideTable, spool: Spool, count: PointCount) -> PointBody:
-    """Write ``table`` as Parquet: a metric is int64 if all of its data points are such integers, else float64."""
+    """Write ``table`` as Parquet. A metric is int64 if all of its data points are, else float64.
+
+    Raises ResultTooLargeError.
+    """
     types = _find_types(table)
     schema = list_types(table.origin, types.values(), by_serial=table.by_serial)
     named = dict(zip(table.titles, schema, strict=True))
@@ -107,7 +110,7 @@ def write_wide_parquet(table: WideTable, spool: Spool, count: PointCount) -> Poi
 
 
 def _find_types(table: WideTable) -> dict[str, Any]:
-    """Return the type of each field: Int64 if it is that in every part of the copy."""
+    """Return the type of each field: Int64 if it is Int64 in every part of the copy, else Float64."""
     found: dict[str, set[Any]] = {field: set() for field in table.fields}
     known = {name for _source, name in table.copy.fields}
     for frame in table.copy.blocks([field for field in table.fields if field in known], columns=COLUMNS):
@@ -119,11 +122,11 @@ def _find_types(table: WideTable) -> dict[str, Any]:
 
 
 def _list_rows(table: WideTable, types: Mapping[str, Any], count: PointCount) -> Iterator[pl.DataFrame]:
-    """Yield the rows, with fields as columns ``0``, ``1`` and so on; count the cells as if no records shared a row.
+    """Yield the rows, with fields as columns ``0``, ``1`` and so on, and count their cells.
 
-    The cells are the cost of a wide table, whether or not they have data points.
+    All cells are counted, because empty ones cost as much as others. The first estimate is a row for each record.
     """
-    later = LeastLater(table.copy, table.reading, table.rows)
+    later = LowestLater(table.copy, table.reading, table.rows)
     count.expect(later.records * len(table.fields))
     order = ["iteration", "timestamp", *table.keys[1:], *(str(index) for index in range(len(table.fields)))]
 
@@ -143,7 +146,7 @@ def _list_rows(table: WideTable, types: Mapping[str, Any], count: PointCount) ->
 
 
 def _list_records(table: WideTable, types: Mapping[str, Any], wanted: pl.Expr) -> Iterator[tuple[int, pl.DataFrame]]:
-    """Yield the records with the fields as numbered columns, and how many records of any kind there were up to them."""
+    """Yield the ``wanted`` records, with fields as numbered columns, and the number of all records up to their end."""
     reading = table.reading
     condition = select_records(reading.selection, reading.serials)
     known = {name for _source, name in table.copy.fields}

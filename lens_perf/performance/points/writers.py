@@ -1,4 +1,4 @@
-"""Chooses the writer for the encoding of a response's data points."""
+"""Chooses the writer for the encoding of an answer."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
@@ -19,18 +19,18 @@ TEXT_ENCODINGS = {"json": JSON, "ndjson": NDJSON, "csv": CSV}
 
 
 class Writer(Protocol):
-    """Writes data points to a body."""
+    """Writes data points to a body. Methods that write points raise ResultTooLargeError."""
 
     count: PointCount
 
     def write_blocks(self, blocks: Iterable[Block], fields: Sequence[str], /) -> None:
-        """Write the data points of ``fields`` in ``blocks``, record by record."""
+        """Write the data points of ``fields`` in ``blocks``, by record."""
 
     def write_points(self, points: Iterable[pl.DataFrame], fields: Sequence[str], /) -> None:
-        """Write the points of frames such as ``list_points`` returns, with a column ``value``."""
+        """Write the points of frames from ``list_points`` with a column ``value``."""
 
     def finish(self, extra: Mapping[str, Any], /) -> PointBody:
-        """Complete the body, with the fields ``extra`` if it has a place for them, and return it."""
+        """Complete and return the body, with the fields ``extra`` if the encoding has any fields."""
 
 
 def open_writer(
@@ -38,8 +38,8 @@ def open_writer(
 ) -> Writer:
     """Return the writer for the encoding of ``query``, except for wide tables.
 
-    ``changes`` are the fields of a response to ``after``: they are the first line of lines, and the end of objects, if
-    they are also passed to ``finish``.
+    ``changes`` are the fields of a response to ``after``. NDJSON begins with a line of them; for objects, pass them to
+    ``finish``.
     """
     selection, extra, origin = query.selection, list_extra(query), query.origin
     labels = None if query.is_part else {"workload_uid": selection.workload_uid}
@@ -56,7 +56,7 @@ def open_writer(
 
 
 def list_extra(query: PointQuery) -> list[str]:
-    """Return the additional fields of a point from its record."""
+    """Return the fields of its record that a point has in addition to the usual ones."""
     extra = ["serial"] if query.include_serial or query.split == "serial" else []
     if query.sampling is not None and query.sampling.axis in {"relative_time", "metric"}:
         extra.append("axis_value")

@@ -86,7 +86,7 @@ class Sampler:
                 self._take_list(piece)
             return
         if counts and max(counts.values()) < block.height:
-            block = block.having_points(list(counts))
+            block = block.drop_records_without_points(list(counts))
         if counts:
             axis, groups = block.columns[AXIS].to_numpy(), self._groups.number(block.frame)
             index = self._choose_records(block, counts, axis, groups)
