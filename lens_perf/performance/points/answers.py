@@ -107,7 +107,7 @@ def _write_sampled(
     else:
         sampler = make_sampler()
         for block in _read_with_axis(copy, query, sampling, reading, fields):
-            sampler.take(block)
+            sampler.add(block)
     writer.write_points(sampler.finish(), fields)
     width = sampler.bucket_width if sampler.bucket_width < inf else None
     counts = {"points_total": sampler.total, "points_returned": writer.count.value}

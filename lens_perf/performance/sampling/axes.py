@@ -1,4 +1,4 @@
-"""What series are sampled along: each record's place on an axis, and that place as text where an answer shows it."""
+"""The axes along which series are sampled: they add each record's value on the axis, as a number and as text."""
 
 from collections.abc import Callable, Mapping
 
@@ -8,27 +8,28 @@ from lens_perf.performance.blocks import Block
 from lens_perf.performance.columns.times import to_milliseconds
 
 AXIS, AXIS_VALUE = "axis", "axis_value"
+# Returns the frame with AXIS and, if responses contain the value, its text as AXIS_VALUE.
 AddAxis = Callable[[pl.DataFrame], pl.DataFrame]
 
 
 def along_iterations(frame: pl.DataFrame) -> pl.DataFrame:
-    """Add each record's iteration as its axis."""
+    """Return ``frame`` with the iteration as AXIS."""
     return frame.hstack([frame["iteration"].cast(pl.Int64).alias(AXIS)])
 
 
 def along_time(frame: pl.DataFrame) -> pl.DataFrame:
-    """Add each record's time, in milliseconds, as its axis."""
+    """Return ``frame`` with the time in milliseconds since 1970 as AXIS."""
     return frame.with_columns(to_milliseconds().alias(AXIS))
 
 
-# The axes on which the place of a record depends on nothing but the record's own columns.
+# The axes on which the value of a record depends only on its own columns.
 AXES: Mapping[str, AddAxis] = {"iteration": along_iterations, "time": along_time}
 
 
 class AlongRelativeTime:
-    """Adds the milliseconds since the workload's first record, or with ``split`` since the attempt's.
+    """Adds the milliseconds since the first record of the workload, or with ``split`` of the attempt.
 
-    It must be given all records of the workload, in order of time.
+    Call it with all records of the workload, in order of time.
     """
 
     def __init__(self, *, split: bool) -> None:
@@ -36,7 +37,7 @@ class AlongRelativeTime:
         self._first = pl.DataFrame(schema={"serial": pl.Int32, "begin": pl.Int64}).select(*self._keys, "begin")
 
     def __call__(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Add the axis to records that follow those of the calls before."""
+        """Return ``frame``, whose records follow those of the previous call, with AXIS and AXIS_VALUE."""
         times = frame.select(*self._keys, to_milliseconds().alias("begin")).drop_nulls("begin")
         if self._keys:
             begun = times.unique("serial", keep="first", maintain_order=True)
@@ -51,13 +52,13 @@ class AlongRelativeTime:
 
 
 class AlongMetric:
-    """Adds the record's data point of a metric as its axis."""
+    """Adds the data points of the metric ``name``."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     def __call__(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Add the axis to records."""
+        """Return ``frame`` with AXIS and AXIS_VALUE, null for records without a data point."""
         block = Block(frame)
         return frame.with_columns(
             block.read_values(self.name).alias(AXIS), block.read_texts(self.name).alias(AXIS_VALUE)

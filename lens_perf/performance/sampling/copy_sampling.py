@@ -1,4 +1,4 @@
-"""Downsamples a copy along iterations or time: from the samples of its parts as far as these stand for all records."""
+"""Downsamples a copy along iterations or time, from the samples of its parts where they can replace all records."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -11,30 +11,31 @@ from lens_perf.performance.sampling.joined_parts import join_counts, join_record
 from lens_perf.performance.sampling.sampler import Sampler
 from lens_perf.performance.sampling.selected_part import Sample, SelectedPart, SeriesCount, as_number
 
-# Points of samples, or records times fields, that are given to a sampler at once, about 100 bytes each.
+# The maximum number of points of samples, or of records times fields, added to a sampler at once: about 100 bytes each.
 MOST_JOINED = 2**16
 
 
 def sample_parts(
     copy: Copy, fields: Sequence[str], reading: Reading, axis: str, make_sampler: Callable[[], Sampler]
 ) -> Sampler:
-    """Return a sampler that has taken the points of ``fields`` along ``axis``, one of AXES.
+    """Return a sampler to which the points of ``fields`` along ``axis``, one of AXES, have been added.
 
-    How wide the buckets are is known only when all points have been taken. It is guessed from the bounds of the parts;
-    where the buckets prove narrower, as of a metric that begins late, the points are taken a second time.
+    The width of the buckets is known only after all points have been added. It is estimated from the bounds of the
+    parts. If the buckets turn out to be narrower, for example because a metric begins late, the points are added to
+    another sampler. Raises DamagedPartError, ResultTooLargeError and the exceptions of ``reading.check``.
     """
     parts = [SelectedPart(part, fields, reading, axis) for part in copy.parts]
     parts = [part for part in parts if part.has_records]
     sampler = make_sampler()
     widest = _guess_exponent(parts, sampler.most_buckets)
-    while _give_points(parts, _Giver(sampler, reading, axis), widest) > as_number(sampler.exponent):
+    while _add_points(parts, _Feeder(sampler, reading, axis), widest) > as_number(sampler.exponent):
         widest = as_number(sampler.exponent)
         sampler = make_sampler()
     return sampler
 
 
 def _guess_exponent(parts: Sequence[SelectedPart], most_buckets: int) -> float:
-    """Return the exponent of the width of buckets that hold all records, those without points included."""
+    """Return the exponent of the width of buckets for all records, including those without points."""
     bounds = [part.bounds for part in parts if part.bounds is not None]
     if not bounds:
         return inf
@@ -42,42 +43,42 @@ def _guess_exponent(parts: Sequence[SelectedPart], most_buckets: int) -> float:
     return as_number(choose_buckets(first, max(first, last), most_buckets).exponent)
 
 
-def _give_points(parts: Sequence[SelectedPart], giver: "_Giver", widest: float) -> float:
-    """Give all points to a sampler; return the greatest exponent of the samples used, which is at most ``widest``."""
-    sampler = giver.sampler
+def _add_points(parts: Sequence[SelectedPart], feeder: "_Feeder", widest: float) -> float:
+    """Add all points to the sampler; return the highest exponent of the samples used, which is at most ``widest``."""
+    sampler = feeder.sampler
     known = Counter[object]()
     for part in parts:
         for count in part.counts if part.is_whole else ():
             known[_identify(count, sampler)] += count.points
     used = -inf
     for part in parts:
-        # Series that may be returned whole have to be whole in the sample.
+        # A series that is not downsampled must be complete in the sample.
         may_be_whole = (each.stored for each in part.counts if known[_identify(each, sampler)] <= sampler.max_points)
         level = part.find_level(widest, max(may_be_whole, default=0)) if part.is_whole else None
         if level is None:
-            giver.add_records(part)
+            feeder.add_records(part)
         else:
             number, exponent = level
-            giver.add_sample(part.read_sample(number))
+            feeder.add_sample(part.read_sample(number))
             used = max(used, exponent)
-    giver.finish()
+    feeder.finish()
     return used
 
 
-class _Giver:
-    """Gives ``sampler`` the points of parts, in order, of several at once where each has few."""
+class _Feeder:
+    """Adds the points of parts to ``sampler``, in order; consecutive parts with few points are joined."""
 
     def __init__(self, sampler: Sampler, reading: Reading, axis: str) -> None:
         self.sampler = sampler
         self._reading = reading
         self._axis = axis
-        # Of one kind only.
+        # Only one of the two lists has elements.
         self._samples: list[Sample] = []
         self._records: list[SelectedPart] = []
         self._held = 0
 
     def add_sample(self, sample: Sample) -> None:
-        """Add the sample that stands for the records of a part."""
+        """Add a sample, which replaces the records of its part."""
         if self._records or self._held + sample.points.height > MOST_JOINED:
             self.finish()
         self._samples.append(sample)
@@ -95,16 +96,16 @@ class _Giver:
             self.finish()
 
     def finish(self) -> None:
-        """Give what was added."""
+        """Pass on the parts that have been added."""
         self._reading.check()
         if self._samples:
             parts = [each.part for each in self._samples]
             points = join_samples(self._samples, self._reading, self._axis)
-            self.sampler.take_sample(points, join_counts(parts), sum(part.records for part in parts))
+            self.sampler.add_sample(points, join_counts(parts), sum(part.records for part in parts))
         elif self._records:
             block = join_records(self._records, self._reading, self._axis)
             if block is not None:
-                self.sampler.take(block)
+                self.sampler.add(block)
         self._samples, self._records, self._held = [], [], 0
 
 

@@ -1,4 +1,4 @@
-"""Numbers the groups of records that series are made of: data sources, attempts, or both."""
+"""Numbers groups of records: data sources, attempts, or pairs of both."""
 
 from collections.abc import Sequence
 
@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from lens_perf.performance.blocks import Indices
 
-# Groups that are looked for one by one before all are looked up.
+# Up to this number of groups, comparing columns with each group is faster than a join.
 FEW = 8
 
 
 class Groups:
-    """Numbers the distinct values of ``keys``, from 0 in the order in which they appear."""
+    """Numbers the distinct values of the columns ``keys`` from 0, in order of first appearance."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._keys = list(keys)
@@ -25,7 +25,7 @@ class Groups:
         return len(self._numbers)
 
     def number(self, frame: pl.DataFrame) -> Indices:
-        """Return the number of each record's group."""
+        """Return the group number of each record of ``frame``."""
         if not self._keys:
             return np.zeros(frame.height, np.int64)
         found = self._find_few([frame[key] for key in self._keys])
@@ -39,7 +39,7 @@ class Groups:
         return joined["group"].to_numpy()
 
     def _find_few(self, columns: Sequence[pl.Series]) -> Indices | None:
-        """Return the group of each record, searching for one group after the other; None if there are more than FEW."""
+        """Return the group number of each record, None if there are more than FEW groups."""
         groups = np.full(len(columns[0]), -1)
         rest = len(groups)
         known = iter(list(self._numbers.items()))
@@ -57,6 +57,6 @@ class Groups:
 
 
 def _find(value: object, column: pl.Series) -> NDArray[np.bool_]:
-    """Return where ``column`` is ``value``, which may be None."""
+    """Return a mask of the elements of ``column`` that are ``value``, which may be None."""
     mask = column.is_null() if value is None else column == value
     return (mask.fill_null(value=False) if mask.has_nulls() else mask).to_numpy()

@@ -1,4 +1,4 @@
-"""Reads several parts at once: what is done to the points of each costs as much for those of all."""
+"""Joins the samples or the records of several parts, because the cost of an operation is nearly constant."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ from lens_perf.performance.sampling.selected_part import Sample, SelectedPart
 COPIED = ("value", "text", "created_at", "iteration")
 GROUP = {"data_source": pl.String(), "serial": pl.Int32()}
 COUNTS = {**GROUP, "field": pl.UInt32(), "points": pl.Int64()}
-# Where points of samples are on each axis; all of them have a place.
+# The values of sampled points on each axis, none of which is null.
 AXIS_VALUES: Mapping[str, Callable[[Mapping[str, pl.Series]], pl.Series]] = {
     "iteration": lambda points: points["iteration"].cast(pl.Int64),
     "time": lambda points: floor_milliseconds(points["created_at"]),
@@ -24,7 +24,7 @@ AXIS_VALUES: Mapping[str, Callable[[Mapping[str, pl.Series]], pl.Series]] = {
 
 
 def join_samples(samples: Sequence[Sample], reading: Reading, axis: str) -> pl.DataFrame:
-    """Return the points that ``reading`` selects of the samples of consecutive parts, as ``Sampler`` takes them."""
+    """Return the selected points of the samples of consecutive parts, for ``Sampler.add_sample``."""
     parts = [each.part for each in samples]
     points = pl.concat([each.points for each in samples], rechunk=False)
     of_part = np.repeat(np.arange(len(samples)), [each.points.height for each in samples])
@@ -37,7 +37,7 @@ def join_samples(samples: Sequence[Sample], reading: Reading, axis: str) -> pl.D
     if not reading.non_finite:
         wanted &= np.isfinite(points["value"].to_numpy())
     rows = np.flatnonzero(wanted)
-    # Column by column: so few rows are gathered before the threads of the engine have woken up.
+    # Column by column, because waking up the threads of polars would take longer than gathering a few rows.
     index = pl.Series(rows, dtype=pl.UInt32)
     chosen = {name: points[name][index] for name in COPIED}
     group_index = pl.Series(group[rows], dtype=pl.UInt32)
@@ -50,12 +50,12 @@ def join_samples(samples: Sequence[Sample], reading: Reading, axis: str) -> pl.D
 
 
 def _number_firsts(lengths: Sequence[int]) -> NDArray[np.int64]:
-    """Return where each of several lists begins when they are put one behind the other."""
+    """Return the offset of each of several lists in their concatenation."""
     return np.cumsum([0, *lengths[:-1]], dtype=np.int64)
 
 
 def join_counts(parts: Sequence[SelectedPart]) -> pl.DataFrame:
-    """Return the ``counts`` of all parts together, as ``Sampler`` takes them."""
+    """Return the sums of the ``counts`` of all parts, for ``Sampler.add_sample``."""
     points = Counter[tuple[str | None, int | None, int]]()
     for part in parts:
         for each in part.counts:
@@ -64,9 +64,9 @@ def join_counts(parts: Sequence[SelectedPart]) -> pl.DataFrame:
 
 
 def join_records(parts: Sequence[SelectedPart], reading: Reading, axis: str) -> Block | None:
-    """Return the records that ``reading`` selects, with their values on the axis; None if there are none.
+    """Return the selected records with their values on the axis, None if there are none.
 
-    Of several parts, none may have entries instead of columns.
+    With several parts, none of them may have entries instead of columns. Raises DamagedPartError.
     """
     condition = select_records(reading.selection, reading.serials)
     extended = AXES[axis](join([part.read() for part in parts]))

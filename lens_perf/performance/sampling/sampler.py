@@ -1,4 +1,4 @@
-"""Downsamples all series of an answer at once, block by block: what is kept is bounded by what is returned."""
+"""Downsamples all series of an answer at once, block by block; memory is proportional to the points returned."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,12 +15,12 @@ from lens_perf.performance.m4.choice import choose, find_ends, find_starts
 from lens_perf.performance.sampling.axes import AXIS, AXIS_VALUE
 from lens_perf.performance.sampling.groups import Groups
 
-# What is chosen is in memory, about 100 bytes a point.
+# All chosen points are in memory: about 100 bytes each.
 MOST_CHOSEN = 300_000
-# Points beyond what was left last time that are gathered before they are chosen among.
+# The minimum number of points added between two reductions.
 MOST_GATHERED = 2**17
 WRITTEN_AT_ONCE = 2**16
-# A field with fewer points than one in so many records has its points gathered at once.
+# If fewer than one in this many records has a field, its points are added without choosing among them first.
 SPARSE = 8
 KEYS = ("data_source", "serial")
 KEPT = (AXIS, AXIS_VALUE, *RECORD_COLUMNS)
@@ -31,7 +31,8 @@ Mask = NDArray[np.bool_]
 class Sampler:
     """Chooses at most ``max_points`` points of each series of ``fields``.
 
-    A series is a field of a data source (``by_source``), of an attempt (``by_serial``), of both, or of all records.
+    A series consists of the points of a field in all records, in a data source (``by_source``), in an attempt
+    (``by_serial``), or in both.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Sampler:
         self.max_points = max_points
         self.by_serial = by_serial
         self._roles = min(max_points, 5 if non_finite else 4)
-        # The most buckets that a series is cut into.
+        # The maximum number of buckets of a series.
         self.most_buckets = max(1, min(max_points, MOST_CHOSEN) // self._roles)
         self._groups = Groups([key for key, wanted in zip(KEYS, (by_source, by_serial), strict=True) if wanted])
         self._range: tuple[float, float] | None = None
@@ -61,29 +62,32 @@ class Sampler:
 
     @property
     def exponent(self) -> int | None:
-        """The exponent of the width of the buckets that hold all points taken so far; None if there is only one."""
+        """The exponent of the width of the buckets, for all points so far; None if there is a single bucket."""
         return self._buckets.exponent
 
     @property
     def total(self) -> int:
-        """The number of points that were taken."""
+        """The number of points added so far."""
         return self._counts.total()
 
     @property
     def bucket_width(self) -> float:
-        """The width of a bucket on the axis; infinite for the single bucket for all."""
+        """The width of a bucket on the axis; infinite if there is a single bucket."""
         return self._buckets.width
 
-    def take(self, block: Block) -> None:
-        """Take the points of records that follow those of the calls before; they have the column AXIS."""
+    def add(self, block: Block) -> None:
+        """Add the points of the records of ``block``, which follow those of the previous call and have a column AXIS.
+
+        Raises ResultTooLargeError.
+        """
         height = block.height
         if block.columns[AXIS].has_nulls():
-            # The order within what is left is all that counts.
+            # Positions within the block may shift: only the order counts.
             block = Block(block.frame.filter(pl.col(AXIS).is_not_null()), non_finite=block.non_finite)
         counts = block.count_points(self._indices)
         if block.has_entries:
             for piece in block.list_pieces(counts):
-                self._take_list(piece)
+                self._add_list(piece)
             return
         if counts and max(counts.values()) < block.height:
             block = block.drop_records_without_points(list(counts))
@@ -93,19 +97,19 @@ class Sampler:
             self._keep(self._gather(block, index, groups[index.records]))
         self._position += height
 
-    def _take_list(self, block: Block) -> None:
+    def _add_list(self, block: Block) -> None:
         points = list_points(block, self._fields, ["value", "text"])
         if points.height:
             keys = ["data_source", "serial"] if "serial" in points.columns else ["data_source"]
             counts = points.group_by("field", *keys, maintain_order=True).agg(pl.len().alias("points"))
-            self.take_sample(points, counts, block.height)
+            self.add_sample(points, counts, block.height)
 
-    def take_sample(self, sample: pl.DataFrame, counts: pl.DataFrame, records: int) -> None:
-        """Take the points that ``sample`` has of ``records`` records, which follow those of the calls before.
+    def add_sample(self, sample: pl.DataFrame, counts: pl.DataFrame, records: int) -> None:
+        """Add the points of ``sample``, which replaces ``records`` records that follow those of the previous call.
 
-        It has a row for each point: ``row`` (of its record), ``field``, ``value``, ``text``, AXIS and the columns of
-        its record. ``counts`` has the number of ``points`` of each ``field``, ``data_source`` and ``serial`` in all of
-        the records.
+        It has a row for each point: ``row`` (the index of its record), ``field``, ``value``, ``text``, AXIS and the
+        columns of its record. ``counts`` has the number of ``points`` in all of these records by ``field``,
+        ``data_source`` and ``serial``. Raises ResultTooLargeError.
         """
         self._count(self._number_series(counts), counts["points"].to_numpy())
         if sample.height:
@@ -121,7 +125,10 @@ class Sampler:
         self._position += records
 
     def finish(self) -> Iterator[pl.DataFrame]:
-        """Yield the points chosen, record by record, in frames as of ``list_points``, with ``value``, too."""
+        """Yield the chosen points, by record, in frames as ``list_points`` returns, with text and value.
+
+        Raises ResultTooLargeError.
+        """
         self._reduce(in_order=True)
         for chosen in self._chosen:
             yield from chosen.iter_slices(WRITTEN_AT_ONCE)
@@ -131,7 +138,7 @@ class Sampler:
         return self._groups.number(frame) * len(self._fields) + fields
 
     def _choose_records(self, block: Block, counts: Mapping[str, int], axis: Axis, groups: Indices) -> PointIndex:
-        """Return the points of a block that may be chosen, and count them all."""
+        """Return the points of a block that may be chosen, and count all of its points."""
         indices = self._indices
         rare = [field for field, count in counts.items() if count * SPARSE < block.height]
         index = block.find_points(rare)
@@ -152,7 +159,7 @@ class Sampler:
         )
 
     def _add_small(self, chosen: Indices, groups: Indices, mask: Mask | None, index: int) -> Indices:
-        """Count the points of a field; return ``chosen`` and all points of the series that are small so far."""
+        """Count the points of a field; return ``chosen`` and all points of series that are small so far."""
         series = np.arange(self._groups.count) * len(self._fields) + index
         self._count(series, np.bincount(groups if mask is None else groups[mask], minlength=len(series)))
         small = [group for group, key in enumerate(series.tolist()) if self._counts[key] <= self.max_points]
@@ -166,7 +173,7 @@ class Sampler:
             self._counts[key] += count
 
     def _widen(self, axis: Axis) -> None:
-        """Let the buckets hold ``axis``, too."""
+        """Extend the range of the buckets to the values of ``axis``."""
         low, high = axis.min().item(), axis.max().item()
         if self._range is not None:
             low, high = min(low, self._range[0]), max(high, self._range[1])
@@ -175,7 +182,7 @@ class Sampler:
             self._buckets = choose_buckets(low, high, self.most_buckets)
 
     def _gather(self, block: Block, index: PointIndex, groups: Indices) -> pl.DataFrame:
-        """Return the points of ``index``, whose records are in ``groups``."""
+        """Return the points of ``index``; ``groups`` are the group numbers of their records."""
         fields = self._fields
         columns = {
             "position": self._position + index.records,
@@ -184,21 +191,21 @@ class Sampler:
             "value": index.gather(lambda field, records: block.read_values(fields[field], records)),
             "text": index.gather(lambda field, records: block.read_texts(fields[field], records)),
         }
-        # By index, which takes the engine one step for all columns.
+        # Indexing with rows is a single operation for all columns.
         kept = block.frame[[name for name in KEPT if name in block.columns]][index.records]
         return pl.DataFrame(columns).hstack(kept)
 
     def _keep(self, points: pl.DataFrame) -> None:
-        """Keep ``points``, and choose among all that are kept when they have become many."""
+        """Keep ``points``, and reduce all kept points if they have become many."""
         self._chosen.append(points)
         self._held += points.height
         if self._held > self._left + max(self._left // 4, MOST_GATHERED):
             self._reduce()
 
     def _reduce(self, *, in_order: bool = False) -> None:
-        """Choose among the points that are kept; at the end, put them ``in_order``.
+        """Choose among the kept points of large series; with ``in_order``, sort by record and field.
 
-        Raises ResultTooLargeError where too many are left.
+        Raises ResultTooLargeError if more than MOST_CHOSEN points remain.
         """
         if not self._chosen:
             return

@@ -1,4 +1,4 @@
-"""A part of a copy as a query selects its records, and which of its samples stands for these."""
+"""The records of a part that a query selects, and the choice of a sample that can replace them."""
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -17,9 +17,9 @@ Bounds = tuple[int, int]
 
 
 class SeriesCount(NamedTuple):
-    """How many ``points`` a part has of a field, by its place among those of the query, in a data source and attempt.
+    """The number of ``points`` of a series in a part; ``field`` is an index into the fields of the query.
 
-    ``stored`` counts the texts for NaN and infinity, too, whether or not they are points of the query.
+    ``stored`` also counts texts for NaN and infinity that are not points of the query.
     """
 
     data_source: str | None
@@ -30,7 +30,7 @@ class SeriesCount(NamedTuple):
 
 
 class Group(NamedTuple):
-    """The data source and the attempt of some records, and whether the query selects them."""
+    """A data source and a serial, and whether the query selects their records."""
 
     data_source: str | None
     serial: int | None
@@ -38,7 +38,7 @@ class Group(NamedTuple):
 
 
 class SelectedPart:
-    """The records that ``reading`` selects of ``part``, with ``fields``, along ``axis``, one of AXES."""
+    """The records of ``part`` that ``reading`` selects, with ``fields``, along ``axis``, one of AXES."""
 
     def __init__(self, part: CopyPart, fields: Sequence[str], reading: Reading, axis: str) -> None:
         self._part = part
@@ -50,42 +50,42 @@ class SelectedPart:
             "iteration": part.iterations,
             "time": times and (floor_milliseconds(times[0]), floor_milliseconds(times[1])),
         }
-        asked = {"iteration": reading.selection.iteration_range, "time": reading.selection.time_range}
-        self._asked = {name: limits for name, limits in asked.items() if limits is not None}
+        ranges = {"iteration": reading.selection.iteration_range, "time": reading.selection.time_range}
+        self._ranges = {name: limits for name, limits in ranges.items() if limits is not None}
         self.records = part.records
 
     @property
     def has_records(self) -> bool:
-        """Return whether any of the records can be in the ranges asked for."""
+        """Whether any record may be in the selected ranges."""
         return all(
             bounds is not None and bounds[0] <= last and first <= bounds[1]
-            for bounds, (first, last) in ((self._bounds[name], limits) for name, limits in self._asked.items())
+            for bounds, (first, last) in ((self._bounds[name], limits) for name, limits in self._ranges.items())
         )
 
     @property
     def bounds(self) -> Bounds | None:
-        """Where on the axis the records are, at most; None where they have no place on it."""
+        """Bounds of the selected records on the axis, inclusive; None if the records have no values on it."""
         bounds = self._bounds[self._axis]
-        if bounds is None or self._axis not in self._asked:
+        if bounds is None or self._axis not in self._ranges:
             return bounds
-        first, last = self._asked[self._axis]
+        first, last = self._ranges[self._axis]
         return max(bounds[0], first), min(bounds[1], last)
 
     @cached_property
     def is_whole(self) -> bool:
-        """Return whether the ranges select all of its records, all have a place on the axis, and there are samples."""
-        # A part has samples along an axis only if all records have a place on it.
+        """Whether all records are in the ranges and have a value on the axis, and there are samples."""
+        # A part has samples along an axis only if all of its records have a value on it.
         sampled = {level.axis for level in self._part.samples.levels}
         if self.has_entries:
             return False
-        return sampled >= {self._axis, *self._asked} and all(
+        return sampled >= {self._axis, *self._ranges} and all(
             bounds is not None and first <= bounds[0] and bounds[1] <= last
-            for bounds, (first, last) in ((self._bounds[name], limits) for name, limits in self._asked.items())
+            for bounds, (first, last) in ((self._bounds[name], limits) for name, limits in self._ranges.items())
         )
 
     @cached_property
     def counts(self) -> Sequence[SeriesCount]:
-        """The numbers of points of each series that has any, if the part is whole."""
+        """The number of points of each series that has any, if the part is whole."""
         return list(self._count())
 
     def _count(self) -> Iterator[SeriesCount]:
@@ -101,9 +101,9 @@ class SelectedPart:
         return wanted in {None, source} and (not self._reading.serials or serial in self._reading.serials)
 
     def find_level(self, widest: float, most_stored: int) -> tuple[int, float] | None:
-        """Return the number and the exponent of the coarsest sample that stands for the records; None if none does.
+        """Return the number and the exponent of the coarsest sample that can replace the records, None without one.
 
-        Its buckets are no wider than 2**``widest``, and series with up to ``most_stored`` values are whole in it.
+        The width of its buckets is at most 2**``widest``, and series of up to ``most_stored`` values are complete.
         """
         if self.is_whole:
             for number, level in enumerate(self._part.samples.levels):
@@ -113,7 +113,7 @@ class SelectedPart:
         return None
 
     def read_sample(self, number: int) -> "Sample":
-        """Return a sample, from the points of the first to those of the last of the fields."""
+        """Return the rows of a sample from the first to the last field of the query. Raises DamagedPartError."""
         sample = self._part.read_sample(number)
         wanted = np.flatnonzero(self.field_indices >= 0)
         if not len(wanted):
@@ -125,27 +125,27 @@ class SelectedPart:
 
     @cached_property
     def field_indices(self) -> NDArray[np.int64]:
-        """The place among the query's fields of each field of the samples, -1 for others."""
+        """The index into the query's fields of each field of the samples, -1 for other fields."""
         indices = index_fields(self._fields)
         return np.array([indices.get(name, -1) for name in self._part.samples.counts], np.int64)
 
     @cached_property
     def groups(self) -> Sequence[Group]:
-        """The groups of the samples, in their order."""
+        """The groups of the samples, in order of their numbers."""
         return [Group(*each, self._selects(*each)) for each in self._part.samples.groups]
 
     @property
     def width(self) -> int:
-        """The number of fields that are read."""
+        """The number of fields of the query."""
         return len(self._fields)
 
     @property
     def has_entries(self) -> bool:
-        """Return whether any of the fields may have entries instead of columns."""
+        """Whether any field may have entries instead of columns."""
         return self._part.has_entries(self._fields)
 
     def read(self) -> pl.DataFrame:
-        """Return its records, selected or not."""
+        """Return all records, selected or not. Raises DamagedPartError."""
         return self._part.read(self._fields, RECORD_COLUMNS)
 
 
@@ -157,5 +157,5 @@ class Sample(NamedTuple):
 
 
 def as_number(exponent: int | None) -> float:
-    """Return the exponent of the width of buckets, infinite for the one bucket that holds all."""
+    """Return the exponent of the width of buckets, infinite for a single bucket."""
     return inf if exponent is None else exponent

@@ -40,7 +40,7 @@ def build_frame(values: np.ndarray, start: int = 0) -> pl.DataFrame:
 def sample(frames: Iterable[pl.DataFrame], axis: str, max_points: int) -> pl.DataFrame:
     chooser = Sampler(["loss"], max_points)
     for frame in frames:
-        chooser.take(Block(AXES[axis](frame)))
+        chooser.add(Block(AXES[axis](frame)))
     return pl.concat([*chooser.finish()])
 
 
@@ -111,7 +111,7 @@ def test_twenty_thousand_series_of_one_point_each() -> None:
         frame = build_frame(np.zeros(rows), number * rows).drop("v:loss", "v:x")
         mine = names[number * rows : (number + 1) * rows]
         values = pl.DataFrame(np.where(np.eye(rows, dtype=bool), 1.0, np.nan), schema=[f"v:{name}" for name in mine])
-        chooser.take(Block(along_iterations(frame.hstack(values.fill_nan(None)))))
+        chooser.add(Block(along_iterations(frame.hstack(values.fill_nan(None)))))
     (chosen,) = [pl.concat([*chooser.finish()])]
     assert Counter(chosen["field"].to_list()) == Counter(range(len(names)))
     assert chooser.total == len(names)
