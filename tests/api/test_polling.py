@@ -345,7 +345,7 @@ def test_an_old_id_is_found_by_the_comparison_after_minutes(
     """PostgreSQL's counters do not show the change; only the comparison after some minutes does."""
     uid = ask("data")["workload_uid"]
     monkeypatch.setattr(checkpoint, "UNSETTLED_IDS", 0)
-    monkeypatch.setattr(checkpoint, "RECORDS_PER_UNPROMPTED_SECOND", 10**6)
+    monkeypatch.setattr(checkpoint, "RECORDS_PER_COMPARE_ANYWAY_SECOND", 10**6)
     with writing(postgres) as (execute, commit):
         execute("CREATE TEMPORARY TABLE taken AS SELECT nextval('training_performance_id_seq') AS id", ())
         commit()

@@ -1,4 +1,4 @@
-"""A checkpoint: the state of the table up to which a reader has read a workload, and the tests for later changes."""
+"""A checkpoint: the state of the table up to which a workload has been read, and the checks for later changes."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -23,15 +23,15 @@ UNSETTLED_IDS = 10_000
 UNSETTLED_IDS_OF_CITUS = 100_000
 # Comparing up to this number of records with a checkpoint takes a few milliseconds.
 SMALL_WORKLOAD = 10_000
-# The interval between comparisons if there may have been updates or deletions: so many seconds, and one more for every
+# The interval between comparisons if there may have been updates or deletions: this many seconds, and one more for each
 # RECORDS_PER_COMPARE_SECOND records.
 COMPARE_SECONDS = 5
 RECORDS_PER_COMPARE_SECOND = 50_000
-# The interval between comparisons if the server has counted no update and no deletion, also with one second more for
-# every so many records. The counters can be inaccurate or reset, and a record can have an id that was taken long ago or
-# chosen by the writer.
+# The interval between comparisons if the server has counted no update and no deletion: this many seconds, and one more
+# for each RECORDS_PER_COMPARE_ANYWAY_SECOND records. The counters can be inaccurate or reset, and a record can have an
+# id that was taken long ago or chosen by the writer.
 COMPARE_ANYWAY_SECONDS = 600
-RECORDS_PER_UNPROMPTED_SECOND = 10_000
+RECORDS_PER_COMPARE_ANYWAY_SECOND = 10_000
 # The types of the fields of a checkpoint, in order.
 FIELD_TYPES = (int, int, int, int, str, str, int | None, int, int, str)
 
@@ -75,7 +75,7 @@ class Checkpoint:
         return list(vars(self).values())
 
     def is_quiet(self, snapshot: Snapshot) -> bool:
-        """Return whether nothing was written since: no transaction was running then, and none has begun."""
+        """Return whether nothing has been written since: no transaction was running, and none has begun."""
         return self.server == snapshot.server and self.next_xid == self.oldest_xid == snapshot.oldest_xid == (
             snapshot.next_xid
         )
@@ -90,29 +90,29 @@ class Checkpoint:
         return select_witness(transaction, workload_uid, self.latest_id) == self.witness
 
     def must_compare(self, records: int, rewrites: Rewrites, snapshot: Snapshot) -> bool:
-        """Return whether updates and deletions have to be searched for now in a workload of ``records`` records."""
+        """Return whether updates and deletions must be searched for now, in a workload of ``records`` records."""
         if records <= SMALL_WORKLOAD:
             return True
         if self.has_same(rewrites):
-            interval = COMPARE_ANYWAY_SECONDS + records // RECORDS_PER_UNPROMPTED_SECOND
+            interval = COMPARE_ANYWAY_SECONDS + records // RECORDS_PER_COMPARE_ANYWAY_SECOND
         else:
             interval = COMPARE_SECONDS + records // RECORDS_PER_COMPARE_SECOND
         return not 0 <= snapshot.seconds - self.compared_at < interval
 
     def choose_range(self, *, compare: bool) -> tuple[int, int]:
-        """Return the id after which, and the transaction from which on, records are searched for.
+        """Return the lower bounds of the search for records: an id (exclusive) and a transaction id (inclusive).
 
         With ``compare``, the search includes settled ids, because an update in place keeps the id, and all transactions
-        since the last comparison, because an update may not be new to this checkpoint any more.
+        since the last comparison, because an update may no longer be new to this checkpoint.
         """
         return (0, min(self.compared_xid, self.oldest_xid)) if compare else (self.settled_id, self.oldest_xid)
 
     def has_same(self, rewrites: Rewrites) -> bool:
-        """Return whether the server has counted no update and no deletion since; False if it does not count them."""
+        """Return whether the server has counted no updates or deletions since; False if it does not count them."""
         return self.rewrites is not None and self.rewrites == rewrites.rewritten and self.server == rewrites.server
 
     def choose_unsettled(self, records: Iterable[NewRecord]) -> list[NewRecord]:
-        """Return those of ``records``, which were visible at the checkpoint, that a later search finds again."""
+        """Return the ``records`` that a later search finds again. All were visible at the checkpoint."""
         return [each for each in records if each.xid >= self.oldest_xid and each.id > self.settled_id]
 
     def settle(self, snapshot: Snapshot, unsettled_ids: int) -> int:
@@ -134,7 +134,7 @@ class Position:
     unsettled_ids: int
 
     def begin(self, unsettled: Iterable[NewRecord]) -> Checkpoint:
-        """Return the first checkpoint of a reader, which reads everything; ``unsettled`` are the unsettled records."""
+        """Return the first checkpoint of a reader, which reads everything; ``unsettled`` are its unsettled records."""
         return self._make(self.snapshot.oldest_xid, self.settled_id, unsettled, None)
 
     @property
@@ -146,9 +146,9 @@ class Position:
     def advance(self, before: Checkpoint, found: Sequence[NewRecord], *, compared: bool) -> Checkpoint:
         """Return the next checkpoint of a reader that has read ``found``, the new records since ``before``.
 
-        ``compared`` says whether updates and deletions were searched for, too.
+        ``compared`` says whether updates and deletions were also searched for.
         """
-        # If this is a lagging standby, the reader may already have read a newer state elsewhere.
+        # On a lagging standby, this state may be older than the one that the reader has read elsewhere.
         oldest_xid = max(before.oldest_xid, self.snapshot.oldest_xid)
         settled_id = before.settle(self.snapshot, self.unsettled_ids)
         checkpoint = self._make(oldest_xid, settled_id, (), None if compared else before)
@@ -158,7 +158,7 @@ class Position:
         self, oldest_xid: int, settled_id: int, unsettled: Iterable[NewRecord], before: Checkpoint | None
     ) -> Checkpoint:
         snapshot = self.snapshot
-        # Behind a load balancer, the rewrites may have been counted by another server.
+        # Behind a load balancer, another server may have returned the rewrites.
         rewrites = self.rewrites.rewritten if self.rewrites.server == snapshot.server else None
         return Checkpoint(
             oldest_xid=oldest_xid,
@@ -175,13 +175,13 @@ class Position:
 
 
 def read_position(transaction: Transaction, workload_uid: str, rewrites: Rewrites) -> Position:
-    """Return the position of the transaction's snapshot; ``rewrites`` were counted before it."""
+    """Return the position of the transaction's snapshot. ``rewrites`` were read before it. Raises psycopg2.Error."""
     unsettled_ids = UNSETTLED_IDS_OF_CITUS if transaction.is_citus else UNSETTLED_IDS
     return Position(rewrites, select_snapshot(transaction, workload_uid), unsettled_ids)
 
 
 def read_unsettled(transaction: Transaction, selection: Selection, position: Position) -> list[NewRecord]:
-    """Return the unsettled records for the first checkpoint of a reader: later searches may find them again."""
+    """Return the unsettled records for the first checkpoint of a reader. Raises psycopg2.Error."""
     snapshot = position.snapshot
     if snapshot.oldest_xid == snapshot.next_xid:
         return []

@@ -1,4 +1,4 @@
-"""Cursors: find the data points that a client with a copy of a workload's points has to drop and to read again."""
+"""Cursors: find the data points that a polling client must drop and read again."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,9 +34,9 @@ from lens_perf.performance.statements import Transaction
 
 @dataclass(frozen=True)
 class Ledger:
-    """A checksum of the records from before a checkpoint's ``oldest_xid``: their number, and the XOR of ``pair_hash``.
+    """A checksum of the records before a checkpoint's ``oldest_xid``: their number, and the XOR of their ``pair_hash``.
 
-    The difference of two ledgers shows how many records were removed, and which pairs they belonged to.
+    The difference between two ledgers is the number of removed records, and the XOR of their pair hashes.
     """
 
     count: int
@@ -67,7 +67,7 @@ EMPTY = Ledger(0, 0)
 
 @dataclass(frozen=True)
 class Cursor:
-    """The state of a client's copy.
+    """The state of the data that a client has.
 
     - ``subject``: a digest of the workload and the data source.
     - ``checkpoint``: the state of the table up to which the client has read.
@@ -77,7 +77,7 @@ class Cursor:
     - ``pending``: the pairs that were sent again since updates and deletions were last searched for. Records that were
       deleted meanwhile may have belonged to them.
 
-    The last three are None if they were too many for a token. A change that depends on them then resets the client.
+    The last three are None if they would make the token too long. A change that depends on them then resets the client.
     """
 
     subject: str
@@ -111,7 +111,7 @@ class Cursor:
         return cursor
 
     def encode(self) -> str:
-        """Return the text for ``parse``. Lists that would make it too long are left out, which causes more resets."""
+        """Return the text for ``parse``, without lists that would make it too long. That causes more resets."""
         for cursor in (self, replace(self, pending=None)):
             is_listed = all(each is None or each.size <= MOST_PAIRS for each in (cursor.unsettled, cursor.pending))
             text = cursor._write() if is_listed else ""
@@ -132,14 +132,17 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Delta:
-    """The pairs whose data points a client has to drop and to read again, and its next cursor."""
+    """The pairs whose data points a client must drop and read again, and its next cursor."""
 
     cursor: Cursor
     pairs: Pairs
 
 
 def begin(transaction: Transaction, selection: Selection, position: Position, subject: str) -> Cursor:
-    """Return the first cursor of a client, which reads everything. Reads all records, not only an index."""
+    """Return the first cursor of a client, which reads everything. Reads all records, not only an index.
+
+    Raises psycopg2.Error.
+    """
     unsettled = read_unsettled(transaction, selection, position)
     checkpoint = position.begin(unsettled)
     old = select_old_records(transaction, selection, checkpoint.oldest_xid)
@@ -149,14 +152,17 @@ def begin(transaction: Transaction, selection: Selection, position: Position, su
 
 
 def begin_without_ledger(transaction: Transaction, selection: Selection, position: Position, subject: str) -> Cursor:
-    """Return a first cursor at little cost; its client is reset whenever there may have been updates or deletions."""
+    """Return a first cursor without reading all records. Possible updates or deletions then reset the client.
+
+    Raises psycopg2.Error.
+    """
     unsettled = read_unsettled(transaction, selection, position)
     pairs = Pairs.of(map(_pair, unsettled)) if len(unsettled) <= MOST_NEW_RECORDS else None
     return Cursor(subject, position.begin(unsettled), None, {}, pairs, None)
 
 
 def find_delta(transaction: Transaction, selection: Selection, position: Position, before: Cursor) -> Delta | None:
-    """Return the changes since ``before``; None if everything has to be read again."""
+    """Return the changes since ``before``, None if everything must be read again. Raises psycopg2.Error."""
     known = before.checkpoint
     if not known.continues(transaction, selection.workload_uid, position.snapshot):
         return None
@@ -178,13 +184,13 @@ def find_delta(transaction: Transaction, selection: Selection, position: Positio
         pairs = _find_replaced(transaction, before, ledger, pairs)
     if pairs is None:
         return None
-    # Records since the last comparison: they were sent already, but may have been updated afterwards.
+    # Records since the last comparison have been sent, but may have been updated afterwards.
     pairs |= Pairs.of(_pair(each) for each in listed if each.xid < known.oldest_xid)
     return Delta(_advance(before, position, found, ledger, pairs, compared=compare), pairs)
 
 
 def _find_changed(before: Cursor, found: Sequence[NewRecord]) -> Pairs | None:
-    """Return the pairs of new records, which have to be sent again; None if they are not known."""
+    """Return the pairs of new records, which must be sent again; None if they are not known."""
     known = before.checkpoint
     if all(each.id > known.settled_id for each in found) and digest_records(found) == known.unsettled:
         return Pairs()
@@ -196,7 +202,7 @@ def _find_changed(before: Cursor, found: Sequence[NewRecord]) -> Pairs | None:
 def _find_replaced(transaction: Transaction, before: Cursor, ledger: Ledger, changed: Pairs) -> Pairs | None:
     """Return ``changed`` and the pairs that have lost records; None if those cannot be determined.
 
-    ``ledger`` is that of the same records as the cursor's, as far as they still exist.
+    ``ledger`` covers the records of the cursor's ledger that still exist.
     """
     known = before.ledger or EMPTY
     removed, difference = known.count - ledger.count, known.pair_hashes ^ ledger.pair_hashes
@@ -221,7 +227,7 @@ def _advance(
     *,
     compared: bool,
 ) -> Cursor:
-    """Return the cursor after ``found`` was sent; ``ledger`` is that of the records before the previous checkpoint."""
+    """Return the cursor after ``found`` was sent; ``ledger`` covers the records before the previous checkpoint."""
     checkpoint = position.advance(before.checkpoint, found, compared=compared)
     if ledger is not None:
         ledger = ledger.add([each for each in found if each.xid < checkpoint.oldest_xid])

@@ -1,4 +1,4 @@
-"""ETags: find whether the response that a client has is still current."""
+"""ETags: find out whether the response that a client has is still current."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -31,7 +31,7 @@ class EntityTag:
         return write_token(self.query, self.checkpoint.write(), self.records)
 
     def is_current(self, transaction: Transaction, selection: Selection, position: Position) -> bool:
-        """Return whether the workload still has the same records as when the response was read."""
+        """Return whether the records are the same as when the response was read. Raises psycopg2.Error."""
         checkpoint = self.checkpoint
         if not checkpoint.continues(transaction, selection.workload_uid, position.snapshot):
             return False

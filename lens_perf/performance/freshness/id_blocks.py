@@ -1,4 +1,4 @@
-"""Lists new records in blocks of ids, so that among many unsettled records, only the changed blocks are read again."""
+"""Lists new records in blocks of ids, so that only changed blocks of unsettled records are read again."""
 
 from collections.abc import Iterator, Mapping
 from itertools import groupby
@@ -17,7 +17,10 @@ BlockDigests = Mapping[int, str]
 def list_new_blocks(
     transaction: Transaction, selection: Selection, *, settled_id: int, oldest_xid: int
 ) -> Iterator[tuple[int, list[NewRecord]]]:
-    """Yield the number of each block with new records, and all of these records by id, in constant memory."""
+    """Yield the number of each block with new records, and these records by id, in constant memory.
+
+    Raises psycopg2.Error.
+    """
     waiting: list[NewRecord] = []
     while True:
         page = select_new_records(transaction, selection, settled_id=settled_id, oldest_xid=oldest_xid)
@@ -25,7 +28,7 @@ def list_new_blocks(
         blocks = [
             (block, list(records)) for block, records in groupby([*waiting, *page], lambda each: each.id // BLOCK)
         ]
-        # The next page may begin with records of the last block.
+        # The next page may have more records of the last block.
         waiting = [] if is_last else blocks.pop()[1]
         yield from blocks
         if is_last:

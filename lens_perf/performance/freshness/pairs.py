@@ -1,4 +1,4 @@
-"""Sets of pairs (data source, iteration), stored as ranges of iterations, because those of training are consecutive."""
+"""Sets of pairs (data source, iteration), stored as ranges, because the iterations of a workload are consecutive."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from lens_perf.performance.freshness.tokens import NotATokenError
 Pair = tuple[str | None, int | None]
 Range = tuple[int, int]
 INT32 = range(-(2**31), 2**31)
-# Maximum number of pairs in a token. A forged token could otherwise represent billions of pairs.
+# Maximum number of pairs in a token. Without a limit, a forged token could represent billions of pairs.
 MOST_PAIRS = 100_000
 # The lengths of a run in a token: first and last iteration, and the step unless it is 1.
 PLAIN, EVEN = 2, 3
@@ -17,7 +17,7 @@ PLAIN, EVEN = 2, 3
 
 @dataclass(frozen=True)
 class Pairs:
-    """A set of pairs: disjoint inclusive ranges of iterations by data source, and data sources without an iteration."""
+    """A set of pairs: disjoint inclusive ranges of iterations by data source, and the sources of pairs without one."""
 
     ranges: Mapping[str | None, tuple[Range, ...]] = field(default_factory=dict)
     without_iteration: frozenset[str | None] = frozenset()

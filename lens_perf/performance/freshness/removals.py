@@ -1,4 +1,4 @@
-"""Finds the pairs to which deleted records belonged, from the difference of two ledgers."""
+"""Finds the pairs of deleted records from the difference between two ledgers."""
 
 from collections.abc import Sequence
 
@@ -8,10 +8,10 @@ MASK = 2**64 - 1
 
 
 def find_replaced(removed: int, difference: int, hashes: Sequence[int]) -> list[int] | None:
-    """Return the indexes of those ``hashes`` whose pairs have lost one record each; None if no set of them matches.
+    """Return the indexes of the ``hashes`` whose pairs have lost one record each, None if no set of hashes matches.
 
-    ``removed`` is the number of deleted records, ``difference`` the XOR of the hashes of their pairs. The hashes of so
-    few pairs are linearly independent over GF(2), so at most one set has this XOR; Gaussian elimination finds it.
+    ``removed`` is the number of deleted records, ``difference`` the XOR of the hashes of their pairs. So few
+    hashes are almost certainly independent over GF(2): at most one set has this XOR. Gaussian elimination finds it.
     """
     if len(hashes) > MOST_CANDIDATES:
         return None

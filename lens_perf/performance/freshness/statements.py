@@ -14,7 +14,7 @@ WITNESSES = 8
 # Longer values are left out of the witness, because every checkpoint reads it.
 LONGEST_WITNESS = 100_000
 
-# The parts of statements about the state of the server: normally, they read the table and all of its records.
+# Statements about the state of the server normally read the table and all of its records.
 TABLE = {"relation": "'training_performance'::regclass::oid", "scope": "true"}
 # On Citus, they read the workload's shard, whose server has its own statistics and transaction ids. A SELECT that names
 # the same workload at each reference to the table is executed entirely on that server, including all of its functions.
@@ -60,7 +60,7 @@ class Rewrites(NamedTuple):
 
 
 def select_rewrites(transaction: Transaction, workload_uid: str) -> Rewrites:
-    """Return the count of updates and deletions.
+    """Return the number of updates and deletions. Raises psycopg2.Error.
 
     Call it in a transaction that ends before the snapshot of a checkpoint begins, so that the snapshot shows all of the
     counted changes.
@@ -125,7 +125,7 @@ class Snapshot(NamedTuple):
 
 
 def select_snapshot(transaction: Transaction, workload_uid: str) -> Snapshot:
-    """Return the state of the server in the transaction's snapshot."""
+    """Return the state of the server in the transaction's snapshot. Raises psycopg2.Error."""
     (row,) = transaction.fetch_all(_read_where(transaction, SELECT_SNAPSHOT), {"workload_uid": workload_uid})
     return Snapshot(*row)
 
@@ -138,7 +138,7 @@ ORDER BY witness
 
 
 def select_witness(transaction: Transaction, workload_uid: str, latest_id: int) -> str:
-    """Return the digest of the newest records up to ``latest_id``."""
+    """Return the digest of the newest records up to ``latest_id``. Raises psycopg2.Error."""
     parameters = {"workload_uid": workload_uid, "latest_id": latest_id}
     ((witness,),) = transaction.fetch_all(_read_where(transaction, SELECT_WITNESS), parameters)
     return str(witness)
@@ -177,9 +177,9 @@ class NewRecord(NamedTuple):
 def select_new_records(
     transaction: Transaction, selection: Selection, *, settled_id: int, oldest_xid: int
 ) -> list[NewRecord]:
-    """Return the records above ``settled_id`` and from ``oldest_xid`` on of the workload and data source, by id.
+    """Return the records of the workload and data source above ``settled_id`` and from ``oldest_xid`` on, by id.
 
-    Returns at most ``MOST_NEW_RECORDS + 1`` records; if it returns that many, there are too many.
+    At most ``MOST_NEW_RECORDS + 1`` records are returned: one more than a reader accepts. Raises psycopg2.Error.
     """
     parameters = {**selection.parameters(), "settled_id": settled_id, "oldest_xid": oldest_xid}
     return [NewRecord(*row) for row in transaction.fetch_all(SELECT_NEW_RECORDS, parameters)]
@@ -197,7 +197,7 @@ ORDER BY data_source::text
 
 
 class OldRecords(NamedTuple):
-    """The records of one data source from before a transaction: their number and the XOR of their pair hashes."""
+    """The records of a data source before a transaction: their number and the XOR of their pair hashes."""
 
     data_source: str | None
     records: int
@@ -206,7 +206,10 @@ class OldRecords(NamedTuple):
 
 
 def select_old_records(transaction: Transaction, selection: Selection, oldest_xid: int) -> list[OldRecords]:
-    """Return the records before ``oldest_xid`` by data source. Reads all records, not only an index."""
+    """Return the records before ``oldest_xid`` by data source. Reads all records, not only an index.
+
+    Raises psycopg2.Error.
+    """
     rows = transaction.fetch_all(SELECT_OLD_RECORDS, {**selection.parameters(), "oldest_xid": oldest_xid})
     return [OldRecords(*row) for row in rows]
 
@@ -220,7 +223,7 @@ ORDER BY ordinality
 
 
 def select_pair_hashes(transaction: Transaction, pairs: Sequence[tuple[str | None, int | None]]) -> list[int]:
-    """Return the hash of each pair of data source and iteration, in the order of ``pairs``."""
+    """Return the hash of each pair (data source, iteration), in the order of ``pairs``. Raises psycopg2.Error."""
     parameters = {"sources": [source for source, _ in pairs], "iterations": [iteration for _, iteration in pairs]}
     return [row[0] for row in transaction.fetch_all(SELECT_PAIR_HASHES, parameters)]
 
@@ -239,7 +242,7 @@ ORDER BY count
 
 
 def select_count(transaction: Transaction, selection: Selection, most: int | None = None) -> int:
-    """Return the number of records of the selection's workload and data source, at most ``most``."""
+    """Return the number of records of the workload and data source, at most ``most``. Raises psycopg2.Error."""
     ((count,),) = transaction.fetch_all(SELECT_COUNT, {**selection.parameters(), "most": most})
     return int(count)
 
@@ -272,7 +275,10 @@ ORDER BY id
 def select_ids(
     transaction: Transaction, workload_uid: str, source: str | None, ranges: Sequence[tuple[int, int]], *, none: bool
 ) -> list[int]:
-    """Return the ids of a data source's records with an iteration in ``ranges``, or with ``none`` also without one."""
+    """Return the ids of a data source's records with an iteration in ``ranges``, and with ``none`` also without one.
+
+    Raises psycopg2.Error.
+    """
     parameters: dict[str, Any] = {
         "workload_uid": workload_uid,
         "source": source,
@@ -286,5 +292,6 @@ def select_ids(
 def _match(source: str | None) -> str:
     if source is None:
         return "data_source IS NULL"
-    # A cursor can be altered, and only the values of an enum can be compared with it. Texts stay fit for the index.
+    # A forged cursor can have any source, and comparing an enum with an unknown value is an error. A comparison as text
+    # cannot use the index.
     return "data_source = %(source)s" if source in DATA_SOURCES else "data_source::text = %(source)s"

@@ -1,4 +1,4 @@
-"""Opaque texts that clients store and send back: JSON arrays in URL-safe base64."""
+"""Opaque tokens that clients store and send back: JSON arrays in URL-safe base64."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ LONGEST_TOKEN = 4_000
 
 
 class NotATokenError(ValueError):
-    """The text is not one of this service's tokens, or belongs to another query."""
+    """The text is not a token of this service, or is one of another query."""
 
 
 def write_token(*values: Any) -> str:
@@ -32,7 +32,7 @@ def read_token(text: str, longest: int | None = LONGEST_TOKEN) -> list[Any]:
 
 
 def is_token_value(value: object, kind: object) -> bool:
-    """Return whether ``value`` has the type ``kind``; an integer must also be a bigint that is not negative."""
+    """Return whether ``value`` has the type ``kind``; an integer must be a non-negative bigint."""
     if type(value) is int:
         return kind in (int, int | None) and 0 <= value < 2**63
     return (value is None and kind == int | None) or (type(value) is str and kind is str)
