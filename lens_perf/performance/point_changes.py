@@ -57,7 +57,9 @@ def _widen(pairs: Pairs, cursor: Cursor) -> Pairs:
 def _list_ids(transaction: Transaction, selection: Selection, pairs: Pairs) -> Iterator[int]:
     for source in pairs.sources:
         none = source in pairs.without_iteration
-        yield from select_ids(transaction, selection.workload_uid, source, pairs.ranges.get(source, ()), none=none)
+        yield from select_ids(
+            transaction, selection.workload_uid, source, pairs.ranges.get(source, ()), include_null=none
+        )
 
 
 def describe_changes(cursor: str, pairs: Pairs, *, reset: bool) -> dict[str, Any]:

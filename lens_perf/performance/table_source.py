@@ -134,7 +134,7 @@ class TableSnapshot:
 
     def _list_ids_of(self, pairs: Pairs) -> Iterator[int]:
         for source, ranges in pairs.ranges.items():
-            yield from select_ids(self.transaction, self.selection.workload_uid, source, ranges, none=False)
+            yield from select_ids(self.transaction, self.selection.workload_uid, source, ranges, include_null=False)
 
     def _list_new(self, settled_id: int, oldest_xid: int) -> Iterator[tuple[int, list[NewRecord]]]:
         return list_new_blocks(self.transaction, self.selection, settled_id=settled_id, oldest_xid=oldest_xid)

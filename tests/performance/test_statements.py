@@ -69,7 +69,7 @@ STATEMENTS = {
     "old records": lambda to, selection: statements.select_old_records(to, selection, 9),
     "count": statements.select_count,
     "ids of pairs": lambda to, selection: statements.select_ids(
-        to, selection.workload_uid, selection.data_source or "log", [(1, 2)], none=True
+        to, selection.workload_uid, selection.data_source or "log", [(1, 2)], include_null=True
     ),
     "ids": lambda to, selection: record_statements.copy_ids(to, selection, None),
     "records": lambda to, selection: record_statements.copy_records(to, selection, None),
@@ -191,7 +191,7 @@ def test_values_are_bound_never_spliced() -> None:
         lambda to: record_statements.copy_records(to, Selection(hostile, hostile), None),
         lambda to: preview_statement.copy_preview(to, Selection(hostile, hostile), 9, None),
         lambda to: statements.select_new_records(to, Selection(hostile, hostile), settled_id=0, oldest_xid=0),
-        lambda to: statements.select_ids(to, hostile, hostile, [(1, 2)], none=True),
+        lambda to: statements.select_ids(to, hostile, hostile, [(1, 2)], include_null=True),
     ):
         assert hostile not in record(ask).statement
 

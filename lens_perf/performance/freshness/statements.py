@@ -273,18 +273,23 @@ ORDER BY id
 
 
 def select_ids(
-    transaction: Transaction, workload_uid: str, source: str | None, ranges: Sequence[tuple[int, int]], *, none: bool
+    transaction: Transaction,
+    workload_uid: str,
+    source: str | None,
+    ranges: Sequence[tuple[int, int]],
+    *,
+    include_null: bool,
 ) -> list[int]:
-    """Return the ids of a data source's records with an iteration in ``ranges``, and with ``none`` also without one.
+    """Return the ids of a data source's records with an iteration in ``ranges``.
 
-    Raises psycopg2.Error.
+    With ``include_null``, those of records without an iteration are included. Raises psycopg2.Error.
     """
     parameters: dict[str, Any] = {
         "workload_uid": workload_uid,
         "source": source,
         "firsts": [first for first, _ in ranges],
         "lasts": [last for _, last in ranges],
-        "without_iteration": none,
+        "without_iteration": include_null,
     }
     return [row[0] for row in transaction.fetch_all(SELECT_IDS.format(of_source=_match(source)), parameters)]
 
