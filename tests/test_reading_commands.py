@@ -13,7 +13,7 @@ from lens_perf.commands.reading_commands import _print_progress
 from lens_perf.commands.terminal_words import describe_since, draw_sparkline, format_age, format_number, format_span
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from lens_perf.performance.progress.facts import NonFiniteMetric, ProgressFacts
-from lens_perf.performance.progress.rules import judge_progress
+from lens_perf.performance.progress.rules import compute_progress
 from tests.conftest import Row, Store, at, two_clusters
 from tests.test_serving import on_one_version
 
@@ -175,7 +175,7 @@ def test_show_says_what_is_not_finite(capsys: pytest.CaptureFixture[str]) -> Non
         seconds_wall=399,
         non_finite=(NonFiniteMetric("lm_loss", "log", 351, 350_000),),
     )
-    _print_progress({"workload_uid": "run", **judge_progress(facts, 400)}, "alpha")
+    _print_progress({"workload_uid": "run", **compute_progress(facts, 400)}, "alpha")
     text = capsys.readouterr().out
     assert text.startswith("run in cluster alpha: finished (critical: non finite loss)\n")
     assert "  not finite   lm_loss, since iteration 351, " in text

@@ -23,7 +23,7 @@ from lens_perf.performance.progress.record_blocks import (
     join_blocks,
     read_record_blocks,
 )
-from lens_perf.performance.progress.rules import judge_progress
+from lens_perf.performance.progress.rules import compute_progress
 from lens_perf.performance.selection import Selection
 from lens_perf.performance.time_limit import TimeLimit
 from lens_perf.performance.workload_copies import WorkloadCopies
@@ -67,7 +67,7 @@ class ProgressReader:
             time_limit,
             lambda copy: self._find_facts(copy, selection.data_source, time_limit),
         )
-        fields = judge_progress(facts, time.time() if now_seconds is None else now_seconds)
+        fields = compute_progress(facts, time.time() if now_seconds is None else now_seconds)
         if selection.data_source is not None:
             return {"workload_uid": selection.workload_uid, "data_source": selection.data_source, **fields}
         return {"workload_uid": selection.workload_uid, **fields}  # type: ignore[typeddict-item]  # it is not required

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from lens_perf.performance.progress.facts import Attempt, NonFiniteMetric, ProgressFacts
-from lens_perf.performance.progress.rules import judge_progress
+from lens_perf.performance.progress.rules import compute_progress
 from lens_perf.watch.observation import Observation
 
 # A workload with one iteration each second; the last record is at the second with its number.
@@ -34,7 +34,7 @@ def progress_at(now: float, iteration: int = 100, **changes: Any) -> dict[str, A
     facts = replace(
         FACTS, current_iteration=iteration, last_timestamp=iteration * 1000, non_finite=non_finite, **changes
     )
-    return {"workload_uid": "run", **judge_progress(facts, now)}
+    return {"workload_uid": "run", **compute_progress(facts, now)}
 
 
 def seen_at(now: float, iteration: int = 100, **changes: Any) -> Observation:

@@ -1,1 +1,1 @@
-"""Progress of a workload: facts computed from its records, and rules that interpret them at the current time."""
+"""The progress of a workload: facts computed from its records, and rules that interpret them at the current time."""

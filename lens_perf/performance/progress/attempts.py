@@ -1,4 +1,4 @@
-"""Collects the attempts of a workload block by block, and keeps the latest."""
+"""Collects the latest attempts of a workload, block by block."""
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -14,19 +14,22 @@ EPOCH = 946_684_800_000
 
 
 def to_timestamp(microseconds: int) -> int:
-    """Return a time as milliseconds since 1970, rounded down."""
+    """Return a time in microseconds since 2000-01-01 UTC as milliseconds since 1970, rounded down."""
     return int(microseconds) // 1000 + EPOCH
 
 
 @dataclass(frozen=True)
 class Attempts:
-    """The latest MOST_ATTEMPTS attempts; ``count`` is the number of all."""
+    """The latest MOST_ATTEMPTS attempts; ``count`` is the number of all attempts."""
 
     latest: tuple[Attempt, ...] = ()
     count: int = 0
 
     def add(self, records: Records, is_restart: Booleans) -> "Attempts":
-        """Return the attempts with ``records`` added, each of which but the first of all has its ``is_restart``."""
+        """Return the attempts with ``records`` added.
+
+        ``is_restart`` has an element for each record, except for the very first one of the workload.
+        """
         starts = (np.flatnonzero(is_restart) + (len(records.ids) - len(is_restart))).tolist()
         if not self.latest:
             starts.insert(0, 0)
@@ -39,7 +42,7 @@ class Attempts:
         return Attempts(tuple(latest[-MOST_ATTEMPTS:]), count)
 
     def list(self) -> tuple[Attempt, ...]:
-        """Return the latest attempts, each with the iteration from which its results were discarded."""
+        """Return the latest attempts, each with the lowest of its iterations that a later attempt redid."""
         found: list[Attempt] = []
         lowest: int | None = None
         for attempt in reversed(self.latest):

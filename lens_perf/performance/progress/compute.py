@@ -1,4 +1,4 @@
-"""Computes the facts of a workload's progress from its records, or from earlier facts and the records since."""
+"""Computes the facts of a workload's progress, from all records or from an earlier state and the records since."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
@@ -24,24 +24,24 @@ from lens_perf.performance.progress.usual_pace import Usual
 MICROSECONDS = 1e6
 PACE_PERCENTILES = (10, 50, 90)
 
-# Returns the blocks of records, one for each part, from the part with this number.
+# Returns the blocks of records, one for each part, beginning with the part of this number.
 ReadBlocks = Callable[[int], Iterable[RecordBlock]]
 
 
-class Survey(NamedTuple):
-    """The number of records, the time of the first and the last, and the target."""
+class Totals(NamedTuple):
+    """The number of records, the times of the first and the last in microseconds since 2000, and the target."""
 
     records: int = 0
     first: int | None = None
     last: int | None = None
     target: Target = Target()
 
-    def add(self, block: RecordBlock) -> "Survey":
-        """Return the survey with ``block`` added."""
+    def add(self, block: RecordBlock) -> "Totals":
+        """Return the totals with ``block`` added."""
         times = block.records.times
         if not len(times):
             return self
-        return Survey(
+        return Totals(
             records=self.records + len(times),
             first=int(times[0]) if self.first is None else self.first,
             last=int(times[-1]),
@@ -50,20 +50,21 @@ class Survey(NamedTuple):
 
 
 class Prefix(NamedTuple):
-    """What is known of the first ``order.parts`` parts, to continue with those that follow them."""
+    """The state after the first ``order.parts`` parts, from which the computation can continue."""
 
     order: Resume = BEGINNING
-    survey: Survey = Survey()
+    totals: Totals = Totals()
     fold: Fold = Fold()
 
 
 def compute_facts(
     read_blocks: ReadBlocks, *, source: str | None = None, prefix: Prefix | None = None, reach: int = REACH
 ) -> tuple[ProgressFacts, Prefix | None]:
-    """Return the facts of the records of all parts, in the order (time, id), and what to continue with.
+    """Return the facts of the records of all parts, which are in order of (time, id), and the state to continue from.
 
-    Parts of ``prefix`` are not read again, unless the others do not allow to continue. Holds 8 bytes for each interval
-    between two records, 16 where they have more than 65,536 iterations each, and some blocks.
+    The parts of ``prefix`` are not read again, unless the computation cannot continue from there. ``source`` is the
+    data source, ``reach`` the number of records examined around a record in doubt. Takes 8 bytes of memory for each
+    interval between two records, 16 for one of more than 65,536 iterations, and a few blocks.
     """
     try:
         return _continue(read_blocks, source, prefix or Prefix(), reach)
@@ -76,26 +77,26 @@ def compute_facts(
 def _continue(
     read_blocks: ReadBlocks, source: str | None, start: Prefix, reach: int
 ) -> tuple[ProgressFacts, Prefix | None]:
-    surveys = [start.survey]
+    all_totals = [start.totals]
 
     def read_records() -> Iterator[Records]:
         for block in read_blocks(start.order.parts):
-            surveys.append(surveys[-1].add(block))
+            all_totals.append(all_totals[-1].add(block))
             yield block.records
 
     fold, prefix = start.fold, start
     for part in order_records(read_records(), start.order, reach=reach):
         fold = fold.add(part.records)
         if part.resume is not None:
-            prefix = Prefix(part.resume, surveys[part.resume.parts - start.order.parts], fold)
+            prefix = Prefix(part.resume, all_totals[part.resume.parts - start.order.parts], fold)
     usual = fold.find_usual()
     known = prefix._replace(fold=prefix.fold.narrow(usual)) if prefix.order.parts else None
     is_small = known is not None and len(known.fold.open.positions) <= MOST_OPEN
-    return _state_facts(source, surveys[-1], fold, usual), known if is_small else None
+    return _build_facts(source, all_totals[-1], fold, usual), known if is_small else None
 
 
-def _state_facts(source: str | None, survey: Survey, fold: Fold, usual: Usual) -> ProgressFacts:
-    if survey.first is None or survey.last is None or fold.last is None:
+def _build_facts(source: str | None, totals: Totals, fold: Fold, usual: Usual) -> ProgressFacts:
+    if totals.first is None or totals.last is None or fold.last is None:
         return ProgressFacts(source=source)
     steps, pace = fold.open, usual.pace or 0.0
     paused = find_pauses(steps, pace) if usual.pace is not None else np.zeros(len(steps.positions))
@@ -104,14 +105,14 @@ def _state_facts(source: str | None, survey: Survey, fold: Fold, usual: Usual) -
     measured, spacing = _measure_pace(recent)
     return ProgressFacts(
         source=source,
-        records=survey.records,
+        records=totals.records,
         current_iteration=int(fold.last.iterations[-1]),
-        target_iteration=survey.target.value,
-        first_timestamp=to_timestamp(survey.first),
-        last_timestamp=to_timestamp(survey.last),
+        target_iteration=totals.target.value,
+        first_timestamp=to_timestamp(totals.first),
+        last_timestamp=to_timestamp(totals.last),
         restarts=int(np.count_nonzero(steps.is_restart)),
         iterations_repeated=fold.repeated + int(repeated.sum()),
-        seconds_wall=(survey.last - survey.first) / MICROSECONDS,
+        seconds_wall=(totals.last - totals.first) / MICROSECONDS,
         seconds_lost=(fold.lost + float(find_lost(steps, pace, paused, repeated).sum())) / MICROSECONDS,
         seconds_paused=float(paused.sum()) / MICROSECONDS,
         intervals=len(recent.positions),
@@ -125,7 +126,7 @@ def _state_facts(source: str | None, survey: Survey, fold: Fold, usual: Usual) -
 
 
 def _measure_pace(intervals: Steps) -> tuple[tuple[float, float, float] | None, float | None]:
-    """Return the percentiles of the pace and the median time between two records, in seconds."""
+    """Return the PACE_PERCENTILES of the seconds per iteration, and the median of the seconds between two records."""
     if not len(intervals.positions):
         return None, None
     seconds = intervals.microseconds / MICROSECONDS

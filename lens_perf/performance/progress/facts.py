@@ -22,7 +22,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class NonFiniteMetric:
-    """A metric whose values have been NaN or infinite since an iteration and a time, in milliseconds since 1970."""
+    """A metric whose values are NaN or infinite from an iteration and a time on, in milliseconds since 1970."""
 
     metric_name: str
     data_source: str | None
@@ -34,9 +34,10 @@ class NonFiniteMetric:
 class ProgressFacts:
     """Facts from the records of one data source. Times in milliseconds since 1970, spans in seconds.
 
-    ``pace`` is (10th percentile, median, 90th percentile) of the seconds per iteration of the latest intervals;
-    ``spacing_seconds`` is the median time between their records, ``longest_wait`` the longest time between two of the
-    latest records, without restarts. ``attempts`` are the latest ones.
+    ``pace`` is (10th percentile, median, 90th percentile) of the seconds per iteration of the latest intervals, whose
+    number is ``intervals`` and which cover the iterations from ``first_recent`` to ``last_recent``. ``spacing_seconds``
+    is the median time between their records, ``longest_wait`` the longest time between two of the latest records
+    except at restarts. ``attempts`` are the latest attempts.
     """
 
     source: str | None = None

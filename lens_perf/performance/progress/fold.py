@@ -1,4 +1,4 @@
-"""Sums over the steps of a workload, in order, which can be continued with further records."""
+"""Sums over the steps of a workload, to which the steps of later records can be added."""
 
 from dataclasses import dataclass, field, replace
 
@@ -15,13 +15,13 @@ PAUSE_FACTOR = 5
 PAUSE_MICROSECONDS = 10_000_000
 # Lower than any iteration.
 NOT_REACHED = -(2**63)
-# Further intervals may lower the usual pace by a fifth before everything has to be computed again.
+# Later intervals may lower the usual pace by a fifth before everything must be computed again.
 LEAST_SHARE = 0.8
 MOST_OPEN = 2**16
 
 
 class PaceFellError(CannotContinueError):
-    """The usual pace is now below ``least_pace`` of a fold; ``usual`` is right."""
+    """The usual pace has fallen below ``least_pace`` of a fold; ``usual`` is the current one."""
 
     def __init__(self, usual: Usual) -> None:
         super().__init__()
@@ -30,11 +30,12 @@ class PaceFellError(CannotContinueError):
 
 @dataclass(frozen=True)
 class Fold:
-    """Sums over all steps up to the record ``last``, without those of ``open`` steps. Spans in microseconds.
+    """Sums over all steps up to the record ``last``, except ``open`` steps. Durations are in microseconds.
 
-    Whether a step is a pause depends on the usual pace, which further records change, and so does the time that a
-    restart cost. Restarts, and the steps that are pauses at ``least_pace``, a pace below the usual one, are ``open``.
-    ``recent`` are the latest other intervals, ``waits`` the times of the latest steps, restarts aside.
+    The usual pace, which later records change, decides which steps are pauses and how much time a restart cost. So
+    restarts, and steps that are pauses at ``least_pace``, a pace below the usual one, remain ``open``. ``recent`` are
+    the latest other intervals, ``waits`` the durations of the latest steps except restarts, and ``reached`` is the
+    highest iteration.
     """
 
     records: int = 0
@@ -50,7 +51,7 @@ class Fold:
     lost: float = 0.0
 
     def add(self, records: Records) -> "Fold":
-        """Return the sums with ``records`` added, which follow."""
+        """Return the sums with ``records`` added, which follow the previous ones."""
         steps = measure_steps(self.last, records, position=self.records, reached=self.reached)
         is_open = steps.is_restart | (find_pauses(steps, self.least_pace) > 0)
         opened = steps.take(is_open)
@@ -69,7 +70,10 @@ class Fold:
         return added._close(steps.take(~is_open) if len(opened.positions) else steps)._shorten()
 
     def find_usual(self) -> Usual:
-        """Return the usual pace and spacing. Raises CannotContinueError."""
+        """Return the usual pace and spacing.
+
+        Raises CannotContinueError if they are not known exactly, PaceFellError if ``least_pace`` is too high.
+        """
         usual = self.intervals.find_usual()
         if usual is None:
             raise CannotContinueError
@@ -78,11 +82,11 @@ class Fold:
         return usual
 
     def narrow(self, usual: Usual) -> "Fold":
-        """Return the sums with all that further records need while the usual pace stays about the same."""
+        """Return the sums without values that are needed only if the usual pace changes much."""
         return replace(self.assume(usual), intervals=self.intervals.narrow())
 
     def assume(self, usual: Usual) -> "Fold":
-        """Return the sums with fewer open steps: ``least_pace`` is a little below the usual pace."""
+        """Return the sums with ``least_pace`` a little below the usual pace, which leaves fewer open steps."""
         if usual.pace is None:
             return self
         least_pace = max(self.least_pace, LEAST_SHARE * usual.pace)
@@ -90,13 +94,13 @@ class Fold:
         return replace(self, least_pace=least_pace, open=self.open.take(is_open))._close(self.open.take(~is_open))
 
     def _shorten(self) -> "Fold":
-        """Return the sums with fewer open steps where they are many: of a slow workload, each may be a pause."""
+        """Return the sums with fewer open steps if there are many: in a slow workload, each step may be a pause."""
         known = self.open.is_restart.sum() * 2 + MOST_OPEN
         usual = self.intervals.find_usual() if self.least_pace == 0 and len(self.open.positions) > known else None
         return self if usual is None else self.assume(usual)
 
     def _close(self, steps: Steps) -> "Fold":
-        """Return the sums with ``steps``, which are neither restarts nor pauses."""
+        """Return the sums with ``steps`` added, which are neither restarts nor pauses."""
         rows = np.flatnonzero(steps.is_interval)[-RECENT_INTERVALS:]
         redone = steps.take(np.flatnonzero(steps.reached > steps.previous))
         repeated = count_repeated(redone, None)
@@ -114,11 +118,11 @@ def find_latest(intervals: Steps) -> Steps:
 
 
 def find_pauses(steps: Steps, pace: float) -> Floats:
-    """Return the time that each step took beyond that of its iterations at the usual pace ``pace``, if it is a pause.
+    """Return the excess time of each step over ``pace`` times its iterations if it is a pause, else 0; in microseconds.
 
-    A lower pace has the same pauses, and perhaps more.
+    A lower pace has the same pauses, and possibly more.
     """
-    # Times are whole microseconds, so exactly ten seconds more are a pause whatever the fractions of the median.
+    # Rounded like the times, so that a step is a pause at exactly ten seconds, whatever the fraction of the median.
     expected = np.rint(pace * np.maximum(0, steps.iterations))
     beyond = steps.microseconds - expected
     is_pause: Booleans = (beyond >= PAUSE_MICROSECONDS) & (steps.microseconds > PAUSE_FACTOR * expected)
@@ -126,16 +130,16 @@ def find_pauses(steps: Steps, pace: float) -> Floats:
 
 
 def count_repeated(steps: Steps, spacing: int | None) -> Integers:
-    """Return the number of redone iterations of each step; ``spacing`` is the usual one."""
+    """Return the number of redone iterations of each step; ``spacing`` is the usual number of iterations."""
     start = np.where(steps.is_restart, steps.current - (spacing or 1), steps.previous)
     repeated: Integers = np.maximum(0, np.minimum(steps.current, steps.reached) - start)
     return repeated
 
 
 def find_lost(steps: Steps, pace: float, paused: Floats, repeated: Integers) -> Floats:
-    """Return the time lost in each step: around a restart without its new iterations, and in redone iterations.
+    """Return the microseconds lost in each step: at a restart, beyond its new iterations, and in redone iterations.
 
-    It is rounded to whole microseconds, so that the sum does not depend on the order of the steps.
+    They are whole numbers, so that their sum does not depend on the order of the steps.
     """
     new = np.maximum(0, steps.current - steps.reached)
     at_restart = np.maximum(0.0, steps.microseconds - pace * new)

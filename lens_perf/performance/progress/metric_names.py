@@ -4,7 +4,7 @@ import re
 
 WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 LOSS_WORDS = frozenset({"loss", "losses", "ppl", "perplexity", "nll"})
-# The loss scale of mixed precision is not a loss, and changes by design; neither are counts and times of losses.
+# The loss scale of mixed precision is not a loss, and neither are counts, times and weights of losses.
 OTHER_WORDS = frozenset({"scale", "scaler", "scaling", "time", "count", "weight"})
 
 

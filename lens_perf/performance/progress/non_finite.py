@@ -1,4 +1,4 @@
-"""Finds the metrics whose latest values are NaN or infinite, in the statistics of the columnar copy."""
+"""Finds metrics whose latest values are NaN or infinite, in the statistics of a columnar copy."""
 
 from collections.abc import Iterator, Mapping
 
@@ -13,11 +13,11 @@ MOST_LISTED = 100
 def list_non_finite(
     fields: Mapping[tuple[str | None, str], FieldStats], data_source: str | None = None
 ) -> tuple[NonFiniteMetric, ...]:
-    """Return at most MOST_LISTED metrics of one data source, or all, whose latest values are NaN or infinite.
+    """Return at most MOST_LISTED metrics whose latest values are NaN or infinite, those with the earliest times first.
 
-    The earliest are first, those with an unknown beginning last.
+    ``data_source`` is that of the metrics, None for all.
     """
-    found = sorted(_find(fields, data_source), key=_age)
+    found = sorted(_find(fields, data_source), key=_make_sort_key)
     return tuple(found[:MOST_LISTED])
 
 
@@ -29,7 +29,7 @@ def _find(fields: Mapping[tuple[str | None, str], FieldStats], data_source: str 
             yield NonFiniteMetric(name, source, since.iteration, None if time is None else to_timestamp(time))
 
 
-def _age(metric: NonFiniteMetric) -> tuple[bool, int, str, str]:
+def _make_sort_key(metric: NonFiniteMetric) -> tuple[bool, int, str, str]:
     return (
         metric.since_timestamp is None,
         metric.since_timestamp or 0,

@@ -1,4 +1,4 @@
-"""Reads the records for the computation of progress from blocks of the columnar copy, as arrays."""
+"""Reads records from blocks of a columnar copy as arrays, for the computation of progress."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,7 +26,7 @@ LARGEST_FLOAT_TARGET = 2.0**63
 class Records(NamedTuple):
     """Records of one data source that have an iteration and a finite time; all arrays have the same length.
 
-    ``times`` are microseconds since 2000-01-01 UTC; ``serials`` are NO_SERIAL where the record has none.
+    ``times`` are in microseconds since 2000-01-01 UTC; ``serials`` are NO_SERIAL for records without one.
     """
 
     ids: Integers
@@ -44,55 +44,55 @@ NO_RECORDS = Records(_NONE, _NONE, _NONE, _NONE)
 
 
 class Target(NamedTuple):
-    """A target, and the iteration of its record; None without one."""
+    """A target and the iteration of its record, both None without one."""
 
     iteration: int | None = None
     value: int | None = None
 
     def follow(self, later: "Target") -> "Target":
-        """Return the target of the highest iteration of both, ``later`` if they are equal."""
+        """Return the target with the higher iteration, ``later`` if both iterations are equal."""
         if later.iteration is None or (self.iteration is not None and later.iteration < self.iteration):
             return self
         return later
 
 
 class RecordBlock(NamedTuple):
-    """Records in the order (time, id), and the target of the last of those with the highest iteration that have one."""
+    """Records in order of (time, id), and the last target of the highest iteration with a target."""
 
     records: Records
     target: Target = Target()
 
 
 def concatenate(parts: Iterable[Records]) -> Records:
-    """Return all records of ``parts``, one after another."""
+    """Return the records of all ``parts``, in order."""
     parts = tuple(parts)
     return parts[0] if len(parts) == 1 else Records(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 def rank_serials(serials: Integers) -> Integers:
-    """Return the serials for comparison: a missing one counts as 0."""
+    """Return the serials for comparisons, 0 for a missing one."""
     return np.where(serials == NO_SERIAL, 0, serials)
 
 
 def find_drops(records: Records) -> Booleans:
-    """Return for each record but the first whether its serial is lower, or its iteration in the same serial."""
+    """Return for each record but the first whether its serial is lower, or its iteration within the same serial."""
     serials, iterations = rank_serials(records.serials), records.iterations
     same = serials[1:] == serials[:-1]
-    falls: Booleans = (serials[1:] < serials[:-1]) | (same & (iterations[1:] < iterations[:-1]))
-    return falls
+    drops: Booleans = (serials[1:] < serials[:-1]) | (same & (iterations[1:] < iterations[:-1]))
+    return drops
 
 
 def find_restarts(records: Records) -> Booleans:
-    """Return for each record but the first, in order, whether an attempt begins with it."""
+    """Return for each record but the first whether an attempt begins with it. The records are in order."""
     serials, iterations = rank_serials(records.serials), records.iterations
     return (serials[1:] > serials[:-1]) | (iterations[1:] < iterations[:-1])
 
 
 def read_record_blocks(frames: Iterable[pl.DataFrame], source: str | None) -> Iterator[RecordBlock]:
-    """Yield the records of one data source, block by block; records without an iteration or a finite time are left out.
+    """Yield the records of one data source that have an iteration and a finite time, block by block.
 
-    ``frames`` hold COLUMNS and, where a record has one, ``v:target_iteration`` (and ``t:``), by (time, id); and SOURCE
-    unless ``source`` is None, for frames of a single data source.
+    ``frames`` are in order of (time, id). They have COLUMNS, ``v:target_iteration`` and ``t:target_iteration`` if they
+    have targets, and SOURCE. For frames of a single data source, ``source`` is None, and SOURCE is not needed.
     """
     for frame in frames:
         kept = _select_counted(frame, source)
@@ -107,7 +107,7 @@ def read_record_blocks(frames: Iterable[pl.DataFrame], source: str | None) -> It
 
 
 def _select_counted(frame: pl.DataFrame, source: str | None) -> pl.DataFrame:
-    """Return the rows of a source with an iteration and a finite time; usually all, which copies nothing."""
+    """Return the rows of a source with an iteration and a finite time. If these are all rows, nothing is copied."""
     if source is not None:
         frame = frame.filter(frame[SOURCE] == source)
     times = frame["created_at"]
@@ -120,7 +120,7 @@ def _select_counted(frame: pl.DataFrame, source: str | None) -> pl.DataFrame:
 
 
 def _find_target(frame: pl.DataFrame) -> Target:
-    """Return the highest iteration whose record has a positive whole target in the range of int64, and that target."""
+    """Return the last target of the highest iteration with one; a target is a positive whole number below 2**63."""
     if f"v:{TARGET}" not in frame.columns:
         return Target()
     targets = _whole_targets(frame)
@@ -133,7 +133,7 @@ def _find_target(frame: pl.DataFrame) -> Target:
 
 
 def _whole_targets(frame: pl.DataFrame) -> Integers:
-    """Return the targets as int64, exactly as stored; 0 for one that is not a whole number or too large."""
+    """Return the targets as int64, exactly as stored, 0 for one that is not a whole number or too large."""
     if f"t:{TARGET}" in frame.columns:
         text = frame[f"t:{TARGET}"]
         whole = text.set(~text.str.contains(WHOLE_NUMBER), None)
@@ -146,15 +146,15 @@ def _whole_targets(frame: pl.DataFrame) -> Integers:
     return np.where(fits, floats, 0.0).astype(np.int64)
 
 
-def _fill(numbers: pl.Series, instead: int) -> Integers:
-    """Return whole numbers as int64, with ``instead`` for null."""
+def _fill(numbers: pl.Series, replacement: int) -> Integers:
+    """Return ``numbers`` as int64, with ``replacement`` for null."""
     if numbers.null_count():
-        numbers = numbers.cast(pl.Int64).fill_null(instead)
+        numbers = numbers.cast(pl.Int64).fill_null(replacement)
     return numbers.to_numpy().astype(np.int64)
 
 
 def join_blocks(blocks: Iterable[RecordBlock]) -> RecordBlock:
-    """Return the records of consecutive blocks as one."""
+    """Return consecutive blocks as one."""
     parts: list[Records] = [NO_RECORDS]
     target = Target()
     for block in blocks:
@@ -164,7 +164,7 @@ def join_blocks(blocks: Iterable[RecordBlock]) -> RecordBlock:
 
 
 def count_by_source(frames: Iterable[pl.DataFrame]) -> dict[str, int]:
-    """Return the number of records with an iteration for each data source, without NULL."""
+    """Return the number of records with an iteration by data source. Records without a source are not counted."""
     counts: dict[str, int] = {}
     for frame in frames:
         kept = frame.filter(pl.col("iteration").is_not_null() & pl.col("data_source").is_not_null())
@@ -174,7 +174,7 @@ def count_by_source(frames: Iterable[pl.DataFrame]) -> dict[str, int]:
 
 
 def choose_source(counts: Iterable[Mapping[str, int]]) -> str | None:
-    """Return the data source with the most records in all ``counts``, the first by name among equals, or None."""
+    """Return the data source with the most records in all ``counts``, among equal ones the first by name, or None."""
     total: Counter[str] = Counter()
     for each in counts:
         total.update(each)

@@ -1,6 +1,6 @@
-"""Orders a workload's records: by time, except where the ids show that the clock went back.
+"""Orders the records of a workload: by time, except where the ids show that the clock went back.
 
-docs/progress.rst has the rule with examples. The number of records in memory is bounded.
+docs/progress.rst has the rule with examples. The number of records in memory is limited.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from lens_perf.performance.progress.record_blocks import Integers, Records, concatenate, find_drops, rank_serials
-from lens_perf.performance.progress.reordering import set_right
+from lens_perf.performance.progress.reordering import reorder_doubts
 
-# Number of records examined before and after a record in doubt, and the maximum held at once.
+# The number of records examined before and after a record in doubt, and the maximum number held at once.
 REACH = 2**16
 MOST_HELD = 2**18
 # Lower than any id.
@@ -20,13 +20,13 @@ LOWEST = -(2**63)
 
 
 class CannotContinueError(Exception):
-    """What is known of the first records does not suffice to continue with the others."""
+    """The state after the first records does not suffice to continue with the others."""
 
 
 class Resume(NamedTuple):
-    """Where the ordering of records can be continued, if none of the ``reach`` records after it is in doubt.
+    """A state from which ordering can continue, unless one of the next ``reach`` records is in doubt.
 
-    ``parts`` were read, of which the records ``held``, with the latest time, are still to be ordered. ``last`` is the
+    ``parts`` parts were read. Their records with the latest time, ``held``, have not been ordered yet. ``last`` is the
     record before these, ``lowest`` the lowest id since the last drop.
     """
 
@@ -40,7 +40,7 @@ BEGINNING = Resume()
 
 
 class Ordered(NamedTuple):
-    """Records in order, and where to continue after them, if that is possible."""
+    """Records in order, and the state to continue from after them, None if that is not possible."""
 
     records: Records
     resume: Resume | None
@@ -51,14 +51,14 @@ def order_records(
 ) -> Iterator[Ordered]:
     """Yield the records of ``parts``, which are in order of (time, id), in the order in which they were trained.
 
-    At most ``most_held`` records are held and reordered at once; beyond that, times decide. With ``resume``, ``parts``
-    are those after ``resume.parts``. Raises CannotContinueError.
+    At most ``most_held`` records are held and reordered at once; a larger group keeps the order of its times. With
+    ``resume``, ``parts`` are those after the first ``resume.parts``. Raises CannotContinueError.
     """
     return _untangle(_sort_equal_times(parts, resume, most_held), resume, reach, most_held)
 
 
 def _sort_equal_times(parts: Iterable[Records], resume: Resume, most_held: int) -> Iterator[tuple[Records, Resume]]:
-    """Sort records with the same time by serial, iteration and id; yield them and what has been read until then."""
+    """Yield the records, with those of the same time sorted by serial, iteration and id, and the state after them."""
     held = resume.held
     number = resume.parts
     for number, part in enumerate(parts, resume.parts + 1):
@@ -84,12 +84,12 @@ def _sort_within_times(records: Records) -> Records:
 
 
 def _untangle(parts: Iterable[tuple[Records, Resume]], resume: Resume, reach: int, most_held: int) -> Iterator[Ordered]:
-    """Delay records by ``reach``, so that those around a record in doubt can still be reordered."""
+    """Delay records by ``reach`` records, so that those around a record in doubt can still be reordered."""
     finder = _DoubtFinder(resume)
     held: list[Ordered] = []
     doubts: list[int] = []
     count = settled = 0
-    # What was read before cannot be reordered any more.
+    # Records before ``resume`` can no longer be reordered.
     too_early = reach if resume.parts else -1
     for part, read in parts:
         doubts += [position + count for position in finder.find(part)]
@@ -100,7 +100,7 @@ def _untangle(parts: Iterable[tuple[Records, Resume]], resume: Resume, reach: in
         if doubts and count - doubts[-1] <= reach and count <= most_held:
             continue
         if doubts:
-            ordered, settled = set_right(concatenate(each.records for each in held), settled, doubts, reach)
+            ordered, settled = reorder_doubts(concatenate(each.records for each in held), settled, doubts, reach)
             doubts, count = [], len(ordered.ids)
             held = [Ordered(ordered.take(rows), None) for rows in (slice(0, -reach), slice(-reach, None))]
         while held and count - len(held[0].records.ids) >= reach:
@@ -110,11 +110,11 @@ def _untangle(parts: Iterable[tuple[Records, Resume]], resume: Resume, reach: in
             settled = max(0, settled - size)
             yield held.pop(0)
     if held:
-        yield Ordered(set_right(concatenate(each.records for each in held), settled, doubts, reach)[0], None)
+        yield Ordered(reorder_doubts(concatenate(each.records for each in held), settled, doubts, reach)[0], None)
 
 
 class _DoubtFinder:
-    """Finds the records in doubt: those written before all records since the last drop, and the drop itself."""
+    """Finds records in doubt: those written before all records since the last drop, including the drop."""
 
     def __init__(self, resume: Resume) -> None:
         self.last = resume.last
@@ -122,24 +122,24 @@ class _DoubtFinder:
         self.lowest = resume.lowest
 
     def find(self, part: Records) -> list[int]:
-        """Return the positions of the records in doubt in ``part``, which follows the previous parts."""
+        """Return the positions in ``part`` of the records in doubt. ``part`` follows the previous parts."""
         joined = part if self.last is None else concatenate((self.last, part))
-        falls = np.flatnonzero(find_drops(joined)) + 1
+        drops = np.flatnonzero(find_drops(joined)) + 1
         inverted = np.flatnonzero(joined.ids[1:] < joined.ids[:-1]) + 1
         offset = len(joined.ids) - len(part.ids)
         doubts = [
             position - offset
-            for start, end in pairwise((0, *falls.tolist(), len(joined.ids)))
+            for start, end in pairwise((0, *drops.tolist(), len(joined.ids)))
             for position in self._find_in_stretch(joined.ids, inverted, start, end)
         ]
-        start = int(falls[-1]) if len(falls) else 0
+        start = int(drops[-1]) if len(drops) else 0
         lowest = int(joined.ids[start:].min())
         self.lowest = lowest if start else min(self.lowest, lowest)
         self.last = part.take(np.array([-1]))  # a copy: a view would keep the part
         return doubts
 
     def _find_in_stretch(self, ids: Integers, inverted: Integers, start: int, end: int) -> list[int]:
-        """Return the positions in doubt from ``start``, a drop, to before ``end``, the next drop."""
+        """Return the positions of records in doubt from ``start``, a drop, to before ``end``, the next drop."""
         positions = inverted[slice(*np.searchsorted(inverted, (start, end)))]
         if not len(positions):
             return []

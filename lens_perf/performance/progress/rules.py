@@ -16,13 +16,13 @@ from lens_perf.performance.payloads import (
 from lens_perf.performance.progress.facts import ProgressFacts
 from lens_perf.performance.progress.metric_names import is_loss
 
-# A workload counts as stalled after its usual times multiplied by these factors.
+# A workload counts as stalled after its usual spacing or longest wait multiplied by these factors.
 SPACING_FACTOR = 10
 WAIT_FACTOR = 1.5
 LEAST_SILENCE_SECONDS = 60
-# After a single record, which has no pace.
+# After a single record, when no pace is known.
 FIRST_SILENCE_SECONDS = 600
-# A stalled workload counts as ended after this multiple: an outage of a night is not the end.
+# A stalled workload counts as ended after this multiple, but not after an outage of one night.
 ENDED_FACTOR = 10
 LEAST_ENDED_SECONDS = 86_400
 # 9999-12-31T23:59:59.999Z in milliseconds since 1970: the last instant of ISO 8601 and of Python's datetime.
@@ -54,17 +54,17 @@ NO_RECORDS: ProgressFields = {
 }
 
 
-def judge_progress(facts: ProgressFacts, now_seconds: float) -> ProgressFields:
-    """Return the progress of a workload at ``now_seconds`` since 1970; unknown numbers are None."""
+def compute_progress(facts: ProgressFacts, now_seconds: float) -> ProgressFields:
+    """Return the progress of a workload at ``now_seconds``, in seconds since 1970; unknown numbers are None."""
     # The fields of the payloads are those of the facts.
     non_finite = [cast("NonFiniteMetric", asdict(metric)) for metric in facts.non_finite]
     if facts.current_iteration is None or facts.last_timestamp is None:
-        return {**NO_RECORDS, "health": judge_health(facts, None), "non_finite": non_finite}
-    state = judge_state(facts, now_seconds)
+        return {**NO_RECORDS, "health": compute_health(facts, None), "non_finite": non_finite}
+    state = compute_state(facts, now_seconds)
     return {
         "source": facts.source,
         "state": state,
-        "health": judge_health(facts, state),
+        "health": compute_health(facts, state),
         "current_iteration": facts.current_iteration,
         "target_iteration": facts.target_iteration,
         "share_done": _share_done(facts),
@@ -80,8 +80,8 @@ def judge_progress(facts: ProgressFacts, now_seconds: float) -> ProgressFields:
     }
 
 
-def judge_state(facts: ProgressFacts, now_seconds: float) -> State:
-    """Return ``finished``, ``ended``, ``stalled`` or ``running``, by the workload's own pace."""
+def compute_state(facts: ProgressFacts, now_seconds: float) -> State:
+    """Return ``finished``, ``ended``, ``stalled`` or ``running``, depending on the workload's own pace."""
     if _remaining(facts) == 0:
         return "finished"
     silence = now_seconds - (facts.last_timestamp or 0) / 1000
@@ -100,7 +100,7 @@ def compute_silence_limit(facts: ProgressFacts) -> float:
     )
 
 
-def judge_health(facts: ProgressFacts, state: State | None) -> Health:
+def compute_health(facts: ProgressFacts, state: State | None) -> Health:
     """Return whether the workload needs attention, and why.
 
     ``critical``: it is stalled, or a loss is non-finite. ``warning``: it ended before its target, or another metric is
@@ -145,7 +145,7 @@ def _describe_pace(facts: ProgressFacts) -> Pace | None:
 
 
 def _estimate_end(facts: ProgressFacts, now_seconds: float) -> Eta | None:
-    """Return when the target will be reached; None if that cannot be known, or lies beyond LAST_TIMESTAMP."""
+    """Return when the target will be reached, None if that is unknown or after LAST_TIMESTAMP."""
     remaining = _remaining(facts)
     if remaining is None or facts.pace is None or facts.last_timestamp is None:
         return None
@@ -168,10 +168,10 @@ def _add_milliseconds(timestamp: int, seconds: float) -> int | None:
 
 
 def _divide_time(facts: ProgressFacts) -> TimeFields:
-    """Return the elapsed time and its parts: lost to restarts, paused, and productive, which is the rest."""
+    """Return the elapsed time and its parts: lost to restarts, paused, and the rest, which is productive."""
     if facts.seconds_wall is None or facts.records == 1:
         return NO_TIMES
-    # At most the elapsed time can have been lost.
+    # The estimates together must not exceed the elapsed time.
     lost = min(facts.seconds_lost, facts.seconds_wall)
     paused = min(facts.seconds_paused, facts.seconds_wall - lost)
     productive = facts.seconds_wall - lost - paused

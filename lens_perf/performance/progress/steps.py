@@ -1,4 +1,4 @@
-"""Steps: the time and the iterations between consecutive records, as arrays."""
+"""Measures steps: the time and the iterations between consecutive records, as arrays."""
 
 from typing import NamedTuple
 
@@ -33,7 +33,7 @@ class Steps(NamedTuple):
         return Steps._make(column[rows] for column in self)
 
     def join(self, later: "Steps") -> "Steps":
-        """Return these steps and ``later`` ones."""
+        """Return these steps followed by ``later``."""
         return Steps._make(map(np.concatenate, zip(self, later, strict=True)))
 
 
@@ -44,12 +44,12 @@ NO_STEPS = Steps(_NONE, _NONE, _NONE, _NONE, _NONE.astype(float), _NONE.astype(b
 def measure_steps(last: Records | None, records: Records, *, position: int, reached: int) -> Steps:
     """Return the steps to ``records``, the first of which is at ``position``.
 
-    ``last`` is the record before them, if there is one, and ``reached`` the highest iteration up to it.
+    ``last`` is the record before them, if there is one, and ``reached`` is the highest iteration up to it.
     """
     joined = records if last is None else concatenate((last, records))
     previous, current = joined.iterations[:-1], joined.iterations[1:]
-    goes_on = joined.times[1:] >= joined.times[:-1]
-    # The span from 4713 BC to 294276 AD exceeds an int64; modulo 2**64 the difference is right as unsigned.
+    is_forward = joined.times[1:] >= joined.times[:-1]
+    # The range from 4713 BC to 294276 AD exceeds int64, but the difference modulo 2**64 is right as an unsigned number.
     microseconds = np.diff(joined.times.view(np.uint64)).astype(np.float64)
     is_restart = find_restarts(joined)
     return Steps(
@@ -57,7 +57,7 @@ def measure_steps(last: Records | None, records: Records, *, position: int, reac
         previous=previous,
         current=current,
         reached=np.maximum(np.maximum.accumulate(previous), reached),
-        microseconds=np.where(goes_on, microseconds, 0.0),
+        microseconds=np.where(is_forward, microseconds, 0.0),
         is_restart=is_restart,
-        is_interval=goes_on & ~is_restart & (current > previous),
+        is_interval=is_forward & ~is_restart & (current > previous),
     )

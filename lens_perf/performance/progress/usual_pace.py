@@ -1,4 +1,4 @@
-"""The usual pace and spacing of a workload: exact medians over all intervals, to which further ones can be added."""
+"""The usual pace and spacing of a workload: exact medians over all intervals, to which later ones can be added."""
 
 from dataclasses import dataclass, field, replace
 from typing import Self
@@ -8,17 +8,17 @@ import numpy as np
 from lens_perf.performance.progress.record_blocks import Floats, Integers
 from lens_perf.performance.progress.steps import Steps
 
-# Spacings below this are counted in a table; others are rare.
+# Smaller spacings are counted in a table; others are rare.
 COUNTED_SPACINGS = 2**16
-# So many values are kept on either side of a median. Those of further intervals move it by half their number at most.
+# This many values are kept on either side of a median. Later intervals move it by at most half their number.
 SPREAD = 2**11
-# A sample of so many values gives bounds for those of a rank.
+# The size of the sample from which the bounds of a rank are estimated.
 SAMPLE = 2**13
 
 
 @dataclass(frozen=True)
 class Usual:
-    """The median of the microseconds per iteration of all intervals, and that of their iterations."""
+    """The medians of the microseconds per iteration and of the iterations of all intervals, None without intervals."""
 
     pace: float | None = None
     spacing: int | None = None
@@ -26,9 +26,9 @@ class Usual:
 
 @dataclass(frozen=True)
 class RankedValues:
-    """Numbers of which one can be found by its rank.
+    """A collection of numbers that finds them by rank.
 
-    ``blocks`` hold those from ``low`` to ``high``; the others are only counted, as ``below`` and ``above``.
+    ``blocks`` hold the numbers from ``low`` to ``high``. ``below`` and ``above`` count the others.
     """
 
     blocks: tuple[Floats, ...] = ()
@@ -39,16 +39,16 @@ class RankedValues:
 
     @property
     def kept(self) -> int:
-        """How many are held."""
+        """The number of values held."""
         return sum(map(len, self.blocks))
 
     @property
     def count(self) -> int:
-        """How many have been added."""
+        """The number of values added."""
         return self.below + self.kept + self.above
 
     def add(self, values: Floats) -> Self:
-        """Return these numbers and ``values``."""
+        """Return the collection with ``values`` added."""
         is_below, is_above = values < self.low, values > self.high
         return replace(
             self,
@@ -58,14 +58,14 @@ class RankedValues:
         )
 
     def find(self, first: int, last: int) -> Floats | None:
-        """Return the values with the ranks from ``first`` to ``last``, of which 0 is the least; None if not held."""
+        """Return the values of the ranks from ``first`` to ``last``, where 0 is the lowest; None if one is not held."""
         if not self.below <= first <= last < self.below + self.kept:
             return None
         values, below = self._bracket(first - self.below, last - self.below)
         return values[first - self.below - below : last - self.below - below + 1]
 
     def narrow(self, rank: int) -> Self:
-        """Return the numbers without the values of ranks further than SPREAD from ``rank``."""
+        """Return the collection without the values of ranks that differ from ``rank`` by more than SPREAD."""
         middle = min(max(0, rank - self.below), self.kept - 1)
         first, last = max(0, middle - SPREAD), min(self.kept - 1, middle + SPREAD)
         if last - first + 1 == self.kept:
@@ -82,7 +82,7 @@ class RankedValues:
         )
 
     def _bracket(self, first: int, last: int) -> tuple[Floats, int]:
-        """Return sorted values with those of the held ranks ``first`` to ``last``, and how many held ones are lower."""
+        """Return sorted values that include those of the held ranks, and the number of lower held values."""
         kept = self.kept
         stride = max(1, kept // SAMPLE)
         sample = np.sort(np.concatenate([block[::stride] for block in self.blocks]))
@@ -100,14 +100,17 @@ class RankedValues:
 
 @dataclass(frozen=True)
 class Intervals:
-    """The paces and spacings of intervals. ``counts`` are the numbers of narrow spacings, ``wide`` the others."""
+    """The paces and spacings of intervals.
+
+    ``counts`` has the number of intervals by spacing below COUNTED_SPACINGS, ``wide`` the other spacings.
+    """
 
     paces: RankedValues = RankedValues()
     counts: Integers = field(default_factory=lambda: np.zeros(1, np.int64))
     wide: RankedValues = RankedValues()
 
     def add(self, steps: Steps) -> "Intervals":
-        """Return these intervals and those of ``steps``."""
+        """Return the intervals with those of ``steps`` added."""
         iterations = steps.iterations[steps.is_interval]
         narrow = iterations < COUNTED_SPACINGS
         counts = np.bincount(iterations[narrow], minlength=len(self.counts))
@@ -119,7 +122,7 @@ class Intervals:
         )
 
     def find_usual(self) -> Usual | None:
-        """Return the usual pace and spacing; None if they are not among the values held."""
+        """Return the usual pace and spacing, None if they are not among the values held."""
         if not self.paces.count:
             return Usual()
         middle = self.paces.find((self.paces.count - 1) // 2, self.paces.count // 2)
@@ -127,7 +130,7 @@ class Intervals:
         return None if middle is None or spacing is None else Usual(float(middle.mean()), spacing)
 
     def _find_spacing(self) -> int | None:
-        """Return the lower median of the iterations of all intervals."""
+        """Return the lower median of the spacings of all intervals."""
         rank = (self.paces.count - 1) // 2
         reached = np.cumsum(self.counts)
         if rank < reached[-1]:
@@ -136,7 +139,7 @@ class Intervals:
         return None if found is None else int(found[0])
 
     def narrow(self) -> "Intervals":
-        """Return the intervals without values far from the usual ones."""
+        """Return the intervals without values that are far from the medians."""
         if not self.paces.count:
             return self
         rank = (self.paces.count - 1) // 2

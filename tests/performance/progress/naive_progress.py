@@ -28,7 +28,7 @@ class Record:
         return self.iteration is not None and self.time is not None and abs(self.time) < INFINITY
 
 
-def falls(before: Record, after: Record) -> bool:
+def is_drop(before: Record, after: Record) -> bool:
     return after.rank < before.rank or (after.rank == before.rank and after.iteration < before.iteration)
 
 
@@ -39,7 +39,7 @@ def restarts(before: Record, after: Record) -> bool:
 def cost(records: list[Record]) -> tuple[int, int]:
     pairs = list(pairwise(records))
     return (
-        sum(falls(before, after) for before, after in pairs),
+        sum(is_drop(before, after) for before, after in pairs),
         sum(max(0, before.iteration - after.iteration) for before, after in pairs if before.rank == after.rank),
     )
 
@@ -53,13 +53,13 @@ def is_interleaved(by_id: list[Record]) -> bool:
 
 
 def doubted(records: list[Record]) -> list[int]:
-    """Return the places of the records whose ids are below that of every record since the last fall, it included."""
+    """Return the positions of the records whose ids are below those of all since the last drop, including it."""
     found, since = [], None
-    for place, (before, after) in enumerate(pairwise(records), 1):
-        is_fall = falls(before, after)
-        if after.id < before.id and (is_fall or (since is not None and all(each.id > after.id for each in since))):
-            found.append(place)
-        if is_fall:
+    for position, (before, after) in enumerate(pairwise(records), 1):
+        at_drop = is_drop(before, after)
+        if after.id < before.id and (at_drop or (since is not None and all(each.id > after.id for each in since))):
+            found.append(position)
+        if at_drop:
             since = []
         if since is not None:
             since.append(after)
@@ -67,10 +67,10 @@ def doubted(records: list[Record]) -> list[int]:
 
 
 def doubt_groups(records: list[Record], reach: int) -> list[list[int]]:
-    """Return the places of the records in doubt, those together that belong together."""
+    """Return the positions of the records in doubt, by group."""
     groups: list[list[int]] = []
-    for place in doubted(records):
-        group = [place]
+    for position in doubted(records):
+        group = [position]
         while groups and group[0] - groups[-1][-1] <= reach:
             if min(records[each].id for each in group) > max(records[each - 1].id for each in groups[-1]):
                 break
@@ -80,12 +80,12 @@ def doubt_groups(records: list[Record], reach: int) -> list[list[int]]:
 
 
 def windows(records: list[Record], group: list[int], done: int, reach: int) -> list[tuple[int, int]]:
-    """Return the first and last place of what may have to be put in order around a group."""
+    """Return the first and last position of each window around a group; None for one that is too large."""
     found = []
     first = group[0]
-    while first > done and records[first - 1].id > min(records[place].id for place in group):
+    while first > done and records[first - 1].id > min(records[position].id for position in group):
         first -= 1
-    for highest in (max(records[place - 1].id for place in group), records[group[-1] - 1].id):
+    for highest in (max(records[position - 1].id for position in group), records[group[-1] - 1].id):
         last = group[-1]
         while last + 1 < len(records) and records[last + 1].id < highest:
             last += 1
@@ -97,7 +97,7 @@ def windows(records: list[Record], group: list[int], done: int, reach: int) -> l
 
 
 def order_by_id(ahead: list[Record], inside: list[Record], behind: list[Record]) -> tuple[list[Record], int, bool]:
-    """Return the records by id, how often something falls then, and whether that is clearly better than by time."""
+    """Return the records by id, the number of their drops, and whether that is clearly better than by time."""
     by_id = sorted(inside, key=lambda each: each.id)
     if behind:
         rewritten = [each for each in by_id if each.id > behind[0].id]
@@ -108,7 +108,7 @@ def order_by_id(ahead: list[Record], inside: list[Record], behind: list[Record])
     return by_id, count_by_id, count_by_id < count / 2 and distance_by_id <= distance
 
 
-def set_right(records: list[Record], reach: int) -> list[Record]:
+def reorder_doubts(records: list[Record], reach: int) -> list[Record]:
     result, done = [], 0
     for group in doubt_groups(records, reach):
         for number, window in enumerate(windows(records, group, done, reach)):
@@ -116,8 +116,8 @@ def set_right(records: list[Record], reach: int) -> list[Record]:
                 continue
             first, last = window
             before = (result + records[done:first])[-1:]
-            by_id, falling, better = order_by_id(before, records[first : last + 1], records[last + 1 : last + 2])
-            if better and (falling == 0 or (number == 1 and is_interleaved(by_id))):
+            by_id, drops, better = order_by_id(before, records[first : last + 1], records[last + 1 : last + 2])
+            if better and (drops == 0 or (number == 1 and is_interleaved(by_id))):
                 result += records[done:first] + by_id
                 done = last + 1
                 break
@@ -126,15 +126,15 @@ def set_right(records: list[Record], reach: int) -> list[Record]:
 
 def put_in_order(rows: list[Record], reach: int = 2**16) -> list[Record]:
     counted = [each for each in rows if each.counts]
-    return set_right(sorted(counted, key=lambda each: (each.time, each.rank, each.iteration, each.id)), reach)
+    return reorder_doubts(sorted(counted, key=lambda each: (each.time, each.rank, each.iteration, each.id)), reach)
 
 
 def percentile(values: list[float], share: float) -> float:
     ordered = sorted(values)
-    place = (len(ordered) - 1) * share
-    low = int(place)
+    position = (len(ordered) - 1) * share
+    low = int(position)
     high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+    return ordered[low] + (ordered[high] - ordered[low]) * (position - low)
 
 
 @dataclass

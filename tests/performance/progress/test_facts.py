@@ -12,7 +12,7 @@ from lens_perf.performance.progress.attempts import MOST_ATTEMPTS
 from lens_perf.performance.progress.compute import compute_facts
 from lens_perf.performance.progress.facts import NonFiniteMetric
 from lens_perf.performance.progress.record_blocks import choose_source, count_by_source
-from lens_perf.performance.progress.rules import LAST_TIMESTAMP, judge_progress
+from lens_perf.performance.progress.rules import LAST_TIMESTAMP, compute_progress
 from tests.performance.progress.frames import SCHEMA, facts_of, reader
 from tests.performance.progress.naive_progress import Record
 
@@ -45,7 +45,7 @@ EXTREMES = [
 def test_no_legal_record_makes_it_fail(count: int, now: float) -> None:
     for records in (EXTREMES[:count], EXTREMES[-count:]):
         facts = facts_of(records)
-        progress = judge_progress(facts, now)
+        progress = compute_progress(facts, now)
         assert json.loads(json.dumps(progress, allow_nan=False))
 
 
@@ -58,14 +58,14 @@ def test_the_time_between_the_ends_of_all_time() -> None:
 @pytest.mark.parametrize(("target", "eta"), [(4 * 10**18, None), (10**9, 9_999_999_960 + 30)])
 def test_an_estimate_beyond_the_year_9999_is_none(target: int, eta: int | None) -> None:
     facts = facts_of(run((1, 0), (2, 10), (3, 20), (4, 30), target=target))
-    found = judge_progress(facts, 946_684_800 + 30)["eta"]
+    found = compute_progress(facts, 946_684_800 + 30)["eta"]
     assert (found and found["timestamp"] // 1000 - 946_684_800) == eta
     assert facts.target_iteration == target
 
 
 def test_the_ends_of_an_estimate_beyond_the_year_9999_are_none() -> None:
     facts = replace(facts_of(run((1, 0), (2, 10), (3, 30), target=10**10)), pace=(1.0, 20.0, 30.0), last_timestamp=0)
-    found = judge_progress(facts, 0)["eta"]
+    found = compute_progress(facts, 0)["eta"]
     assert (found["earliest"], found["timestamp"] < LAST_TIMESTAMP, found["latest"]) == (9_999_999_997_000, True, None)
 
 
@@ -168,5 +168,5 @@ NOW = 946_684_800
 )  # fmt: skip
 def test_state_and_health(changes: dict[str, Any], now: float, state: str, status: str, reasons: list[str]) -> None:
     changes["non_finite"] = tuple(NonFiniteMetric(name, "log", 1, 0) for name in changes.get("non_finite", ()))
-    progress = judge_progress(replace(FACTS, **changes), NOW + now)
+    progress = compute_progress(replace(FACTS, **changes), NOW + now)
     assert (progress["state"], progress["health"]) == (state, {"status": status, "reasons": reasons})

@@ -30,8 +30,8 @@ def write(*groups: Sequence[Record], first_id: int = 1) -> list[Record]:
 
 
 def correct(records: list[Record], chosen: Sequence[int]) -> list[Record]:
-    """Write the records at the places ``chosen`` again, in this order: with new ids and their old times."""
-    again = [records[place] for place in chosen]
+    """Write the records at the positions ``chosen`` again, in this order: with new ids and their old times."""
+    again = [records[position] for position in chosen]
     kept = [each for each in records if each not in again]
     return kept + write(again, first_id=max(each.id for each in records) + 1)
 
@@ -127,7 +127,7 @@ def attempts(draw: st.DrawFn, most: int = 4) -> list[list[Record]]:
 )
 def test_no_steps_of_the_clock_are_restarts(length: int, pace: int, steps: list[tuple[int, int]]) -> None:
     moved = [
-        replace(each, time=each.time + SECOND * sum(by for place, by in steps if place <= number))
+        replace(each, time=each.time + SECOND * sum(by for position, by in steps if position <= number))
         for number, each in enumerate(attempt(1, length, 0, pace=pace))
     ]
     assert restarts(write(moved)) == (0, 0)
@@ -171,11 +171,11 @@ def test_a_bounded_reach_orders_as_documented(
     """However short the reach and the blocks: the order is that of the plain reading of the rule."""
     written = write(
         *(
-            [replace(each, time=each.time - step * SECOND * place) for each in group]
-            for place, group in enumerate(groups)
+            [replace(each, time=each.time - step * SECOND * position) for each in group]
+            for position, group in enumerate(groups)
         )
     )
-    records = correct(written, [place for place in set(chosen) if place < len(written)])
+    records = correct(written, [position for position in set(chosen) if position < len(written)])
     blocks = [block.records for block in reader(to_frames(records, part))(0)]
     ordered = [identifier for each in order_records(blocks, reach=reach) for identifier in each.records.ids.tolist()]
     assert ordered == [each.id for each in put_in_order(records, reach)]
