@@ -1,4 +1,4 @@
-"""Reads the rows of a binary COPY of records, with vector operations.
+"""Parses the rows of a binary COPY of records with vector operations.
 
 https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-BINARY-FORMAT
 """
@@ -7,23 +7,24 @@ from collections.abc import Sequence
 
 import polars as pl
 
-# In front of the first row: a signature, flags, and the length of what else there is.
+# The header consists of a signature, flags, and the length of an extension, which follows.
 SIGNATURE = b"PGCOPY\n\xff\r\n\0"
 HEADER_BYTES = len(SIGNATURE) + 8
 TRAILER = b"\xff\xff"
-# A row is the number of its fields, and for each its length, -1 for NULL, and its bytes.
+# A row consists of the number of its fields and, for each field, its length (-1 for NULL) and its bytes.
 COUNT_BYTES = 2
 LENGTH_BYTES = 4
 LONGEST_INTEGER = 8
-# In front of the text of a JSONB value.
+# A JSONB value consists of a version and its text.
 VERSION_BYTES = 1
 INTEGERS = {"id": pl.Int64(), "created_at": pl.Int64(), "iteration": pl.Int32(), "serial": pl.Int32()}
 
 
 def read_rows(messages: Sequence[bytes]) -> pl.DataFrame:
-    """Return the records that ``copy_records`` sent as ``messages``, a row each, maybe with the header or the trailer.
+    """Return the records in ``messages``, which ``copy_records`` writes: a row each, also with the header or trailer.
 
-    The columns are those of INTEGERS, and the texts ``data_source`` and ``performance``.
+    The columns are those of INTEGERS, with times in microseconds since 2000, and the texts ``data_source`` and
+    ``performance``.
     """
     rows = pl.DataFrame({"row": pl.Series(_strip(messages), dtype=pl.Binary)}).with_columns(at=pl.lit(COUNT_BYTES))
     columns = []
@@ -37,7 +38,7 @@ def read_rows(messages: Sequence[bytes]) -> pl.DataFrame:
 
 
 def _strip(messages: Sequence[bytes]) -> Sequence[bytes]:
-    """Return ``messages`` without the header and the trailer, which may be one with a row or messages of their own."""
+    """Return ``messages`` without the header, which may precede a row in its message, and the trailer."""
     first = messages[0]
     if first.startswith(SIGNATURE):
         extension = int.from_bytes(first[HEADER_BYTES - LENGTH_BYTES : HEADER_BYTES])
@@ -47,7 +48,7 @@ def _strip(messages: Sequence[bytes]) -> Sequence[bytes]:
 
 
 def _take(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
-    """Return ``rows`` with the place of the next field as ``at``, and the bytes of the one that was there, or null."""
+    """Return ``rows`` with ``at`` moved to the next field, and the bytes of the field that was there, or null."""
     row, at, length = pl.col("row"), pl.col("at"), pl.col("length")
     rows = rows.with_columns(_read_integer(row.bin.slice(at, LENGTH_BYTES), pl.Int32()).alias("length"))
     field = rows.select(pl.when(length >= 0).then(row.bin.slice(at + LENGTH_BYTES, length.clip(0)))).to_series()
@@ -55,7 +56,7 @@ def _take(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
 
 
 def _read_integers(field: pl.Series) -> pl.Series:
-    """Return the values of a column of type integer, bigint or timestamptz, which is microseconds since 2000."""
+    """Return the values of a column of type integer, bigint or timestamptz (microseconds since 2000)."""
     kind = pl.Int64() if field.bin.size().max() == LONGEST_INTEGER else pl.Int32()
     return field.to_frame().select(_read_integer(pl.first(), kind)).to_series()
 

@@ -1,4 +1,4 @@
-"""Builds copies in background threads, one for each copy at a time; requests wait for them within their deadlines."""
+"""Runs builds of copies in background threads, at most one for each copy; requests wait until their deadlines."""
 
 import threading
 import time
@@ -9,13 +9,13 @@ from lens_perf.errors import NO_THREAD, ClusterSaturatedError, CopyNotReadyError
 from lens_perf.performance.columns.manifest import CopyKey
 from lens_perf.performance.memory import release_memory
 
-# After a build that took too long, the next one is not begun for so long.
+# After a build that exceeded its deadline, the next build of the copy begins this much later at the earliest.
 PAUSE_SECONDS = 60.0
 
 
 @dataclass
 class Build:
-    """A build under way, or one that ended so."""
+    """A running build, or the result of a completed one. ``ended_at`` is a time of ``time.monotonic``."""
 
     done: threading.Event = field(default_factory=threading.Event)
     error: BaseException | None = None
@@ -23,7 +23,7 @@ class Build:
 
 
 class Builds:
-    """The builds of this process. Threads begin with the first build: nothing runs before a fork."""
+    """The builds of this process. The first build starts the first thread, so nothing runs before a fork."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -32,10 +32,10 @@ class Builds:
     def run(
         self, key: CopyKey, work: Callable[[], None], deadline: float, read_progress: Callable[[], float | None]
     ) -> None:
-        """Run ``work``, or wait for the same that is under way.
+        """Run ``work`` in a thread, or join the running build of the copy, and wait until it has ended.
 
-        Raises what ``work`` raised, ClusterSaturatedError where no thread can be started, or CopyNotReadyError at
-        ``deadline``, a time of ``time.monotonic``.
+        ``read_progress`` returns the share done, from 0 to 1. Raises the exceptions of ``work``, ClusterSaturatedError
+        if no thread can be started, and CopyNotReadyError at ``deadline``, a time of ``time.monotonic``.
         """
         build = self._join(key, work)
         if not build.done.wait(max(0.0, deadline - time.monotonic())):
@@ -53,7 +53,7 @@ class Builds:
         thread = threading.Thread(target=self._work, args=(key, build, work), name="lens_perf-build", daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # the limit of tasks, or of memory
+        except RuntimeError:  # the limit of threads or of memory is reached
             self._end(key, build, ClusterSaturatedError(NO_THREAD))
         return build
 
@@ -86,6 +86,6 @@ def _must_pause(build: Build) -> bool:
 
 
 def make_not_ready(share: float | None) -> CopyNotReadyError:
-    """Return the error for a request that waited for a build as long as it may."""
+    """Return the error for a request that cannot wait longer; ``share`` of the build is done, None if unknown."""
     done = "" if share is None else f": {share:.0%} done"
     return CopyNotReadyError(f"The workload is being read for the first time{done}; ask again soon", share)

@@ -1,4 +1,4 @@
-"""Finds the records of a frame that a copy already has, with the same values."""
+"""Finds the records of a frame that a copy already has with the same values."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,12 +11,12 @@ from lens_perf.performance.columns.number_text import render
 from lens_perf.performance.columns.part_list import Ids, PartList
 from lens_perf.performance.columns.rest import read_rest
 
-# If a part shares more ids than this with a frame, all of those records are written again. This costs only time.
+# If a part has more of the ids of a frame than this, all of these records are written again, which only costs time.
 MOST_COMPARED = 2_000
 
 
 def find_identical(parts: PartList, frame: pl.DataFrame, ids: Ids) -> Ids:
-    """Return the ids of the records that are equal in ``frame`` and ``parts``. ``ids`` are those of ``frame``, sorted.
+    """Return the ids of records that are equal in ``frame`` and ``parts``. ``ids`` are the sorted ids of ``frame``.
 
     Raises DamagedPartError.
     """
@@ -33,7 +33,7 @@ def find_identical(parts: PartList, frame: pl.DataFrame, ids: Ids) -> Ids:
 
 
 def _describe(frame: pl.DataFrame) -> Mapping[int, Any]:
-    """Return the records of ``frame`` by id, as values that are independent of the layout of the columns."""
+    """Return the records of ``frame`` by id, as values that do not depend on the layout of the columns."""
     records: dict[int, tuple[Any, set[Any]]] = {row[0]: (row, set()) for row in frame.select(*FIXED).iter_rows()}
     fields = list(records.values())
     columns = {series.name: series for series in frame.iter_columns()}

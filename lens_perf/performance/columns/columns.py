@@ -1,4 +1,4 @@
-"""Opens the copies of all workloads and brings them up to date; lists, verifies and drops them."""
+"""Opens the copies of workloads and brings them up to date; lists, verifies and drops copies."""
 
 import logging
 import os
@@ -27,10 +27,10 @@ from lens_perf.performance.columns.workload_copy import WorkloadCopy
 logger = logging.getLogger(__name__)
 
 GIBIBYTE = 1024**3
-# Seconds until a directory that could not be used is tried again.
+# Seconds until a directory that could not be used is used again.
 PAUSE_SECONDS = 10.0
 TRIES = 3
-# The path of the copies in a cache directory.
+# The path of the copies within a cache directory.
 OWN_NAME = "lens_perf/columns"
 Answer = TypeVar("Answer")
 
@@ -49,7 +49,7 @@ class CopyInfo(NamedTuple):
 
 
 class Columns:
-    """The columnar copies of all workloads. Each process creates one, after it was forked."""
+    """The columnar copies of all workloads. Create one in each process, after the fork."""
 
     def __init__(self, settings: ColumnSettings) -> None:
         self._settings = settings
@@ -62,7 +62,7 @@ class Columns:
         self._unusable_until = float("-inf") if settings.enabled else float("inf")
 
     def answer(self, key: CopyKey, source: Source, deadline: float, read: Callable[[WorkloadCopy], Answer]) -> Answer:
-        """Bring the copy up to date, and return the result of ``read``. A damaged copy is rebuilt and read again.
+        """Bring the copy up to date, and return the result of ``read``. Rebuild a damaged copy, and read it again.
 
         ``deadline`` is a time of ``time.monotonic``. Raises CopyNotReadyError if the copy is not ready by then,
         DamagedPartError if the rebuilt copy is damaged too, and the exceptions of ``source`` and ``read``.
@@ -77,21 +77,21 @@ class Columns:
 
     @contextmanager
     def open(self, key: CopyKey, source: Source, deadline: float, *, build: bool = True) -> Iterator[WorkloadCopy]:
-        """Open the copy, with everything that was committed before this call. Raises as ``answer`` does.
+        """Open the copy, with all changes that were committed before this call. Raises the exceptions of ``answer``.
 
-        With ``build`` false, CopyNotReadyError is raised at once if all records would have to be read.
+        With ``build`` false, a copy that needs a build raises CopyNotReadyError immediately.
         """
         yield self._open(key, source, deadline, build=build)
 
     def has(self, key: CopyKey) -> bool:
         """Return whether there is a copy, up to date or not."""
-        # Every small read of a workload without a copy asks this: what is not there need not be examined.
+        # Every small read of a workload without a copy gets here, so the common case must be cheap.
         if time.monotonic() >= self._unusable_until and not has_manifest(self.root, key):
             return False
         return self._choose_store(key).load() is not None
 
     def peek(self, key: CopyKey) -> WorkloadCopy | None:
-        """Return the copy as it was last refreshed, without a query to the cluster; None if there is no copy."""
+        """Return the copy in its latest state, without a query to the cluster; None if there is no intact copy."""
         store = self._choose_store(key)
         manifest = store.load()
         with suppress(DamagedPartError, OSError):
@@ -115,8 +115,8 @@ class Columns:
     def verify(self, key: CopyKey, source: Source, deadline: float) -> Comparison | None:
         """Bring a copy up to date and compare it with the table; return None if there is no copy.
 
-        Raises OSError, DamagedPartError, the exceptions of ``source``, and CopyNotReadyError if another process writes
-        to the copy until ``deadline``.
+        Raises OSError, DamagedPartError, the exceptions of ``source``, and CopyNotReadyError if another process is
+        still writing to the copy at ``deadline``.
         """
         store = DirectoryStore(self.root, key, self._cache, self._indexes, self._evictor.reserve)
         if store.load() is None:
@@ -142,7 +142,7 @@ class Columns:
                 manifest = self._updater.bring_up_to_date(store, key, source, deadline, build=build)
                 return self._open_parts(store, manifest)
             except DamagedPartError:
-                # The part may be missing because a newer manifest has replaced it; the next try opens that manifest.
+                # A part may be missing because a newer manifest does not name it; the next try loads that manifest.
                 if manifest is not None:
                     self._drop_damaged(store, key, (manifest.history, manifest.generation))
             except OSError as error:
@@ -165,11 +165,11 @@ class Columns:
         return WorkloadCopy(manifest, files)
 
     def _drop_damaged(self, store: Store, key: CopyKey, state: tuple[str, int]) -> None:
-        """Remove the copy, unless another process has replaced it meanwhile."""
+        """Remove the copy, unless another process has replaced it in the meantime."""
         with store.hold(time.monotonic() + 1.0) as held:
             manifest = store.load()
             if held and manifest is not None and (manifest.history, manifest.generation) == state:
-                logger.warning("The copy of workload %s of cluster %s is damaged: it is built again", key[1], key[0])
+                logger.warning("The copy of workload %s of cluster %s is damaged and will be rebuilt", key[1], key[0])
                 store.remove()
 
     def _report_unusable(self, error: OSError) -> None:
@@ -177,16 +177,16 @@ class Columns:
         if self._unusable_until < time.monotonic() + PAUSE_SECONDS:
             self._unusable_until = time.monotonic() + PAUSE_SECONDS
             logger.warning(
-                "The directory of copies %s cannot be used (%s): each process makes its own, of at most %d MiB",
+                "The directory of copies %s cannot be used (%s): each process keeps its own copies, at most %d MiB",
                 self.root, error.strerror, self._settings.private_mib,
             )  # fmt: skip
 
 
 def find_directory(configured: str | None, environment: Mapping[str, str] = os.environ) -> Path:
-    """Return the directory of the copies: the configured one, else in systemd's or the user's cache, else in TMPDIR."""
+    """Return the directory of copies: ``configured``, or in the cache of systemd or of the user, or in TMPDIR."""
     if configured is not None:
         return Path(configured)
-    # For several directories in CacheDirectory=, systemd separates their paths by colons.
+    # systemd separates the paths of several directories in CacheDirectory= with colons.
     cache = environment.get("CACHE_DIRECTORY", "").partition(":")[0] or environment.get("XDG_CACHE_HOME")
     if cache:
         return Path(cache) / OWN_NAME

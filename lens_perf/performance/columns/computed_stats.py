@@ -1,4 +1,4 @@
-"""Computes the statistics of each (data source, field) of the records of a part."""
+"""Computes the statistics of fields from the records of a part."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -17,7 +17,8 @@ def compute_fields(
 ) -> dict[tuple[Any, ...], FieldStats]:
     """Return statistics by (data source, field), or with ``by_serial`` by (data source, field, serial).
 
-    The records of ``frame`` are in the order of (created_at, id). ``check`` is called for each field.
+    The records of ``frame`` are in order of (created_at, id). ``check`` is called for each field; its exceptions
+    propagate.
     """
     groups = list(_group(frame, by_serial=by_serial))
     coordinates = frame["iteration"], frame["created_at"]
@@ -34,9 +35,9 @@ def compute_fields(
 
 
 def _group(frame: pl.DataFrame, *, by_serial: bool) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    """Yield each data source, with ``by_serial`` each (data source, serial), and the row numbers of its records.
+    """Yield each (data source,), or with ``by_serial`` each (data source, serial), and the rows of its records.
 
-    If there is only one group, the row numbers are None, which means all records.
+    If there is only one group, its rows are None, which means all records.
     """
     keys = ["data_source", "serial"] if by_serial else ["data_source"]
     groups = frame.select(keys).with_row_index("row").group_by(keys, maintain_order=True).agg("row")
@@ -59,7 +60,7 @@ class _Field:
         self._others = None if others is None else others.fill_null(value=False).to_numpy()
 
     def compute(self, rows: Any, iterations: pl.Series, times: pl.Series) -> FieldStats | None:
-        """Return the statistics of the records ``rows``, None for all; None if no record has the field."""
+        """Return the statistics of the records at ``rows``, None for all; None if no record has the field."""
         non_finite = _find(self._non_finite, rows)
         others = len(_find(self._others, rows))
         points = _find(self._is_point, rows)
@@ -87,7 +88,7 @@ class _Field:
 
 
 def _find(mask: Any, rows: Any) -> Any:
-    """Return those of ``rows`` for which ``mask`` is true, in ascending order; ``rows`` None means all."""
+    """Return those of ``rows``, None for all, for which ``mask`` is true, in ascending order."""
     if mask is None:
         return np.empty(0, dtype=np.int64)
     return np.flatnonzero(mask) if rows is None else rows[mask[rows]]

@@ -1,4 +1,4 @@
-"""Stores a copy in a directory that all processes of the host share."""
+"""Stores a copy in a directory, which all processes of the host share."""
 
 import errno
 import os
@@ -17,8 +17,8 @@ from lens_perf.performance.columns.part_index import PartIndexes
 
 MANIFEST = "manifest"
 LOCK = "lock"
-# A sparse file whose size is the size of the copy and whose modification time is the time of the last use. A single
-# stat call returns both, regardless of the number of parts.
+# A sparse file with the size of the copy and the time of its last use: one stat call returns both, regardless of the
+# number of parts.
 USED = "used"
 PART = ".part"
 
@@ -26,8 +26,8 @@ PART = ".part"
 class DirectoryStore:
     """The directory of the copy ``key`` under ``root``.
 
-    ``cache`` and ``indexes`` are shared by the stores of a process. ``reserve`` is called with the bytes of each part,
-    and of all parts written since the copy was held.
+    ``cache`` and ``indexes`` are shared by the stores of a process. ``reserve`` is called for each part with its size
+    and the size of all parts written since the lock was acquired, in bytes.
     """
 
     def __init__(
@@ -49,7 +49,10 @@ class DirectoryStore:
 
     @contextmanager
     def hold(self, wait_until: float) -> Iterator[bool]:
-        """Hold the lock for writing. Yield False if another thread or process holds it until ``wait_until``."""
+        """Hold the lock for writing. Yield False if another thread or process holds it until ``wait_until``.
+
+        Raises OSError.
+        """
         prepare_directory(self._root)
         with hold_lock(self.path / LOCK, wait_until) as lock:
             if lock is None:
@@ -65,12 +68,12 @@ class DirectoryStore:
                     os.ftruncate(lock, 0)
 
     def load(self) -> Manifest | None:
-        """Return the newest manifest, or None if there is none, or none that can be read."""
+        """Return the newest manifest, None if there is none or if it cannot be read."""
         manifest = self._cache.load(self.path / MANIFEST)
         return manifest if manifest is not None and manifest.key == self.key else None
 
     def touch(self) -> None:
-        """Record that the copy was used now."""
+        """Set the time of the last use to now."""
         with suppress(OSError):
             os.utime(self.path / USED)
 
@@ -83,7 +86,7 @@ class DirectoryStore:
         return PartFile(descriptor, part.size, self._indexes)
 
     def write_part(self, chunks: Iterable[bytes]) -> tuple[str, int]:
-        """Write a part; return its name and its size in bytes. ``publish`` removes it if the manifest does not name it.
+        """Write a part; return its name and size in bytes. ``publish`` removes it if the manifest does not name it.
 
         Raises OSError, and ResultTooLargeError if the copy would exceed the limit.
         """
@@ -98,7 +101,7 @@ class DirectoryStore:
             self._set_size(self._written)
             self._reserve(size, self._written)
         except BaseException:
-            # A partial file would keep a full disk full.
+            # If the disk is full, a partial file would keep it full.
             path.unlink(missing_ok=True)
             raise
         return path.name, size
@@ -126,7 +129,7 @@ class DirectoryStore:
                 (self.path / name).unlink()
 
     def write_progress(self, share: float) -> None:
-        """Store the share of the build that is done, from 0 to 1, for other processes."""
+        """Store the share of the build that is done, from 0 to 1, for waiting requests."""
         if self._lock is not None:
             with suppress(OSError):
                 os.pwrite(self._lock, b"%.4f" % share, 0)
@@ -139,7 +142,7 @@ class DirectoryStore:
             return None
 
     def remove(self) -> None:
-        """Remove the copy: first the manifest, so that no process opens a copy that is partly removed."""
+        """Remove the copy, the manifest first, so that no process opens a partly removed copy."""
         with suppress(OSError):
             (self.path / MANIFEST).unlink()
         shutil.rmtree(self.path, ignore_errors=True)
@@ -161,13 +164,13 @@ class DirectoryStore:
 
 
 def has_manifest(root: Path, key: CopyKey) -> bool:
-    """Return whether the directory of the copy ``key`` under ``root`` has a manifest, which may be anyone's."""
-    # Without a Path, and without the exception of stat(), which take longer than the call.
+    """Return whether the directory of the copy ``key`` has a manifest, possibly of another user."""
+    # A Path, or the exception of stat(), would take longer than this call.
     return os.access(f"{root}/{key.digest}/{MANIFEST}", os.F_OK)
 
 
 def write_all(descriptor: int, content: bytes) -> None:
-    """Write ``content`` to a file. Raises OSError."""
+    """Write all of ``content`` to a file. Raises OSError."""
     view = memoryview(content)
     while view:
         view = view[os.write(descriptor, view) :]
@@ -183,9 +186,9 @@ def is_own_directory(path: Path) -> bool:
 
 
 def prepare_directory(path: Path) -> None:
-    """Create the directory of all copies if it is missing. Raises OSError, also if it belongs to another user."""
+    """Create the directory of all copies if it is missing. Raises OSError, also if other users may write to it."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not is_own_directory(path):
-        raise PermissionError(errno.EPERM, "others may write to it")
+        raise PermissionError(errno.EPERM, "other users may write to it")
     if path.stat().st_mode & 0o077:
         path.chmod(0o700)

@@ -1,4 +1,4 @@
-"""Builds the columns ``v:``, ``t:``, ``n:`` and ``o:`` of a field from the JSON texts of its values, and joins them."""
+"""Builds the columns ``v:``, ``t:``, ``n:`` and ``o:`` of fields from the JSON texts of values, and joins frames."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -14,13 +14,13 @@ FIXED = {
     "serial": pl.Int32(),
     "data_source": pl.String(),
 }
-# The columns of a field NAME: v:NAME has its numbers, t:NAME their stored texts where ``render`` returns another text,
+# The columns of a field NAME: v:NAME has its numbers, t:NAME their stored texts if ``render`` returns other texts,
 # n:NAME the codes of NaN and the infinities, and o:NAME is true where the value is of any other kind.
 VALUE, TEXT, NON_FINITE, OTHER = "v:", "t:", "n:", "o:"
-# The column of all fields that have no columns of their own: see ``rest``.
+# The column of the fields without columns of their own: see ``rest``.
 REST = "rest"
 FIRST_VALUES = 64
-# Arrow stores texts of up to so many bytes in the column itself, and longer ones as references to a buffer.
+# Arrow stores texts up to this many bytes in the column itself, and longer ones as references to a buffer.
 LONGEST_INLINE = 12
 
 
@@ -32,7 +32,7 @@ def list_fields(columns: Iterable[str]) -> list[str]:
 def build_columns(frame: pl.DataFrame, data_sources: pl.Series) -> list[pl.Series]:
     """Return the columns of all fields. ``frame`` has the JSON text of each value as ``t:`` and its number as ``v:``.
 
-    Fields with metadata of W&B are left out of records with the data source wandb.
+    The fields with metadata of W&B are left out of records with the data source wandb.
     """
     names = list_fields(frame.columns)
     hidden = [kind + name for name in names if name in WANDB_METADATA_FIELDS for kind in (TEXT, VALUE)]
@@ -69,7 +69,7 @@ def drop_infinite(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def use_integers(numbers: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    """Return ``numbers`` with the fields of which all numbers are int64 as Int64."""
+    """Return ``numbers`` with those fields as Int64 whose numbers are all stored as int64."""
     firsts = numbers.select(pl.col(TEXT + name).drop_nulls().first() for name in names).row(0) if names else ()
     whole = [name for name, first in zip(names, firsts, strict=True) if "." not in first]
     integers = numbers.select(pl.col(TEXT + name).cast(pl.Int64, strict=False).alias(VALUE + name) for name in whole)
@@ -80,7 +80,7 @@ def use_integers(numbers: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
 def list_rendered(numbers: pl.DataFrame, names: Sequence[str]) -> list[str]:
     """Return the ``t:`` columns that are equal to the rendered ``v:`` columns."""
     names = list(names)
-    # Most columns with trailing zeros show one within the first values.
+    # Comparing the first values rules out most columns whose stored texts differ.
     for part in (numbers.head(FIRST_VALUES), numbers) if len(numbers) > FIRST_VALUES else (numbers,):
         if not names:
             break
@@ -90,7 +90,7 @@ def list_rendered(numbers: pl.DataFrame, names: Sequence[str]) -> list[str]:
 
 
 def copy_long_texts(numbers: pl.DataFrame) -> pl.DataFrame:
-    """Return ``numbers`` with copies of long texts, which would otherwise keep the whole rows of the COPY in memory."""
+    """Return ``numbers`` with copies of long texts. References would keep complete rows of the COPY in memory."""
     columns = [name for name in numbers.columns if name.startswith(TEXT)]
     lengths = numbers.select(pl.col(columns).str.len_bytes().max()).row(0, named=True) if columns else {}
     long = [name for name in columns if lengths[name] > LONGEST_INLINE]
@@ -98,7 +98,7 @@ def copy_long_texts(numbers: pl.DataFrame) -> pl.DataFrame:
 
 
 def join(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Return the records of all ``frames`` in one. A field is Int64 if it is Int64 in all of them, else Float64."""
+    """Return the records of all ``frames`` as one frame. A field is Int64 if it is in all of them, else Float64."""
     if len(frames) == 1:
         return frames[0]
     schemas = [dict(frame.schema) for frame in frames]
@@ -116,7 +116,7 @@ def join(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
 def _adapt(
     frame: pl.DataFrame, schema: Mapping[str, pl.DataType], floats: set[str], with_text: set[str]
 ) -> pl.DataFrame:
-    """Return ``frame`` with the columns ``floats`` as Float64, and with texts of the columns ``with_text``."""
+    """Return ``frame`` with the columns ``floats`` as Float64, and with the texts of the columns ``with_text``."""
     changed: list[pl.Expr] = []
     for name in with_text & set(schema):
         text = TEXT + name.removeprefix(VALUE)

@@ -1,4 +1,4 @@
-"""The statistics of a field in one data source, and how those of consecutive parts are merged."""
+"""The statistics of a field in a data source, and merging those of consecutive parts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FieldStats:
-    """Statistics of one data source and field.
+    """Statistics of a field in a data source.
 
     ``count`` is the number of data points, ``non_finite`` the number of texts NaN, Infinity and -Infinity, ``others``
-    the number of all other values. ``first`` and ``last`` are data points in the order of (created_at, id). ``least``
-    and ``greatest`` compare values as float64; among equal values, the first counts. ``non_finite_since`` is the record
-    from which on all values are non-finite, None if the last value is finite.
+    the number of all other values. ``first`` and ``last`` are data points by (created_at, id), ``least`` and
+    ``greatest`` by their values as float64, the first one among equal values. ``non_finite_since`` is the record from
+    which on all values are non-finite, None if the last value is finite.
     """
 
     count: int = 0
@@ -40,7 +40,7 @@ class FieldStats:
     non_finite_since: Coordinates | None = None
 
     def followed_by(self, later: "FieldStats") -> "FieldStats":
-        """Return the statistics of these records together with the ``later`` ones."""
+        """Return the statistics of these records and of ``later`` ones."""
         since = later.non_finite_since
         if later.count == 0:
             since = self.non_finite_since or since

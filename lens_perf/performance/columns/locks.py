@@ -1,4 +1,4 @@
-"""A lock file that one thread on the host holds at a time, and to which its holder writes the progress of a build."""
+"""A lock file, which one thread of the host holds at a time."""
 
 import fcntl
 import os
@@ -14,8 +14,8 @@ POLL_SECONDS = 0.01
 def hold_lock(path: Path, wait_until: float) -> Iterator[int | None]:
     """Hold the lock file ``path`` and yield its descriptor; None if another thread holds it until ``wait_until``.
 
-    ``wait_until`` is a time of ``time.monotonic``. The file is created if it is missing. The system releases the lock
-    when the process ends. Raises OSError if the file cannot be created.
+    ``wait_until`` is a time of ``time.monotonic``. A missing file is created. The lock is released when the process
+    ends. Raises OSError if the file cannot be created.
     """
     descriptor = _acquire(path, wait_until)
     try:
@@ -27,7 +27,7 @@ def hold_lock(path: Path, wait_until: float) -> Iterator[int | None]:
 
 def _acquire(path: Path, wait_until: float) -> int | None:
     while True:
-        # Removing a copy also removes its directory and the lock file.
+        # Another process may have removed the copy with its directory.
         with suppress(FileExistsError):
             path.parent.mkdir(mode=0o700)
         try:
@@ -37,7 +37,7 @@ def _acquire(path: Path, wait_until: float) -> int | None:
         locked = False
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # The file may have been removed meanwhile: then this lock protects nothing.
+            # If the file has been removed in the meantime, this lock protects nothing.
             locked = _is_at(path, descriptor)
             if locked:
                 return descriptor

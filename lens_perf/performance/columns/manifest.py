@@ -1,4 +1,4 @@
-"""The manifest: one consistent state of a copy, and its text on disk with version and checksum."""
+"""The manifest, a consistent state of a copy, and its file format with version and checksum."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ import polars as pl
 from lens_perf.performance.columns.field_stats import FieldStats
 from lens_perf.performance.columns.part_files import DamagedPartError
 
-# The version of polars is included because polars renders the numbers that are stored without their texts.
+# Includes the version of polars, which renders the numbers that are stored without their texts.
 FORMAT = f"2 polars {pl.__version__}"
 MOST_NAMES_LEFT_OUT = 100
 
@@ -26,7 +26,7 @@ class CopyKey(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """The name of its directory."""
+        """The name of the directory of the copy."""
         return hashlib.blake2b(orjson.dumps(list(self)), digest_size=16).hexdigest()
 
 
@@ -40,9 +40,10 @@ def make_sort_key(created_us: int | None, id: int) -> SortKey:  # noqa: A002 - t
 
 
 class Part(NamedTuple):
-    """A part: its file, with its size in bytes, and the bounds of its records.
+    """A part: the name of its file and the size in bytes, and the bounds of its records.
 
-    Parts do not overlap. A part has either only records with a time or only records without one.
+    ``iterations`` are the lowest and the highest one, None if no record has one. Parts do not overlap. Either all
+    records of a part have a time, or none has.
     """
 
     name: str
@@ -65,11 +66,12 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Manifest:
-    """One state of a copy.
+    """A state of a copy.
 
-    ``history`` is chosen when a copy is built, and ``generation`` numbers its states since then. ``parts`` are in the
-    order of their records. ``sources`` are the numbers of records, ``fields`` the statistics by (data source, field).
-    ``left_out`` names up to MOST_NAMES_LEFT_OUT fields beyond the limit. ``written_at`` is in seconds since 1970.
+    ``history`` is a random text, chosen when the copy is built; ``generation`` numbers the states since then. ``parts``
+    are in order of their records. ``sources`` has the number of records by data source, ``fields`` the statistics by
+    (data source, field). ``left_out`` has the names of up to MOST_NAMES_LEFT_OUT fields beyond the limit.
+    ``written_at`` is in seconds since 1970.
     """
 
     key: CopyKey
@@ -93,7 +95,7 @@ class Manifest:
         return sum(part.size for part in self.parts)
 
     def encode(self) -> bytes:
-        """Return the content of the file, for ``parse``."""
+        """Return the content of the file."""
         body = orjson.dumps(
             {
                 "key": self.key,

@@ -1,4 +1,4 @@
-"""Caches the manifests that this process has used recently, so that loading an unchanged one takes one stat call."""
+"""Caches recently used manifests, so that loading an unchanged one takes a single stat call."""
 
 import threading
 from pathlib import Path
@@ -8,15 +8,15 @@ from cachetools import LRUCache
 from lens_perf.performance.columns.manifest import Manifest
 from lens_perf.performance.columns.part_files import DamagedPartError
 
-# Maximum number of FieldStats in all cached manifests. Each takes about a kilobyte.
+# The maximum number of FieldStats in all cached manifests. Each takes about a kilobyte.
 MOST_FIELDS = 20_000
 
-# Inode, time of the last status change in nanoseconds, size in bytes: if they are the same, so is the content.
+# Inode, time of the last status change in nanoseconds, size in bytes. While they are the same, so is the content.
 Identity = tuple[int, int, int]
 
 
 class ManifestCache:
-    """Manifests by file; the least recently used ones are removed. Safe to use from several threads."""
+    """An LRU cache of manifests by file. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -37,7 +37,7 @@ class ManifestCache:
         return manifest
 
     def store(self, path: Path, manifest: Manifest) -> None:
-        """Add a manifest that has just been written to ``path``."""
+        """Add the manifest that has just been written to ``path``."""
         try:
             identity = _identify(path)
         except OSError:
@@ -50,7 +50,7 @@ class ManifestCache:
 
 
 def _count_fields(known: tuple[Identity, Manifest]) -> int:
-    """Return the number of fields of a manifest, at most MOST_FIELDS, so that the cache accepts every manifest."""
+    """Return the size of a manifest in the cache, at most MOST_FIELDS, so that the cache accepts every manifest."""
     return min(MOST_FIELDS, 1 + len(known[1].fields))
 
 

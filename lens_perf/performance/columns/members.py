@@ -1,4 +1,4 @@
-"""Reads the members of one JSONB object from its text, exactly."""
+"""Reads the members of a JSONB object from its text, with numbers as stored."""
 
 import json
 import re
@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from lens_perf.performance.metric_fields import NON_FINITE
 
 SCALAR = re.compile(r"[^,}\]\[{\"]++")
-# The number of escapes is limited because a match holds the interpreter's lock.
+# A match holds the GIL, so it has a limited number of escapes.
 STRING_PIECE = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+){0,10000}+')
 BRACKET = re.compile(r'["\[\]{}]')
 # Replaces values that are neither numbers nor texts for NaN and the infinities.
 OTHER = "null"
 LONGEST_KEPT = len('"-Infinity"')
 MEMBERS_PER_CHECK = 1_000
-# The standard library decodes a text of so many characters in about ten milliseconds, holding the interpreter's lock.
+# The standard library decodes a text of this many characters in about ten milliseconds, in which it holds the GIL.
 LONGEST_DECODED = 2**20
 
 
@@ -52,9 +52,9 @@ _DECODER = json.JSONDecoder(parse_int=_Number, parse_float=_Number)
 
 
 def _decode(text: str) -> list[tuple[str, str]] | None:
-    """Return the members from the standard library's decoder, which is faster; None if ``text`` is unsuitable for it.
+    """Return the members, decoded by the standard library, which is faster; None if it cannot decode ``text``.
 
-    The decoder holds the interpreter's lock, and it recurses into nested values.
+    It holds the GIL, and has a limited depth of nested values.
     """
     try:
         members = _DECODER.decode(text)
@@ -65,7 +65,7 @@ def _decode(text: str) -> list[tuple[str, str]] | None:
 
 def _describe(value: object) -> str:
     if isinstance(value, _Number):
-        # Later operations on the subclass would be slower.
+        # Operations on the subclass would be slower.
         return str(value)
     return f'"{value}"' if isinstance(value, str) and value in NON_FINITE else OTHER
 

@@ -1,4 +1,4 @@
-"""Renders numbers as text, and defines the codes of NaN and the infinities."""
+"""Renders numbers as texts, and defines the codes of NaN and the infinities."""
 
 from typing import Final, TypeVar
 
@@ -17,7 +17,7 @@ Numbers = TypeVar("Numbers", pl.Series, pl.Expr)
 def render(values: Numbers) -> Numbers:
     """Return the texts of ``values``, which are Int64 or Float64, as polars writes them: ``5``, ``0.25``, ``1e-7``.
 
-    A copy stores the text of a number only if it differs from this one. The format of a copy therefore names the
+    A copy stores the text of a number only if it differs from this one. Therefore the format of a copy includes the
     version of polars.
     """
     return values.cast(pl.String)

@@ -1,4 +1,4 @@
-"""Reads columns of JSONB objects: by their shapes as far as they have common ones, the others member by member."""
+"""Reads columns of JSONB objects: objects of common shapes with vector operations, others member by member."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Set
@@ -12,15 +12,15 @@ from lens_perf.performance.columns.field_columns import TEXT, VALUE, list_fields
 from lens_perf.performance.columns.members import read_members
 from lens_perf.performance.columns.shapes import MOST_SHAPES, SEPARATOR, WIDEST_SHAPE, Shape
 
-# A field that fewer than one in so many objects have is rare, and so are those beyond the most columns, unless there
-# are few fields.
+# With more than FEW_FIELDS fields, a field is rare if fewer than one in SPARSE objects have it, or if there are
+# MOST_COLUMNS more frequent ones.
 SPARSE = 16
 FEW_FIELDS = 256
 MOST_COLUMNS = 1_024
-# With so many tries that explain fewer than so many objects each, the objects of a block have no common shapes.
+# After FUTILE_TRIES shapes that fewer than FUTILE_OBJECTS objects have, the objects of a block have no common shapes.
 FUTILE_TRIES = 8
 FUTILE_OBJECTS = 16
-# So few objects are read member by member, which is done before the engine has started on the columns of a shape.
+# Up to this number, reading objects member by member takes less time than starting vector operations.
 FEW_OBJECTS = 64
 
 RARE = {"row": pl.Int64(), "name": pl.String(), "text": pl.String()}
@@ -30,10 +30,11 @@ Check = Callable[[], None]
 
 @dataclass
 class Objects:
-    """What was read of ``length`` objects: frames with ``row``, ``t:`` and ``v:`` columns, and the members of others.
+    """The values of ``length`` objects.
 
-    ``members`` has the rows and the JSON texts of each field. ``rare`` are frames of values that get no columns, each
-    with its ``row``, ``name`` and ``text``.
+    ``frames`` have the columns ``row``, ``t:`` and ``v:`` of objects with common shapes. ``members`` has the rows and
+    the JSON texts of each field of other objects. ``rare`` are frames of values without columns of their own, with
+    their ``row``, ``name`` and ``text``.
     """
 
     length: int
@@ -70,29 +71,29 @@ class Objects:
                 self.frames[number] = frame.drop([*columns, *(VALUE + name for name in own_names)])
 
     def collect_rare(self) -> pl.DataFrame:
-        """Return the values of rare fields, in the order of the objects."""
+        """Return the values of rare fields, in order of the objects."""
         return pl.concat(self.rare).drop_nulls("text").sort("row", "name")
 
     @property
     def names(self) -> set[str]:
-        """The fields that get columns."""
+        """The fields with columns of their own."""
         return {name for frame in self.frames for name in list_fields(frame.columns[1:])} | set(self.members)
 
     def arrange(self, check: Check) -> pl.DataFrame:
-        """Return the ``t:`` and ``v:`` of each field in the order of the objects, null where one has no such field."""
+        """Return the columns ``t:`` and ``v:`` of each field in order of the objects, null where an object lacks it."""
         frames = [*self.frames, *([self._collect(check)] if self.members else [])]
         if not frames:
             return pl.DataFrame(height=self.length)
         fields = frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal")
         if not self.frames and len(fields) == self.length:
             return fields.drop("row")
-        # Also where the order is right already: what is gathered no longer keeps the whole text of the rows in memory.
+        # Gathering is needed even if the order is right: the results do not keep the text of the rows in memory.
         positions = np.full(self.length, -1, dtype=np.int32)
         positions[fields["row"].to_numpy()] = np.arange(len(fields), dtype=np.int32)
         return fields.drop("row").select(pl.all().gather(_make_index(positions)))
 
     def _collect(self, check: Check) -> pl.DataFrame:
-        """Return the frame of ``members``, with the rows that have any."""
+        """Return a frame of ``members``, with a row for each object that has any."""
         rows = sorted({row for own, _ in self.members.values() for row in own})
         positions = {row: position for position, row in enumerate(rows)}
         columns = [pl.Series("row", rows, dtype=pl.Int32)]
@@ -108,7 +109,7 @@ class Objects:
 
 
 class ObjectReader:
-    """Reads objects as JSONB writes them; remembers their shapes. ``admits`` says which fields are wanted."""
+    """Reads the texts of JSONB objects, and remembers their shapes. ``admits`` returns whether a field is wanted."""
 
     def __init__(self, check: Check, admits: Callable[[str], bool]) -> None:
         self._check = check
@@ -116,7 +117,10 @@ class ObjectReader:
         self._shapes: list[Shape] = []
 
     def read(self, texts: pl.Series, *, learn: bool) -> Objects:
-        """Return what ``texts`` hold, in which only objects have fields; with ``learn`` new shapes are looked for."""
+        """Return the values of the objects in ``texts``; other JSON values have no fields. ``learn`` finds new shapes.
+
+        ``check`` is called regularly; its exceptions propagate.
+        """
         rows = pl.DataFrame({"row": np.arange(len(texts), dtype=np.int32), "text": texts}).lazy()
         rows = rows.filter(pl.col("text").str.starts_with('{"'))
         work = rows.with_columns(separators=pl.col("text").str.count_matches(SEPARATOR, literal=True)).collect()
@@ -127,7 +131,7 @@ class ObjectReader:
         return found
 
     def _read_shapes(self, work: pl.DataFrame, found: Objects, *, learn: bool) -> pl.DataFrame:
-        """Read the objects that have common shapes, and return the others."""
+        """Read the objects of common shapes, and return the others."""
         for shape in self._shapes:
             work = self._apply(shape, work, found)
         tries = 0 if learn else FUTILE_TRIES
@@ -138,7 +142,7 @@ class ObjectReader:
         return work
 
     def _learn(self, work: pl.DataFrame, found: Objects) -> pl.DataFrame:
-        """Read all objects with the shape of the first one, and return the others; remember a common shape."""
+        """Read all objects with the shape of the first one, and return the others. Remember a common shape."""
         members = list(read_members(work["text"][0], self._check))
         rest = work
         if len(members) <= WIDEST_SHAPE:
@@ -177,6 +181,6 @@ class ObjectReader:
 
 
 def _make_index(positions: npt.NDArray[np.int32]) -> pl.Series:
-    """Return ``positions`` for gathering, where -1 gathers a null."""
+    """Return ``positions`` as an index for gathering, with null for -1."""
     index = pl.Series(positions)
     return index.set(index < 0, None) if index.min() == -1 else index
