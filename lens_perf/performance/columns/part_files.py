@@ -1,7 +1,6 @@
-"""The file format of a part: checksummed sections with columns, statistics and samples, and an index of the sections.
+"""The file format of a part: sections of columns, statistics and samples, and an index, all with checksums.
 
-Sections are read with pread, not memory-mapped: a truncated file then raises an error instead of killing the process
-with SIGBUS.
+Sections are read with pread, because a truncated memory-mapped file would kill the process with SIGBUS.
 """
 
 import io
@@ -19,21 +18,21 @@ from lens_perf.performance.columns.field_columns import list_fields
 from lens_perf.performance.columns.part_index import PartIndex, PartIndexes, Section
 from lens_perf.performance.columns.part_samples import PartSamples
 
-# The last bytes of a part: size and checksum of the index, and the mark of the format.
+# The end of a part: size and checksum of the index, and a magic number with the version of the format.
 TRAILER = struct.Struct("<QI8s")
 MARK = b"LENSPRT2"
-# Small columns share a section, so that a part with few records and many fields is read in few steps.
+# Small columns share a section, so that a part with few records and many fields is read with few calls.
 SECTION_BYTES = 256 * 1024
 
 
 class DamagedPartError(Exception):
-    """A file of a copy has other content than was written, or is missing; the copy has to be built again."""
+    """A file of a copy is missing, or its content is not what was written; the copy must be rebuilt."""
 
 
 def encode_part(
     frame: pl.DataFrame, statistics: bytes, samples: PartSamples, chosen: Sequence[pl.DataFrame]
 ) -> Iterator[bytes]:
-    """Yield the content of a part with the records of ``frame``; ``chosen`` has the points of each of ``samples``."""
+    """Yield the content of a part with the records of ``frame``; ``chosen`` has the points of each sample."""
     sections = _Sections()
     columns: dict[str, int] = {}
     for number, names in enumerate(_group_columns(frame)):
@@ -67,7 +66,7 @@ def _group_columns(frame: pl.DataFrame) -> Iterator[list[str]]:
     size = 0
     for series in frame.iter_columns():
         names.append(series.name)
-        # Arrow stores a text in 16 bytes, and long ones elsewhere in addition.
+        # Arrow stores a text in 16 bytes; a long one takes more elsewhere.
         width = 16 if series.dtype == pl.String else 8
         size += SECTION_BYTES if series.dtype.is_nested() else len(series) * width
         if size >= SECTION_BYTES:
@@ -84,9 +83,9 @@ def _encode_columns(frame: pl.DataFrame) -> bytes:
 
 
 class PartFile:
-    """An open part; stays readable when the file is removed. ``indexes`` may know its index already.
+    """An open part, which remains readable when its file is removed. ``indexes`` caches its index.
 
-    All methods raise DamagedPartError if the content differs from what was written.
+    All methods and properties raise DamagedPartError if the content differs from what was written.
     """
 
     def __init__(self, descriptor: int, size: int, indexes: PartIndexes | None = None) -> None:
@@ -103,21 +102,21 @@ class PartFile:
 
     @property
     def samples(self) -> PartSamples:
-        """What samples there are of its records."""
+        """The description of the samples of its records."""
         return self._index.samples
 
     @property
     def columns(self) -> Collection[str]:
-        """The names of its columns, in their order."""
+        """The names of its columns, in order."""
         return self._index.columns.keys()
 
     @cached_property
     def fields(self) -> Set[str]:
-        """The fields that have columns."""
+        """The fields with columns of their own."""
         return set(list_fields(self.columns))
 
     def read(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
-        """Return its records with those of ``columns`` that it has; None wants all."""
+        """Return the records with those of ``columns`` that exist, None for all."""
         index = self._index
         wanted = [name for name in (index.columns if columns is None else columns) if name in index.columns]
         by_section: dict[int, list[str]] = {}
@@ -129,11 +128,11 @@ class PartFile:
         return pl.DataFrame([found[name] for name in wanted]) if wanted else pl.DataFrame(height=index.records)
 
     def read_statistics(self) -> bytes:
-        """Return the statistics that the part was written with."""
+        """Return the encoded statistics."""
         return self._read_section(self._index.statistics)
 
     def read_sample(self, level: int) -> pl.DataFrame:
-        """Return the points of a sample, whose number is that of its level in ``samples``."""
+        """Return the points of a sample; ``level`` is its index in ``samples.levels``."""
         return self._decode(self._index.sample_sections[level], None)
 
     def _read_columns(self, section: Section, names: Sequence[str]) -> pl.DataFrame:
@@ -165,7 +164,7 @@ class PartFile:
         return PartIndex.parse(orjson.loads(index))
 
     def _read(self, offset: int, size: int) -> bytes:
-        """Return ``size`` bytes from ``offset`` on, which is relative to the start of the part."""
+        """Return the ``size`` bytes from ``offset`` on."""
         if offset < 0 or size < 0 or offset + size > self._size:
             raise DamagedPartError
         pieces = []

@@ -1,4 +1,4 @@
-"""The index of a part: where its columns, its statistics and its samples are; those read lately are kept."""
+"""The index of a part, which lists its sections, and a cache of indexes."""
 
 import os
 import threading
@@ -10,15 +10,15 @@ from cachetools import LRUCache
 
 from lens_perf.performance.columns.part_samples import PartSamples
 
-# Of columns, and of fields of groups of records, in all indexes kept; one takes some 100 bytes.
+# The maximum number of columns and of counts by field and group in all cached indexes; each takes about 100 bytes.
 MOST_ENTRIES = 50_000
 
-# By what a file is recognised: device, inode, time of change, size.
+# Device, inode, time of the last status change in nanoseconds, size in bytes. They identify a file and its content.
 Identity = tuple[int, int, int, int]
 
 
 class Section(NamedTuple):
-    """Where in a part some columns, its statistics or a sample are."""
+    """The position in a part of some columns, of the statistics or of a sample, in bytes, and its checksum."""
 
     offset: int
     size: int
@@ -27,7 +27,11 @@ class Section(NamedTuple):
 
 @dataclass(frozen=True)
 class PartIndex:
-    """The number of records, the section of each column by its number, and the sections; one sample for each level."""
+    """The index of a part.
+
+    ``columns`` has the index into ``sections`` by name of column. ``sample_sections`` has one for each level of
+    ``samples``.
+    """
 
     records: int
     columns: Mapping[str, int]
@@ -53,14 +57,14 @@ class PartIndex:
 
     @property
     def entries(self) -> int:
-        """What it counts in a cache."""
+        """The size of the index in the cache."""
         return 1 + len(self.columns) + len(self.samples.groups) * len(self.samples.counts)
 
 
 class PartIndexes:
-    """The indexes of the files that this process has read lately. Safe to use from several threads.
+    """An LRU cache of the indexes of parts. Safe to use from several threads.
 
-    A file that has been changed since is read again. What an index points to has checksums of its own.
+    If a file has changed, its index is read again. Sections have checksums of their own.
     """
 
     def __init__(self) -> None:
@@ -68,7 +72,7 @@ class PartIndexes:
         self._known = LRUCache[Identity, PartIndex](MOST_ENTRIES, lambda index: min(MOST_ENTRIES, index.entries))
 
     def find(self, descriptor: int, read: Callable[[], PartIndex]) -> PartIndex:
-        """Return the index of an open file, which ``read`` reads from there unless it is known."""
+        """Return the index of an open file, from the cache or from ``read``, whose exceptions propagate."""
         found = os.fstat(descriptor)
         identity = found.st_dev, found.st_ino, found.st_ctime_ns, found.st_size
         with self._lock:

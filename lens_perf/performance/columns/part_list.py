@@ -1,4 +1,4 @@
-"""Removes records from the parts of a copy and inserts new ones in order, rewriting as few parts as possible."""
+"""Removes records from the parts of a copy and inserts others in order, rewriting as few parts as possible."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -23,16 +23,17 @@ from lens_perf.performance.columns.stores import Store
 from lens_perf.performance.freshness.pairs import Pairs, Range
 
 Ids = npt.NDArray[np.int64]
-# A new part is merged with the part before it, unless that has more than TIER times its records. So the parts remain
-# few, and each record is rewritten only O(log n) times while n records are appended after it.
+# A new part is merged with the previous part unless that has more than TIER times its records. So there are few parts,
+# and a record is rewritten only O(log n) times while n records are appended.
 TIER = 2
 
 
 class PartList:
-    """The parts, in the order of their records. All methods that read parts raise DamagedPartError.
+    """The parts, in order of their records.
 
-    ``appended`` are the statistics of records added at the end, None as soon as other records have changed.
-    ``written`` are the names of all parts written, including those that were replaced again.
+    ``appended`` are the statistics of records added at the end, None after any other change. ``written`` are the names
+    of all parts written, including those replaced since. ``check`` is called regularly. Methods raise its exceptions,
+    DamagedPartError if they read parts, and OSError and ResultTooLargeError if they write some.
     """
 
     def __init__(self, store: Store, parts: Sequence[Part], check: Callable[[], None]) -> None:
@@ -43,7 +44,7 @@ class PartList:
         self.written: list[str] = []
 
     def find(self, ids: Ids) -> Iterator[tuple[Part, Ids]]:
-        """Yield each part that has any of the sorted ``ids``, and the ids that it has."""
+        """Yield each part with any of the sorted ``ids``, and those that it has."""
         for part in list(self.parts):
             start, end = np.searchsorted(ids, [part.least_id, part.greatest_id + 1])
             if start < end:
@@ -54,7 +55,7 @@ class PartList:
                     yield part, found
 
     def list_missing(self, ids: Ids) -> Ids:
-        """Return the sorted ids of all records that are not among the sorted ``ids``."""
+        """Return the sorted ids of the records that are not among the sorted ``ids``."""
         missing = [np.empty(0, dtype=np.int64)]
         for part in self.parts:
             self._check()
@@ -81,7 +82,7 @@ class PartList:
         return self._store.open_part(part)
 
     def remove(self, ids: Ids) -> bool:
-        """Remove the records with ``ids``, which are sorted; return whether there were any."""
+        """Remove the records with the sorted ``ids``; return whether there were any."""
         has_any = False
         for part, found in self.find(ids):
             has_any = True
@@ -91,7 +92,7 @@ class PartList:
         return has_any
 
     def insert(self, frame: pl.DataFrame) -> None:
-        """Insert the records of ``frame``, which are in order and whose ids no part has. Raises OSError."""
+        """Insert the records of ``frame``, which are in order and whose ids are not in any part."""
         timed = frame["created_at"].is_not_null()
         for mask, is_untimed in ((timed, False), (~timed, True)):
             if mask.any():
@@ -116,7 +117,7 @@ class PartList:
     def _append(self, frame: pl.DataFrame, is_untimed: bool) -> None:
         index = len(self.parts) if is_untimed else sum(not part.last[0] for part in self.parts)
         if index < len(self.parts):
-            self.appended = None  # records without a time follow
+            self.appended = None  # records without a time are after them
         start, merged = index, [frame]
         records, fields = len(frame), len(list_fields(frame.columns))
         while (
@@ -147,7 +148,7 @@ def _is_in_ranges(source: str | None, ranges: Sequence[Range]) -> pl.Expr:
 
 
 def is_mergeable(part: Part, records: int, fields: int) -> bool:
-    """Return whether ``part`` is merged with the ``records`` after it, which have ``fields`` fields."""
+    """Return whether ``part`` should be merged with ``records`` records after it, which have ``fields`` fields."""
     together = part.records + records
     return (
         part.records <= TIER * records
@@ -168,7 +169,7 @@ def cut(frame: pl.DataFrame, last: SortKey) -> tuple[pl.DataFrame, pl.DataFrame]
 
 
 def merge(one: pl.DataFrame, other: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """Yield the records of both frames in order, in frames small enough for a part."""
+    """Yield the records of both frames in order, in frames that are small enough for a part."""
     if not len(one) or not len(other):
         yield from split(one if len(one) else other)
         return

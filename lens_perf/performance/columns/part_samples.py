@@ -1,7 +1,6 @@
-"""The samples of a part: for each bucket of its records, the points that M4 can choose.
+"""The samples of a part: the points that M4 chooses in each bucket.
 
-If the buckets of a query are at least as wide as those of a sample, each consists of whole buckets of the sample. M4
-chooses for the union of buckets only points that it chooses for one of them, so a sample can replace all records.
+From a union of buckets, M4 chooses only such points, so a sample can replace all records in queries with wider buckets.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,14 +19,14 @@ from lens_perf.performance.m4.bucketed_records import BucketedRecords
 from lens_perf.performance.m4.buckets import Axis, choose_buckets
 from lens_perf.performance.m4.choice import Indices
 
-# The maximum numbers of buckets of the samples, and the minimum number of records for each bucket.
+# The maximum number of buckets of each sample, and the minimum number of records for a bucket.
 BUCKETS = (16, 64)
 RECORDS_PER_BUCKET = 64
 # With more pairs of data source and serial, a sample would have nearly all points.
 MOST_GROUPS = 8
-# M4 chooses so many finite points in each bucket, and one that is not finite.
+# M4 chooses up to this many finite points in each bucket, and one that is not finite.
 ROLES = 4
-# A sample must have at most one in so many points, otherwise it saves too little.
+# A sample with more than one in this many points would save too little.
 LEAST_REDUCTION = 4
 CHOSEN = {
     "field": pl.UInt32(),
@@ -48,7 +47,7 @@ class Level(NamedTuple):
     exponent: int | None
 
     def keeps_all(self, stored: int) -> bool:
-        """Return whether the sample has all points of a series with ``stored`` values in the part, of any kind."""
+        """Return whether the sample has all points of a series with ``stored`` points in the part, finite or not."""
         return stored <= ROLES * self.buckets
 
 
@@ -63,9 +62,9 @@ class Counts(NamedTuple):
 class PartSamples:
     """Describes the samples of a part.
 
-    ``groups`` are the distinct pairs (data source, serial), ``counts`` the numbers of points of each field in each
-    group. ``levels`` are the samples; on each axis, the one with the fewest buckets is first. An axis has no samples if
-    a record has no value on it.
+    ``groups`` are the distinct pairs (data source, serial); ``counts`` has the numbers of points of each field in each
+    group. ``levels`` are the samples: for each axis, those with fewer buckets are first. There are no samples along an
+    axis if a record has no value on it.
     """
 
     groups: Sequence[tuple[str | None, int | None]] = ()
@@ -88,10 +87,10 @@ class PartSamples:
 
 
 def build_samples(frame: pl.DataFrame, check: Callable[[], None]) -> tuple[PartSamples, Sequence[pl.DataFrame]]:
-    """Return the samples of the records of ``frame``, which are in order, with a frame of schema CHOSEN for each level.
+    """Return the samples of the records of ``frame``, which are in order, and a frame of schema CHOSEN for each level.
 
-    The rows of a frame are sorted by ``field``, an index into ``PartSamples.counts``. ``check`` is called for each
-    field.
+    The rows of these frames are sorted by ``field``, an index into ``PartSamples.counts``. ``check`` is called for each
+    field; its exceptions propagate.
     """
     keys = frame.select("data_source", "serial")
     distinct = keys.unique(maintain_order=True)
@@ -140,7 +139,7 @@ def _read_fields(
 
 
 def _list_axes(frame: pl.DataFrame) -> Iterator[tuple[str, Axis]]:
-    """Yield each axis on which all records have values, with these."""
+    """Yield the name of each axis on which all records have values, and the values."""
     axes = {"iteration": frame["iteration"].cast(pl.Int64), "time": frame.select(to_milliseconds()).to_series()}
     for name, values in axes.items():
         if not values.has_nulls():
@@ -158,7 +157,7 @@ def _list_levels(name: str, axis: Axis, groups: Indices, count: int) -> Iterator
 def _collect(
     frame: pl.DataFrame, groups: Indices, fields: Sequence["_Field"], chosen: Sequence[Indices]
 ) -> pl.DataFrame:
-    """Return the frame of CHOSEN with the rows chosen of each field."""
+    """Return a frame of schema CHOSEN with the chosen rows of each field."""
     rows = np.concatenate(chosen)
     columns = {
         "field": np.repeat(np.arange(len(fields)), [len(each) for each in chosen]),
@@ -201,8 +200,8 @@ class _Field:
     def choose(self, level: Level, records: BucketedRecords, among: Indices | None) -> Indices:
         """Return the rows of the points that belong to the sample, in ascending order.
 
-        M4 chooses others where texts for NaN and infinity are points than where they are not: both are there. Where
-        ``among`` are the rows of a sample with more buckets along the same axis, these are the only candidates.
+        The sample has the points that M4 chooses with and without the texts for NaN and infinity. ``among`` are the
+        only candidates, the rows of a sample with more buckets along the same axis; None for all rows.
         """
         found = [records.choose(self.values, self._mask(self._is_number, among), ROLES)]
         if self._codes is not None:

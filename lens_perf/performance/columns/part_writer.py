@@ -1,4 +1,4 @@
-"""Collects frames of records into parts, within what bounds a part, and computes the statistics of each."""
+"""Collects frames of records into parts of limited size, and writes parts with their statistics."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,18 +17,19 @@ from lens_perf.performance.columns.rest import merge_rest
 from lens_perf.performance.columns.stores import Store
 
 MOST_RECORDS = 32_768
-# Records times fields of a part, and the bytes of its texts: each is in memory as a whole while it is written.
+# The maximum of records times fields of a part, and of the bytes of its texts. A part is in memory while it is written.
 MOST_CELLS = 1_000_000
 MOST_TEXT_BYTES = 16 * 1024 * 1024
-# With more attempts than this in one part, their statistics are computed when they are asked for.
+# With more attempts in a part, their statistics are not stored but computed on demand.
 MOST_ATTEMPTS = 64
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of the records of a part, or of all: their number by data source, and of each field.
+    """The statistics of the records of a part, or of all records.
 
-    ``attempts`` are those by (data source, field, serial); None where there are too many attempts.
+    ``sources`` has the number of records by data source, ``fields`` the statistics by (data source, field), and
+    ``attempts`` those by (data source, field, serial), None if there are too many attempts.
     """
 
     sources: Mapping[str | None, int] = field(default_factory=dict)
@@ -36,19 +37,19 @@ class Statistics:
     attempts: Mapping[tuple[Any, ...], FieldStats] | None = field(default_factory=dict)
 
     def encode(self) -> bytes:
-        """Return the bytes that ``parse`` reads."""
+        """Return the statistics as bytes for ``parse``."""
         attempts = None if self.attempts is None else write_fields(self.attempts)
         return orjson.dumps([list(self.sources.items()), write_fields(self.fields), attempts], default=tuple)
 
     @classmethod
     def parse(cls, content: bytes) -> "Statistics":
-        """Return what ``encode`` wrote."""
+        """Return the statistics from the result of ``encode``."""
         sources, fields, attempts = orjson.loads(content)
         return cls(dict(sources), parse_fields(fields), None if attempts is None else parse_fields(attempts))
 
 
 def merge_statistics(parts: Iterable[Statistics]) -> Statistics:
-    """Return the statistics of parts that follow one another, but for those of attempts."""
+    """Return the statistics of the records of consecutive parts, without those of attempts."""
     sources: dict[str | None, int] = {}
     fields: dict[tuple[Any, ...], FieldStats] = {}
     for part in parts:
@@ -59,7 +60,7 @@ def merge_statistics(parts: Iterable[Statistics]) -> Statistics:
 
 
 def compute_statistics(frame: pl.DataFrame, check: Callable[[], None]) -> Statistics:
-    """Return the statistics of the records of ``frame``."""
+    """Return the statistics of the records of ``frame``. The exceptions of ``check`` propagate."""
     sources = dict(frame.group_by("data_source", maintain_order=True).len().iter_rows())
     fields = compute_fields(frame, check)
     serials = frame["serial"].unique()
@@ -74,7 +75,7 @@ def compute_statistics(frame: pl.DataFrame, check: Callable[[], None]) -> Statis
 
 
 class PartBuilder:
-    """Joins frames to ones that are fit to be a part, as large as may be."""
+    """Joins consecutive frames into frames for parts, as large as possible."""
 
     def __init__(self) -> None:
         self._clear()
@@ -85,7 +86,7 @@ class PartBuilder:
         self._fields: set[str] = set()
 
     def add(self, frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
-        """Take ``frame``, and yield what was taken before if they do not fit together, and what fills a part."""
+        """Add ``frame``; yield the records of each part that is complete."""
         text_bytes, fields = _count_text_bytes(frame), set(list_fields(frame.columns))
         if not fits_part(self._records + len(frame), len(self._fields | fields), self._text_bytes + text_bytes):
             yield from self.finish()
@@ -97,7 +98,7 @@ class PartBuilder:
             yield from self.finish()
 
     def finish(self) -> Iterator[pl.DataFrame]:
-        """Yield what is left."""
+        """Yield the remaining records, if there are any."""
         if self._frames:
             frames = self._frames
             self._clear()
@@ -105,12 +106,12 @@ class PartBuilder:
 
 
 def fits_part(records: int, fields: int, text_bytes: int) -> bool:
-    """Return whether one part may hold so much."""
+    """Return whether a part may have this many records, fields and bytes of texts."""
     return records <= MOST_RECORDS and records * fields <= MOST_CELLS and text_bytes <= MOST_TEXT_BYTES
 
 
 def _count_text_bytes(frame: pl.DataFrame) -> int:
-    """Return about how much the texts and the entries of REST take."""
+    """Return the approximate size of the texts and the entries of REST in bytes."""
     return sum(
         int(series.estimated_size())
         for series in frame.iter_columns()
@@ -119,7 +120,7 @@ def _count_text_bytes(frame: pl.DataFrame) -> int:
 
 
 def split(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """Yield the records of ``frame`` in as many equal frames as make them fit to be parts, of their own fields each."""
+    """Yield the records of ``frame`` in halves until each frame fits in a part; each has only columns with values."""
     fields = len(list_fields(frame.columns))
     if fits_part(len(frame), fields, _count_text_bytes(frame)) or len(frame) == 1:
         yield frame
@@ -130,7 +131,7 @@ def split(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
 
 
 def drop_empty_columns(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return ``frame`` without the columns of fields that hold nothing."""
+    """Return ``frame`` without columns of fields that have no values."""
     empty = [
         series.name
         for series in frame.iter_columns()
@@ -141,7 +142,10 @@ def drop_empty_columns(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def write_part(store: Store, frame: pl.DataFrame, check: Callable[[], None]) -> tuple[Part, Statistics]:
-    """Write the records of ``frame``, which are in order and either all timed or none. Raises OSError."""
+    """Write a part with the records of ``frame``, which are in order, and of which all or none have a time.
+
+    Raises OSError, ResultTooLargeError and the exceptions of ``check``.
+    """
     frame = merge_rest(frame)
     statistics = compute_statistics(frame, check)
     name, size = store.write_part(encode_part(frame, statistics.encode(), *build_samples(frame, check)))

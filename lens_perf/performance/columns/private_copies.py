@@ -1,4 +1,4 @@
-"""Keeps copies of this process alone, within a limit of bytes, while the directory of copies cannot be used."""
+"""Keeps copies for this process only, up to a size, while the directory of copies cannot be used."""
 
 import threading
 import time
@@ -8,12 +8,12 @@ from lens_perf.performance.columns.manifest import CopyKey
 from lens_perf.performance.columns.private_store import PrivateStore
 
 MEBIBYTE = 1024 * 1024
-# A copy unused for so long is removed: the directory can probably be used again.
+# A copy that has not been used for so long is removed: probably the directory is being used again.
 IDLE_SECONDS = 300.0
 
 
 class PrivateCopies:
-    """Private stores by key, together at most ``limit_mib`` mebibytes. Safe to use from several threads."""
+    """Private stores by key, at most ``limit_mib`` MiB in total. Safe to use from several threads."""
 
     def __init__(self, limit_mib: int) -> None:
         self._limit = limit_mib * MEBIBYTE
@@ -22,7 +22,7 @@ class PrivateCopies:
         self._stores: dict[CopyKey, PrivateStore] = {}
 
     def get(self, key: CopyKey) -> PrivateStore:
-        """Return the store of ``key``, which is created if it is missing."""
+        """Return the store of ``key``; create it if it does not exist."""
         with self._lock:
             self._remove_idle()
             if key not in self._stores:
@@ -42,7 +42,7 @@ class PrivateCopies:
                 self._stores.pop(key).remove()
 
     def _reserve(self, key: CopyKey, size: int) -> None:
-        """Reserve ``size`` bytes for ``key``; remove the least recently used copies if necessary.
+        """Reserve ``size`` bytes for ``key``, and remove the least recently used copies if necessary.
 
         Raises ResultTooLargeError if there is not enough space even then.
         """
@@ -53,7 +53,7 @@ class PrivateCopies:
             if self._total() + size > self._limit:
                 raise ResultTooLargeError(
                     f"The directory of copies cannot be used, and without it this workload needs more than the"
-                    f" {self._limit_mib} MiB of columns.private_mib: name the metrics that are wanted"
+                    f" {self._limit_mib} MiB of columns.private_mib: request fewer metrics by name"
                 )
 
     def _total(self) -> int:

@@ -1,4 +1,4 @@
-"""Stores a copy for this process alone, in unnamed temporary files, while the directory of copies cannot be used."""
+"""Stores a copy for this process only, in unnamed temporary files, while the directory cannot be used."""
 
 import os
 import secrets
@@ -16,7 +16,7 @@ from lens_perf.performance.columns.part_files import DamagedPartError, PartFile
 
 @dataclass
 class PrivateStore:
-    """Keeps a copy in unnamed files. ``reserve`` is called with the size in bytes before each part is written."""
+    """Stores a copy in unnamed files. ``reserve`` is called with the size in bytes before a part is written."""
 
     reserve: Callable[[int], None]
     used_at: float = field(default_factory=time.monotonic)
@@ -43,7 +43,7 @@ class PrivateStore:
                 self._lock.release()
 
     def load(self) -> Manifest | None:
-        """Return the newest manifest, or None."""
+        """Return the newest manifest, None if there is none."""
         self.used_at = time.monotonic()
         return self._manifest
 
@@ -71,14 +71,14 @@ class PrivateStore:
         self.discard([name for name in self._parts if name not in kept])
 
     def discard(self, parts: Iterable[str]) -> None:
-        """Remove parts that are not in a manifest. Readers that have opened them can continue to read."""
+        """Remove parts that are not in a manifest. They remain readable for those who have opened them."""
         with self._guard:
             for name in parts:
                 descriptor, _ = self._parts.pop(name)
                 os.close(descriptor)
 
     def write_progress(self, share: float) -> None:
-        """Store the share of the build that is done, from 0 to 1, for other threads."""
+        """Store the share of the build that is done, from 0 to 1, for waiting requests."""
         self._share = share
 
     def read_progress(self) -> float | None:
@@ -92,7 +92,7 @@ class PrivateStore:
 
 
 def _write_unnamed(content: Iterable[bytes]) -> int:
-    """Return the descriptor of a new file with ``content``: on disk, or in memory if the disk is full."""
+    """Return the descriptor of a new file with ``content``: on disk, or in memory if that fails. Raises OSError."""
     try:
         with tempfile.TemporaryFile(buffering=0) as file:
             descriptor = os.dup(file.fileno())

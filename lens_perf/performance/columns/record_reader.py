@@ -1,4 +1,4 @@
-"""Reads blocks of COPY rows into frames of records with a column for each field, without changing any value."""
+"""Reads blocks of COPY rows into frames of records, with a column for each field and all values as stored."""
 
 from collections.abc import Callable, Iterable, Iterator
 from math import isqrt
@@ -13,7 +13,7 @@ from lens_perf.performance.columns.rest import build_rest
 from lens_perf.performance.columns.row_blocks import LONGEST_ROW
 from lens_perf.performance.metric_fields import encode_name
 
-# Records of one frame, and the most records times fields of it: what bounds the memory, with sparse records too.
+# The maximum number of records of a frame, and of records times fields: sparse records can have very many fields.
 MOST_RECORDS = 16_384
 MOST_CELLS = 500_000
 Check = Callable[[], None]
@@ -22,8 +22,8 @@ Check = Callable[[], None]
 class RecordReader:
     """Reads the records of one workload.
 
-    ``check`` is called again and again; what it raises ends the reading. Fields beyond ``most_fields`` are left out,
-    and named in ``left_out``.
+    ``check`` is called regularly; its exceptions end the reading. At most ``most_fields`` fields are read,
+    including ``known_fields``; the names of others are in ``left_out``.
     """
 
     def __init__(self, check: Check, most_fields: int, known_fields: Iterable[str] = ()) -> None:
@@ -34,7 +34,7 @@ class RecordReader:
         self.left_out: set[str] = set()
 
     def read(self, block: list[bytes]) -> Iterator[pl.DataFrame]:
-        """Yield the records of ``block``, rows of the COPY, in frames of at most MOST_RECORDS; empties it."""
+        """Yield the records of ``block``, rows of the COPY, in frames of up to MOST_RECORDS. Empties ``block``."""
         rows = read_rows(block)
         block.clear()
         if len(rows) == 1:
@@ -43,7 +43,7 @@ class RecordReader:
             yield from self._read_rows(rows.slice(start, MOST_RECORDS), learn=True)
 
     def _shorten(self, row: pl.Series) -> pl.Series:
-        """Return an object without the values that are no data points, which may make it very long."""
+        """Return a single object. If it is very long, replace values that are not data points by short ones."""
         text = row[0]
         if text is None or len(text) <= LONGEST_ROW or not text.startswith("{"):
             return row
@@ -55,7 +55,7 @@ class RecordReader:
         objects.move_rare()
         cells = len(rows) * len(objects.names)
         if cells > MOST_CELLS and len(rows) > 1:
-            # Fewer records have fewer fields, if these are rare.
+            # If fields are rare, fewer records have fewer of them.
             size = -(-len(rows) // max(2, isqrt(cells // MOST_CELLS)))
             del objects
             for start in range(0, len(rows), size):

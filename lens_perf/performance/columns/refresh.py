@@ -1,4 +1,4 @@
-"""Brings a copy up to date with a snapshot of its source. Applying the same changes twice has no further effect."""
+"""Brings a copy up to date with a snapshot of its source. Refreshes are idempotent."""
 
 import secrets
 import time
@@ -24,7 +24,7 @@ from lens_perf.performance.stages import Stage
 class Refresher:
     """Refreshes the copy ``key`` in ``store``, whose lock the caller holds.
 
-    ``check`` is called regularly. If it raises an exception, the refresh ends and the copy remains unchanged.
+    ``check`` is called regularly. If it raises an exception, the refresh ends, and the copy is unchanged.
     """
 
     store: Store
@@ -33,9 +33,9 @@ class Refresher:
     check: Callable[[], None]
 
     def refresh(self, snapshot: SourceSnapshot, known: Manifest | None, changes: Changes) -> Manifest:
-        """Apply ``changes``, which were found since the checkpoint of ``known``; publish and return the new manifest.
+        """Apply ``changes`` since the checkpoint of ``known``; publish and return the new manifest.
 
-        Raises OSError, DamagedPartError, and the exceptions of the source and of ``check``.
+        Raises OSError, ResultTooLargeError, DamagedPartError, and the exceptions of the source and of ``check``.
         """
         before = None if changes.reset else known
         work = _Work(self, before, changes.records)
@@ -54,7 +54,7 @@ class Refresher:
 
 
 class _Work:
-    """One refresh: the changing parts, and whether anything has changed."""
+    """One refresh: the parts that change, and whether anything has changed."""
 
     def __init__(self, refresher: Refresher, before: Manifest | None, records: int | None) -> None:
         self._refresher = refresher
@@ -69,7 +69,7 @@ class _Work:
         self._rows = 0
 
     def copy(self, snapshot: SourceSnapshot, ids: Sequence[int] | None) -> None:
-        """Put in the records with ``ids``, or all; of those that are there already, the ones that differ."""
+        """Insert the records with ``ids``, None for all; replace those that the copy has with other values."""
         with Stage(self._insert) as parts:
             with read_in_blocks(lambda block: self._read(block, parts)) as rows:
                 snapshot.copy_records(ids, rows)
@@ -99,7 +99,7 @@ class _Work:
     def apply(self, snapshot: SourceSnapshot, changes: Changes) -> None:
         """Insert the new records, and remove those that no longer exist."""
         ids = np.unique(np.asarray(changes.ids, dtype=np.int64))
-        # Before the records of these pairs that are new, which would be read again.
+        # Before the new records of these pairs are inserted: they need not be searched.
         self._remove(np.setdiff1d(self.parts.list_of_pairs(changes.pairs), ids))
         if len(ids):
             self.copy(snapshot, ids.tolist())
@@ -108,14 +108,14 @@ class _Work:
             present = np.sort(np.frombuffer(snapshot.list_ids(), dtype=np.int64))
             self._remove(self.parts.list_missing(present))
             if sum(part.records for part in self.parts.parts) != len(present):
-                # No transaction since the checkpoint explains the difference: the copy has another history.
+                # The changes do not explain the difference: the copy belongs to another history.
                 raise DamagedPartError
 
     def _remove(self, ids: Ids) -> None:
         self._has_changed |= self.parts.remove(ids)
 
     def finish(self, known: Manifest | None, checkpoint: str) -> Manifest:
-        """Return the manifest of the new state, which follows ``known``."""
+        """Return the manifest of the new state, the next one after ``known``."""
         before = self._before
         if before is not None and not self._has_changed:
             return replace(before, checkpoint=checkpoint, written_at=time.time())
@@ -135,7 +135,7 @@ class _Work:
         )
 
     def _merge(self) -> Statistics:
-        """Return the statistics of all records. If records were only appended, those of earlier parts are not read."""
+        """Return the statistics of all records. If records were only appended, those of other parts are not read."""
         if self.parts.appended is not None:
             before = [Statistics(self._before.sources, self._before.fields)] if self._before else []
             return merge_statistics([*before, *self.parts.appended])

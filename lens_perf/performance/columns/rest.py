@@ -1,7 +1,6 @@
-"""Stores fields that few records have as a list of entries in each record instead of a column for each field.
+"""Stores fields that few records have as a list of entries in each record.
 
-The cost of a column does not depend on the number of its values, so with thousands of such fields, time and memory
-would be proportional to records times fields. Within a part, a field has either columns or entries.
+Columns for thousands of such fields would take time and memory proportional to records times fields.
 """
 
 from collections.abc import Collection, Iterator
@@ -23,9 +22,10 @@ from lens_perf.performance.columns.field_columns import (
 from lens_perf.performance.columns.number_text import NON_FINITE_CODES, render
 from lens_perf.performance.metric_fields import WANDB, WANDB_METADATA_FIELDS
 
-# Data points have ``text`` and ``value``, NaN and the infinities have ``code``, other values have none of the three.
+# Data points have ``text`` and ``value``, NaN and the infinities have ``code``, other values have none of these. In a
+# part, a field has either columns or entries.
 ENTRY: Final = pl.Struct({"name": pl.String, "text": pl.String, "value": pl.Float64, "code": pl.UInt8})
-# Maximum of records times fields in a frame whose entries become columns.
+# The maximum of records times fields in a frame whose entries become columns.
 MOST_CELLS = 500_000
 
 
@@ -49,7 +49,7 @@ def build_rest(entries: pl.DataFrame, data_sources: pl.Series) -> pl.Series:
 
 
 def _collect(entries: pl.DataFrame, height: int) -> pl.Series:
-    """Return a column of ``height`` rows with the lists of ``entries`` by their ``row``; null without entries."""
+    """Return a column of ``height`` rows with the list of ``entries`` of each row, null without entries."""
     lists = entries.group_by("row", maintain_order=True).agg(pl.struct(*ENTRY.to_schema()).alias(REST))
     rows = pl.DataFrame({"row": np.arange(height, dtype=np.int64)})
     joined = rows.join(lists.cast({"row": pl.Int64}), on="row", how="left", maintain_order="left")
@@ -57,7 +57,7 @@ def _collect(entries: pl.DataFrame, height: int) -> pl.Series:
 
 
 def read_rest(frame: pl.DataFrame, names: Collection[str] | None = None) -> pl.DataFrame:
-    """Return the entries of ``frame`` with these ``names``, None for all: ``row`` and the fields of ENTRY, by row."""
+    """Return the entries with ``names``, None for all, by row. The columns are ``row`` and those of ENTRY."""
     if REST not in frame.columns:
         return pl.DataFrame(schema={"row": pl.Int64, **ENTRY.to_schema()})
     rest = frame.select(pl.int_range(pl.len(), dtype=pl.Int64).alias("row"), REST).drop_nulls(REST)
@@ -68,9 +68,9 @@ def read_rest(frame: pl.DataFrame, names: Collection[str] | None = None) -> pl.D
 
 
 def expand_rest(frame: pl.DataFrame, names: Collection[str] | None = None) -> Iterator[pl.DataFrame]:
-    """Yield the records of ``frame`` with columns instead of entries, for the fields ``names``, None for all.
+    """Yield the records of ``frame`` with columns instead of entries for the fields ``names``, None for all.
 
-    The frames have at most about MOST_CELLS cells of these columns.
+    A frame has at most about MOST_CELLS cells of these columns.
     """
     if REST not in frame.columns:
         yield frame
@@ -80,7 +80,7 @@ def expand_rest(frame: pl.DataFrame, names: Collection[str] | None = None) -> It
     if len(frame) <= rows:
         yield frame.drop(REST).hstack(_spread(entries, len(frame)))
         return
-    # A piece with fewer records usually has fewer fields, so the limit is checked again for each piece.
+    # Pieces usually have fewer fields, so the limit is checked again for each.
     for piece in frame.iter_slices(-(-len(frame) // max(2, min(len(frame) // rows, 16)))):
         yield from expand_rest(piece, names)
 
@@ -126,7 +126,7 @@ def merge_rest(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _coalesce(frame: pl.DataFrame, moved: pl.DataFrame, name: str) -> Iterator[pl.Series]:
-    """Yield the columns of a field that has values of different records in the two frames."""
+    """Yield the columns of a field that has values of different records in both frames."""
     numbers = [each[VALUE + name] for each in (frame, moved) if VALUE + name in each.columns]
     if len(numbers) == 1:
         yield numbers[0]

@@ -12,7 +12,7 @@ RECORD = ("created_at", "iteration", "data_source", "serial")
 
 
 def compute_rest(frame: pl.DataFrame, *, by_serial: bool) -> dict[tuple[Any, ...], FieldStats]:
-    """Return the statistics of the entries of ``frame`` by (data source, field), with ``by_serial`` also by serial."""
+    """Return the statistics of entries by (data source, field), with ``by_serial`` by (data source, field, serial)."""
     keys = ["data_source", "name", *(["serial"] if by_serial else [])]
     entries = read_rest(frame)
     if not len(entries):
@@ -30,7 +30,7 @@ def compute_rest(frame: pl.DataFrame, *, by_serial: bool) -> dict[tuple[Any, ...
         pl.len().alias("all"),
         points.first().alias("first"),
         points.last().alias("last"),
-        # The first among equal values.
+        # Among equal values, the first one counts.
         points.filter(value == value.min()).first().alias("least"),
         points.filter(value == value.max()).first().alias("greatest"),
         pl.struct("iteration", "created_at").filter(is_trailing).first().alias("since"),

@@ -1,11 +1,11 @@
-"""Collects the rows of a COPY in blocks, each of which is read while the next one arrives."""
+"""Collects the rows of a COPY in blocks; a block is processed while the next one arrives."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from lens_perf.performance.stages import Stage
 
-# Each operation on a block costs time, whatever its size. A whole number of blocks makes a part.
+# An operation on a block takes time regardless of its size. A part consists of a whole number of blocks.
 BLOCK_ROWS = 8_192
 BLOCK_BYTES = 6 * 1024 * 1024
 # A longer row is a block of its own.
@@ -13,7 +13,7 @@ LONGEST_ROW = 1024 * 1024
 
 
 class RowBlocks:
-    """A sink for rows, which passes them in blocks to a stage."""
+    """A sink for rows that passes blocks of them to a stage."""
 
     def __init__(self, stage: Stage[list[bytes]]) -> None:
         self._stage = stage
@@ -21,7 +21,7 @@ class RowBlocks:
         self._size = 0
 
     def write(self, row: bytes) -> int:
-        """Take one row."""
+        """Add a row; return its length. Raises the exceptions of the stage."""
         if len(row) > LONGEST_ROW and self._rows:
             self.flush()
         self._rows.append(row)
@@ -31,7 +31,7 @@ class RowBlocks:
         return len(row)
 
     def flush(self) -> None:
-        """Pass on what has been collected."""
+        """Pass the collected rows to the stage. Raises the exceptions of the stage."""
         if self._rows:
             block, self._rows, self._size = self._rows, [], 0
             self._stage.put(block)
@@ -39,10 +39,10 @@ class RowBlocks:
 
 @contextmanager
 def read_in_blocks(take: Callable[[list[bytes]], None]) -> Iterator[RowBlocks]:
-    """Open a sink for rows; ``take`` gets blocks of them, in a thread of its own, one after the other.
+    """Open a sink for rows; ``take`` is called with blocks of rows in a separate thread, one after another.
 
-    At the end of the block everything has been taken. Raises what ``take`` raises, and ClusterSaturatedError where no
-    thread can be started.
+    At the end of the context, all blocks have been processed. Raises the exceptions of ``take``, and
+    ClusterSaturatedError if no thread can be started.
     """
     with Stage(take) as stage:
         rows = RowBlocks(stage)

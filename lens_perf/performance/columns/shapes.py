@@ -1,4 +1,4 @@
-"""Reads the values of many JSONB objects with the same keys at once, with vector operations."""
+"""Reads the values of JSONB objects with the same keys, with vector operations."""
 
 from collections.abc import Sequence
 
@@ -9,9 +9,9 @@ from lens_perf.performance.columns.members import LONGEST_KEPT, OTHER
 from lens_perf.performance.metric_fields import encode_name
 
 SEPARATOR = ', "'
-# For wider objects, reading member by member is as fast, and building an expression for each key takes long.
+# For wider objects, reading member by member is as fast, and building an expression for each key is slow.
 WIDEST_SHAPE = 512
-# With more shapes than this, shapes hardly repeat, and learning them costs more than it saves.
+# If there are more shapes, they are rarely repeated, and learning them costs more than it saves.
 MOST_SHAPES = 64
 LITERALS = ["null", "true", "false"]
 
@@ -22,11 +22,11 @@ class Shape:
     def __init__(self, names: Sequence[str]) -> None:
         self.separators = len(names) - 1
         self._texts = [TEXT + name for name in names]
-        # The separator takes the first quote of all keys but the first one.
+        # The separator includes the opening quote of all keys but the first one.
         heads = ["{" + encode_name(names[0]), *(encode_name(name)[1:] for name in names[1:])]
         values = [pl.col(f"field_{index}").str.strip_prefix(head + ": ") for index, head in enumerate(heads)]
         values[-1] = values[-1].str.strip_suffix("}")
-        # Of a text that has all heads and the end, just the values remain.
+        # If a text has all heads and the end, only the values remain. Comparing lengths verifies that.
         other_bytes = len(": ".join([*heads, "}"]).encode()) + len(SEPARATOR) * self.separators
         value_bytes = pl.sum_horizontal(pl.col(text).str.len_bytes() for text in self._texts)
         self._steps: tuple[list[pl.Expr], list[pl.Expr], list[pl.Expr]] = (
@@ -43,7 +43,7 @@ class Shape:
         )
 
     def read(self, objects: pl.DataFrame) -> pl.DataFrame:
-        """Return the ``row`` of each of ``objects`` with this shape, and the columns ``t:`` and ``v:`` of its fields.
+        """Return the objects that have this shape, with ``row`` and the columns ``t:`` and ``v:`` of the fields.
 
         An object has the shape if its text consists of the keys in order, with values that are numbers, literals or
         strings without quotes and backslashes. Such a text has no other interpretation.
@@ -58,7 +58,7 @@ class Shape:
 
 
 def _settle(read: pl.DataFrame, odd: Sequence[str]) -> pl.DataFrame:
-    """Drop the rows in which a column of ``odd`` has an object, an array, or a string with a quote or a backslash."""
+    """Return the rows in which no column of ``odd`` has an object, an array, or a string with a quote or backslash."""
     columns = [pl.col(name) for name in odd]
     simple = [
         column.str.contains("^-?[0-9]") | column.is_in(LITERALS) | column.str.contains(r'^"[^"\\]*"$')

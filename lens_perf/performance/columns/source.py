@@ -1,4 +1,4 @@
-"""The interface of the source of a copy: the records of one workload in a table, read in snapshots."""
+"""The interface to the source of a copy: the records of a workload in a table, read in snapshots."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -13,13 +13,13 @@ from lens_perf.performance.statements import RowSink
 class Changes:
     """The changes between a checkpoint and a snapshot.
 
-    - ``checkpoint``: the opaque text from which the next search for changes begins.
+    - ``checkpoint``: an opaque text, from which the next search for changes begins.
     - ``unchanged``: no record has changed; the other fields have no meaning.
-    - ``reset``: there is no checkpoint, or the table has another history; all records have to be read.
-    - ``ids``: the records that are new or may be new. Those that the copy already has are replaced. Those that the
-      snapshot does not have are removed.
-    - ``pairs``: ``ids`` has all records of these pairs; the copy has to remove any others that it has of them.
-    - ``must_compare_ids``: more records may have been removed, which only a comparison of all ids finds.
+    - ``reset``: there is no checkpoint, or the table has another history; all records must be read.
+    - ``ids``: the records that are or may be new. The copy replaces those that it already has, and removes those that
+      the snapshot does not have.
+    - ``pairs``: ``ids`` has all records of these pairs; the copy removes all others of them.
+    - ``must_compare_ids``: other records may have been removed, which only a comparison of all ids finds.
     - ``records``: the number of records in the snapshot, None if unknown.
     """
 
@@ -33,15 +33,15 @@ class Changes:
 
 
 class SourceSnapshot(Protocol):
-    """One snapshot of the workload's records. Any LensError ends the refresh and is raised in all waiting requests."""
+    """A snapshot of the workload's records. Methods raise LensError, which waiting requests also raise."""
 
     def find_changes(self, checkpoint: str | None) -> Changes:
-        """Return the changes since ``checkpoint``, None for a copy that does not exist yet."""
+        """Return the changes since ``checkpoint``, which is None if there is no copy yet."""
 
     def copy_records(self, ids: Sequence[int] | None, sink: RowSink) -> None:
-        """Copy the records with ``ids``, or all for None, in the order of created_at and id, NULL times last.
+        """Copy the records with ``ids``, None for all, in order of (created_at, id), NULL times last.
 
-        As rows of a binary COPY, which ``binary_rows`` reads: id, created_at, iteration, serial, data_source and
+        They are rows of a binary COPY for ``binary_rows``: id, created_at, iteration, serial, data_source and
         performance.
         """
 
@@ -50,10 +50,10 @@ class SourceSnapshot(Protocol):
 
 
 class Source(Protocol):
-    """The records of one workload. Several threads use it, also after the request that created it has ended."""
+    """The records of a workload. Several threads use it, even after the request that created it has ended."""
 
     def open_snapshot(self, deadline: float, *, heavy: bool) -> AbstractContextManager[SourceSnapshot]:
         """Open a snapshot for use in one thread until ``deadline``, a time of ``time.monotonic``.
 
-        ``heavy`` says that all records are going to be read, which needs a heavy-read slot.
+        ``heavy`` means that all records may be read, which requires a slot for heavy reads. Raises LensError.
         """

@@ -1,9 +1,9 @@
-"""The statements that read whole records, to build a copy from them."""
+"""The statements that read complete records for copies."""
 
 from lens_perf.performance.selection import Selection
 from lens_perf.performance.statements import COPY_FORMAT, IN_IDS, IN_RANGES, RECORDS, RowSink, Transaction
 
-# Without a conversion: binary, a time is its microseconds since 2000, and JSONB its text.
+# The columns need no conversion: in binary, a time is in microseconds since 2000, and JSONB is text.
 RECORD_COLUMNS = "id, created_at, iteration, serial, data_source, performance"
 BINARY_FORMAT = "(FORMAT binary)"
 
@@ -20,9 +20,9 @@ COPY (
 
 
 def copy_records(transaction: Transaction, selection: Selection, sink: RowSink) -> None:
-    """Copy the selection's records as rows of a binary COPY with RECORD_COLUMNS; see ``binary_rows``.
+    """Copy the selected records as rows of a binary COPY with RECORD_COLUMNS, for ``binary_rows``.
 
-    They come in the order of created_at and id, NULL times last.
+    They are in order of (created_at, id), NULL times last. Raises psycopg2.Error.
     """
     transaction.copy_out(COPY_RECORDS, selection.parameters(), sink)
 
@@ -38,5 +38,5 @@ COPY (
 
 
 def copy_ids(transaction: Transaction, selection: Selection, sink: RowSink) -> None:
-    """Copy the ids of all records of the selection's workload and data source, one in each row."""
+    """Copy the ids of all records of the workload and data source, one in each row. Raises psycopg2.Error."""
     transaction.copy_out(COPY_IDS, selection.parameters(), sink)

@@ -1,4 +1,4 @@
-"""The interface of the storage of one copy: a directory, or unnamed temporary files of this process."""
+"""The interface to the storage of a copy: a directory, or unnamed temporary files of this process."""
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
@@ -12,19 +12,19 @@ class Store(Protocol):
     """Stores one copy. Only the holder of its lock writes to it. Methods that write raise OSError."""
 
     def hold(self, wait_until: float) -> AbstractContextManager[bool]:
-        """Hold the lock for writing. Yield False if another holder has it until ``wait_until``.
+        """Hold the lock for writing. Yield False if another thread or process holds it until ``wait_until``.
 
         ``wait_until`` is a time of ``time.monotonic``.
         """
 
     def load(self) -> Manifest | None:
-        """Return the newest manifest, or None if there is none, or none that can be read."""
+        """Return the newest manifest, None if there is none or if it cannot be read."""
 
     def open_part(self, part: Part) -> PartFile:
         """Open a part. Raises DamagedPartError."""
 
     def write_part(self, chunks: Iterable[bytes]) -> tuple[str, int]:
-        """Write a part; return its name and its size in bytes. Raises ResultTooLargeError if a limit is exceeded."""
+        """Write a part; return its name and size in bytes. Raises ResultTooLargeError if a limit is exceeded."""
 
     def publish(self, manifest: Manifest) -> None:
         """Replace the manifest, and remove the parts that it does not name."""
@@ -33,7 +33,7 @@ class Store(Protocol):
         """Remove parts that are not in a manifest."""
 
     def write_progress(self, share: float) -> None:
-        """Store the share of the build that is done, from 0 to 1, for other threads and processes."""
+        """Store the share of the build that is done, from 0 to 1, for waiting requests."""
 
     def read_progress(self) -> float | None:
         """Return the share of the current build that is done, from 0 to 1; None if there is no build."""

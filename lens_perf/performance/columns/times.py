@@ -1,4 +1,4 @@
-"""Converts times of a copy, in microseconds since 2000-01-01 UTC, to times of answers, in milliseconds since 1970."""
+"""Converts the times of copies, in microseconds since 2000-01-01 UTC, to milliseconds since 1970."""
 
 from typing import TypeVar
 
@@ -12,16 +12,16 @@ MILLISECONDS_TO_2000 = 946_684_800_000
 
 
 def floor_milliseconds(created_us: Time) -> Time:
-    """Return finite times as floored milliseconds since 1970. The infinities remain beyond all other times."""
+    """Return times as milliseconds since 1970, rounded down. The infinities remain below and above all others."""
     return created_us // 1000 + MILLISECONDS_TO_2000
 
 
 def to_milliseconds(column: str = "created_at") -> pl.Expr:
-    """Return the times of ``column`` as floored milliseconds since 1970; null for infinities and nulls."""
+    """Return the times of ``column`` as milliseconds since 1970, rounded down; null for infinities and nulls."""
     finite = pl.col(column).is_in(INFINITIES).not_()
     return pl.when(finite).then(floor_milliseconds(pl.col(column)))
 
 
 def read_milliseconds(created_us: int | None) -> int | None:
-    """Return a time as floored milliseconds since 1970; None for infinities and None."""
+    """Return a time as milliseconds since 1970, rounded down; None for infinities and None."""
     return None if created_us is None or created_us in INFINITIES else floor_milliseconds(created_us)

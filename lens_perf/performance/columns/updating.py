@@ -1,4 +1,4 @@
-"""Brings a copy up to date when a request needs it: a few changes in the request's thread, many in the background."""
+"""Brings a copy up to date for a request: few changes in its thread, many in the background."""
 
 import time
 from dataclasses import dataclass, replace
@@ -11,25 +11,26 @@ from lens_perf.performance.columns.refresh import Refresher
 from lens_perf.performance.columns.source import Changes, Source, SourceSnapshot
 from lens_perf.performance.columns.stores import Store
 
-# More new records than this are read in a background thread, like a first build.
+# More new records than this are read in a background thread, like the first build.
 MOST_INLINE = 5_000
-# Minimum number of seconds between two writes of a checkpoint if no records have changed.
+# The minimum number of seconds between two writes of a checkpoint if no records have changed.
 CHECKPOINT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
 class CopyUpdater:
-    """Finds what has changed since a copy's checkpoint, and has it read. A build takes at most ``build_seconds``."""
+    """Finds the changes since the checkpoint of a copy, and applies them. A build takes at most ``build_seconds``."""
 
     builds: Builds
     max_fields: int
     build_seconds: float
 
     def bring_up_to_date(self, store: Store, key: CopyKey, source: Source, deadline: float, *, build: bool) -> Manifest:
-        """Return a manifest with everything that was committed before this call.
+        """Return a manifest with all changes that were committed before this call.
 
-        Raises CopyNotReadyError if the copy is not ready at ``deadline`` or, with ``build`` false, if it would have to
-        be built. Also raises OSError, DamagedPartError, and the exceptions of ``source``.
+        ``deadline`` is a time of ``time.monotonic``. Raises CopyNotReadyError if the copy is not ready by then, or if it
+        needs a build and ``build`` is false. Also raises OSError, ResultTooLargeError, DamagedPartError, and the
+        exceptions of ``source``.
         """
         while True:
             known = store.load()
@@ -60,7 +61,7 @@ class CopyUpdater:
     def _refresh(
         self, refresher: Refresher, snapshot: SourceSnapshot, known: Manifest, changes: Changes
     ) -> Manifest | None:
-        """Apply a few changes; return None if another thread or process is applying them or has applied them."""
+        """Apply few changes; return None if another thread or process is applying them or has applied them."""
         with refresher.store.hold(0.0) as held:
             current = refresher.store.load() if held else None
             if current is None or (current.history, current.generation) != (known.history, known.generation):
@@ -71,7 +72,7 @@ class CopyUpdater:
             return manifest
 
     def _keep_checkpoint(self, store: Store, known: Manifest, changes: Changes) -> Manifest:
-        """Write the newer checkpoint from time to time, so that the next search for changes covers less."""
+        """Write the newer checkpoint from time to time, to shorten the next search for changes."""
         if changes.checkpoint == known.checkpoint or time.time() - known.written_at < CHECKPOINT_SECONDS:
             return known
         with store.hold(0.0) as held:
@@ -88,7 +89,7 @@ class CopyUpdater:
 
 @dataclass(frozen=True)
 class _Build:
-    """Reads all records, or many new ones, in a background thread."""
+    """A build, which reads all records or many new ones in a background thread."""
 
     updater: CopyUpdater
     store: Store
@@ -96,7 +97,7 @@ class _Build:
     source: Source
 
     def run(self) -> None:
-        """Build the copy, unless another process has built it meanwhile. Raises as ``bring_up_to_date`` does."""
+        """Build the copy, unless another process has built it in the meantime. Raises as ``bring_up_to_date`` does."""
         started = time.monotonic()
         deadline = started + self.updater.build_seconds
         is_good = False
@@ -124,6 +125,6 @@ def is_small(changes: Changes) -> bool:
 
 
 def check_deadline(deadline: float) -> None:
-    """Raise DeadlineExceededError from ``deadline`` on, a time of ``time.monotonic``."""
+    """Raise DeadlineExceededError at or after ``deadline``, a time of ``time.monotonic``."""
     if time.monotonic() >= deadline:
-        raise DeadlineExceededError("Reading the workload took longer than it may: raise columns.build_seconds")
+        raise DeadlineExceededError("Reading the workload took longer than allowed: raise columns.build_seconds")

@@ -1,4 +1,4 @@
-"""Measures the size of all copies in a directory, and removes the least recently used ones beyond a limit."""
+"""Measures the size of the copies in a directory, and removes the least recently used ones above a limit."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from lens_perf.instrumentation import metrics
 from lens_perf.performance.columns.directory_store import LOCK, MANIFEST, USED, prepare_directory
 from lens_perf.performance.columns.locks import hold_lock
 
-# A process adds up the sizes of the parts that it writes, and measures all copies at least every so many seconds.
+# A process adds the sizes of the parts that it writes, and measures all copies if this many seconds have passed.
 COUNT_SECONDS = 10.0
 
 
@@ -44,14 +44,14 @@ def remove_copy(path: Path) -> bool:
     with hold_lock(path / LOCK, 0.0) as lock:
         if lock is None:
             return False
-        # The manifest is first, so that no process opens a copy that is partly removed.
+        # The manifest is first, so that no process opens a partly removed copy.
         (path / MANIFEST).unlink(missing_ok=True)
         shutil.rmtree(path, ignore_errors=True)
     return True
 
 
 class Evictor:
-    """Keeps the copies under ``root`` within ``limit`` bytes."""
+    """Limits the copies under ``root`` to ``limit`` bytes."""
 
     def __init__(self, root: Path, limit: int) -> None:
         self._root = root
@@ -62,14 +62,14 @@ class Evictor:
         self._counted_at = float("-inf")
 
     def reserve(self, size: int, written: int) -> None:
-        """Add ``size`` bytes to the total, and remove other copies if it exceeds the limit.
+        """Add ``size`` bytes to the total, and remove the least recently used copies if it exceeds the limit.
 
-        Raises ResultTooLargeError if the ``written`` bytes of one copy alone exceed the limit.
+        Raises OSError, and ResultTooLargeError if the ``written`` bytes of a single copy exceed the limit.
         """
         if written > self._limit:
             raise ResultTooLargeError(
-                "The copy of this workload would be larger than all copies may be: raise columns.max_gib, or name the"
-                " metrics that are wanted"
+                "The copy of this workload would exceed the limit of all copies: raise columns.max_gib, or request"
+                " fewer metrics by name"
             )
         with self._lock:
             self._written += size

@@ -18,9 +18,9 @@ from lens_perf.performance.columns.stores import Store
 
 @dataclass(frozen=True)
 class Comparison:
-    """Numbers of records: in the copy, in the table, missing from the copy, only in the copy, and with other values.
+    """The numbers of records in the copy, in the table, missing from the copy, only in the copy, and different.
 
-    ``statistics_agree`` says whether the statistics in the manifest are those of the records in the table.
+    ``statistics_agree`` is whether the statistics in the manifest are those of the table.
     """
 
     copied: int
@@ -37,7 +37,7 @@ class Comparison:
 
 
 def compare(refresher: Refresher, snapshot: SourceSnapshot, manifest: Manifest, changes: Changes) -> Comparison:
-    """Compare the copy of ``manifest``, which has the state of ``snapshot``, with a new one built in temporary files.
+    """Compare the copy of ``manifest``, which is up to date with ``snapshot``, with a new copy in temporary files.
 
     Raises OSError, DamagedPartError, and the exceptions of the source.
     """
@@ -59,7 +59,7 @@ def compare(refresher: Refresher, snapshot: SourceSnapshot, manifest: Manifest, 
 
 
 def _digest(store: Store, manifest: Manifest) -> pl.DataFrame:
-    """Return the ids of all records and a digest of each, which is independent of the layout of the columns."""
+    """Return the id and a digest of each record, which does not depend on the layout of the columns."""
     frames = (store.open_part(part).read() for part in manifest.parts)
     parts = [pl.DataFrame({"id": frame["id"], "digest": _digest_records(frame)}) for frame in frames]
     return pl.concat([pl.DataFrame(schema={"id": pl.Int64, "digest": pl.UInt64}), *parts])
@@ -82,11 +82,11 @@ def _digest_records(frame: pl.DataFrame) -> npt.NDArray[np.uint64]:
     return total
 
 
-# The text of the values of an OTHER column, for entries.
+# Entries with other values get the text that an OTHER column has.
 _IS_OTHER = pl.when(pl.col("text").is_null() & pl.col("code").is_null()).then(pl.lit("true")).alias("other")
 
 
 def _hash(label: str, texts: pl.Series) -> npt.NDArray[np.uint64]:
-    """Return a hash of the label and each text, 0 for nulls and for the text "false"."""
+    """Return a hash of the label and each text, 0 for null and for the text "false"."""
     labelled = pl.select(pl.concat_str(pl.lit(label + "\0"), texts)).to_series()
     return labelled.hash().set(texts.is_null() | (texts == "false"), 0).to_numpy()

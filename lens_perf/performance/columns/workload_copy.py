@@ -1,4 +1,4 @@
-"""An open copy: one state of a workload's records, which are read block by block, and their statistics."""
+"""An open copy: one state of a workload's records, read block by block, and their statistics."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,11 +17,10 @@ from lens_perf.performance.columns.rest import expand_rest
 
 
 class WorkloadCopy:
-    """One consistent state of a copy. Its parts remain readable while this object exists.
+    """A consistent state of a copy. Its parts remain readable while this object exists.
 
-    ``history`` is chosen when a copy is built, and ``generation`` numbers its states since then. Times are in
-    microseconds since 2000-01-01 UTC. Methods that read parts raise DamagedPartError; ``Columns.answer`` then builds
-    the copy again.
+    The attributes are those of the manifest. Times are in microseconds since 2000-01-01 UTC. Methods raise
+    DamagedPartError; ``Columns.answer`` then rebuilds the copy.
     """
 
     def __init__(self, manifest: Manifest, files: Sequence[PartFile]) -> None:
@@ -47,11 +46,11 @@ class WorkloadCopy:
     def blocks(
         self, fields: Sequence[str] | None, *, columns: Sequence[str] = tuple(FIXED), keep_entries: bool = False
     ) -> Iterator[pl.DataFrame]:
-        """Yield the records in the order of created_at and id, NULL times last, at most 65,536 in a block.
+        """Yield the records in order of (created_at, id), NULL times last, in one or more blocks for each part.
 
-        A block has the fixed ``columns``, and for each of ``fields``, None for all, those of the columns ``v:``, ``t:``
-        and ``n:`` that have values. With ``keep_entries``, fields that few records have are in REST. One block is in
-        memory at a time.
+        A block has the fixed ``columns``, and the columns ``v:``, ``t:`` and ``n:`` with values of each of ``fields``,
+        None for all. With ``keep_entries``, fields that few records have remain entries in REST. One block at a time is
+        in memory.
         """
         for part in self.parts:
             yield from part.blocks(fields, columns, keep_entries=keep_entries)
@@ -59,14 +58,14 @@ class WorkloadCopy:
 
 @dataclass(frozen=True)
 class CopyPart:
-    """Consecutive records of a copy, read on demand."""
+    """Consecutive records of a copy, which are read on demand."""
 
     _part: Part
     _file: PartFile
 
     @property
     def name(self) -> str:
-        """The name of the part: parts of one copy with the same name have the same records."""
+        """The name of the part: in one copy, it identifies the records."""
         return self._part.name
 
     @property
