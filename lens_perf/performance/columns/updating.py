@@ -28,7 +28,7 @@ class CopyUpdater:
     def bring_up_to_date(self, store: Store, key: CopyKey, source: Source, deadline: float, *, build: bool) -> Manifest:
         """Return a manifest with all changes that were committed before this call.
 
-        ``deadline`` is a time of ``time.monotonic``. Raises CopyNotReadyError if the copy is not ready by then, or if it
+        ``deadline`` is a time of ``time.monotonic``. Raises CopyNotReadyError if the copy is not ready then, or if it
         needs a build and ``build`` is false. Also raises OSError, ResultTooLargeError, DamagedPartError, and the
         exceptions of ``source``.
         """
