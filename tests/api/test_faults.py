@@ -64,7 +64,7 @@ def test_a_query_past_its_deadline(
     status, message = get(strict_app, uid, endpoint)
     if endpoint in WHOLE:
         # The copy is built in the background with its own deadline, so a later request succeeds.
-        assert (status, message) == (503, "The workload is being read for the first time; ask again soon")
+        assert (status, message) == (503, "The workload is being read for the first time; try again soon")
     else:
         assert (status, message.split(";")[0]) == (504, "The query ran past its deadline")
     superuser.connection.rollback()

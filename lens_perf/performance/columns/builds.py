@@ -88,4 +88,4 @@ def _must_pause(build: Build) -> bool:
 def make_not_ready(share: float | None) -> CopyNotReadyError:
     """Return the error for a request that cannot wait longer; ``share`` of the build is done, None if unknown."""
     done = "" if share is None else f": {share:.0%} done"
-    return CopyNotReadyError(f"The workload is being read for the first time{done}; ask again soon", share)
+    return CopyNotReadyError(f"The workload is being read for the first time{done}; try again soon", share)

@@ -41,7 +41,7 @@ class Record(NamedTuple):
         ordered = sorted(self.members, key=lambda name: (len(name.encode()), name.encode()))
         return "{" + ", ".join(f"{encode(name)}: {self.members[name]}" for name in ordered) + "}"
 
-    def place(self) -> tuple[bool, int, int]:
+    def sort_key(self) -> tuple[bool, int, int]:
         return self.created_us is None, self.created_us or 0, self.id
 
 
@@ -100,7 +100,7 @@ class FakeSnapshot:
     def copy_records(self, ids: Sequence[int] | None, sink: Any) -> None:
         self.source.builds += ids is None
         chosen = self.records.values() if ids is None else [self.records[id_] for id_ in set(ids) & set(self.records)]
-        for record in sorted(chosen, key=Record.place):
+        for record in sorted(chosen, key=Record.sort_key):
             self.source.on_row()
             sink.write(record.row())
 
@@ -152,7 +152,7 @@ Expected = tuple[tuple[Any, ...], Mapping[str, Value]]
 
 def expect_records(source: FakeSource) -> list[Expected]:
     """The records as in the blocks of a copy, with data points and non-finite values only."""
-    ordered = sorted(source.records.values(), key=Record.place)
+    ordered = sorted(source.records.values(), key=Record.sort_key)
     return [
         (tuple(record[:5]), {name: value for name, value in read_fields(record).items() if value != (None, None)})
         for record in ordered
@@ -162,7 +162,7 @@ def expect_records(source: FakeSource) -> list[Expected]:
 def expect_fields(source: FakeSource, *, by_serial: bool = False) -> dict[Any, list[Any]]:
     """The statistics in the format of ``FieldStats.write``."""
     found: dict[Any, list[Any]] = {}
-    for record in sorted(source.records.values(), key=Record.place):
+    for record in sorted(source.records.values(), key=Record.sort_key):
         for name, value in read_fields(record).items():
             key = (record.data_source, name, *((record.serial,) if by_serial else ()))
             stats = found.setdefault(key, [0, 0, 0, None, None, None, None, None])

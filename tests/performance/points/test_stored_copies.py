@@ -83,8 +83,8 @@ def check_attempts(entries: list[dict[str, Any]], records: list[Record]) -> None
             least, greatest = min(points, key=lambda each: each[0]), max(points, key=lambda each: each[0])
             chosen = {"first": points[0], "last": points[-1], "least": least, "greatest": greatest}
             for role, (_value, record) in chosen.items():
-                place = {"iteration": record.iteration, "timestamp": record.timestamp}
+                coordinates = {"iteration": record.iteration, "timestamp": record.timestamp}
                 assert orjson.dumps(entry[role]["value"]).decode() == record.fields()[name]
-                assert entry[role] == {"value": entry[role]["value"], **place}
+                assert entry[role] == {"value": entry[role]["value"], **coordinates}
         else:
             assert [entry[role] for role in ("first", "last", "least", "greatest")] == [None] * 4
