@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 FieldErrors = Mapping[str, Mapping[str, Sequence[str]]]
 
-# Where the limit of tasks, or of memory, is reached.
+# The limit of threads or of memory is reached.
 NO_THREAD = "The service has no thread to spare; try again in a moment"
 
 

@@ -31,13 +31,13 @@ ERROR_EXAMPLES = {
     ),
     504: (
         "The query ran past its deadline",
-        "The query ran past its deadline; ask for less: fewer metrics, one data_source, a shorter time range",
+        "The query ran past its deadline; request fewer metrics, one data_source or a shorter time range",
     ),
 }
 TOO_LARGE = {
     413: (
         "The result exceeds the maximum number of data points",
-        "The result has more than 20,000,000 data points; ask for fewer with metrics, data_source, or max_points",
+        "The result has more than 20,000,000 data points; limit it with metrics, data_source, or max_points",
     )
 }
 BODY_ERRORS = {

@@ -25,7 +25,7 @@ from lens_perf.errors import (
 
 log = logging.getLogger(__name__)
 
-PAST_DEADLINE = "The query ran past its deadline; ask for less: fewer metrics, one data_source, a shorter time range"
+PAST_DEADLINE = "The query ran past its deadline; request fewer metrics, one data_source or a shorter time range"
 UNREACHABLE = "Cluster {cluster} cannot be reached now; try again later"
 NOT_SET_UP = "Cluster {cluster} is not set up for this service; ask its operator to run lens-perf check-config"
 CONNECTION_LIMIT = (
@@ -49,17 +49,17 @@ RULES: Sequence[Rule] = (
     Rule(
         ("53100",),
         ClusterFailedError,
-        "Cluster {cluster} has no disk space left for the query; ask for less, or try again later",
+        "Cluster {cluster} has no disk space left for the query; request less data, or try again later",
     ),
     Rule(
         ("53200",),
         ClusterFailedError,
-        "Cluster {cluster} does not have enough memory for the query; ask for less, or try again later",
+        "Cluster {cluster} does not have enough memory for the query; request less data, or try again later",
     ),
     # insufficient resources: temp_file_limit
-    Rule(("53",), ClusterFailedError, "The query exceeds a resource limit of cluster {cluster}; ask for less"),
+    Rule(("53",), ClusterFailedError, "The query exceeds a resource limit of cluster {cluster}; request less data"),
     # program limit exceeded: too many columns or arguments, a statement too complex
-    Rule(("54",), ResultTooLargeError, "The query is too large for cluster {cluster}; ask for fewer metrics at once"),
+    Rule(("54",), ResultTooLargeError, "The query is too large for cluster {cluster}; request fewer metrics at once"),
     # untranslatable character
     Rule(
         ("22P05",),

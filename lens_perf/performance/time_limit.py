@@ -9,7 +9,7 @@ from lens_perf.errors import ClientLeftError, DeadlineExceededError
 POLL_SECONDS = 0.2
 # The minimum share of the time for one of several workloads: enough to build the copy of a small one.
 LEAST_SHARE_SECONDS = 1.0
-PAST_DEADLINE = "The query ran past its deadline; ask for less with metrics, data_source, start and end, or max_points"
+PAST_DEADLINE = "The query ran past its deadline; limit it with metrics, data_source, start and end, or max_points"
 LEFT = "The client left before the answer was ready"
 
 

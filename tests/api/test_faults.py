@@ -127,7 +127,7 @@ def test_a_result_beyond_the_limit(strict_app: Flask, store: Store, uid: str, qu
     store(uid, [Row({"loss": index}, index) for index in range(101)])
     status, message = get(strict_app, uid, "data", query)
     assert status == 413
-    assert message.startswith("The result has more than 100 data points; ask for fewer with metrics, ")
+    assert message.startswith("The result has more than 100 data points; limit it with metrics, ")
     assert message.endswith("data_source, start and end, or max_points")
     assert get(strict_app, uid, "data", f"{query}{'&' if query else '?'}max_points=50")[0] == 200
     assert get(strict_app, uid, "iteration-times")[0] == 413

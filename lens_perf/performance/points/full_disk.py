@@ -23,7 +23,7 @@ NO_ROOM = frozenset(
 )
 # polars raises OSError without errno, with the text of Rust's io::Error.
 RUST_ERROR = re.compile(r"\(os error ([0-9]+)\)$")
-MESSAGE = "The service has no room for large answers now; ask for less, or try again later"
+MESSAGE = "The service has no room for large answers now; request less data, or try again later"
 
 
 def raise_if_no_room(failure: BaseException | None) -> None:

@@ -39,5 +39,5 @@ class PointCount:
         if self._before + total > self._max_points:
             raise ResultTooLargeError(
                 f"The result has more than {self._max_points} data points; "
-                "ask for fewer with metrics, data_source, start and end, or max_points"
+                "limit it with metrics, data_source, start and end, or max_points"
             )

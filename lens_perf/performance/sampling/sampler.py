@@ -227,7 +227,7 @@ class Sampler:
         if len(kept) > MOST_CHOSEN:
             raise ResultTooLargeError(
                 f"The result has more than {MOST_CHOSEN} data points; "
-                "ask for fewer with metrics, data_source, or a smaller max_points"
+                "limit it with metrics, data_source, or a smaller max_points"
             )
         if in_order:
             kept = kept[np.lexsort([points[key].to_numpy()[kept] for key in ("field", "position")])]
