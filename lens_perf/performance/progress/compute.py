@@ -19,10 +19,13 @@ from lens_perf.performance.progress.fold import (
 from lens_perf.performance.progress.record_blocks import RecordBlock, Records, Target
 from lens_perf.performance.progress.record_order import BEGINNING, REACH, CannotContinueError, Resume, order_records
 from lens_perf.performance.progress.steps import Steps
-from lens_perf.performance.progress.usual_pace import Usual
+from lens_perf.performance.progress.usual_pace import Intervals, Usual
 
 MICROSECONDS = 1e6
 PACE_PERCENTILES = (10, 50, 90)
+
+# The beginning of a fold that always knows the usual pace.
+HOLDING_ALL = Fold(intervals=Intervals().hold_all())
 
 # Returns the blocks of records, one for each part, beginning with the part of this number.
 ReadBlocks = Callable[[int], Iterable[RecordBlock]]
@@ -63,15 +66,18 @@ def compute_facts(
     """Return the facts of the records of all parts, which are in order of (time, id), and the state to continue from.
 
     The parts of ``prefix`` are not read again, unless the computation cannot continue from there. ``source`` is the
-    data source, ``reach`` the number of records examined around a record in doubt. Takes 8 bytes of memory for each
-    interval between two records, 16 for one of more than 65,536 iterations, and a few blocks.
+    data source, ``reach`` the number of records examined around a record in doubt. Takes up to 32 MiB of memory and a
+    few blocks; if the usual pace has changed much, 8 bytes for each interval between two records, or 16 for one of more
+    than 65,536 iterations.
     """
-    try:
-        return _continue(read_blocks, source, prefix or Prefix(), reach)
-    except PaceFellError as error:
-        return _continue(read_blocks, source, Prefix(fold=Fold().assume(error.usual)), reach)
-    except CannotContinueError:
-        return compute_facts(read_blocks, source=source, reach=reach)
+    start = prefix or Prefix()
+    while True:
+        try:
+            return _continue(read_blocks, source, start, reach)
+        except PaceFellError as error:
+            start = Prefix(fold=HOLDING_ALL.assume(error.usual))
+        except CannotContinueError:
+            start = Prefix() if start.order.parts else Prefix(fold=HOLDING_ALL)
 
 
 def _continue(

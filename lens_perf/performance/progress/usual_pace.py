@@ -12,6 +12,8 @@ from lens_perf.performance.progress.steps import Steps
 COUNTED_SPACINGS = 2**16
 # This many values are kept on either side of a median. Later intervals move it by at most half their number.
 SPREAD = 2**11
+# If more values are held, half of them are dropped: those farthest from the median.
+MOST_HELD = 2**21
 # The size of the sample from which the bounds of a rank are estimated.
 SAMPLE = 2**13
 
@@ -28,7 +30,8 @@ class Usual:
 class RankedValues:
     """A collection of numbers that finds them by rank.
 
-    ``blocks`` hold the numbers from ``low`` to ``high``. ``below`` and ``above`` count the others.
+    ``blocks`` hold the numbers from ``low`` to ``high``. ``below`` and ``above`` count the others. Unless
+    ``holds_all``, at most MOST_HELD are held.
     """
 
     blocks: tuple[Floats, ...] = ()
@@ -36,6 +39,7 @@ class RankedValues:
     above: int = 0
     low: float = -np.inf
     high: float = np.inf
+    holds_all: bool = False
 
     @property
     def kept(self) -> int:
@@ -50,12 +54,15 @@ class RankedValues:
     def add(self, values: Floats) -> Self:
         """Return the collection with ``values`` added."""
         is_below, is_above = values < self.low, values > self.high
-        return replace(
+        added = replace(
             self,
             blocks=(*self.blocks, values[~(is_below | is_above)]),
             below=self.below + int(np.count_nonzero(is_below)),
             above=self.above + int(np.count_nonzero(is_above)),
         )
+        if self.holds_all or added.kept <= MOST_HELD:
+            return added
+        return added.narrow((added.count - 1) // 2, MOST_HELD // 4)
 
     def find(self, first: int, last: int) -> Floats | None:
         """Return the values of the ranks from ``first`` to ``last``, where 0 is the lowest; None if one is not held."""
@@ -64,10 +71,14 @@ class RankedValues:
         values, below = self._bracket(first - self.below, last - self.below)
         return values[first - self.below - below : last - self.below - below + 1]
 
-    def narrow(self, rank: int) -> Self:
-        """Return the collection without the values of ranks that differ from ``rank`` by more than SPREAD."""
+    def narrow(self, rank: int, spread: int | None = None) -> Self:
+        """Return the collection without the values of ranks that differ from ``rank`` by more than ``spread``.
+
+        ``spread`` is SPREAD by default.
+        """
+        spread = SPREAD if spread is None else spread
         middle = min(max(0, rank - self.below), self.kept - 1)
-        first, last = max(0, middle - SPREAD), min(self.kept - 1, middle + SPREAD)
+        first, last = max(0, middle - spread), min(self.kept - 1, middle + spread)
         if last - first + 1 == self.kept:
             return replace(self, blocks=(np.concatenate(self.blocks),))
         values, below = self._bracket(first, last)
@@ -137,6 +148,10 @@ class Intervals:
             return int(np.searchsorted(reached, rank, side="right"))
         found = self.wide.find(rank - int(reached[-1]), rank - int(reached[-1]))
         return None if found is None else int(found[0])
+
+    def hold_all(self) -> "Intervals":
+        """Return the intervals, from now on with all values, however many are added."""
+        return replace(self, paces=replace(self.paces, holds_all=True), wide=replace(self.wide, holds_all=True))
 
     def narrow(self) -> "Intervals":
         """Return the intervals without values that are far from the medians."""

@@ -89,12 +89,17 @@ def batches(draw: st.DrawFn) -> list[list[Record]]:
 
 @settings(max_examples=80, deadline=None)
 @given(
-    batches=batches(), reach=st.integers(2, 20), spread=st.integers(0, 8), merges=st.lists(st.booleans(), max_size=12)
+    batches=batches(),
+    reach=st.integers(2, 20),
+    spread=st.integers(0, 8),
+    most=st.sampled_from([4, 40, 10_000]),
+    merges=st.lists(st.booleans(), max_size=12),
 )
-def test_any_growth(batches: list[list[Record]], reach: int, spread: int, merges: list[bool]) -> None:
+def test_any_growth(batches: list[list[Record]], reach: int, spread: int, most: int, merges: list[bool]) -> None:
     growth = Growth(reach)
     with (
         patch.object(usual_pace, "SPREAD", spread),
+        patch.object(usual_pace, "MOST_HELD", most),
         patch.object(usual_pace, "SAMPLE", 4),
         patch.object(fold, "MOST_OPEN", 5),
     ):
@@ -103,7 +108,8 @@ def test_any_growth(batches: list[list[Record]], reach: int, spread: int, merges
             growth.parts_read.clear()
             found = growth.compute()
             event(f"parts not read again: {growth.parts_read[-1] > 0}")
-            assert found == growth.compute_all()
+            with patch.object(usual_pace, "MOST_HELD", 10_000):
+                assert found == growth.compute_all()
 
 
 def steady(first: int, last: int, pace: int = 10) -> list[Record]:
@@ -164,6 +170,23 @@ def test_a_median_beyond_the_values_kept_is_reason_to_read_everything(grown: Gro
         facts = grown.compute()
     assert grown.parts_read == [38, 0]
     assert facts == grown.compute_all()
+
+
+@pytest.mark.parametrize(("pace", "reads"), [(10, [0]), (40, [0, 0])])
+def test_a_long_workload_is_not_held_as_a_whole(pace: int, reads: list[int]) -> None:
+    """Unless its later intervals move the median out of the range of those that are held."""
+    growth = Growth(reach=100)
+    growth.add(steady(0, 200), merge=False)
+    start = 200 * 10 * SECOND
+    for first in range(0, 1000, 50):
+        later = [Record(200 + each, start + each * pace * SECOND, 200 + each) for each in range(first, first + 50)]
+        growth.add(later, merge=False)
+    with patch.object(usual_pace, "MOST_HELD", 100):
+        facts = growth.compute()
+        assert growth.known is not None
+        assert growth.known[1].fold.intervals.paces.kept <= 100 or len(reads) > 1
+    assert growth.parts_read == reads
+    assert facts == growth.compute_all()
 
 
 def test_steps_of_a_slow_workload_are_not_all_kept() -> None:
