@@ -60,7 +60,9 @@ class AccessSettings:
     token_file: str | None = setting(
         "file of bearer tokens, relative to the settings file; without it, no tokens", None
     )
-    open_without_tokens: bool = setting("whether to serve addresses other than loopback without tokens", False)
+    open_without_tokens: bool = setting(
+        "whether to serve addresses other than loopback and Unix sockets without tokens", False
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,28 +84,34 @@ class LimitSettings:
     deadline_seconds: float = setting("time a request may take before 504", 30.0, minimum=0.001)
     heavy_reads: int = setting("concurrent reads of more than 50,000 data points in one process", 1, minimum=1)
     cluster_threads: int = setting("threads of one process for queries that go to all clusters", 32, minimum=2)
-    max_points: int = setting("maximum number of data points in one response, else 413", 20_000_000, minimum=1)
-    memory_mib: int = setting("size up to which a response is kept in memory, else in a temporary file", 8, minimum=0)
-    work_mem_mib: int = setting("PostgreSQL's work_mem for the queries of the service", 128, minimum=1)
+    max_points: int = setting(
+        "maximum number of data points in one response; a larger request gets 413", 20_000_000, minimum=1
+    )
+    memory_mib: int = setting(
+        "size up to which a response is kept in memory; larger ones go to a temporary file", 8, minimum=0
+    )
+    work_mem_mib: int = setting(
+        "PostgreSQL's work_mem for the queries of the service; with Citus, on the coordinator only", 128, minimum=1
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnSettings:
     """``[columns]``: the columnar copies of workloads, from which whole workloads are answered."""
 
-    enabled: bool = setting("whether copies are kept in the directory; if not, each process makes its own", True)
+    enabled: bool = setting("whether copies are kept in the directory; if not, each process keeps its own", True)
     directory: str | None = setting(
         "directory of the copies, relative to the settings file; by default a cache directory", None
     )
     max_gib: float = setting(
         "total size of all copies; beyond it, the least recently used are removed", 20.0, minimum=0
     )
-    build_seconds: float = setting("time reading a whole workload may take", 600.0, minimum=1)
+    build_seconds: float = setting("maximum time for reading a whole workload", 600.0, minimum=1)
     max_fields: int = setting(
         "maximum number of fields of a workload; extra fields are left out and reported", 20_000, minimum=1
     )
     private_mib: int = setting(
-        "total size of a process's own copies while the directory cannot be used", 1024, minimum=0
+        "total size of a process's own copies, used if the directory is disabled or unavailable", 1024, minimum=0
     )
 
 
