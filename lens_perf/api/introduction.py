@@ -15,7 +15,8 @@ data point is a finite number; `non_finite=true` adds NaN and infinite values. `
 without losing its minima and maxima. `after` returns only what is new since an earlier response.
 
 **CSV, NDJSON, Parquet.** `format=csv` (or `Accept: text/csv`), `format=ndjson` and `format=parquet` return the same
-data points; `layout=columns` returns JSON arrays for each series, `layout=wide` one row for each record.
+data points; `layout=columns` returns JSON arrays for each series, `layout=wide` one row for each iteration and data
+source.
 
 **Limits.** A request may take {seconds:g} seconds (504 after that) and return {points:,} data points (413 beyond
 that; the message names the parameters that make the result smaller). 503 has `Retry-After`: the cluster is
