@@ -36,7 +36,7 @@ def main() -> None:
 @main.command(
     "check-config",
     short_help="Validate the settings file and test every cluster.",
-    epilog="Example: lens-perf check-config /etc/lens_perf.toml",
+    epilog="Example: lens-perf check-config /etc/lens_perf/lens_perf.toml",
 )
 @click.argument("file", type=FILE, required=False)
 @reports_errors

@@ -31,7 +31,7 @@ from lens_perf.serving.refusals import TOO_SLOW, find_refusal, format_refusal
 REFUSED = 3
 PROBE_THREADS = 2
 READ_BYTES = 64 * 2**10
-# Of all incomplete requests. Beyond it, the oldest is dropped.
+# Of all incomplete requests. Beyond it, the largest is dropped.
 MOST_ARRIVING_BYTES = 32 * 2**20
 # How long a closed connection remains, so that the client can read its response.
 LINGER_SECONDS = 2.0
@@ -216,7 +216,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # likewise
             self.enqueue_req(conn)
 
     def _make_room(self) -> None:
-        """Enforce the limits of connections and of bytes by dropping the oldest incomplete requests."""
+        """Enforce the limits of bytes and connections: drop the largest incomplete requests, then the oldest one."""
         while self._arriving_bytes > MOST_ARRIVING_BYTES:
             self._give_up(max(self._arriving, key=lambda conn: len(self._arriving[conn].received)))
         if self.nr_conns >= self.worker_connections:
