@@ -1,4 +1,5 @@
-// A service that answers requests for series as the API describes it, of the parameters that matter to the store.
+// A service that answers requests for series as the API describes it, of the parameters that matter to the store, and
+// what the tests of the store ask of it.
 
 globalThis.document = { documentElement: { dataset: { api: "v1" } }, baseURI: "http://host/lens/" };
 globalThis.sessionStorage = { getItem: () => null };
@@ -59,3 +60,20 @@ globalThis.fetch = async (address, { method = "GET", body }) => {
   service.asked.push({ method, query });
   return { ok: true, json: async () => answer(query) };
 };
+
+export const VIEW = { axis: "iteration", xRange: null, metrics: [["loss"], ["lr"]] };
+export const runOf = (uid) => ({ key: `a/${uid}`, cluster: "a", uid });
+export const RUNS = [runOf("one"), runOf("two")];
+export const { signal } = new AbortController();
+
+/** The requests for full series. */
+export const full = () => service.asked.filter(({ query }) => query.has("after"));
+
+export const iterationsOf = (store, key, name = "loss") =>
+  store.seriesOf(key, name).flatMap(({ iterations }) => [...iterations]);
+
+/** Have `store` read what `view` needs; `service.asked` has the requests for that alone. */
+export async function load(store, view = VIEW, runs = RUNS) {
+  service.asked = [];
+  await store.load(runs, view, { signal, points: 800 });
+}

@@ -2,25 +2,11 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { reset, service } from "./series_service.mjs";
+import { RUNS, VIEW, full, iterationsOf, load, reset, runOf, service, signal } from "./series_service.mjs";
 
 const { SeriesStore } = await import("../../../lens_perf/web/pages/dashboard/series_store.js");
 
-const VIEW = { axis: "iteration", xRange: null, metrics: [["loss"], ["lr"]] };
-const runOf = (uid) => ({ key: `a/${uid}`, cluster: "a", uid });
-const RUNS = [runOf("one"), runOf("two")];
-const { signal } = new AbortController();
-
 beforeEach(reset);
-
-const full = () => service.asked.filter(({ query }) => query.has("after"));
-const iterationsOf = (store, key, name = "loss") =>
-  store.seriesOf(key, name).flatMap(({ iterations }) => [...iterations]);
-
-async function load(store, view = VIEW, runs = RUNS) {
-  service.asked = [];
-  await store.load(runs, view, { signal, points: 800 });
-}
 
 test("one request for all runs and metrics; what is held is not asked for again", async () => {
   const store = new SeriesStore();

@@ -7,6 +7,7 @@ import { describeChart, describeMarks } from "./chart_notes.js";
 import { ChartPlot, styleOf } from "./chart_plot.js";
 import { ChartTable } from "./chart_table.js";
 import { ChartLegend, ChartTooltip } from "./chart_tooltip.js";
+import { haveChanged } from "./inputs.js";
 import { make } from "./words.js";
 
 const HEIGHT = 260;
@@ -62,8 +63,7 @@ export class Chart {
     const rest =
       JSON.stringify([size, styleOf("--soft"), styleOf("--grid")]) + describeRest(this.names, runs, view, store);
     const inputs = listInputs(this.names, runs, view, store);
-    if (inputs.length !== this.inputs.length || inputs.some((each, index) => each !== this.inputs[index]))
-      this.plain = null;
+    if (haveChanged(this.inputs, inputs)) this.plain = null;
     this.isDirty ||= this.plain === null || rest !== this.rest;
     Object.assign(this, { inputs, rest });
     this.pin.setAttribute("aria-pressed", String(this.names.some((name) => view.pins.includes(name))));
@@ -122,10 +122,6 @@ export class Chart {
       width: Math.max(200, this.place.clientWidth),
       height: isFull ? Math.max(HEIGHT, innerHeight - 200) : (this.view.layout.height ?? HEIGHT),
     };
-  }
-
-  resize() {
-    this.redraw();
   }
 
   setHighlighted(key) {

@@ -1,6 +1,6 @@
 // Writes the numbers of charts: ticks with as many digits as distinguish them, values, and spans of time.
 
-import { formatTime } from "./format.js";
+import { GROUPED, formatTime } from "./format.js";
 
 const UNITS = [
   ["d", 86_400_000],
@@ -8,8 +8,6 @@ const UNITS = [
   ["min", 60_000],
   ["s", 1000],
 ];
-// Made once: toLocaleString makes a formatter in each call, and a tooltip has many values in each frame.
-const GROUPED = new Intl.NumberFormat("en", { maximumFractionDigits: 10 });
 
 /** The labels of the ticks of an axis, which are evenly spaced or, on a logarithmic axis, powers. */
 export function formatTicks(ticks) {

@@ -102,7 +102,7 @@ export class ChartGrid {
     if (this.element.clientWidth === this.width) return;
     this.width = this.element.clientWidth;
     if (this.view) this.layOut();
-    for (const chart of this.charts.values()) chart.resize();
+    for (const chart of this.charts.values()) chart.redraw();
   }
 
   /** As many columns as the view asks for, else as have room. */

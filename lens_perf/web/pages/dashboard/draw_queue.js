@@ -2,7 +2,7 @@
 
 export class DrawQueue {
   /** `onEmpty` is called when all charts are drawn. */
-  constructor(onEmpty = () => {}, request = (draw) => requestAnimationFrame(draw)) {
+  constructor(onEmpty, request = (draw) => requestAnimationFrame(draw)) {
     Object.assign(this, { onEmpty, request, charts: new Set(), isRequested: false });
   }
 
@@ -13,6 +13,10 @@ export class DrawQueue {
   /** Draw `chart`, which has draw() and isNext, in one of the next frames, once however often it is added. */
   add(chart) {
     this.charts.add(chart);
+    this.schedule();
+  }
+
+  schedule() {
     if (this.isRequested) return;
     this.isRequested = true;
     this.request(() => this.run());
@@ -31,7 +35,7 @@ export class DrawQueue {
       chart?.draw();
     } finally {
       if (this.isEmpty) this.onEmpty();
-      else this.add([...this.charts][0]);
+      else this.schedule();
     }
   }
 }

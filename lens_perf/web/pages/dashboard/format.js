@@ -6,8 +6,8 @@ const UNITS = [
   ["min", 60],
   ["s", 1],
 ];
-// Made once: toLocaleString makes a formatter in each call.
-const GROUPED = new Intl.NumberFormat("en");
+// Made once: toLocaleString makes a formatter in each call, and a tooltip has many values in each frame.
+export const GROUPED = new Intl.NumberFormat("en", { maximumFractionDigits: 10 });
 const TIME_OF_DAY = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit" });
 const DAY_AND_TIME = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "short" });
 const EXACT_TIME = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "medium" });

@@ -1,5 +1,6 @@
 // The run table: what is known of the runs in view, which of them are shown, and their attempts.
 
+import { haveChanged } from "./inputs.js";
 import { listColumns, nextSort, sortRuns } from "./run_columns.js";
 import { makeAttemptRows, makeRunRow, showRun } from "./run_rows.js";
 import { setUpRoving } from "./roving.js";
@@ -38,7 +39,7 @@ export class RunTable {
   show(runs, view) {
     Object.assign(this, { runs, view });
     const inputs = listInputs(runs, view);
-    if (inputs.length === this.inputs.length && inputs.every((each, index) => each === this.inputs[index])) return;
+    if (!haveChanged(this.inputs, inputs)) return;
     this.inputs = inputs;
     this.showChanged(runs, view);
   }
