@@ -5,6 +5,8 @@ https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-BINARY-FORMAT
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 # The header consists of a signature, flags, and the length of an extension, which follows.
@@ -14,10 +16,13 @@ TRAILER = b"\xff\xff"
 # A row consists of the number of its fields and, for each field, its length (-1 for NULL) and its bytes.
 COUNT_BYTES = 2
 LENGTH_BYTES = 4
-LONGEST_INTEGER = 8
 # A JSONB value consists of a version and its text.
 VERSION_BYTES = 1
 INTEGERS = {"id": pl.Int64(), "created_at": pl.Int64(), "iteration": pl.Int32(), "serial": pl.Int32()}
+# The number of bytes before the text.
+TEXTS = {"data_source": 0, "performance": VERSION_BYTES}
+
+Numbers = npt.NDArray[np.int64]
 
 
 def read_rows(messages: Sequence[bytes]) -> pl.DataFrame:
@@ -26,15 +31,16 @@ def read_rows(messages: Sequence[bytes]) -> pl.DataFrame:
     The columns are those of INTEGERS, with times in microseconds since 2000, and the texts ``data_source`` and
     ``performance``.
     """
-    rows = pl.DataFrame({"row": pl.Series(_strip(messages), dtype=pl.Binary)}).with_columns(at=pl.lit(COUNT_BYTES))
-    columns = []
-    for name, kind in INTEGERS.items():
-        rows, field = _take(rows)
-        columns.append(_read_integers(field).cast(kind).alias(name))
-    for name, skipped in (("data_source", 0), ("performance", VERSION_BYTES)):
-        rows, field = _take(rows)
-        columns.append(field.bin.slice(skipped).cast(pl.String).alias(name))
-    return pl.DataFrame(columns)
+    messages = _strip(messages)
+    if not messages:
+        return pl.DataFrame(schema={**INTEGERS, **dict.fromkeys(TEXTS, pl.String())})
+    lengths = np.fromiter(map(len, messages), np.int64, len(messages))
+    begins = np.cumsum(lengths) - lengths
+    fields = _Fields(b"".join(messages), begins + COUNT_BYTES)
+    integers = [fields.take_integers().cast(kind).alias(name) for name, kind in INTEGERS.items()]
+    rows = pl.Series(messages, dtype=pl.Binary)
+    texts = [_take_text(rows, fields, begins, skipped).alias(name) for name, skipped in TEXTS.items()]
+    return pl.DataFrame([*integers, *texts])
 
 
 def _strip(messages: Sequence[bytes]) -> Sequence[bytes]:
@@ -47,19 +53,36 @@ def _strip(messages: Sequence[bytes]) -> Sequence[bytes]:
     return messages[:-1] if messages and messages[-1] == TRAILER else messages
 
 
-def _take(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
-    """Return ``rows`` with ``at`` moved to the next field, and the bytes of the field that was there, or null."""
-    row, at, length = pl.col("row"), pl.col("at"), pl.col("length")
-    rows = rows.with_columns(_read_integer(row.bin.slice(at, LENGTH_BYTES), pl.Int32()).alias("length"))
-    field = rows.select(pl.when(length >= 0).then(row.bin.slice(at + LENGTH_BYTES, length.clip(0)))).to_series()
-    return rows.select(row, at + LENGTH_BYTES + length.clip(0)), field
+def _take_text(rows: pl.Series, fields: "_Fields", begins: Numbers, skipped: int) -> pl.Series:
+    """Return the texts of the next field, without ``skipped`` bytes; ``begins`` are the positions of ``rows``."""
+    at, lengths = fields.take()
+    frame = pl.DataFrame({"row": rows, "at": at - begins + skipped, "length": np.maximum(lengths - skipped, 0)})
+    text = frame.select(pl.col("row").bin.slice("at", "length").cast(pl.String)).to_series()
+    return text.set(pl.Series(lengths < 0), None) if lengths.min() < 0 else text
 
 
-def _read_integers(field: pl.Series) -> pl.Series:
-    """Return the values of a column of type integer, bigint or timestamptz (microseconds since 2000)."""
-    kind = pl.Int64() if field.bin.size().max() == LONGEST_INTEGER else pl.Int32()
-    return field.to_frame().select(_read_integer(pl.first(), kind)).to_series()
+class _Fields:
+    """Reads the fields of all rows in turn; ``at`` is where the first field of each row begins in ``content``."""
 
+    def __init__(self, content: bytes, at: Numbers) -> None:
+        self._content = content
+        self._at = at
 
-def _read_integer(field: pl.Expr, kind: pl.DataType) -> pl.Expr:
-    return field.bin.reinterpret(dtype=kind, endianness="big")
+    def take(self) -> tuple[Numbers, Numbers]:
+        """Return the position and the length of the next field of each row; for NULL, the length is -1."""
+        begins, lengths = self._at + LENGTH_BYTES, self._read(self._at, LENGTH_BYTES)
+        self._at = begins + np.maximum(lengths, 0)
+        return begins, lengths
+
+    def take_integers(self) -> pl.Series:
+        """Return the values of the next field, which has the type integer, bigint or timestamptz."""
+        begins, lengths = self.take()
+        width = lengths.max().item()
+        values = pl.Series(self._read(begins, width) if width > 0 else begins)
+        return values.set(pl.Series(lengths < 0), None) if lengths.min() < 0 else values
+
+    def _read(self, at: Numbers, width: int) -> Numbers:
+        """Return the integers of ``width`` bytes at the positions ``at``, any integers beyond the end."""
+        # As numpy has no unaligned integers, an element is a number of bytes, and there is one at each position.
+        elements = np.ndarray((len(self._content) - width + 1,), f"V{width}", self._content, strides=(1,))
+        return elements[np.minimum(at, len(elements) - 1)].view(f">i{width}").astype(np.int64)

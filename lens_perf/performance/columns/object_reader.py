@@ -84,7 +84,8 @@ class Objects:
         frames = [*self.frames, *([self._collect(check)] if self.members else [])]
         if not frames:
             return pl.DataFrame(height=self.length)
-        fields = frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal")
+        # Gathering from one chunk takes half as long, even with the copy.
+        fields = frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal", rechunk=True)
         if not self.frames and len(fields) == self.length:
             return fields.drop("row")
         # Gathering is needed even if the order is right: the results do not keep the text of the rows in memory.
