@@ -9,7 +9,7 @@ from typing import Self
 
 from lens_perf.performance.cluster_interface import Clusters
 from lens_perf.performance.columns.source import Changes
-from lens_perf.performance.columns.statements import copy_ids, copy_records
+from lens_perf.performance.columns.statements import copy_ids, copy_records, copy_stored_records
 from lens_perf.performance.freshness.checkpoint import (
     SMALL_WORKLOAD,
     Checkpoint,
@@ -146,6 +146,10 @@ class TableSnapshot:
         """Copy the records with ``ids``, or all for None, to ``sink``, as ``columns.statements.copy_records`` does."""
         selection = self.selection if ids is None else replace(self.selection, ids=tuple(ids))
         copy_records(self.transaction, selection, sink)
+
+    def copy_stored_records(self, sink: RowSink) -> None:
+        """Copy all records to ``sink``, as ``columns.statements.copy_stored_records`` does."""
+        copy_stored_records(self.transaction, self.selection, sink)
 
     def list_ids(self) -> bytes:
         """Return the ids of all records, as native int64."""

@@ -46,7 +46,7 @@ class Recorder:
     def copy_out(self, statement: str, parameters: Any, _sink: Any) -> None:
         # EXPLAIN accepts only the query within the COPY.
         match = re.fullmatch(
-            r"(\s*/\*.*?\*/\s*)(?:SET LOCAL [^;]*;\s*)?COPY \((.*)\) TO STDOUT WITH \(.*\)\s*", statement, re.DOTALL
+            r"(\s*/\*.*?\*/\s*)(?:SET LOCAL [^;]*;\s*)*COPY \((.*)\) TO STDOUT WITH \(.*\)\s*", statement, re.DOTALL
         )
         assert match, statement
         self.statement, self.parameters = match.group(1) + match.group(2), parameters
@@ -73,6 +73,7 @@ STATEMENTS = {
     ),
     "ids": lambda to, selection: record_statements.copy_ids(to, selection, None),
     "records": lambda to, selection: record_statements.copy_records(to, selection, None),
+    "stored records": lambda to, selection: record_statements.copy_stored_records(to, selection, None),
     "preview": lambda to, selection: preview_statement.copy_preview(to, selection, 10, None),
     "activity": lambda to, _selection: workload_queries.select_activity(to, 10**9),
     "details": lambda to, selection: workload_queries.select_details(to, [selection.workload_uid]),

@@ -15,6 +15,7 @@ from lens_perf.performance.columns.part_writer import (
     compute_statistics,
     drop_empty_columns,
     fits_part,
+    get_bounds,
     get_sort_key,
     split,
     write_part,
@@ -103,16 +104,22 @@ class PartList:
             if not len(frame) or part.last < get_sort_key(frame, 0):
                 continue
             earlier, frame = cut(frame, part.last)
-            if len(earlier):
+            if not len(earlier):
+                continue
+            is_apart = get_bounds(earlier)[1] < part.first
+            if is_apart and not fits_part(part.records + len(earlier), part.fields, 0):
+                self._replace(part, split(earlier), keep=True)
+            else:
                 self._check()
                 self._replace(part, merge(self.open(part).read(), earlier))
         if len(frame):
             self._append(frame, is_untimed)
 
-    def _replace(self, part: Part, frames: Iterable[pl.DataFrame]) -> None:
+    def _replace(self, part: Part, frames: Iterable[pl.DataFrame], *, keep: bool = False) -> None:
+        """Replace ``part`` by parts with the records of ``frames``, or with ``keep``, add these before it."""
         self.appended = None
         index = self.parts.index(part)
-        self.parts[index : index + 1] = [self._write(frame)[0] for frame in frames]
+        self.parts[index : index if keep else index + 1] = [self._write(frame)[0] for frame in frames]
 
     def _append(self, frame: pl.DataFrame, is_untimed: bool) -> None:
         index = len(self.parts) if is_untimed else sum(not part.last[0] for part in self.parts)

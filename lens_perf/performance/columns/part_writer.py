@@ -1,6 +1,6 @@
 """Collects frames of records into parts of limited size, and writes parts with their statistics."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,34 +75,71 @@ def compute_statistics(frame: pl.DataFrame, check: Callable[[], None]) -> Statis
 
 
 class PartBuilder:
-    """Joins consecutive frames into frames for parts, as large as possible."""
+    """Joins frames into frames for parts, as large as possible, with their records in order.
+
+    If a frame has records that are before some of the current part, they are put in order, unless all of them are
+    before the part.
+    """
 
     def __init__(self) -> None:
-        self._clear()
+        self._hold()
 
-    def _clear(self) -> None:
-        self._frames: list[pl.DataFrame] = []
-        self._records = self._text_bytes = 0
-        self._fields: set[str] = set()
+    def _hold(self, *frames: pl.DataFrame) -> None:
+        self._frames = list(frames)
+        self._records = sum(map(len, frames))
+        self._text_bytes = sum(map(_count_text_bytes, frames))
+        self._fields = {name for frame in frames for name in list_fields(frame.columns)}
 
     def add(self, frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
-        """Add ``frame``; yield the records of each part that is complete."""
+        """Add ``frame``; yield the records of a part that is complete."""
+        frame = put_in_order([frame])
+        order = self._compare(frame)
+        if order < 0:
+            yield from self.finish()
         text_bytes, fields = _count_text_bytes(frame), set(list_fields(frame.columns))
-        if not fits_part(self._records + len(frame), len(self._fields | fields), self._text_bytes + text_bytes):
+        if fits_part(self._records + len(frame), len(self._fields | fields), self._text_bytes + text_bytes):
+            self._frames.append(frame)
+            self._records += len(frame)
+            self._text_bytes += text_bytes
+            self._fields |= fields
+        elif order == 0:
+            end, records = self._records, put_in_order([*self._frames, frame])
+            self._hold(drop_empty_columns(records.slice(end)))
+            yield drop_empty_columns(records.slice(0, end))
+        else:
             yield from self.finish()
-        self._frames.append(frame)
-        self._records += len(frame)
-        self._text_bytes += text_bytes
-        self._fields |= fields
-        if self._records >= MOST_RECORDS:
-            yield from self.finish()
+            self._hold(frame)
+
+    def _compare(self, frame: pl.DataFrame) -> int:
+        """Return -1 if ``frame`` is before the part, 1 if it is after it, and 0 if their records are mixed."""
+        first, last = get_bounds(frame)
+        bounds = [get_bounds(each) for each in self._frames]
+        if all(end < first for _, end in bounds):
+            return 1
+        return -1 if all(last < begin for begin, _ in bounds) else 0
 
     def finish(self) -> Iterator[pl.DataFrame]:
         """Yield the remaining records, if there are any."""
         if self._frames:
             frames = self._frames
-            self._clear()
-            yield join(frames)
+            self._hold()
+            yield put_in_order(frames)
+
+
+def put_in_order(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Return the records of all ``frames`` in order of (created_at, id), NULL times last."""
+    joined = join(frames)
+    return joined if _is_in_order(joined) else joined.sort("created_at", "id", nulls_last=True)
+
+
+def _is_in_order(frame: pl.DataFrame) -> bool:
+    """Return whether the records are in order; for records without a time, it may be false in any case."""
+    times, ids = frame["created_at"], frame["id"].to_numpy()
+    if times.has_nulls():
+        return False
+    created = times.to_numpy()
+    is_later = created[1:] > created[:-1]
+    return bool((is_later | ((created[1:] == created[:-1]) & (ids[1:] > ids[:-1]))).all())
 
 
 def fits_part(records: int, fields: int, text_bytes: int) -> bool:
@@ -149,14 +186,15 @@ def write_part(store: Store, frame: pl.DataFrame, check: Callable[[], None]) -> 
     frame = merge_rest(frame)
     statistics = compute_statistics(frame, check)
     name, size = store.write_part(encode_part(frame, statistics.encode(), *build_samples(frame, check)))
+    first, last = get_bounds(frame)
     iterations = frame["iteration"].min(), frame["iteration"].max()
     part = Part(
         name=name,
         size=size,
         records=len(frame),
         fields=len(list_fields(frame.columns)),
-        first=get_sort_key(frame, 0),
-        last=get_sort_key(frame, len(frame) - 1),
+        first=first,
+        last=last,
         least_id=int(frame["id"].min()),  # type: ignore[arg-type]
         greatest_id=int(frame["id"].max()),  # type: ignore[arg-type]
         iterations=None if iterations[0] is None else iterations,  # type: ignore[arg-type]
@@ -167,6 +205,11 @@ def write_part(store: Store, frame: pl.DataFrame, check: Callable[[], None]) -> 
 def get_sort_key(frame: pl.DataFrame, row: int) -> SortKey:
     """Return the sort key of the record in ``row``."""
     return make_sort_key(frame["created_at"][row], frame["id"][row])
+
+
+def get_bounds(frame: pl.DataFrame) -> tuple[SortKey, SortKey]:
+    """Return the sort keys of the first and the last record."""
+    return get_sort_key(frame, 0), get_sort_key(frame, len(frame) - 1)
 
 
 def read_statistics(file: PartFile) -> Statistics:

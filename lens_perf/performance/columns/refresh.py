@@ -14,10 +14,17 @@ from lens_perf.performance.columns.part_files import DamagedPartError
 from lens_perf.performance.columns.part_list import Ids, PartList
 from lens_perf.performance.columns.part_writer import PartBuilder, Statistics, merge_statistics, read_statistics
 from lens_perf.performance.columns.record_reader import RecordReader
-from lens_perf.performance.columns.row_blocks import read_in_blocks
+from lens_perf.performance.columns.row_blocks import RowBlocks, read_in_blocks
 from lens_perf.performance.columns.source import Changes, SourceSnapshot
 from lens_perf.performance.columns.stores import Store
 from lens_perf.performance.stages import Stage
+
+# The parts that a build may write again because records of other parts belong to them: a number, and a share of all.
+MOST_REWRITTEN, REWRITTEN_SHARE = 4, 0.25
+
+
+class OutOfOrderError(Exception):
+    """The records are stored in an order that is too far from that of their times."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +39,21 @@ class Refresher:
     most_fields: int
     check: Callable[[], None]
 
-    def refresh(self, snapshot: SourceSnapshot, known: Manifest | None, changes: Changes) -> Manifest:
+    def refresh(
+        self, snapshot: SourceSnapshot, known: Manifest | None, changes: Changes, *, as_stored: bool = False
+    ) -> Manifest:
         """Apply ``changes`` since the checkpoint of ``known``; publish and return the new manifest.
 
-        Raises OSError, ResultTooLargeError, DamagedPartError, and the exceptions of the source and of ``check``.
+        With ``as_stored``, if all records must be read, PostgreSQL does not sort them. Then this raises OutOfOrderError
+        if too many parts would be written several times. Also raises OSError, ResultTooLargeError, DamagedPartError,
+        and the exceptions of the source and of ``check``.
         """
         before = None if changes.reset else known
         work = _Work(self, before, changes.records)
         try:
-            if before is None:
+            if before is None and as_stored:
+                work.copy_stored(snapshot)
+            elif before is None:
                 work.copy(snapshot, None)
             else:
                 work.apply(snapshot, changes)
@@ -70,9 +83,16 @@ class _Work:
 
     def copy(self, snapshot: SourceSnapshot, ids: Sequence[int] | None) -> None:
         """Insert the records with ``ids``, None for all; replace those that the copy has with other values."""
-        with Stage(self._insert) as parts:
+        self._copy(lambda rows: snapshot.copy_records(ids, rows), self._insert)
+
+    def copy_stored(self, snapshot: SourceSnapshot) -> None:
+        """Insert all records in the order in which they are stored. Raises OutOfOrderError."""
+        self._copy(snapshot.copy_stored_records, self._insert_stored)
+
+    def _copy(self, copy_rows: Callable[[RowBlocks], None], insert: Callable[[pl.DataFrame], None]) -> None:
+        with Stage(insert) as parts:
             with read_in_blocks(lambda block: self._read(block, parts)) as rows:
-                snapshot.copy_records(ids, rows)
+                copy_rows(rows)
             for frame in self._builder.finish():
                 parts.put(frame)
 
@@ -95,6 +115,12 @@ class _Work:
         if len(frame):
             self._has_changed = True
             self.parts.insert(frame)
+
+    def _insert_stored(self, frame: pl.DataFrame) -> None:
+        self._insert(frame)
+        parts = len(self.parts.parts)
+        if len(self.parts.written) - parts > MOST_REWRITTEN + REWRITTEN_SHARE * parts:
+            raise OutOfOrderError
 
     def apply(self, snapshot: SourceSnapshot, changes: Changes) -> None:
         """Insert the new records, and remove those that no longer exist."""

@@ -45,6 +45,9 @@ class SourceSnapshot(Protocol):
         performance.
         """
 
+    def copy_stored_records(self, sink: RowSink) -> None:
+        """Copy all records, as ``copy_records`` does, but in the order in which they are stored."""
+
     def list_ids(self) -> bytes:
         """Return the ids of all records, as native int64 in any order."""
 

@@ -27,6 +27,26 @@ def copy_records(transaction: Transaction, selection: Selection, sink: RowSink) 
     transaction.copy_out(COPY_RECORDS, selection.parameters(), sink)
 
 
+# The records are nearly in order of time if the table is read from its beginning to its end by one process.
+COPY_STORED_RECORDS = f"""
+/* lens_perf: copy_stored_records */
+SET LOCAL max_parallel_workers_per_gather = 0;
+SET LOCAL synchronize_seqscans = off;
+COPY (
+    SELECT {RECORD_COLUMNS}
+    {RECORDS}
+) TO STDOUT WITH {BINARY_FORMAT}
+"""
+
+
+def copy_stored_records(transaction: Transaction, selection: Selection, sink: RowSink) -> None:
+    """Copy all records of the workload and data source in the order in which they are stored.
+
+    In all other respects, this is like ``copy_records``.
+    """
+    transaction.copy_out(COPY_STORED_RECORDS, selection.parameters(), sink)
+
+
 COPY_IDS = f"""
 /* lens_perf: copy_ids */
 COPY (

@@ -7,7 +7,7 @@ from lens_perf.errors import DeadlineExceededError
 from lens_perf.instrumentation import metrics
 from lens_perf.performance.columns.builds import Builds, make_not_ready
 from lens_perf.performance.columns.manifest import CopyKey, Manifest
-from lens_perf.performance.columns.refresh import Refresher
+from lens_perf.performance.columns.refresh import OutOfOrderError, Refresher
 from lens_perf.performance.columns.source import Changes, Source, SourceSnapshot
 from lens_perf.performance.columns.stores import Store
 
@@ -109,14 +109,21 @@ class _Build:
             metrics.count_copy_build(self.key.cluster, is_good, time.monotonic() - started)
 
     def _build(self, deadline: float) -> bool:
+        try:
+            self._read(deadline, as_stored=True)
+        except OutOfOrderError:
+            self._read(deadline, as_stored=False)
+        return True
+
+    def _read(self, deadline: float, *, as_stored: bool) -> None:
         known = self.store.load()
         with self.source.open_snapshot(deadline, heavy=True) as snapshot:
             changes = snapshot.find_changes(known.checkpoint if known else None)
             if known is None:
                 changes = replace(changes, reset=True, unchanged=False)
             if not (changes.unchanged or is_small(changes)):
-                self.updater.make_refresher(self.store, self.key, deadline).refresh(snapshot, known, changes)
-        return True
+                refresher = self.updater.make_refresher(self.store, self.key, deadline)
+                refresher.refresh(snapshot, known, changes, as_stored=as_stored)
 
 
 def is_small(changes: Changes) -> bool:

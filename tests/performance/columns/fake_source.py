@@ -4,7 +4,7 @@ import json
 import struct
 import threading
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -100,7 +100,14 @@ class FakeSnapshot:
     def copy_records(self, ids: Sequence[int] | None, sink: Any) -> None:
         self.source.builds += ids is None
         chosen = self.records.values() if ids is None else [self.records[id_] for id_ in set(ids) & set(self.records)]
-        for record in sorted(chosen, key=Record.sort_key):
+        self._copy(sorted(chosen, key=Record.sort_key), sink)
+
+    def copy_stored_records(self, sink: Any) -> None:
+        self.source.builds += 1
+        self._copy(self.records.values(), sink)
+
+    def _copy(self, records: Iterable[Record], sink: Any) -> None:
+        for record in records:
             self.source.on_row()
             sink.write(record.row())
 
