@@ -36,6 +36,11 @@ class Stage(Generic[Piece]):
             return False
         return True
 
+    def put_last(self, piece: Piece) -> None:
+        """Wait for the previous piece, and process ``piece`` in this thread: there is nothing left to do meanwhile."""
+        self.wait()
+        self._take(piece)
+
     def wait(self) -> None:
         """Wait until the last piece has been processed."""
         if self._taking is not None:

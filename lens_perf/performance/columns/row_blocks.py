@@ -32,19 +32,26 @@ class RowBlocks:
 
     def flush(self) -> None:
         """Pass the collected rows to the stage. Raises the exceptions of the stage."""
+        self._stage.put(self._take())
+
+    def finish(self) -> None:
+        """Process the remaining rows in this thread. Raises the exceptions of the stage."""
         if self._rows:
-            block, self._rows, self._size = self._rows, [], 0
-            self._stage.put(block)
+            self._stage.put_last(self._take())
+
+    def _take(self) -> list[bytes]:
+        block, self._rows, self._size = self._rows, [], 0
+        return block
 
 
 @contextmanager
 def read_in_blocks(take: Callable[[list[bytes]], None]) -> Iterator[RowBlocks]:
-    """Open a sink for rows; ``take`` is called with blocks of rows in a separate thread, one after another.
+    """Open a sink for rows; ``take`` is called with blocks of rows, one after another.
 
-    At the end of the context, all blocks have been processed. Raises the exceptions of ``take``, and
-    ClusterSaturatedError if no thread can be started.
+    It is called in a separate thread, except for the last block. At the end of the context, all blocks have been
+    processed. Raises the exceptions of ``take``, and ClusterSaturatedError if no thread can be started.
     """
     with Stage(take) as stage:
         rows = RowBlocks(stage)
         yield rows
-        rows.flush()
+        rows.finish()
