@@ -38,9 +38,7 @@ def read_rows(messages: Sequence[bytes]) -> pl.DataFrame:
     begins = np.cumsum(lengths) - lengths
     fields = _Fields(b"".join(messages), begins + COUNT_BYTES)
     integers = [fields.take_integers().cast(kind).alias(name) for name, kind in INTEGERS.items()]
-    rows = pl.Series(messages, dtype=pl.Binary)
-    texts = [_take_text(rows, fields, begins, skipped).alias(name) for name, skipped in TEXTS.items()]
-    return pl.DataFrame([*integers, *texts])
+    return pl.DataFrame([*integers, *_take_texts(messages, fields, begins)])
 
 
 def _strip(messages: Sequence[bytes]) -> Sequence[bytes]:
@@ -53,12 +51,15 @@ def _strip(messages: Sequence[bytes]) -> Sequence[bytes]:
     return messages[:-1] if messages and messages[-1] == TRAILER else messages
 
 
-def _take_text(rows: pl.Series, fields: "_Fields", begins: Numbers, skipped: int) -> pl.Series:
-    """Return the texts of the next field, without ``skipped`` bytes; ``begins`` are the positions of ``rows``."""
-    at, lengths = fields.take()
-    frame = pl.DataFrame({"row": rows, "at": at - begins + skipped, "length": np.maximum(lengths - skipped, 0)})
-    text = frame.select(pl.col("row").bin.slice("at", "length").cast(pl.String)).to_series()
-    return text.set(pl.Series(lengths < 0), None) if lengths.min() < 0 else text
+def _take_texts(messages: Sequence[bytes], fields: "_Fields", begins: Numbers) -> list[pl.Series]:
+    """Return the columns TEXTS, the next fields of ``messages``, which are at the positions ``begins``."""
+    texts = []
+    for name, skipped in TEXTS.items():
+        at, lengths = fields.take()
+        bounds = pl.Series(at - begins + skipped), pl.Series(np.maximum(lengths - skipped, 0))
+        text = pl.col("row").bin.slice(*map(pl.lit, bounds)).cast(pl.String)
+        texts.append((pl.when(pl.lit(pl.Series(lengths >= 0))).then(text) if lengths.min() < 0 else text).alias(name))
+    return pl.DataFrame({"row": pl.Series(messages, dtype=pl.Binary)}).select(texts).get_columns()
 
 
 class _Fields:

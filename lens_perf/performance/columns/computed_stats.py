@@ -8,6 +8,7 @@ import polars as pl
 
 from lens_perf.performance.columns.field_columns import NON_FINITE, OTHER, TEXT, VALUE, list_fields
 from lens_perf.performance.columns.field_stats import Coordinates, FieldStats, Point
+from lens_perf.performance.columns.groups import Groups, split_rows
 from lens_perf.performance.columns.number_text import render
 from lens_perf.performance.columns.rest_stats import compute_rest
 
@@ -39,10 +40,12 @@ def _group(frame: pl.DataFrame, *, by_serial: bool) -> Iterator[tuple[tuple[Any,
 
     If there is only one group, its rows are None, which means all records.
     """
-    keys = ["data_source", "serial"] if by_serial else ["data_source"]
-    groups = frame.select(keys).with_row_index("row").group_by(keys, maintain_order=True).agg("row")
-    for *key, rows in groups.iter_rows():
-        yield tuple(key), None if len(groups) == 1 else np.array(rows)
+    groups = Groups(["data_source", "serial"] if by_serial else ["data_source"])
+    numbers = groups.number(frame)
+    if groups.count == 1:
+        yield groups.keys[0], None
+    else:
+        yield from zip(groups.keys, split_rows(numbers), strict=True)
 
 
 class _Field:

@@ -1,6 +1,7 @@
 """Builds the columns ``v:``, ``t:``, ``n:`` and ``o:`` of fields from the JSON texts of values, and joins frames."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import inf
 
 import polars as pl
 
@@ -39,16 +40,24 @@ def build_columns(frame: pl.DataFrame, data_sources: pl.Series) -> list[pl.Serie
     if hidden:
         is_shown = data_sources.ne_missing(pl.Series([WANDB]))
         frame = frame.with_columns(pl.when(is_shown).then(pl.col(hidden)))
-    frame = drop_infinite(frame)
-    nulls = frame.null_count().row(0, named=True)
-    numeric = [name for name in names if nulls[VALUE + name] < len(frame)]
-    odd = [name for name in names if nulls[VALUE + name] > nulls[TEXT + name]]
-    others = [series for name in odd for series in _build_others(name, frame[TEXT + name], frame[VALUE + name])]
-    numbers = frame.select([kind + name for name in numeric for kind in (VALUE, TEXT)]).with_columns(
-        pl.when(pl.col(VALUE + name).is_not_null()).then(pl.col(TEXT + name)) for name in set(odd) & set(numeric)
-    )
-    numbers = use_integers(numbers, numeric)
-    return [*copy_long_texts(numbers.drop(list_rendered(numbers, numeric))).iter_columns(), *others]
+    numbers: list[pl.Series] = []
+    others: list[pl.Series] = []
+    # Operations on single columns take a few microseconds each; expressions wake up the threads of polars.
+    for name in names:
+        texts, values = frame[TEXT + name], drop_infinite(frame[VALUE + name])
+        if values.null_count() > texts.null_count():
+            others += _build_others(name, texts, values)
+            texts = texts.set(values.is_null(), None)
+        if values.null_count() < len(values):
+            numbers += build_numbers(name, texts, values)
+    return [*copy_long_texts(numbers), *others]
+
+
+def drop_infinite(values: pl.Series) -> pl.Series:
+    """Return ``values`` with null for numbers outside the range of float64."""
+    if values.max() == inf or values.min() == -inf:
+        return values.set(values.is_infinite(), None)
+    return values
 
 
 def _build_others(name: str, texts: pl.Series, values: pl.Series) -> list[pl.Series]:
@@ -60,41 +69,32 @@ def _build_others(name: str, texts: pl.Series, values: pl.Series) -> list[pl.Ser
     )
 
 
-def drop_infinite(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return ``frame`` with null for numbers outside the range of float64."""
-    columns = [name for name in frame.columns if name.startswith(VALUE)]
-    found = frame.select(pl.col(columns).is_infinite().any()).row(0, named=True) if columns else {}
-    infinite = [name for name in columns if found[name]]
-    return frame.with_columns(pl.when(pl.col(infinite).is_finite()).then(pl.col(infinite))) if infinite else frame
+def build_numbers(name: str, texts: pl.Series, values: pl.Series) -> list[pl.Series]:
+    """Return the columns ``v:`` and, if needed, ``t:`` of a field with data points; ``texts`` are their JSON texts.
+
+    The numbers are Int64 if all of them are stored as int64.
+    """
+    first = (texts.drop_nulls() if texts.has_nulls() else texts)[0]
+    if "." not in first:
+        integers = texts.cast(pl.Int64, strict=False)
+        values = integers if integers.null_count() == values.null_count() else values
+    kept = [] if is_rendered(values, texts) else [texts.alias(TEXT + name)]
+    return [values.alias(VALUE + name), *kept]
 
 
-def use_integers(numbers: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    """Return ``numbers`` with those fields as Int64 whose numbers are all stored as int64."""
-    firsts = numbers.select(pl.col(TEXT + name).drop_nulls().first() for name in names).row(0) if names else ()
-    whole = [name for name, first in zip(names, firsts, strict=True) if "." not in first]
-    integers = numbers.select(pl.col(TEXT + name).cast(pl.Int64, strict=False).alias(VALUE + name) for name in whole)
-    nulls = numbers.null_count().row(0, named=True)
-    return numbers.with_columns(each for each in integers.iter_columns() if each.null_count() == nulls[each.name])
+def is_rendered(values: pl.Series, texts: pl.Series) -> bool:
+    """Return whether ``texts`` are the rendered ``values``."""
+    # Comparing the first values is enough for most columns whose stored texts differ.
+    return all((render(values.head(count)) == texts.head(count)).all() for count in (FIRST_VALUES, len(values)))
 
 
-def list_rendered(numbers: pl.DataFrame, names: Sequence[str]) -> list[str]:
-    """Return the ``t:`` columns that are equal to the rendered ``v:`` columns."""
-    names = list(names)
-    # Comparing the first values rules out most columns whose stored texts differ.
-    for part in (numbers.head(FIRST_VALUES), numbers) if len(numbers) > FIRST_VALUES else (numbers,):
-        if not names:
-            break
-        same = part.select(render(pl.col(VALUE + name)).eq(pl.col(TEXT + name)).all().alias(name) for name in names)
-        names = [name for name, alike in same.row(0, named=True).items() if alike]
-    return [TEXT + name for name in names]
-
-
-def copy_long_texts(numbers: pl.DataFrame) -> pl.DataFrame:
+def copy_long_texts(numbers: Sequence[pl.Series]) -> Iterable[pl.Series]:
     """Return ``numbers`` with copies of long texts. References would keep complete rows of the COPY in memory."""
-    columns = [name for name in numbers.columns if name.startswith(TEXT)]
-    lengths = numbers.select(pl.col(columns).str.len_bytes().max()).row(0, named=True) if columns else {}
-    long = [name for name in columns if lengths[name] > LONGEST_INLINE]
-    return numbers.with_columns(pl.concat_str(name, pl.lit("")).alias(name) for name in long)
+    texts = pl.DataFrame([each for each in numbers if each.dtype == pl.String])
+    lengths = texts.select(pl.all().str.len_bytes().max()).row(0, named=True) if texts.width else {}
+    long = [name for name, length in lengths.items() if length > LONGEST_INLINE]
+    copied = texts.select(pl.concat_str(name, pl.lit("")).alias(name) for name in long)
+    return [copied[each.name] if each.name in copied.columns else each for each in numbers]
 
 
 def join(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:

@@ -12,6 +12,8 @@ from lens_perf.performance.columns.field_columns import TEXT, VALUE, list_fields
 from lens_perf.performance.columns.members import read_members
 from lens_perf.performance.columns.shapes import MOST_SHAPES, SEPARATOR, WIDEST_SHAPE, Shape
 
+# The beginning of an object that has fields.
+FIRST_KEY = '{"'
 # With more than FEW_FIELDS fields, a field is rare if fewer than one in SPARSE objects have it, or if there are
 # MOST_COLUMNS more frequent ones.
 SPARSE = 16
@@ -87,7 +89,7 @@ class Objects:
         # Gathering from one chunk takes half as long, even with the copy.
         fields = frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal", rechunk=True)
         if not self.frames and len(fields) == self.length:
-            return fields.drop("row")
+            return pl.DataFrame(fields.get_columns()[1:])
         # Gathering is needed even if the order is right: the results do not keep the text of the rows in memory.
         positions = np.full(self.length, -1, dtype=np.int32)
         positions[fields["row"].to_numpy()] = np.arange(len(fields), dtype=np.int32)
@@ -104,9 +106,10 @@ class Objects:
             for row, value in zip(own, values, strict=True):
                 texts[positions[row]] = value
             columns.append(pl.Series(TEXT + name, texts, dtype=pl.String))
-        frame = pl.DataFrame(columns)
-        numbers = frame.select(pl.exclude("row").cast(pl.Float64, strict=False))
-        return frame.hstack([each.alias(VALUE + each.name[len(TEXT) :]) for each in numbers.iter_columns()])
+        numbers = [
+            each.cast(pl.Float64, strict=False).alias(VALUE + each.name.removeprefix(TEXT)) for each in columns[1:]
+        ]
+        return pl.DataFrame([*columns, *numbers])
 
 
 class ObjectReader:
@@ -122,17 +125,19 @@ class ObjectReader:
 
         ``check`` is called regularly; its exceptions propagate.
         """
-        rows = pl.DataFrame({"row": np.arange(len(texts), dtype=np.int32), "text": texts}).lazy()
-        rows = rows.filter(pl.col("text").str.starts_with('{"'))
-        work = rows.with_columns(separators=pl.col("text").str.count_matches(SEPARATOR, literal=True)).collect()
         found = Objects(len(texts), [], {})
-        if len(work) > FEW_OBJECTS:
-            work = self._read_shapes(work, found, learn=learn)
-        self._read_members(work, found)
+        if len(texts) <= FEW_OBJECTS:
+            self._read_members(enumerate(texts), found)
+        else:
+            rest = self._read_shapes(texts, found, learn=learn)
+            self._read_members(rest.select("row", "text").iter_rows(), found)
         return found
 
-    def _read_shapes(self, work: pl.DataFrame, found: Objects, *, learn: bool) -> pl.DataFrame:
+    def _read_shapes(self, texts: pl.Series, found: Objects, *, learn: bool) -> pl.DataFrame:
         """Read the objects of common shapes, and return the others."""
+        rows = pl.DataFrame({"row": np.arange(len(texts), dtype=np.int32), "text": texts}).lazy()
+        rows = rows.filter(pl.col("text").str.starts_with(FIRST_KEY))
+        work = rows.with_columns(separators=pl.col("text").str.count_matches(SEPARATOR, literal=True)).collect()
         for shape in self._shapes:
             work = self._apply(shape, work, found)
         tries = 0 if learn else FUTILE_TRIES
@@ -169,9 +174,10 @@ class ObjectReader:
             return work.clear()
         return work.join(read.select("row"), on="row", how="anti", maintain_order="left")
 
-    def _read_members(self, work: pl.DataFrame, found: Objects) -> None:
-        for row, text in work.select("row", "text").iter_rows():
-            self._take_members(row, read_members(text, self._check), found)
+    def _read_members(self, objects: Iterable[tuple[int, str | None]], found: Objects) -> None:
+        for row, text in objects:
+            if text is not None and text.startswith(FIRST_KEY):
+                self._take_members(row, read_members(text, self._check), found)
 
     def _take_members(self, row: int, members: Iterable[tuple[str, str]], found: Objects) -> None:
         for name, value in members:

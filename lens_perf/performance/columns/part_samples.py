@@ -13,11 +13,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lens_perf.performance.columns.field_columns import NON_FINITE, TEXT, VALUE, list_fields
+from lens_perf.performance.columns.groups import Groups
 from lens_perf.performance.columns.number_text import NON_FINITE_TEXTS, NON_FINITE_VALUES, render
 from lens_perf.performance.columns.times import to_milliseconds
 from lens_perf.performance.m4.bucketed_records import BucketedRecords
 from lens_perf.performance.m4.buckets import Axis, choose_buckets
-from lens_perf.performance.m4.choice import Indices
+from lens_perf.performance.m4.choice import Indices, sort_distinct
 
 # The maximum number of buckets of each sample, and the minimum number of records for a bucket.
 BUCKETS = (16, 64)
@@ -92,12 +93,13 @@ def build_samples(frame: pl.DataFrame, check: Callable[[], None]) -> tuple[PartS
     The rows of these frames are sorted by ``field``, an index into ``PartSamples.counts``. ``check`` is called for each
     field; its exceptions propagate.
     """
-    keys = frame.select("data_source", "serial")
-    distinct = keys.unique(maintain_order=True)
-    if frame.height < BUCKETS[0] * RECORDS_PER_BUCKET * len(distinct) or len(distinct) > MOST_GROUPS:
+    if frame.height < BUCKETS[0] * RECORDS_PER_BUCKET:
         return PartSamples(), ()
-    groups = _number_groups(keys, distinct)
-    fields = _read_fields(frame, groups, len(distinct), check)
+    numbering = Groups(["data_source", "serial"])
+    groups, group_count = numbering.number(frame), numbering.count
+    if frame.height < BUCKETS[0] * RECORDS_PER_BUCKET * group_count or group_count > MOST_GROUPS:
+        return PartSamples(), ()
+    fields = _read_fields(frame, groups, group_count, check)
     if not fields:
         return PartSamples(), ()
     total = sum(sum(counts) for each in fields.values() for counts in each.counts)
@@ -105,7 +107,7 @@ def build_samples(frame: pl.DataFrame, check: Callable[[], None]) -> tuple[PartS
     for axis, values in _list_axes(frame):
         rows: Sequence[Indices] | None = None
         of_axis = []
-        for level, records in _list_levels(axis, values, groups, len(distinct)):
+        for level, records in _list_levels(axis, values, groups, group_count):
             check()
             candidates = rows or repeat(None, len(fields))
             rows = [field.choose(level, records, own) for field, own in zip(fields.values(), candidates, strict=True)]
@@ -114,14 +116,7 @@ def build_samples(frame: pl.DataFrame, check: Callable[[], None]) -> tuple[PartS
         for level, sample in reversed(of_axis):
             levels.append(level)
             frames.append(sample)
-    return PartSamples(distinct.rows(), {name: each.counts for name, each in fields.items()}, levels), frames
-
-
-def _number_groups(keys: pl.DataFrame, distinct: pl.DataFrame) -> Indices:
-    numbered = distinct.with_columns(pl.int_range(pl.len()).alias("group"))
-    joined = keys.join(numbered, on=keys.columns, how="left", nulls_equal=True, maintain_order="left")
-    groups: Indices = joined["group"].to_numpy()
-    return groups
+    return PartSamples(numbering.keys, {name: each.counts for name, each in fields.items()}, levels), frames
 
 
 def _read_fields(
@@ -187,10 +182,9 @@ class _Field:
             self._is_point = self._is_number | texts
             self.values[texts] = np.array(NON_FINITE_VALUES)[self._codes.drop_nulls().to_numpy() - 1]
         self._groups = groups
-        of_points, of_numbers = (
-            np.bincount(groups[mask], minlength=group_count).tolist() for mask in (self._is_point, self._is_number)
-        )
-        self.counts = [Counts(each, points - each) for points, each in zip(of_points, of_numbers, strict=True)]
+        numbers_by_group = np.bincount(groups[self._is_number], minlength=group_count)
+        texts_by_group = np.bincount(groups[self._is_point & ~self._is_number], minlength=group_count)
+        self.counts = [Counts(*each) for each in zip(numbers_by_group.tolist(), texts_by_group.tolist(), strict=True)]
 
     @property
     def has_points(self) -> bool:
@@ -209,7 +203,7 @@ class _Field:
         whole = [group for group, counts in enumerate(self.counts) if level.keeps_all(sum(counts))]
         if any(sum(self.counts[group]) for group in whole):
             found.append(np.flatnonzero(self._is_point & np.isin(self._groups, whole)))
-        return np.unique(np.concatenate(found))
+        return sort_distinct(np.concatenate(found))
 
     @staticmethod
     def _mask(mask: NDArray[np.bool_], among: Indices | None) -> NDArray[np.bool_] | None:

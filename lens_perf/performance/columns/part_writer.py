@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import orjson
 import polars as pl
 
 from lens_perf.performance.columns.computed_stats import compute_fields
 from lens_perf.performance.columns.field_columns import FIXED, REST, join, list_fields
 from lens_perf.performance.columns.field_stats import FieldStats, merge_fields
+from lens_perf.performance.columns.groups import Groups
 from lens_perf.performance.columns.manifest import Part, SortKey, make_sort_key, parse_fields, write_fields
 from lens_perf.performance.columns.part_files import PartFile, encode_part
 from lens_perf.performance.columns.part_samples import build_samples
@@ -61,7 +63,9 @@ def merge_statistics(parts: Iterable[Statistics]) -> Statistics:
 
 def compute_statistics(frame: pl.DataFrame, check: Callable[[], None]) -> Statistics:
     """Return the statistics of the records of ``frame``. The exceptions of ``check`` propagate."""
-    sources = dict(frame.group_by("data_source", maintain_order=True).len().iter_rows())
+    groups = Groups(["data_source"])
+    counts = np.bincount(groups.number(frame)).tolist()
+    sources = {source: count for (source,), count in zip(groups.keys, counts, strict=True)}
     fields = compute_fields(frame, check)
     serials = frame["serial"].unique()
     attempts: dict[tuple[Any, ...], FieldStats] | None

@@ -15,9 +15,9 @@ from lens_perf.performance.columns.field_columns import (
     REST,
     TEXT,
     VALUE,
+    build_numbers,
+    is_rendered,
     list_fields,
-    list_rendered,
-    use_integers,
 )
 from lens_perf.performance.columns.number_text import NON_FINITE_CODES, render
 from lens_perf.performance.metric_fields import WANDB, WANDB_METADATA_FIELDS
@@ -88,25 +88,19 @@ def expand_rest(frame: pl.DataFrame, names: Collection[str] | None = None) -> It
 def _spread(entries: pl.DataFrame, height: int) -> list[pl.Series]:
     """Return the columns of all fields of ``entries``."""
     found: list[pl.Series] = []
-    numbers: list[pl.Series] = []
     for (name,), own in entries.partition_by("name", as_dict=True, maintain_order=True).items():
         positions = np.full(height, -1, dtype=np.int32)
         positions[own["row"].to_numpy()] = np.arange(len(own), dtype=np.int32)
         index = pl.Series(positions)
         index = index.set(index < 0, None)
         if own["value"].null_count() < len(own):
-            numbers += [own[kind].gather(index).alias(prefix + str(name)) for kind, prefix in NUMBER_KINDS]
+            found += build_numbers(str(name), own["text"].gather(index), own["value"].gather(index))
         if own["code"].null_count() < len(own):
             found.append(own["code"].gather(index).alias(NON_FINITE + str(name)))
         others = own["value"].is_null() & own["code"].is_null()
         if others.any():
             found.append(others.gather(index).fill_null(value=False).alias(OTHER + str(name)))
-    if not numbers:
-        return found
-    frame = pl.DataFrame(numbers)
-    names = list_fields(frame.columns)
-    frame = use_integers(frame, names)
-    return [*frame.drop(list_rendered(frame, names)).iter_columns(), *found]
+    return found
 
 
 def merge_rest(frame: pl.DataFrame) -> pl.DataFrame:
@@ -121,7 +115,13 @@ def merge_rest(frame: pl.DataFrame) -> pl.DataFrame:
     moved = pl.DataFrame(_spread(entries.filter(is_both), len(frame)))
     kept = entries.filter(~is_both)
     merged = frame.drop(REST).with_columns(series for name in both for series in _coalesce(frame, moved, name))
-    merged = merged.drop([TEXT + name for name in both if TEXT + name in merged.columns and _is_rendered(merged, name)])
+    merged = merged.drop(
+        [
+            TEXT + name
+            for name in both
+            if TEXT + name in merged.columns and is_rendered(merged[VALUE + name], merged[TEXT + name])
+        ]
+    )
     return merged.with_columns(_collect(kept, len(frame))) if len(kept) else merged
 
 
@@ -149,10 +149,3 @@ def _coalesce(frame: pl.DataFrame, moved: pl.DataFrame, name: str) -> Iterator[p
 
 def _read_texts(frame: pl.DataFrame, name: str) -> pl.Series:
     return frame[TEXT + name] if TEXT + name in frame.columns else render(frame[VALUE + name])
-
-
-def _is_rendered(frame: pl.DataFrame, name: str) -> bool:
-    return bool(list_rendered(frame, [name]))
-
-
-NUMBER_KINDS = (("value", VALUE), ("text", TEXT))

@@ -68,10 +68,10 @@ def choose(ends: tuple[Indices, Indices], values: NDArray[np.float64], starts: S
         other = find_greatest(others, starts)
         # In a group without finite values or without others, the index found has a value of the wrong kind.
         chosen = [last, greatest[~others[greatest]], least[~others[least]], first, other[others[other]]]
-    return _sort_distinct(np.concatenate(chosen[:roles]))
+    return sort_distinct(np.concatenate(chosen[:roles]))
 
 
-def _sort_distinct(indices: Indices) -> Indices:
+def sort_distinct(indices: Indices) -> Indices:
     """Return ``indices`` sorted, each once. ``np.unique`` takes several times as long, because it hashes them first."""
     ordered = np.sort(indices)
     is_first = np.ones(len(ordered), np.bool_)

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from lens_perf.errors import ResultTooLargeError
 from lens_perf.performance.blocks import RECORD_COLUMNS, Block, Indices, PointIndex, index_fields, list_points
+from lens_perf.performance.columns.groups import Groups
 from lens_perf.performance.m4.bucketed_records import BucketedRecords
 from lens_perf.performance.m4.buckets import Axis, Buckets, choose_buckets
 from lens_perf.performance.m4.choice import choose, find_ends, find_starts
 from lens_perf.performance.sampling.axes import AXIS, AXIS_VALUE
-from lens_perf.performance.sampling.groups import Groups
 
 # All chosen points are in memory: about 100 bytes each.
 MOST_CHOSEN = 300_000

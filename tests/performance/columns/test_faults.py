@@ -17,6 +17,7 @@ import pytest
 from lens_perf.config import ColumnSettings
 from lens_perf.errors import ClusterSaturatedError, CopyNotReadyError, DeadlineExceededError, ResultTooLargeError
 from lens_perf.performance.columns import columns as columns_module
+from lens_perf.performance.columns import row_blocks
 from lens_perf.performance.columns.columns import Columns
 from lens_perf.performance.columns.manifest import CopyKey
 from lens_perf.performance.columns.part_files import PartFile
@@ -101,17 +102,27 @@ def test_damage_is_noticed(tmp_path: Path, damage: object, suffix: str, same_pro
 
 
 @pytest.mark.parametrize("has_copy", [False, True])
-def test_a_thread_that_cannot_be_started(tmp_path: Path, has_copy: bool) -> None:
+def test_a_thread_that_cannot_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_copy: bool) -> None:
     """After one failed start, later requests must not wait for a build that never started."""
     source = make_source()
     columns = open_columns(tmp_path)
     if has_copy:
         answer(columns, source)
-        source.change([Record(401, 401_000_000, 401, 0, "log", {"loss": "1"})])
+        source.change([Record(number, number, number, 0, "log", {"loss": "1"}) for number in (401, 402)])
+        monkeypatch.setattr(row_blocks, "BLOCK_ROWS", 1)
     for _ in range(2):
         with no_new_threads(), pytest.raises(ClusterSaturatedError):
             columns.answer(KEY, source, time.monotonic() + 2, read_blocks)
     answer(columns, source)
+
+
+def test_few_changes_need_no_thread(tmp_path: Path) -> None:
+    source = make_source()
+    columns = open_columns(tmp_path)
+    answer(columns, source)
+    source.change([Record(401, 401_000_000, 401, 0, "log", {"loss": "1"})])
+    with no_new_threads():
+        answer(columns, source)
 
 
 def test_a_part_damaged_while_it_is_read(tmp_path: Path) -> None:

@@ -1,12 +1,13 @@
 """Numbers groups of records: data sources, attempts, or pairs of both."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lens_perf.performance.blocks import Indices
+from lens_perf.performance.m4.choice import Indices
 
 # Up to this number of groups, comparing columns with each group is faster than a join.
 FEW = 8
@@ -17,12 +18,17 @@ class Groups:
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._keys = list(keys)
-        self._numbers: dict[tuple[object, ...], int] = {} if keys else {(): 0}
+        self._numbers: dict[tuple[Any, ...], int] = {} if keys else {(): 0}
 
     @property
     def count(self) -> int:
         """The number of groups so far."""
         return len(self._numbers)
+
+    @property
+    def keys(self) -> Sequence[tuple[Any, ...]]:
+        """The values of each group so far."""
+        return list(self._numbers)
 
     def number(self, frame: pl.DataFrame) -> Indices:
         """Return the group number of each record of ``frame``."""
@@ -54,6 +60,12 @@ class Groups:
 
     def _add(self, key: tuple[object, ...]) -> tuple[tuple[object, ...], int]:
         return key, self._numbers.setdefault(key, len(self._numbers))
+
+
+def split_rows(groups: Indices) -> Iterator[Indices]:
+    """Yield the rows of each group in ascending order; ``groups`` are the numbers of the records' groups."""
+    order = np.argsort(groups, kind="stable")
+    yield from np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
 
 
 def _find(value: object, column: pl.Series) -> NDArray[np.bool_]:
