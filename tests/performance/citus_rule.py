@@ -25,7 +25,9 @@ def fill_in(statement: str) -> str:
 
 def list_violations(statement: str, *, local: frozenset[str] = frozenset()) -> list[str]:
     """Return the reasons why Citus cannot run ``statement``; ``local`` are other tables that it may read."""
-    (raw,) = parse_sql(statement)
+    *settings, raw = parse_sql(statement)
+    # The coordinator keeps settings for itself.
+    assert all(isinstance(each.stmt, ast.VariableSetStmt) and each.stmt.is_local for each in settings), statement
     query = raw.stmt.query if isinstance(raw.stmt, ast.CopyStmt) else raw.stmt
     nodes = list(_walk(query))
     ctes = {node.ctename for node in nodes if isinstance(node, ast.CommonTableExpr)}

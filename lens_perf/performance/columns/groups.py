@@ -64,8 +64,9 @@ class Groups:
 
 def split_rows(groups: Indices) -> Iterator[Indices]:
     """Yield the rows of each group in ascending order; ``groups`` are the numbers of the records' groups."""
-    order = np.argsort(groups, kind="stable")
-    yield from np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+    if len(groups):
+        order = np.argsort(groups, kind="stable")
+        yield from np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
 
 
 def _find(value: object, column: pl.Series) -> NDArray[np.bool_]:
