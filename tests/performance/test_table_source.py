@@ -17,7 +17,13 @@ from tests.conftest import Row, Store, at
 
 @pytest.mark.parametrize("is_large", [False, True])
 def test_a_comparison_of_a_large_workload_is_kept_at_once(
-    registry: ClusterRegistry, store: Store, uid: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_large: bool
+    registry: ClusterRegistry,
+    store: Store,
+    uid: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_large: bool,
 ) -> None:
     for module in (checkpoint, table_source):
         monkeypatch.setattr(module, "SMALL_WORKLOAD", 2 if is_large else 3)
