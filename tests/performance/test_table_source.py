@@ -16,7 +16,7 @@ from tests.conftest import Row, Store, at
 
 
 @pytest.mark.parametrize("is_large", [False, True])
-def test_a_comparison_of_a_large_workload_is_kept_at_once(
+def test_the_comparison_of_a_large_workload_is_kept(
     registry: ClusterRegistry,
     store: Store,
     uid: str,
