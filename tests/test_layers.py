@@ -66,7 +66,7 @@ ALLOWED = {
     "performance.sampling": {"performance.sampling", "performance.blocks", "performance.columns", "performance.m4",
                              "performance.copy_interface", "errors"},
     "performance.progress": {"performance.payloads", "performance.progress", "performance.columns.field_stats",
-                             "performance.columns.times"},
+                             "performance.columns.groups", "performance.columns.times"},
     "performance.blocks": {"performance.copy_interface", "performance.columns", "performance.metric_fields",
                            "performance.selection"},
     "performance.copy_interface": {"performance.columns.field_stats", "performance.columns.part_samples"},

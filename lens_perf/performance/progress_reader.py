@@ -18,6 +18,7 @@ from lens_perf.performance.progress.record_blocks import (
     SOURCE,
     TARGET,
     RecordBlock,
+    SourceCount,
     choose_source,
     count_by_source,
     join_blocks,
@@ -52,7 +53,7 @@ class ProgressReader:
         # By the copy, whatever its state, and the data source.
         self._prefixes = LRUCache[tuple[str, str], _KnownPrefix](MOST_PREFIXES)
         # By the copy and the part.
-        self._counts = LRUCache[tuple[str, str], dict[str, int]](MOST_COUNTED_PARTS)
+        self._counts = LRUCache[tuple[str, str], dict[str, SourceCount]](MOST_COUNTED_PARTS)
 
     def read(
         self, cluster: str | None, selection: Selection, time_limit: TimeLimit, now_seconds: float | None = None
@@ -109,9 +110,9 @@ class ProgressReader:
         """Return the data source with the most records that have an iteration."""
         if len(copy.sources) == 1:
             return next(iter(copy.sources))
-        return choose_source(self._count_part(copy, part, time_limit) for part in copy.parts)
+        return choose_source(copy.sources, (self._count_part(copy, part, time_limit) for part in copy.parts))
 
-    def _count_part(self, copy: WorkloadCopy, part: CopyPart, time_limit: TimeLimit) -> dict[str, int]:
+    def _count_part(self, copy: WorkloadCopy, part: CopyPart, time_limit: TimeLimit) -> dict[str, SourceCount]:
         key = copy.history, part.name
         with self._lock:
             counts = self._counts.get(key)

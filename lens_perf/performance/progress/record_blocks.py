@@ -1,6 +1,5 @@
 """Reads records from blocks of a columnar copy as arrays, for the computation of progress."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -8,6 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from lens_perf.performance.columns.groups import Groups
 from lens_perf.performance.columns.times import INFINITIES
 
 Integers = NDArray[np.int64]
@@ -163,19 +163,39 @@ def join_blocks(blocks: Iterable[RecordBlock]) -> RecordBlock:
     return RecordBlock(concatenate(parts[1:] or parts), target)
 
 
-def count_by_source(frames: Iterable[pl.DataFrame]) -> dict[str, int]:
-    """Return the number of records with an iteration by data source. Records without a source are not counted."""
-    counts: dict[str, int] = {}
+class SourceCount(NamedTuple):
+    """The number of records of a data source with an iteration, and of those without."""
+
+    counted: int
+    others: int
+
+
+def count_by_source(frames: Iterable[pl.DataFrame]) -> dict[str, SourceCount]:
+    """Return the numbers of records by data source. Records without a source are not counted."""
+    counts: dict[str, SourceCount] = {}
     for frame in frames:
-        kept = frame.filter(pl.col("iteration").is_not_null() & pl.col("data_source").is_not_null())
-        for source, count in kept.group_by("data_source").len().iter_rows():
-            counts[source] = counts.get(source, 0) + count
+        groups = Groups(["data_source"])
+        numbers = groups.number(frame)
+        others = np.bincount(numbers[frame["iteration"].is_null().to_numpy()], minlength=groups.count)
+        for (source,), total, missing in zip(groups.keys, np.bincount(numbers), others, strict=True):
+            if source is not None:
+                before = counts.get(source, SourceCount(0, 0))
+                counts[source] = SourceCount(before.counted + int(total - missing), before.others + int(missing))
     return counts
 
 
-def choose_source(counts: Iterable[Mapping[str, int]]) -> str | None:
-    """Return the data source with the most records in all ``counts``, among equal ones the first by name, or None."""
-    total: Counter[str] = Counter()
-    for each in counts:
-        total.update(each)
-    return min(total, key=lambda source: (-total[source], source), default=None)
+def choose_source(records: Mapping[str | None, int], counts: Iterable[Mapping[str, SourceCount]]) -> str | None:
+    """Return the data source with the most records that have an iteration, the first by name of several, or None.
+
+    ``records`` are the numbers of all records. No more ``counts`` are read than needed to know the source.
+    """
+    most = {source: count for source, count in records.items() if source is not None}
+    counted = dict.fromkeys(most, 0)
+    for each in counts if counted else ():
+        for source, count in each.items():
+            counted[source] += count.counted
+            most[source] -= count.others
+        best = max(counted, key=lambda source: counted[source])
+        if counted[best] > max((count for source, count in most.items() if source != best), default=0):
+            return best
+    return min(filter(counted.get, counted), key=lambda source: (-counted[source], source), default=None)

@@ -1,17 +1,21 @@
 """Facts of single workloads: what docs/progress.rst says of pauses, targets, attempts, and records at the limits."""
 
 import json
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lens_perf.performance.progress.attempts import MOST_ATTEMPTS
 from lens_perf.performance.progress.compute import compute_facts
 from lens_perf.performance.progress.facts import NonFiniteMetric
-from lens_perf.performance.progress.record_blocks import choose_source, count_by_source
+from lens_perf.performance.progress.record_blocks import SourceCount, choose_source, count_by_source
 from lens_perf.performance.progress.rules import LAST_TIMESTAMP, compute_progress
 from tests.performance.progress.frames import SCHEMA, facts_of, reader
 from tests.performance.progress.naive_progress import Record
@@ -138,9 +142,40 @@ def test_the_latest_attempts_are_listed() -> None:
 def test_the_source_with_the_most_records_that_have_an_iteration() -> None:
     rows = [(1, 0, 1, None, "wandb"), (2, 0, 1, None, "log"), (3, 0, None, None, "wandb"), (4, 0, 2, None, None)]
     frame = pl.DataFrame(rows, schema=SCHEMA, orient="row")
-    assert count_by_source([frame, frame]) == {"wandb": 2, "log": 2}
-    assert choose_source([count_by_source([frame])]) == "log"
-    assert choose_source([]) is None
+    counts = count_by_source([frame, frame])
+    assert counts == {"wandb": (2, 2), "log": (2, 0)}
+    assert choose_source({"wandb": 4, "log": 2, None: 2}, [counts]) == "log"
+    assert choose_source({"wandb": 2, None: 1}, [{"wandb": SourceCount(0, 2)}]) is None
+    assert choose_source({}, []) is None
+
+
+SOURCE_COUNTS = st.dictionaries(
+    st.sampled_from(["log", "wandb", "x"]), st.builds(SourceCount, st.integers(0, 9), st.integers(0, 9)), max_size=3
+)
+
+
+@given(parts=st.lists(SOURCE_COUNTS, max_size=6))
+def test_the_source_is_known_before_all_parts_are_counted(parts: list[dict[str, SourceCount]]) -> None:
+    records: Counter[str | None] = Counter()
+    counted: Counter[str] = Counter()
+    for part in parts:
+        records.update({source: sum(count) for source, count in part.items()})
+        counted.update({source: count.counted for source, count in part.items()})
+    most = max(counted.values(), default=0)
+    chosen = choose_source(records, iter(parts))
+    assert chosen == (min(source for source, count in counted.items() if count == most) if most else None)
+
+
+def test_few_parts_are_counted() -> None:
+    read = []
+
+    def count() -> Iterator[dict[str, SourceCount]]:
+        for number in range(10):
+            read.append(number)
+            yield {"log": SourceCount(9, 0), "wandb": SourceCount(1, 0)}
+
+    assert choose_source({"log": 90, "wandb": 10}, count()) == "log"
+    assert read == [0, 1]
 
 
 FACTS = facts_of(run((1, 0), (2, 10), (3, 20), target=100))
