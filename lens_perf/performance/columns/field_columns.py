@@ -40,11 +40,12 @@ def build_columns(frame: pl.DataFrame, data_sources: pl.Series) -> list[pl.Serie
     if hidden:
         is_shown = data_sources.ne_missing(pl.Series([WANDB]))
         frame = frame.with_columns(pl.when(is_shown).then(pl.col(hidden)))
+    columns = {series.name: series for series in frame.iter_columns()}
     numbers: list[pl.Series] = []
     others: list[pl.Series] = []
     # Operations on single columns take a few microseconds each; expressions wake up the threads of polars.
     for name in names:
-        texts, values = frame[TEXT + name], drop_infinite(frame[VALUE + name])
+        texts, values = columns[TEXT + name], drop_infinite(columns[VALUE + name])
         if values.null_count() > texts.null_count():
             others += _build_others(name, texts, values)
             texts = texts.set(values.is_null(), None)
@@ -94,7 +95,8 @@ def copy_long_texts(numbers: Sequence[pl.Series]) -> Iterable[pl.Series]:
     lengths = texts.select(pl.all().str.len_bytes().max()).row(0, named=True) if texts.width else {}
     long = [name for name, length in lengths.items() if length > LONGEST_INLINE]
     copied = texts.select(pl.concat_str(name, pl.lit("")).alias(name) for name in long)
-    return [copied[each.name] if each.name in copied.columns else each for each in numbers]
+    copies = {each.name: each for each in copied.iter_columns()}
+    return [copies.get(each.name, each) for each in numbers]
 
 
 def join(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:

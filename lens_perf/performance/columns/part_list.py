@@ -92,14 +92,19 @@ class PartList:
             self._replace(part, split(kept) if len(kept) else ())
         return has_any
 
-    def insert(self, frame: pl.DataFrame) -> None:
-        """Insert the records of ``frame``, which are in order and whose ids are not in any part."""
+    def insert(self, frame: pl.DataFrame, *, is_whole: bool = False) -> None:
+        """Insert the records of ``frame``, which are in order and whose ids are not in any part.
+
+        ``is_whole`` says that more records would not fit into a part, so they need not be merged with the part before.
+        """
         timed = frame["created_at"].is_not_null()
         for mask, is_untimed in ((timed, False), (~timed, True)):
-            if mask.any():
-                self._insert(frame if mask.all() else drop_empty_columns(frame.filter(mask)), is_untimed)
+            if mask.all():
+                self._insert(frame, is_untimed, is_whole)
+            elif mask.any():
+                self._insert(drop_empty_columns(frame.filter(mask)), is_untimed)
 
-    def _insert(self, frame: pl.DataFrame, is_untimed: bool) -> None:
+    def _insert(self, frame: pl.DataFrame, is_untimed: bool, is_whole: bool = False) -> None:
         for part in [part for part in self.parts if part.last[0] == is_untimed]:
             if not len(frame) or part.last < get_sort_key(frame, 0):
                 continue
@@ -113,7 +118,7 @@ class PartList:
                 self._check()
                 self._replace(part, merge(self.open(part).read(), earlier))
         if len(frame):
-            self._append(frame, is_untimed)
+            self._append(frame, is_untimed, is_whole)
 
     def _replace(self, part: Part, frames: Iterable[pl.DataFrame], *, keep: bool = False) -> None:
         """Replace ``part`` by parts with the records of ``frames``, or with ``keep``, add these before it."""
@@ -121,7 +126,7 @@ class PartList:
         index = self.parts.index(part)
         self.parts[index : index if keep else index + 1] = [self._write(frame)[0] for frame in frames]
 
-    def _append(self, frame: pl.DataFrame, is_untimed: bool) -> None:
+    def _append(self, frame: pl.DataFrame, is_untimed: bool, is_whole: bool) -> None:
         index = len(self.parts) if is_untimed else sum(not part.last[0] for part in self.parts)
         if index < len(self.parts):
             self.appended = None  # records without a time are after them
@@ -129,6 +134,7 @@ class PartList:
         records, fields = len(frame), len(list_fields(frame.columns))
         while (
             start
+            and not is_whole
             and self.parts[start - 1].last[0] == is_untimed
             and is_mergeable(self.parts[start - 1], records, fields)
         ):

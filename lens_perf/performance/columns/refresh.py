@@ -114,7 +114,7 @@ class _Work:
             self._remove(np.setdiff1d(ids, identical))
         if len(frame):
             self._has_changed = True
-            self.parts.insert(frame)
+            self.parts.insert(frame, is_whole=self._before is None)
 
     def _insert_stored(self, frame: pl.DataFrame) -> None:
         self._insert(frame)
