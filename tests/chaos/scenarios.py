@@ -190,7 +190,7 @@ def roll(world: World) -> Finding:
 
 
 def send_ten_million(world: World) -> Finding:
-    """Request ten million points, and measure the memory of the worker."""
+    """Request ten million points, which needs a first build, and measure the memory of the worker."""
     finding = Finding("ten million points", 60)
     with world.superuser() as cursor:
         cursor.execute(MULTIPLY, (UID,))
@@ -202,7 +202,8 @@ def send_ten_million(world: World) -> Finding:
     finding.tried = len(answers)
     finding.notes = [f"a worker grows by {growth:.0f} MiB"]
     finding.expect(all(answer.status == 200 for answer in answers), "no answer")
-    finding.expect(growth <= 64, "more than 64 MiB")
+    # The limit of the benchmark ``memory``: a build and all answers from it.
+    finding.expect(growth <= 128, "more than 128 MiB")
     world.recover(finding, "alpha")
     return finding
 
