@@ -30,7 +30,7 @@ class DirectoryStore:
     """The directory of the copy ``key`` under ``root``.
 
     ``cache`` and ``indexes`` are shared by the stores of a process. ``reserve`` is called for each part with its size
-    and the size of all parts written since the lock was acquired, in bytes.
+    and the size of all parts written since the lock was acquired and not discarded, in bytes.
     """
 
     def __init__(
@@ -126,8 +126,11 @@ class DirectoryStore:
     def discard(self, parts: Iterable[str]) -> None:
         """Remove parts that are not in a manifest."""
         for name in parts:
+            path = self.path / name
             with suppress(OSError):
-                (self.path / name).unlink()
+                size = path.stat().st_size
+                path.unlink()
+                self._written -= size
 
     def write_progress(self, share: float) -> None:
         """Store the share of the build that is done, from 0 to 1, for waiting requests."""

@@ -88,6 +88,17 @@ def test_read_again_in_order(tmp_path: Path, times: Sequence[int | None]) -> Non
     assert source.builds == 2
 
 
+def test_the_limit_is_for_the_second_attempt_alone(tmp_path: Path) -> None:
+    columns = Columns(ColumnSettings(directory=str(tmp_path / "one")))
+    with columns.open(KEY, make_source(range(COUNT)), time.monotonic() + 30):
+        size = sum(path.stat().st_size for path in columns.root.glob("*/*.part"))
+    source = make_source(shuffle())
+    columns = Columns(ColumnSettings(directory=str(tmp_path / "two"), max_gib=1.1 * size / 2**30))
+    with columns.open(KEY, source, time.monotonic() + 30) as copy:
+        assert copy.records == COUNT
+    assert source.builds == 2
+
+
 @pytest.mark.parametrize("order", [lambda number: number, lambda number: number * 37 % COUNT], ids=["sorted", "mixed"])
 def test_records_of_a_table(ask: Ask, store: Store, uid: str, order: object) -> None:
     numbers = [order(number) for number in range(COUNT)]  # type: ignore[operator]
