@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -24,10 +25,21 @@ def one_cluster(postgres: EmbeddedPostgres) -> str:
 
 def open_dashboard(page: Page, address: str, uid: str = "", hash_text: str = "") -> None:
     """Open the dashboard, and search for ``uid``."""
+    if uid:
+        _wait_until_listed(page, f"{address}/lens/v1/workloads?search={quote(uid)}")
     page.goto(f"{address}/lens/{hash_text}")
     expect(page.get_by_role("heading", name="Training workloads")).to_be_visible()
     if uid:
         page.get_by_label("Search").fill(uid)
+
+
+def _wait_until_listed(page: Page, search: str) -> None:
+    """Wait for up to two seconds: the service shares a list for one, and the page reads it again only after 30."""
+    for _ in range(40):
+        answer = page.request.get(search)
+        if not answer.ok or answer.json()["workloads"]:
+            return
+        page.wait_for_timeout(50)
 
 
 def pick(page: Page, name: str) -> None:
