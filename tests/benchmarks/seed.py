@@ -88,6 +88,8 @@ INDEXES = (
     "CREATE INDEX ON training_performance (workload_uid, data_source, iteration DESC)",
 )
 DELETE_ADDED = "DELETE FROM training_performance WHERE workload_uid = %s AND iteration > %s"
+# Searches for the greatest id would read all index entries of removed records. By default, few are not worth a cleanup.
+VACUUM = "VACUUM (ANALYZE, INDEX_CLEANUP ON) training_performance"
 FEW_METRICS = {name: METRICS[name] for name in ("lm_loss", "grad_norm", "learning_rate")}
 
 
@@ -106,10 +108,19 @@ def seed(postgres: EmbeddedPostgres) -> str:
             _run(server, "CREATE DATABASE bench_unfinished")
             _fill(postgres, statements)
             _run(server, f"ALTER DATABASE bench_unfinished RENAME TO {name}")
-    with closing(_connect(postgres, name)) as connection, connection.cursor() as cursor:
+    with closing(_connect(postgres, name)) as connection:
+        _remove_added(connection)
+    return name
+
+
+def _remove_added(connection: Connection) -> None:
+    removed = 0
+    with connection.cursor() as cursor:
         for workload in WORKLOADS:
             cursor.execute(DELETE_ADDED, (workload.uid, workload.records))
-    return name
+            removed += cursor.rowcount
+    if removed:
+        _run(connection, VACUUM)
 
 
 class Growth:
