@@ -33,8 +33,9 @@ class PartList:
     """The parts, in order of their records.
 
     ``appended`` are the statistics of records added at the end, None after any other change. ``written`` are the names
-    of all parts written, including those replaced since. ``check`` is called regularly. Methods raise its exceptions,
-    DamagedPartError if they read parts, and OSError and ResultTooLargeError if they write some.
+    of the parts written and not replaced since, and ``rewritten`` is the number of those replaced. ``check`` is called
+    regularly. Methods raise its exceptions, DamagedPartError if they read parts, and OSError and ResultTooLargeError if
+    they write some.
     """
 
     def __init__(self, store: Store, parts: Sequence[Part], check: Callable[[], None]) -> None:
@@ -42,7 +43,8 @@ class PartList:
         self._check = check
         self.parts = list(parts)
         self.appended: list[Statistics] | None = []
-        self.written: list[str] = []
+        self.written: set[str] = set()
+        self.rewritten = 0
 
     def find(self, ids: Ids) -> Iterator[tuple[Part, Ids]]:
         """Yield each part with any of the sorted ``ids``, and those that it has."""
@@ -92,19 +94,22 @@ class PartList:
             self._replace(part, split(kept) if len(kept) else ())
         return has_any
 
-    def insert(self, frame: pl.DataFrame, *, is_whole: bool = False) -> None:
+    def insert(self, frame: pl.DataFrame, *, merge_before: bool = True) -> None:
         """Insert the records of ``frame``, which are in order and whose ids are not in any part.
 
-        ``is_whole`` says that more records would not fit into a part, so they need not be merged with the part before.
+        New parts are merged with small ones before them, but not without ``merge_before``: a build inserts frames that
+        are as large as a part may be.
         """
         timed = frame["created_at"].is_not_null()
-        for mask, is_untimed in ((timed, False), (~timed, True)):
+        for mask in (timed, ~timed):
             if mask.all():
-                self._insert(frame, is_untimed, is_whole)
+                self._insert(frame, merge_before=merge_before)
             elif mask.any():
-                self._insert(drop_empty_columns(frame.filter(mask)), is_untimed)
+                self._insert(drop_empty_columns(frame.filter(mask)))
 
-    def _insert(self, frame: pl.DataFrame, is_untimed: bool, is_whole: bool = False) -> None:
+    def _insert(self, frame: pl.DataFrame, *, merge_before: bool = True) -> None:
+        """Insert records of which all or none have a time."""
+        is_untimed = get_sort_key(frame, 0)[0]
         for part in [part for part in self.parts if part.last[0] == is_untimed]:
             if not len(frame) or part.last < get_sort_key(frame, 0):
                 continue
@@ -113,45 +118,53 @@ class PartList:
                 continue
             is_apart = get_bounds(earlier)[1] < part.first
             if is_apart and not fits_part(part.records + len(earlier), part.fields, 0):
-                self._replace(part, split(earlier), keep=True)
+                self._insert_at(self.parts.index(part), earlier, merge_before=merge_before)
             else:
                 self._check()
                 self._replace(part, merge(self.open(part).read(), earlier))
         if len(frame):
-            self._append(frame, is_untimed, is_whole)
+            end = len(self.parts) if is_untimed else sum(not part.last[0] for part in self.parts)
+            self._insert_at(end, frame, merge_before=merge_before)
 
-    def _replace(self, part: Part, frames: Iterable[pl.DataFrame], *, keep: bool = False) -> None:
-        """Replace ``part`` by parts with the records of ``frames``, or with ``keep``, add these before it."""
+    def _replace(self, part: Part, frames: Iterable[pl.DataFrame]) -> None:
         self.appended = None
         index = self.parts.index(part)
-        self.parts[index : index if keep else index + 1] = [self._write(frame)[0] for frame in frames]
+        self._put(index, index + 1, frames)
 
-    def _append(self, frame: pl.DataFrame, is_untimed: bool, is_whole: bool) -> None:
-        index = len(self.parts) if is_untimed else sum(not part.last[0] for part in self.parts)
+    def _insert_at(self, index: int, frame: pl.DataFrame, *, merge_before: bool) -> None:
+        """Insert records that are between the parts ``index`` - 1 and ``index``."""
         if index < len(self.parts):
-            self.appended = None  # records without a time are after them
+            self.appended = None
         start, merged = index, [frame]
         records, fields = len(frame), len(list_fields(frame.columns))
-        while (
-            start
-            and not is_whole
-            and self.parts[start - 1].last[0] == is_untimed
-            and is_mergeable(self.parts[start - 1], records, fields)
-        ):
+        while merge_before and start and self._can_merge(self.parts[start - 1], frame, records, fields):
             start -= 1
             records += self.parts[start].records
             fields = max(fields, self.parts[start].fields)
             merged.insert(0, self.open(self.parts[start]).read())
-        written = [self._write(each) for each in split(join(merged))]
-        self.parts[start:index] = [part for part, _ in written]
+        written = self._put(start, index, split(join(merged)))
         if self.appended is not None:
             is_new_alone = len(merged) == len(written) == 1
-            self.appended.append(written[0][1] if is_new_alone else compute_statistics(frame, self._check))
+            self.appended.append(written[0] if is_new_alone else compute_statistics(frame, self._check))
+
+    @staticmethod
+    def _can_merge(part: Part, frame: pl.DataFrame, records: int, fields: int) -> bool:
+        return part.last[0] == get_sort_key(frame, 0)[0] and is_mergeable(part, records, fields)
+
+    def _put(self, start: int, end: int, frames: Iterable[pl.DataFrame]) -> list[Statistics]:
+        """Replace the parts from ``start`` to before ``end`` by parts with the records of ``frames``."""
+        written = [self._write(frame) for frame in frames]
+        replaced = self.written & {part.name for part in self.parts[start:end]}
+        self.parts[start:end] = [part for part, _ in written]
+        self._store.discard(replaced)
+        self.written -= replaced
+        self.rewritten += len(replaced)
+        return [statistics for _, statistics in written]
 
     def _write(self, frame: pl.DataFrame) -> tuple[Part, Statistics]:
         self._check()
         written = write_part(self._store, frame, self._check)
-        self.written.append(written[0].name)
+        self.written.add(written[0].name)
         return written
 
 

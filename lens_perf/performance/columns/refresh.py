@@ -19,12 +19,12 @@ from lens_perf.performance.columns.source import Changes, SourceSnapshot
 from lens_perf.performance.columns.stores import Store
 from lens_perf.performance.stages import Stage
 
-# The parts that a build may write again because records of other parts belong to them: a number, and a share of all.
+# The parts that a build may write again because records read later belong in them: a number, and a share of all.
 MOST_REWRITTEN, REWRITTEN_SHARE = 4, 0.25
 
 
 class OutOfOrderError(Exception):
-    """The records are stored in an order that is too far from that of their times."""
+    """The stored order of the records differs too much from the order of their times."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,7 @@ class Refresher:
             manifest = work.finish(known, changes.checkpoint)
             self.store.publish(manifest)
         except BaseException:
-            kept = {part.name for part in known.parts} if known else set()
-            self.store.discard([name for name in work.parts.written if name not in kept])
+            self.store.discard(work.parts.written)
             raise
         return manifest
 
@@ -114,12 +113,11 @@ class _Work:
             self._remove(np.setdiff1d(ids, identical))
         if len(frame):
             self._has_changed = True
-            self.parts.insert(frame, is_whole=self._before is None)
+            self.parts.insert(frame, merge_before=self._before is not None)
 
     def _insert_stored(self, frame: pl.DataFrame) -> None:
         self._insert(frame)
-        parts = len(self.parts.parts)
-        if len(self.parts.written) - parts > MOST_REWRITTEN + REWRITTEN_SHARE * parts:
+        if self.parts.rewritten > MOST_REWRITTEN + REWRITTEN_SHARE * len(self.parts.parts):
             raise OutOfOrderError
 
     def apply(self, snapshot: SourceSnapshot, changes: Changes) -> None:

@@ -225,3 +225,17 @@ def test_ten_new_records_rewrite_no_large_part(columns: Columns) -> None:
         check(columns, source)
         assert before <= {path.name for path in columns.root.glob("*/*.part")}
     assert len(list(columns.root.glob("*/*.part"))) < 10
+
+
+@pytest.mark.parametrize("first", [0, 64], ids=["before all others", "between two parts"])
+def test_late_records_make_few_parts(columns: Columns, monkeypatch: pytest.MonkeyPatch, first: int) -> None:
+    """Records that arrive one by one, in order, but earlier than those of a full part."""
+    monkeypatch.setattr(part_writer, "MOST_RECORDS", 32)
+    source = FakeSource()
+    source.change([Record(number, 1_000 * number, number, 0, "log", {"loss": "1.5"}) for number in range(256)])
+    check(columns, source)
+    assert len(list(columns.root.glob("*/*.part"))) == 8
+    for number in range(64):
+        source.change([Record(1_000 + number, 1_000 * first - 100 + number, number, 0, "log", {"loss": "2"})])
+        check(columns, source)
+    assert len(list(columns.root.glob("*/*.part"))) <= 16

@@ -99,6 +99,20 @@ def test_the_limit_is_for_the_second_attempt_alone(tmp_path: Path) -> None:
     assert source.builds == 2
 
 
+def test_the_limit_excludes_rewritten_parts(tmp_path: Path) -> None:
+    late = range(5, COUNT, 2 * PART)
+    times = [*(number for number in range(COUNT) if number not in late), *late]
+    columns = Columns(ColumnSettings(directory=str(tmp_path / "one")))
+    with columns.open(KEY, make_source(times), time.monotonic() + 30):
+        sizes = [path.stat().st_size for path in columns.root.glob("*/*.part")]
+    source = make_source(times)
+    limit = sum(sizes) + max(sizes)
+    columns = Columns(ColumnSettings(directory=str(tmp_path / "two"), max_gib=limit / 2**30))
+    with columns.open(KEY, source, time.monotonic() + 30) as copy:
+        assert read_blocks(copy) == expect_records(source)
+    assert source.builds == 1
+
+
 @pytest.mark.parametrize("order", [lambda number: number, lambda number: number * 37 % COUNT], ids=["sorted", "mixed"])
 def test_records_of_a_table(ask: Ask, store: Store, uid: str, order: object) -> None:
     numbers = [order(number) for number in range(COUNT)]  # type: ignore[operator]
