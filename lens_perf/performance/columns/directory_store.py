@@ -48,6 +48,7 @@ class DirectoryStore:
         self._indexes = indexes
         self._reserve = reserve
         self._lock: int | None = None
+        self._published = 0
         self._written = 0
 
     @contextmanager
@@ -63,7 +64,11 @@ class DirectoryStore:
                 return
             self._lock = lock
             self._written = 0
+            manifest = self.load()
+            self._published = self._measure(manifest)
             try:
+                if os.fstat(lock).st_size:  # a process was killed during a build
+                    self._sweep(manifest)
                 yield True
             finally:
                 self._lock = None
@@ -99,8 +104,7 @@ class DirectoryStore:
                 for chunk in chunks:
                     write_all(file.fileno(), chunk)
                 size = file.tell()
-            self._written += size
-            self._set_size(self._written)
+            self._count(size)
             self._reserve(size, self._written)
         except BaseException:
             # If the disk is full, a partial file would keep it full.
@@ -110,18 +114,16 @@ class DirectoryStore:
 
     def publish(self, manifest: Manifest) -> None:
         """Replace the manifest, and remove the files that it does not name. Raises OSError."""
-        content = manifest.encode()
         temporary = self.path / f"{MANIFEST}.{secrets.token_hex(8)}"
         try:
             with temporary.open("xb", buffering=0) as file:
-                write_all(file.fileno(), content)
+                write_all(file.fileno(), manifest.encode())
             temporary.replace(self.path / MANIFEST)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
         self._cache.store(self.path / MANIFEST, manifest)
-        self._set_size(manifest.size + len(content))
-        self._sweep({part.name for part in manifest.parts} | {MANIFEST, LOCK, USED})
+        self._sweep(manifest)
 
     def discard(self, parts: Iterable[str]) -> None:
         """Remove parts that are not in a manifest."""
@@ -130,7 +132,7 @@ class DirectoryStore:
             with suppress(OSError):
                 size = path.stat().st_size
                 path.unlink()
-                self._written -= size
+                self._count(-size)
 
     def write_progress(self, share: float) -> None:
         """Store the share of the build that is done, from 0 to 1, for waiting requests."""
@@ -151,6 +153,11 @@ class DirectoryStore:
             (self.path / MANIFEST).unlink()
         shutil.rmtree(self.path, ignore_errors=True)
 
+    def _count(self, change: int) -> None:
+        """Add ``change`` to the size of the parts that have been written. Raises OSError."""
+        self._written += change
+        self._set_size(self._published + self._written)
+
     def _set_size(self, size: int) -> None:
         descriptor = os.open(self.path / USED, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
@@ -159,12 +166,20 @@ class DirectoryStore:
         finally:
             os.close(descriptor)
 
-    def _sweep(self, kept: set[str]) -> None:
-        with os.scandir(self.path) as entries:
-            for entry in entries:
-                if entry.name not in kept:
-                    with suppress(OSError):
-                        Path(entry.path).unlink()
+    def _measure(self, manifest: Manifest | None) -> int:
+        """Return the size of the published files in bytes."""
+        return manifest.size + (self.path / MANIFEST).stat().st_size if manifest else 0
+
+    def _sweep(self, manifest: Manifest | None) -> None:
+        """Remove all files that ``manifest``, the published one, does not name, as far as possible."""
+        kept = {MANIFEST, LOCK, USED} | {part.name for part in (manifest.parts if manifest else ())}
+        with suppress(OSError):
+            self._set_size(self._measure(manifest))
+            with os.scandir(self.path) as entries:
+                for entry in entries:
+                    if entry.name not in kept:
+                        with suppress(OSError):
+                            Path(entry.path).unlink()
 
 
 def has_manifest(root: Path, key: CopyKey) -> bool:

@@ -469,3 +469,33 @@ def test_killed_at_any_moment(tmp_path_factory: pytest.TempPathFactory, number: 
     # The copy has a state of the child's source, which this one continues or replaces.
     source.history = f"after {number}"
     answer(open_columns(directory), source)
+
+
+KILLED_BUILD = """
+import os, signal, sys, time
+from pathlib import Path
+from lens_perf.performance.columns import part_writer, row_blocks
+from tests.performance.columns.test_faults import KEY, files, make_source, open_columns, read_blocks
+row_blocks.BLOCK_ROWS, part_writer.MOST_RECORDS = 8, 32
+directory, source = Path(sys.argv[1]), make_source()
+source.on_row = lambda: len(files(directory, ".part")) < 3 or os.kill(os.getpid(), signal.SIGKILL)
+open_columns(directory).answer(KEY, source, time.monotonic() + 30, read_blocks)
+"""
+
+
+def test_a_build_removes_what_a_killed_one_left(tmp_path: Path) -> None:
+    """Also if it fails itself, so that builds that are killed again and again do not fill the disk."""
+    killed = subprocess.run([sys.executable, "-c", KILLED_BUILD, tmp_path], cwd=ROOT, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(files(tmp_path, ".part")) == 3
+    source = make_source()
+
+    def fail() -> None:
+        raise DeadlineExceededError("the cluster is away")
+
+    source.on_row = fail
+    columns = open_columns(tmp_path)
+    with pytest.raises(DeadlineExceededError), columns.open(KEY, source, time.monotonic() + 30):
+        pass
+    assert files(tmp_path, ".part") == []
+    assert [copy.size for copy in columns.list()] == [0]
