@@ -163,6 +163,19 @@ def test_changed_records_are_found_by_id(registry: ClusterRegistry, cluster: str
     assert "= ANY ('{3,4}'" in "\n".join(line for (line,) in plan)
 
 
+def test_stored_records_are_not_read_in_the_order_of_an_index(registry: ClusterRegistry, cluster: str) -> None:
+    recorder = record(lambda to: STATEMENTS["stored records"](to, Selection("planned-7")))
+    cheap_index = "SET LOCAL enable_seqscan = off; SET LOCAL random_page_cost = 0.01;"
+    settings = "".join(re.findall(r"SET LOCAL [^;]*;", record_statements.COPY_STORED_RECORDS))
+    plans = []
+    with registry.read(cluster) as transaction:
+        for prefix in (cheap_index, cheap_index + settings):
+            rows = transaction.fetch_all(f"{prefix} EXPLAIN {recorder.statement}", recorder.parameters)
+            plans.append("\n".join(line for (line,) in rows))
+    assert re.search(r"Index Scan\b.* using", plans[0])
+    assert "Bitmap Heap Scan" in plans[1]
+
+
 def test_every_statement_is_explained() -> None:
     modules = (
         source_statement,

@@ -27,11 +27,13 @@ def copy_records(transaction: Transaction, selection: Selection, sink: RowSink) 
     transaction.copy_out(COPY_RECORDS, selection.parameters(), sink)
 
 
-# The records are nearly in order of time if the table is read from its beginning to its end by one process.
+# The records are nearly in order of time if the table is read from its beginning to its end by one process. An index
+# scan may read them in the opposite order; a bitmap scan reads them as they are stored.
 COPY_STORED_RECORDS = f"""
 /* lens_perf: copy_stored_records */
 SET LOCAL max_parallel_workers_per_gather = 0;
 SET LOCAL synchronize_seqscans = off;
+SET LOCAL enable_indexscan = off;
 COPY (
     SELECT {RECORD_COLUMNS}
     {RECORDS}
