@@ -36,8 +36,8 @@ class Stage(Generic[Piece]):
             return False
         return True
 
-    def put_last(self, piece: Piece) -> None:
-        """Wait for the previous piece, and process ``piece`` in this thread: there is nothing left to do meanwhile."""
+    def process_here(self, piece: Piece) -> None:
+        """Wait for the previous piece, and process ``piece`` in this thread, which has nothing else to do."""
         self.wait()
         self._take(piece)
 

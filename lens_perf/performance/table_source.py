@@ -123,7 +123,7 @@ class TableSnapshot:
         present = self._count() if compare else known.records
         if not found and not gone and present == known.records:
             state = _State(checkpoint, known.records, digests)
-            return Changes(state.write(), unchanged=True, was_expensive=compare and present > SMALL_WORKLOAD)
+            return Changes(state.write(), unchanged=True, compared_all=compare and present > SMALL_WORKLOAD)
         pairs = Pairs.of((each.data_source, each.iteration) for each in found)
         return Changes(
             _State(checkpoint, present if compare else known.records + len(found), digests).write(),

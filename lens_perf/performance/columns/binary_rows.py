@@ -83,7 +83,7 @@ class _Fields:
         return values.set(pl.Series(lengths < 0), None) if lengths.min() < 0 else values
 
     def _read(self, at: Numbers, width: int) -> Numbers:
-        """Return the integers of ``width`` bytes at the positions ``at``, any integers beyond the end."""
+        """Return the integers of ``width`` bytes at the positions ``at``, arbitrary ones beyond the end."""
         # As numpy has no unaligned integers, an element is a number of bytes, and there is one at each position.
         elements = np.ndarray((len(self._content) - width + 1,), f"V{width}", self._content, strides=(1,))
         return elements[np.minimum(at, len(elements) - 1)].view(f">i{width}").astype(np.int64)

@@ -137,7 +137,7 @@ def put_in_order(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
 
 
 def _is_in_order(frame: pl.DataFrame) -> bool:
-    """Return whether the records are in order; for records without a time, it may be false in any case."""
+    """Return whether the records are in order; always false if a record has no time."""
     times, ids = frame["created_at"], frame["id"].to_numpy()
     if times.has_nulls():
         return False

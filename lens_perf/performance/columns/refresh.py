@@ -93,7 +93,7 @@ class _Work:
             with read_in_blocks(lambda block: self._read(block, parts)) as rows:
                 copy_rows(rows)
             for frame in self._builder.finish():
-                parts.put_last(frame)
+                parts.process_here(frame)
 
     def _read(self, block: list[bytes], parts: Stage[pl.DataFrame]) -> None:
         for frame in self._reader.read(block):

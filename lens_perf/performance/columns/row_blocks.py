@@ -37,7 +37,7 @@ class RowBlocks:
     def finish(self) -> None:
         """Process the remaining rows in this thread. Raises the exceptions of the stage."""
         if self._rows:
-            self._stage.put_last(self._take())
+            self._stage.process_here(self._take())
 
     def _take(self) -> list[bytes]:
         block, self._rows, self._size = self._rows, [], 0

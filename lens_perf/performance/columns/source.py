@@ -14,13 +14,13 @@ class Changes:
     """The changes between a checkpoint and a snapshot.
 
     - ``checkpoint``: an opaque text, from which the next search for changes begins.
-    - ``unchanged``: no record has changed; only ``checkpoint`` and ``was_expensive`` have a meaning.
+    - ``unchanged``: no record has changed; only ``checkpoint`` and ``compared_all`` have a meaning.
     - ``reset``: there is no checkpoint, or the table has another history; all records must be read.
     - ``ids``: the records that are or may be new. The copy replaces those that it already has, and removes those that
       the snapshot does not have.
     - ``pairs``: ``ids`` has all records of these pairs; the copy removes all others of them.
     - ``must_compare_ids``: other records may have been removed, which only a comparison of all ids finds.
-    - ``was_expensive``: all records were searched, which need not be repeated from ``checkpoint``.
+    - ``compared_all``: all of many records were searched, which a search from ``checkpoint`` need not repeat.
     - ``records``: the number of records in the snapshot, None if unknown.
     """
 
@@ -30,7 +30,7 @@ class Changes:
     ids: Sequence[int] = field(default=())
     pairs: Pairs = field(default_factory=Pairs)
     must_compare_ids: bool = False
-    was_expensive: bool = False
+    compared_all: bool = False
     records: int | None = None
 
 

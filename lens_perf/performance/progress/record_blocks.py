@@ -166,8 +166,8 @@ def join_blocks(blocks: Iterable[RecordBlock]) -> RecordBlock:
 class SourceCount(NamedTuple):
     """The number of records of a data source with an iteration, and of those without."""
 
-    counted: int
-    others: int
+    with_iteration: int
+    without_iteration: int
 
 
 def count_by_source(frames: Iterable[pl.DataFrame]) -> dict[str, SourceCount]:
@@ -180,7 +180,9 @@ def count_by_source(frames: Iterable[pl.DataFrame]) -> dict[str, SourceCount]:
         for (source,), total, missing in zip(groups.keys, np.bincount(numbers), others, strict=True):
             if source is not None:
                 before = counts.get(source, SourceCount(0, 0))
-                counts[source] = SourceCount(before.counted + int(total - missing), before.others + int(missing))
+                counts[source] = SourceCount(
+                    before.with_iteration + int(total - missing), before.without_iteration + int(missing)
+                )
     return counts
 
 
@@ -193,8 +195,8 @@ def choose_source(records: Mapping[str | None, int], counts: Iterable[Mapping[st
     counted = dict.fromkeys(most, 0)
     for each in counts if counted else ():
         for source, count in each.items():
-            counted[source] += count.counted
-            most[source] -= count.others
+            counted[source] += count.with_iteration
+            most[source] -= count.without_iteration
         best = max(counted, key=lambda source: counted[source])
         if counted[best] > max((count for source, count in most.items() if source != best), default=0):
             return best

@@ -160,7 +160,7 @@ def test_the_source_is_known_before_all_parts_are_counted(parts: list[dict[str, 
     counted: Counter[str] = Counter()
     for part in parts:
         records.update({source: sum(count) for source, count in part.items()})
-        counted.update({source: count.counted for source, count in part.items()})
+        counted.update({source: count.with_iteration for source, count in part.items()})
     most = max(counted.values(), default=0)
     chosen = choose_source(records, iter(parts))
     assert chosen == (min(source for source, count in counted.items() if count == most) if most else None)
