@@ -6,6 +6,9 @@ PORT ?= 8080
 DATA ?=
 ARGS ?=
 
+# One more than processors, because tests often wait for a server.
+PROCESSES = $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
+
 VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/installed
@@ -39,7 +42,7 @@ serve: $(STAMPS)/service $(DRAWING) ## Serve the clusters of the settings file i
 	@exec $(BIN)/gunicorn -c config/gunicorn.conf.py -b 127.0.0.1:$(PORT) wsgi:app
 
 test: $(STAMPS)/test $(DRAWING) $(CHECKING) ## Run the tests; ARGS="-k name" selects some
-	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(STAMPS)/dev $(CHECKING) ## Check style and formatting
 	$(BIN)/ruff check $(SOURCES)
