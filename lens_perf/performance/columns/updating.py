@@ -1,7 +1,8 @@
 """Brings a copy up to date for a request: few changes in its thread, many in the background."""
 
 import time
-from dataclasses import dataclass, replace
+from collections import deque
+from dataclasses import dataclass, field, replace
 
 from lens_perf.errors import DeadlineExceededError
 from lens_perf.instrumentation import metrics
@@ -15,15 +16,21 @@ from lens_perf.performance.columns.stores import Store
 MOST_INLINE = 5_000
 # The minimum number of seconds between two writes of a checkpoint if no records have changed.
 CHECKPOINT_SECONDS = 30.0
+# The number of copies whose records are known to be stored out of order.
+MOST_OUT_OF_ORDER = 1_000
 
 
 @dataclass(frozen=True)
 class CopyUpdater:
-    """Finds the changes since the checkpoint of a copy, and applies them. A build takes at most ``build_seconds``."""
+    """Finds the changes since the checkpoint of a copy, and applies them. A build takes at most ``build_seconds``.
+
+    ``out_of_order`` has the copies whose next build does not try to read the records as they are stored.
+    """
 
     builds: Builds
     max_fields: int
     build_seconds: float
+    out_of_order: deque[CopyKey] = field(default_factory=lambda: deque(maxlen=MOST_OUT_OF_ORDER))
 
     def bring_up_to_date(self, store: Store, key: CopyKey, source: Source, deadline: float, *, build: bool) -> Manifest:
         """Return a manifest with all changes that were committed before this call.
@@ -110,9 +117,11 @@ class _Build:
             metrics.count_copy_build(self.key.cluster, is_good, time.monotonic() - started)
 
     def _build(self, deadline: float) -> bool:
+        known = self.updater.out_of_order
         try:
-            self._read(deadline, as_stored=True)
+            self._read(deadline, as_stored=self.key not in known)
         except OutOfOrderError:
+            known.append(self.key)
             self._read(deadline, as_stored=False)
         return True
 

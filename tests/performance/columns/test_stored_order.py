@@ -86,6 +86,10 @@ def test_read_again_in_order(tmp_path: Path, times: Sequence[int | None]) -> Non
         # Nothing of the first attempt is left.
         assert len(list(columns.root.glob("*/*.part"))) == len(copy.parts)
     assert source.builds == 2
+    columns.drop(KEY)
+    with columns.open(KEY, source, time.monotonic() + 30) as copy:
+        assert read_blocks(copy) == expect_records(source)
+    assert source.builds == 3  # which begins with the sort
 
 
 def test_the_limit_is_for_the_second_attempt_alone(tmp_path: Path) -> None:
