@@ -58,13 +58,13 @@ class Jail:
                 lines.append(f"ln -s {Path(place).readlink()} {root}{place}")
             elif Path(place).exists():
                 lines += _bind(root, place, Path(place))
-        # The interpreter and the packages of the tests.
+        for place, size in {SHARED_MEMORY: 64, **self.scratch}.items():
+            lines += [f"mkdir -p {root}{place}", f"mount -t tmpfs -o mode=1777,size={size}m tmpfs {root}{place}"]
+        # The interpreter and the packages of the tests, which may be in a directory that a scratch directory replaces.
         own = {prefix: Path(prefix) for prefix in (sys.base_prefix, sys.prefix) if not prefix.startswith(MACHINE)}
         files = {place: Path(place) for place in FILES if Path(place).exists()}
         for place, source in {**own, **files, **self.binds}.items():
             lines += _bind(root, place, source)
-        for place, size in {SHARED_MEMORY: 64, **self.scratch}.items():
-            lines += [f"mkdir -p {root}{place}", f"mount -t tmpfs -o mode=1777,size={size}m tmpfs {root}{place}"]
         lines += [f"mount -o remount,ro {root}", f"umask {self.umask}"]
         groups = f"--groups={','.join(map(str, self.groups))}" if self.groups else "--clear-groups"
         lower = f"--reuid={self.user} --regid={self.user} {groups} --no-new-privs --bounding-set=-all --inh-caps=-all"
