@@ -20,6 +20,7 @@ from lens_perf.performance.columns.part_writer import (
     split,
     write_part,
 )
+from lens_perf.performance.columns.rest import merge_rest
 from lens_perf.performance.columns.stores import Store
 from lens_perf.performance.freshness.pairs import Pairs, Range
 
@@ -145,7 +146,7 @@ class PartList:
         written = self._put(start, index, split(join(merged)))
         if self.appended is not None:
             is_new_alone = len(merged) == len(written) == 1
-            self.appended.append(written[0] if is_new_alone else compute_statistics(frame, self._check))
+            self.appended.append(written[0] if is_new_alone else compute_statistics(merge_rest(frame), self._check))
 
     @staticmethod
     def _can_merge(part: Part, frame: pl.DataFrame, records: int, fields: int) -> bool:

@@ -62,7 +62,10 @@ def merge_statistics(parts: Iterable[Statistics]) -> Statistics:
 
 
 def compute_statistics(frame: pl.DataFrame, check: Callable[[], None]) -> Statistics:
-    """Return the statistics of the records of ``frame``. The exceptions of ``check`` propagate."""
+    """Return the statistics of the records of ``frame``, no field of which has both columns and entries.
+
+    The exceptions of ``check`` propagate.
+    """
     groups = Groups(["data_source"])
     counts = np.bincount(groups.number(frame)).tolist()
     sources = {source: count for (source,), count in zip(groups.keys, counts, strict=True)}

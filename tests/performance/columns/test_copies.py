@@ -239,3 +239,18 @@ def test_late_records_make_few_parts(columns: Columns, monkeypatch: pytest.Monke
         source.change([Record(1_000 + number, 1_000 * first - 100 + number, number, 0, "log", {"loss": "2"})])
         check(columns, source)
     assert len(list(columns.root.glob("*/*.part"))) <= 16
+
+
+def test_a_field_with_columns_in_some_frames_and_entries_in_others(
+    columns: Columns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if a part with both kinds of frames is merged with the part before it."""
+    make_entries(monkeypatch)
+    monkeypatch.setattr(record_reader, "MOST_RECORDS", 8)
+    source = FakeSource()
+    source.change([Record(number, number, number, 0, "log", {"loss": "1", "x": "1.5"}) for number in range(4)])
+    check(columns, source)
+    frequent = [{"loss": "2", "x": f"{number}.5"} for number in range(8)]
+    rare = [{"loss": "3", "other": "4"} | ({"x": "9.5"} if number == 3 else {}) for number in range(8)]
+    source.change([Record(id_, id_, id_, 0, "log", members) for id_, members in enumerate([*frequent, *rare], 100)])
+    check(columns, source)
