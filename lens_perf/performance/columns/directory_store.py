@@ -99,29 +99,20 @@ class DirectoryStore:
         Raises OSError, and ResultTooLargeError if the copy would exceed the limit.
         """
         path = self.path / (secrets.token_hex(8) + PART)
+        size = _write_new(path, chunks)
         try:
-            with path.open("xb", buffering=0) as file:
-                for chunk in chunks:
-                    write_all(file.fileno(), chunk)
-                size = file.tell()
             self._count(size)
             self._reserve(size, self._written)
         except BaseException:
-            # If the disk is full, a partial file would keep it full.
-            path.unlink(missing_ok=True)
+            self.discard([path.name])
             raise
         return path.name, size
 
     def publish(self, manifest: Manifest) -> None:
         """Replace the manifest, and remove the files that it does not name. Raises OSError."""
         temporary = self.path / f"{MANIFEST}.{secrets.token_hex(8)}"
-        try:
-            with temporary.open("xb", buffering=0) as file:
-                write_all(file.fileno(), manifest.encode())
-            temporary.replace(self.path / MANIFEST)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        _write_new(temporary, [manifest.encode()])
+        temporary.replace(self.path / MANIFEST)
         self._cache.store(self.path / MANIFEST, manifest)
         self._sweep(manifest)
 
@@ -186,6 +177,19 @@ def has_manifest(root: Path, key: CopyKey) -> bool:
     """Return whether the directory of the copy ``key`` has a manifest, possibly of another user."""
     # A Path, or the exception of stat(), would take longer than this call.
     return os.access(f"{root}/{key.digest}/{MANIFEST}", os.F_OK)
+
+
+def _write_new(path: Path, chunks: Iterable[bytes]) -> int:
+    """Write a new file; return its size in bytes. Raises OSError."""
+    try:
+        with path.open("xb", buffering=0) as file:
+            for chunk in chunks:
+                write_all(file.fileno(), chunk)
+            return file.tell()
+    except BaseException:
+        # If the disk is full, a partial file would keep it full.
+        path.unlink(missing_ok=True)
+        raise
 
 
 def write_all(descriptor: int, content: bytes) -> None:

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from lens_perf.errors import ResultTooLargeError
+from lens_perf.errors import ClusterSaturatedError, ResultTooLargeError
 from lens_perf.performance.columns.manifest import CopyKey
 from lens_perf.performance.columns.private_store import PrivateStore
 
@@ -26,34 +26,43 @@ class PrivateCopies:
         with self._lock:
             self._remove_idle()
             if key not in self._stores:
-                self._stores[key] = PrivateStore(lambda size: self._reserve(key, size))
+                self._stores[key] = PrivateStore(lambda size, own: self._reserve(key, size, own))
             return self._stores[key]
 
     def drop(self, key: CopyKey) -> None:
-        """Remove the copy of ``key``, if there is one."""
+        """Remove the copy of ``key``, unless there is none or a thread is writing to it."""
         with self._lock:
-            store = self._stores.pop(key, None)
-        if store is not None:
-            store.remove()
+            self._remove(key)
+
+    def _remove(self, key: CopyKey) -> None:
+        if key in self._stores and self._stores[key].remove_if_free():
+            del self._stores[key]
 
     def _remove_idle(self) -> None:
         for key, store in list(self._stores.items()):
             if time.monotonic() - store.used_at > IDLE_SECONDS:
-                self._stores.pop(key).remove()
+                self._remove(key)
 
-    def _reserve(self, key: CopyKey, size: int) -> None:
+    def _reserve(self, key: CopyKey, size: int, own: int) -> None:
         """Reserve ``size`` bytes for ``key``, and remove the least recently used copies if necessary.
 
-        Raises ResultTooLargeError if there is not enough space even then.
+        If the space is taken up by copies that other threads are writing, only the largest of all may continue, beyond
+        the limit until the others have been discarded. Raises ResultTooLargeError if ``own``, the resulting size of the
+        copy, exceeds the limit, and ClusterSaturatedError if a larger copy is being written.
         """
+        if own > self._limit:
+            raise ResultTooLargeError(
+                f"The directory of copies cannot be used, and without it this workload needs more than the"
+                f" {self._limit_mib} MiB of columns.private_mib: request fewer metrics by name"
+            )
         with self._lock:
             others = sorted((each for each in self._stores if each != key), key=lambda each: self._stores[each].used_at)
             while others and self._total() + size > self._limit:
-                self._stores.pop(others.pop(0)).remove()
-            if self._total() + size > self._limit:
-                raise ResultTooLargeError(
-                    f"The directory of copies cannot be used, and without it this workload needs more than the"
-                    f" {self._limit_mib} MiB of columns.private_mib: request fewer metrics by name"
+                self._remove(others.pop(0))
+            is_full = self._total() + size > self._limit
+            if is_full and any((store.size, other) > (own - size, key) for other, store in self._stores.items()):
+                raise ClusterSaturatedError(
+                    "There is no space for this workload while others are being read; try again in a moment"
                 )
 
     def _total(self) -> int:

@@ -5,7 +5,8 @@ import secrets
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -16,15 +17,21 @@ from lens_perf.performance.columns.part_files import DamagedPartError, PartFile
 
 @dataclass
 class PrivateStore:
-    """Stores a copy in unnamed files. ``reserve`` is called with the size in bytes before a part is written."""
+    """Stores a copy in unnamed files.
 
-    reserve: Callable[[int], None]
+    ``reserve`` is called before a part is written, with its size and the resulting size of the copy in bytes.
+    """
+
+    reserve: Callable[[int, int], None]
     used_at: float = field(default_factory=time.monotonic)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _parts: dict[str, tuple[int, int]] = field(default_factory=dict)
     _manifest: Manifest | None = None
     _share: float | None = None
+
+    def __post_init__(self) -> None:
+        weakref.finalize(self, _close_all, self._parts)
 
     @property
     def size(self) -> int:
@@ -56,10 +63,10 @@ class PrivateStore:
         return PartFile(descriptor, part.size)
 
     def write_part(self, chunks: Iterable[bytes]) -> tuple[str, int]:
-        """Write a part; return its name and its size in bytes. Raises OSError and ResultTooLargeError."""
+        """Write a part; return its name and its size in bytes. Raises OSError and the exceptions of ``reserve``."""
         content = list(chunks)
         size = sum(map(len, content))
-        self.reserve(size)
+        self.reserve(size, self.size + size)
         name = secrets.token_hex(8)
         self._parts[name] = _write_unnamed(content), size
         return name, size
@@ -89,6 +96,18 @@ class PrivateStore:
         """Remove the copy."""
         self._manifest = None
         self.discard(list(self._parts))
+
+    def remove_if_free(self) -> bool:
+        """Remove the copy unless a thread holds the lock; return whether it was removed."""
+        with self.hold(0.0) as held:
+            if held:
+                self.remove()
+            return held
+
+
+def _close_all(parts: Mapping[str, tuple[int, int]]) -> None:
+    for descriptor, _ in parts.values():
+        os.close(descriptor)
 
 
 def _write_unnamed(content: Iterable[bytes]) -> int:

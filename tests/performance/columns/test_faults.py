@@ -1,5 +1,6 @@
 """Damaged files, an unusable directory and killed writers of a copy fail no request."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -10,14 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from subprocess import PIPE
-from threading import Thread
+from threading import Barrier, Thread
 
 import pytest
 
 from lens_perf.config import ColumnSettings
 from lens_perf.errors import ClusterSaturatedError, CopyNotReadyError, DeadlineExceededError, ResultTooLargeError
 from lens_perf.performance.columns import columns as columns_module
-from lens_perf.performance.columns import row_blocks
+from lens_perf.performance.columns import part_writer, row_blocks
 from lens_perf.performance.columns.columns import Columns
 from lens_perf.performance.columns.manifest import CopyKey
 from lens_perf.performance.columns.part_files import PartFile
@@ -318,6 +319,7 @@ def test_a_copy_larger_than_the_limit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ResultTooLargeError, match=r"columns\.max_gib"):
         answer(columns, make_source())
     assert not files(tmp_path, ".part")
+    assert [copy.size for copy in columns.list()] == [0]
 
 
 def test_threads_build_once(tmp_path: Path) -> None:
@@ -499,3 +501,49 @@ def test_a_build_removes_what_a_killed_one_left(tmp_path: Path) -> None:
         pass
     assert files(tmp_path, ".part") == []
     assert [copy.size for copy in columns.list()] == [0]
+
+
+def make_late_source() -> FakeSource:
+    """Some records are stored after all others. A build writes the parts again to which they belong."""
+    source = FakeSource()
+    source.change([each._replace(id=each.id + 1_000 * (each.id % 64 == 5)) for each in RECORDS])
+    return source
+
+
+def count_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_private_copies_built_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If there is space for one of them only, the other is refused for now, and nothing of it is left."""
+    monkeypatch.setattr(row_blocks, "BLOCK_ROWS", 8)
+    monkeypatch.setattr(part_writer, "MOST_RECORDS", 32)
+    columns = open_columns(tmp_path, enabled=False)
+    answer(columns, make_late_source())
+    size = columns._private.get(KEY).size
+    monkeypatch.setattr(columns._private, "_limit", 1.5 * size)
+    columns.drop(KEY)
+    before = count_descriptors()
+    together = Barrier(2, timeout=10)
+    sources = [make_late_source(), make_late_source()]
+    for source in sources:
+        rows = itertools.count()
+        source.on_row = lambda rows=rows: next(rows) or (together.wait() and None)  # type: ignore[misc]
+
+    def build(number: int) -> str:
+        try:
+            answer(columns, sources[number], CopyKey("alpha", f"w{number}"))
+        except ClusterSaturatedError:
+            return "refused"
+        return "answered"
+
+    with ThreadPoolExecutor(2) as threads:
+        results = list(threads.map(build, range(2)))
+    assert set(results) <= {"answered", "refused"}
+    assert "answered" in results
+    for source in sources:
+        source.on_row = lambda: None
+    assert [build(0), build(1)] == ["answered", "answered"]
+    for number in range(2):
+        columns.drop(CopyKey("alpha", f"w{number}"))
+    assert count_descriptors() == before
