@@ -149,8 +149,15 @@ class TableSnapshot:
         copy_records(self.transaction, selection, sink)
 
     def copy_stored_records(self, sink: RowSink) -> None:
-        """Copy all records to ``sink``, as ``columns.statements.copy_stored_records`` does."""
-        copy_stored_records(self.transaction, self.selection, sink)
+        """Copy all records to ``sink``, as ``columns.statements.copy_stored_records`` does; on Citus, in order of time.
+
+        The settings of that statement do not reach the servers of the shards, which might use several processes or an
+        index with another order.
+        """
+        if self.transaction.is_citus:
+            copy_records(self.transaction, self.selection, sink)
+        else:
+            copy_stored_records(self.transaction, self.selection, sink)
 
     def list_ids(self) -> bytes:
         """Return the ids of all records, as native int64."""

@@ -4,6 +4,7 @@ import ast
 import inspect
 import re
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,11 @@ from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from lens_perf.performance import grouped_workload_queries, readiness, source_statement, workload_queries
 from lens_perf.performance.columns import statements as record_statements
 from lens_perf.performance.freshness import statements
+from lens_perf.performance.freshness.checkpoint import read_position
+from lens_perf.performance.freshness.statements import Rewrites
 from lens_perf.performance.points import preview_statement, table_statements
 from lens_perf.performance.selection import Selection
+from lens_perf.performance.table_source import TableSnapshot
 
 SELECTIONS = [
     Selection("w"),
@@ -174,6 +178,16 @@ def test_stored_records_are_not_read_in_the_order_of_an_index(registry: ClusterR
             plans.append("\n".join(line for (line,) in rows))
     assert re.search(r"Index Scan\b.* using", plans[0])
     assert "Bitmap Heap Scan" in plans[1]
+
+
+@pytest.mark.parametrize(("is_citus", "name"), [(False, "copy_stored_records"), (True, "copy_records")])
+def test_records_are_sorted_where_settings_do_not_reach_the_table(
+    registry: ClusterRegistry, is_citus: bool, name: str
+) -> None:
+    with registry.read("alpha") as transaction:
+        snapshot = TableSnapshot(transaction, Selection("w"), read_position(transaction, "w", Rewrites("", None)))
+    recorder = record(lambda to: replace(snapshot, transaction=to).copy_stored_records(None), is_citus=is_citus)
+    assert f"/* lens_perf: {name} */" in recorder.statement
 
 
 def test_every_statement_is_explained() -> None:

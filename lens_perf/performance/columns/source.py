@@ -20,7 +20,7 @@ class Changes:
       the snapshot does not have.
     - ``pairs``: ``ids`` has all records of these pairs; the copy removes all others of them.
     - ``must_compare_ids``: other records may have been removed, which only a comparison of all ids finds.
-    - ``compared_all``: all of many records were searched, which a search from ``checkpoint`` need not repeat.
+    - ``compared_all``: all records of a large workload were searched; keeping ``checkpoint`` saves repeating that.
     - ``records``: the number of records in the snapshot, None if unknown.
     """
 

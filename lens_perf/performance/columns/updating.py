@@ -49,7 +49,7 @@ class CopyUpdater:
                         metrics.count_copy_hit(key.cluster)
                         return self._keep_checkpoint(store, known, changes)
                     small = is_small(changes)
-                    refresher = self.make_refresher(store, key, deadline)
+                    refresher = self.make_refresher(store, key, deadline, "limits.deadline_seconds")
                     refreshed = self._refresh(refresher, snapshot, known, changes) if small else None
                     if refreshed is not None:
                         return refreshed
@@ -61,9 +61,11 @@ class CopyUpdater:
             else:
                 raise make_not_ready(None)
 
-    def make_refresher(self, store: Store, key: CopyKey, deadline: float) -> Refresher:
-        """Return a refresher that raises DeadlineExceededError at ``deadline``."""
-        return Refresher(store, key, self.max_fields, lambda: check_deadline(deadline))
+    def make_refresher(
+        self, store: Store, key: CopyKey, deadline: float, setting: str = "columns.build_seconds"
+    ) -> Refresher:
+        """Return a refresher that raises DeadlineExceededError at ``deadline``, which ``setting`` determines."""
+        return Refresher(store, key, self.max_fields, lambda: check_deadline(deadline, setting))
 
     def _refresh(
         self, refresher: Refresher, snapshot: SourceSnapshot, known: Manifest, changes: Changes
@@ -141,7 +143,7 @@ def is_small(changes: Changes) -> bool:
     return not changes.reset and len(changes.ids) <= MOST_INLINE
 
 
-def check_deadline(deadline: float) -> None:
+def check_deadline(deadline: float, setting: str = "columns.build_seconds") -> None:
     """Raise DeadlineExceededError at or after ``deadline``, a time of ``time.monotonic``."""
     if time.monotonic() >= deadline:
-        raise DeadlineExceededError("Reading the workload took longer than allowed: raise columns.build_seconds")
+        raise DeadlineExceededError(f"Reading the workload took longer than allowed: raise {setting}")

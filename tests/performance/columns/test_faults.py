@@ -370,6 +370,17 @@ def test_a_build_has_a_deadline(tmp_path: Path) -> None:
     assert not files(tmp_path, "manifest")
 
 
+def test_a_refresh_has_the_deadline_of_its_request(tmp_path: Path) -> None:
+    source, columns = make_source(), open_columns(tmp_path)
+    answer(columns, source)
+    source.change([RECORDS[0]._replace(id=1000)])
+    deadline = time.monotonic() + 0.2
+    source.on_row = lambda: time.sleep(max(0.0, deadline - time.monotonic()))
+    with pytest.raises(DeadlineExceededError, match=r"limits\.deadline_seconds"), columns.open(KEY, source, deadline):
+        pass
+    answer(columns, source)
+
+
 def test_a_failing_cluster_fails_the_request(tmp_path: Path) -> None:
     source = make_source()
 
