@@ -98,8 +98,8 @@ class PartList:
     def insert(self, frame: pl.DataFrame, *, merge_before: bool = True) -> None:
         """Insert the records of ``frame``, which are in order and whose ids are not in any part.
 
-        New parts are merged with small ones before them, but not without ``merge_before``: a build inserts frames that
-        are as large as a part may be.
+        New parts are merged with small ones before them, but not without ``merge_before``: a build inserts large
+        frames. If only some of the records have a time, they are merged all the same.
         """
         timed = frame["created_at"].is_not_null()
         for mask in (timed, ~timed):
