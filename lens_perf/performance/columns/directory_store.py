@@ -64,9 +64,9 @@ class DirectoryStore:
                 return
             self._lock = lock
             self._written = 0
-            manifest = self.load()
-            self._published = self._measure(manifest)
             try:
+                manifest = self.load()
+                self._published = self._measure(manifest)
                 if os.fstat(lock).st_size:  # a process was killed during a build
                     self._sweep(manifest)
                 yield True
@@ -112,7 +112,11 @@ class DirectoryStore:
         """Replace the manifest, and remove the files that it does not name. Raises OSError."""
         temporary = self.path / f"{MANIFEST}.{secrets.token_hex(8)}"
         _write_new(temporary, [manifest.encode()])
-        temporary.replace(self.path / MANIFEST)
+        try:
+            temporary.replace(self.path / MANIFEST)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
         self._cache.store(self.path / MANIFEST, manifest)
         self._sweep(manifest)
 
