@@ -381,13 +381,13 @@ def test_a_refresh_has_the_deadline_of_its_request(tmp_path: Path) -> None:
     answer(columns, source)
 
 
+def fail_row() -> None:
+    raise DeadlineExceededError("the cluster is away")
+
+
 def test_a_failing_cluster_fails_the_request(tmp_path: Path) -> None:
     source = make_source()
-
-    def fail() -> None:
-        raise DeadlineExceededError("the cluster is away")
-
-    source.on_row = fail
+    source.on_row = fail_row
     columns = open_columns(tmp_path)
     with pytest.raises(DeadlineExceededError, match="away"), columns.open(KEY, source, time.monotonic() + 30):
         pass
@@ -502,11 +502,7 @@ def test_a_build_removes_what_a_killed_one_left(tmp_path: Path) -> None:
     assert killed.returncode == -signal.SIGKILL
     assert len(files(tmp_path, ".part")) == 3
     source = make_source()
-
-    def fail() -> None:
-        raise DeadlineExceededError("the cluster is away")
-
-    source.on_row = fail
+    source.on_row = fail_row
     columns = open_columns(tmp_path)
     with pytest.raises(DeadlineExceededError), columns.open(KEY, source, time.monotonic() + 30):
         pass
