@@ -20,6 +20,8 @@ from tests.web_browser import open_page
 pytestmark = [needs("chromium"), needs_real_data]
 
 Import = Callable[..., None]
+# The year as a word of its own: the random uid of another workload in the list may contain these digits.
+EPOCH = re.compile(r"\b1970\b")
 
 
 @pytest.fixture
@@ -80,7 +82,7 @@ def test_a_log_without_times_and_one_with_a_nan(address: str, uid: str, import_f
         expect(timeless).to_contain_text("62")
         expect(row_of(page, f"{uid}-nan")).to_contain_text("Finished")
         expect(page.locator("figure.chart").nth(1)).to_contain_text("1 \u00d7 NaN")
-        expect(page.get_by_text("1970")).to_have_count(0)
+        expect(page.get_by_text(EPOCH)).to_have_count(0)
         expect(page).to_have_title(re.compile("^1 finished"))
 
 
@@ -134,7 +136,7 @@ def test_one_point(address: str, uid: str, tmp_path: Path, import_file: Import) 
         assert count_pixels(chart(page), colour_of(page, uid)) >= 8
         hover(chart(page))
         assert [row[1] for row in read_tooltip(chart(page))] == ["11.898"]
-        expect(page.get_by_text("1970")).to_have_count(0)
+        expect(page.get_by_text(EPOCH)).to_have_count(0)
 
 
 @on_one_version
