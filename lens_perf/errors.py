@@ -3,6 +3,7 @@
 Each is raised once, where the error is found, with a message that says what to change.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 
 FieldErrors = Mapping[str, Mapping[str, Sequence[str]]]
@@ -32,18 +33,19 @@ class InvalidParameterError(LensError):
 
 
 class UnknownClusterError(InvalidParameterError):
-    """No cluster has the requested name; ``known`` are the names of all clusters, not all of which a caller may see."""
+    """No cluster has the name ``requested``.
 
-    MESSAGE = "Unknown cluster"
+    ``known`` are the names of all clusters, not all of which a caller may see.
+    """
 
-    def __init__(self, known: Sequence[str]) -> None:
-        super().__init__(self.MESSAGE)
+    def __init__(self, requested: str, known: Sequence[str]) -> None:
+        super().__init__(f"Unknown cluster {json.dumps(requested, ensure_ascii=False)}")
         self.known = known
 
-    def listing(self, visible: Sequence[str]) -> InvalidParameterError:
-        """Return the error with those of the names in its message that the caller may see."""
-        message = f"{self.MESSAGE}; expected one of {', '.join(visible)}" if visible else self.MESSAGE
-        return InvalidParameterError(message, {"query": {"cluster": [message]}})
+    def listing(self, visible: Sequence[str], parameter: str = "cluster") -> InvalidParameterError:
+        """Return the error of ``parameter`` with those of the names in its message that the caller may see."""
+        message = f"{self.message}; expected one of {', '.join(visible)}" if visible else self.message
+        return InvalidParameterError(message, {"query": {parameter: [message]}})
 
 
 class UnauthorizedError(LensError):

@@ -92,7 +92,7 @@ def test_show_an_unknown_workload(run: Run, uid: str) -> None:
     assert run("show", uid, "--cluster", "beta").stderr.startswith(f"lens-perf: no workload {uid} in cluster beta;")
     unknown = run("show", uid, "--cluster", "gamma")
     assert unknown.exit_code == 2
-    assert unknown.stderr.startswith("lens-perf: Unknown cluster; expected one of alpha, beta, unreachable,")
+    assert unknown.stderr.startswith('lens-perf: Unknown cluster "gamma"; expected one of alpha, beta, unreachable,')
 
 
 @on_one_version

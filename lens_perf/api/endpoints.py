@@ -13,7 +13,7 @@ from werkzeug.routing import BaseConverter
 
 from lens_perf.api import request_bodies, schemas
 from lens_perf.api.arguments import LONGEST_UID, UID_PATTERN, Location, parse_parameters
-from lens_perf.api.error_responses import ErrorSchema
+from lens_perf.api.error_responses import NO_SUCH_PATH, ErrorSchema
 
 View = Callable[..., Any]
 Decorator = Callable[[View], View]
@@ -22,7 +22,7 @@ ERROR_EXAMPLES = {
     400: ("A parameter is invalid", "workload_uid is required"),
     401: ("The service uses tokens, and the request has no valid one", "The token is not valid"),
     403: ("The token may not read the cluster", "The token may not read this cluster"),
-    404: ("No such path", "The requested URL was not found on the server."),
+    404: ("No such path", NO_SUCH_PATH),
     405: ("The path does not support the method; see Allow", "The method is not allowed for the requested URL."),
     500: ("An error of the service itself", "Internal server error"),
     503: (

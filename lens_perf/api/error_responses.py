@@ -4,11 +4,11 @@ from http import HTTPStatus
 from typing import Any
 
 import marshmallow as ma
-from flask import Response, jsonify
+from flask import Response, jsonify, request
 from flask_smorest import Api
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from lens_perf.api.access_check import list_granted
+from lens_perf.api.access_check import SEVERAL_BLUEPRINT, list_granted
 from lens_perf.errors import (
     ClientLeftError,
     ClusterError,
@@ -41,6 +41,7 @@ STATUSES: dict[type[BaseException], HTTPStatus] = {
 }
 RETRY_AFTER_SECONDS = {HTTPStatus.SERVICE_UNAVAILABLE: "1"}
 INTERNAL_ERROR = "Internal server error"
+NO_SUCH_PATH = "No such path; write a slash in a uid as %2F, and see the documentation for all paths"
 
 
 class ErrorSchema(ma.Schema):
@@ -77,7 +78,8 @@ def find_status(error: LensError) -> HTTPStatus:
 def answer_lens_error(error: LensError) -> Response:
     """Return a response with the error's status and message."""
     if isinstance(error, UnknownClusterError):
-        error = error.listing(list_granted(error.known))
+        parameter = "workload" if request.blueprint == SEVERAL_BLUEPRINT else "cluster"
+        error = error.listing(list_granted(error.known), parameter)
     status = find_status(error)
     body: dict[str, Any] = {"code": status.value, "status": status.phrase, "message": error.message}
     if isinstance(error, InvalidParameterError) and error.errors:
@@ -92,8 +94,8 @@ def answer_lens_error(error: LensError) -> Response:
 def answer_http_error(error: HTTPException) -> Response:
     """Return a response for errors of Flask itself (no such path, wrong method) and for unexpected exceptions."""
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
-    internal = status == HTTPStatus.INTERNAL_SERVER_ERROR
-    message = INTERNAL_ERROR if internal else error.description or status.phrase
+    messages = {HTTPStatus.INTERNAL_SERVER_ERROR: INTERNAL_ERROR, HTTPStatus.NOT_FOUND: NO_SUCH_PATH}
+    message = messages.get(status) or error.description or status.phrase
     response = _make_response({"code": status.value, "status": status.phrase, "message": message}, status)
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))

@@ -61,7 +61,7 @@ class ClusterRegistry:
         """
         name = requested or self._fallback
         if name not in self._clusters:
-            raise UnknownClusterError(self.names)
+            raise UnknownClusterError(name, self.names)
         return name
 
     def read(self, requested: str | None, within: float | None = None) -> AbstractContextManager[ReadTransaction]:

@@ -31,7 +31,7 @@ def create(name: str, clusters: Sequence[str], config: Path | None) -> None:
     settings = load_settings(config)
     for cluster in clusters:
         if cluster not in settings.clusters:
-            raise UnknownClusterError(tuple(settings.clusters))
+            raise UnknownClusterError(cluster, tuple(settings.clusters))
     path = _find_file(settings)
     print(create_token(path, name, clusters, settings.path))
     _warn_of_readers(path)

@@ -128,8 +128,8 @@ def test_a_limited_token_reveals_nothing_about_other_clusters(client: FlaskClien
 
 def test_an_unknown_cluster_lists_those_of_the_token(client: FlaskClient, everything: str, stale: str) -> None:
     status, message = ask(client, f"{SOURCES}?cluster=removed", everything)
-    assert (status, message.startswith("Unknown cluster; expected one of alpha, beta, ")) == (400, True)
-    assert ask(client, f"{SOURCES}?cluster=removed", stale) == (400, "Unknown cluster; expected one of beta")
+    assert (status, message.startswith('Unknown cluster "removed"; expected one of alpha, beta, ')) == (400, True)
+    assert ask(client, f"{SOURCES}?cluster=removed", stale) == (400, 'Unknown cluster "removed"; expected one of beta')
 
 
 def test_all_requests_are_refused_while_tokens_cannot_be_checked(

@@ -88,7 +88,7 @@ def test_post_never_returns_304(client: FlaskClient, stored: str) -> None:
         ({"nonsense": "1"}, "Unknown parameter nonsense"),
         ({"max_points": "1_0"}, "max_points must be a whole number"),
         ({"metric": ["a\0b"]}, "a metric name must not contain NUL"),
-        ({"cluster": "invented"}, "Unknown cluster"),
+        ({"cluster": "invented"}, 'Unknown cluster "invented"'),
     ],
 )
 def test_errors_name_the_parameter(client: FlaskClient, uid: str, body: dict[str, Any], message: str) -> None:
