@@ -156,6 +156,8 @@ class PointsQuery(TimeRangeQuery):
             raise ma.ValidationError("start_iteration must not be after end_iteration", "start_iteration")
         if data.get("max_points") is not None and data.get("maxDataPoints") is not None:
             raise ma.ValidationError("max_points and maxDataPoints are the same parameter; use one", "maxDataPoints")
+        if data.get("axis") is not None and choose_max_points(data) is None:
+            raise ma.ValidationError("axis requires max_points", "axis")
         _check_encoding(data)
 
 

@@ -152,8 +152,14 @@ def make_valid(case: schemathesis.Case) -> schemathesis.Case:
         query["metrics"] = "loss"
     if "workload" in query:
         query["workload"] = [f"alpha/{each.partition('/')[2]}"[:200] for each in query["workload"]]
+    case.query = complete_sampling(query)
+    return case
+
+
+def complete_sampling(query: dict[str, Any]) -> dict[str, Any]:
+    """Add ``max_points`` where other parameters require it, and remove those that a preview excludes."""
     if query.get("method") == "stride":
         query = {name: value for name, value in query.items() if name not in WITHOUT_STRIDE}
+    if query.get("method") == "stride" or (query.get("axis") and not query.get("maxDataPoints")):
         query["max_points"] = query.get("max_points") or 7
-    case.query = query
-    return case
+    return query
