@@ -42,11 +42,14 @@ class Reading:
     check: Callable[[], None] = lambda: None
 
 
-def list_fields(copy: Copy, names: Sequence[str] | None) -> list[str]:
-    """Return ``names``, or for None all metrics of the copy, in the order in which JSONB stores them."""
+def list_fields(copy: Copy, names: Sequence[str] | None, data_source: str | None) -> list[str]:
+    """Return ``names``, or for None all metrics in the order in which JSONB stores them.
+
+    These are the metrics of ``data_source``, or for None of all data sources.
+    """
     if names is not None:
         return list(names)
-    return sorted({field for _source, field in copy.fields}, key=order_as_stored)
+    return sorted({field for source, field in copy.fields if data_source in {None, source}}, key=order_as_stored)
 
 
 def index_fields(fields: Sequence[str]) -> FieldIndices:

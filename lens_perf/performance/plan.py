@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from lens_perf.performance.points.query import PointQuery
+from lens_perf.performance.points.query import WIDE, PointQuery
 
 # Up to this number PostgreSQL selects the metrics; beyond it, reading whole records is faster.
 MOST_NAMED_METRICS = 4
@@ -32,7 +32,7 @@ def choose_plan(query: PointQuery, *, has_copy: bool, has_changes: bool) -> Plan
 
 def reads_whole_records(query: PointQuery) -> bool:
     """Return whether the response needs more than a few named metrics."""
-    if query.sampling is not None or query.encoding in {"wide-csv", "wide-parquet"}:
+    if query.sampling is not None or query.encoding in WIDE:
         return True
     return query.kind == "data" and (query.metrics is None or len(query.metrics) > MOST_NAMED_METRICS)
 

@@ -35,6 +35,7 @@ ROWS = st.lists(
         st.none() | st.integers(0, 6) | st.sampled_from([-(2**31), 2**31 - 1]),
         st.none() | st.integers(0, 5) | st.sampled_from(["infinity", "-infinity", "4713-01-01 BC", "294276-12-31"]),
         st.sampled_from(["log", "wandb", None]),
+        st.sampled_from([None, 0, 1]),
     ),
     min_size=1,
     max_size=12,
@@ -50,6 +51,10 @@ QUERIES = (
     "iteration-times",
     "iteration-times?data_source=log&format=csv&include=serial",
     "iteration-times?layout=columns&start=1&end=4",
+    "data?metrics=loss&split=serial",
+    "data?metrics=loss,lr&split=serial&layout=columns",
+    "iteration-times?split=serial",
+    "iteration-times?split=serial&serial=1&layout=columns",
 )
 CHANGE = """
 DELETE FROM training_performance WHERE workload_uid = %s AND iteration IS NOT DISTINCT FROM %s
@@ -92,5 +97,5 @@ def ask_all(app: Flask, uid: str) -> dict[str, bytes]:
     return answers
 
 
-def _row(performance: str, iteration: int | None, time: Any, source: str | None) -> Row:
-    return Row(performance, iteration, at(time) if type(time) is int else time, source)
+def _row(performance: str, iteration: int | None, time: Any, source: str | None, serial: int | None) -> Row:
+    return Row(performance, iteration, at(time) if type(time) is int else time, source, serial)

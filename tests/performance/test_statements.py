@@ -91,6 +91,9 @@ STATEMENTS = {
         to, selection, ["loss", "step", "%s", "'"], None, serials=[1], with_serial=True
     ),
     "iteration times": lambda to, selection: table_statements.copy_iteration_times(to, selection, None, serials=[1]),
+    "iteration times by attempt": lambda to, selection: table_statements.copy_iteration_times(
+        to, selection, None, with_serial=True, by_serial=True
+    ),
 }
 
 

@@ -10,18 +10,16 @@ from lens_perf.performance.copy_interface import Copy
 from lens_perf.performance.points.iteration_times import FIELDS as ITERATION_TIMES
 from lens_perf.performance.points.iteration_times import read_iteration_times
 from lens_perf.performance.points.point_count import PointCount
-from lens_perf.performance.points.query import PointQuery, Sampling
+from lens_perf.performance.points.query import WIDE, PointQuery, Sampling
 from lens_perf.performance.points.spool import PointBody, Spool
-from lens_perf.performance.points.wide import WideTable, write_wide_csv, write_wide_parquet
-from lens_perf.performance.points.writers import Writer, open_writer
+from lens_perf.performance.points.wide import WideWriter
+from lens_perf.performance.points.wide_rows import RecordRows, TimeRows, WideRows
+from lens_perf.performance.points.writers import Writer, list_extra, open_wide_writer, open_writer
 from lens_perf.performance.sampling.axes import AXES, AddAxis, AlongMetric, AlongRelativeTime
 from lens_perf.performance.sampling.copy_sampling import sample_parts
 from lens_perf.performance.sampling.sampler import Sampler
 
-WIDE: Mapping[str, Callable[[WideTable, Spool, PointCount], PointBody]] = {
-    "wide-csv": write_wide_csv,
-    "wide-parquet": write_wide_parquet,
-}
+AnyWriter = Writer | WideWriter
 
 
 def answer_from_copy(
@@ -43,13 +41,11 @@ def answer_from_copy(
     spool.restart()
     count.restart()
     reading = Reading(query.selection, query.serials, query.non_finite, check)
+    writer: AnyWriter
     if query.encoding in WIDE:
-        fields = list(ITERATION_TIMES) if query.kind == "iteration-times" else list_fields(copy, query.metrics)
-        table = WideTable(
-            copy, reading, fields, by_serial=query.include_serial, origin=query.origin, is_part=query.is_part
-        )
-        return WIDE[query.encoding](table, spool, count)
-    writer = open_writer(query, spool, count, memory_bytes, extra)
+        writer = open_wide_writer(query, spool, count)
+    else:
+        writer = open_writer(query, spool, count, memory_bytes, extra)
     if query.sampling is None:
         _write_all(copy, query, reading, writer)
         return writer.finish(extra)
@@ -57,13 +53,24 @@ def answer_from_copy(
     return replace(writer.finish({"sampling": sampling, **extra}), sampling=sampling)
 
 
-def _write_all(copy: Copy, query: PointQuery, reading: Reading, writer: Writer) -> None:
-    if query.kind == "iteration-times":
-        writer.write_blocks(read_iteration_times(copy, reading), ITERATION_TIMES)
+def _write_all(copy: Copy, query: PointQuery, reading: Reading, writer: AnyWriter) -> None:
+    if isinstance(writer, WideWriter):
+        writer.write_rows(_make_rows(copy, query, reading, writer.count))
         return
-    fields = list_fields(copy, query.metrics)
+    if query.kind == "iteration-times":
+        times = read_iteration_times(copy, reading, by_serial=query.split == "serial")
+        writer.write_blocks(times, ITERATION_TIMES)
+        return
+    fields = list_fields(copy, query.metrics, query.selection.data_source)
     writer.count.expect(count_known(copy, query, fields))
     writer.write_blocks(read_blocks(copy, fields, reading), fields)
+
+
+def _make_rows(copy: Copy, query: PointQuery, reading: Reading, count: PointCount) -> WideRows:
+    if query.kind == "iteration-times":
+        return TimeRows(copy, reading, list_extra(query), by_serial=query.split == "serial")
+    fields = list_fields(copy, query.metrics, query.selection.data_source)
+    return RecordRows(copy, reading, fields, count, by_serial=query.has_serial)
 
 
 def count_known(copy: Copy, query: PointQuery, fields: Sequence[str]) -> int:
@@ -80,7 +87,7 @@ def count_known(copy: Copy, query: PointQuery, fields: Sequence[str]) -> int:
 
 
 def _write_sampled(
-    copy: Copy, query: PointQuery, sampling: Sampling, reading: Reading, writer: Writer
+    copy: Copy, query: PointQuery, sampling: Sampling, reading: Reading, writer: AnyWriter
 ) -> dict[str, Any]:
     if sampling.method == "stride":
         _write_all(copy, query, reading, writer)
@@ -91,7 +98,7 @@ def _write_sampled(
         _write_all(copy, query, reading, writer)
         return {"method": "none", "points_total": writer.count.value, "points_returned": writer.count.value}
     is_times = query.kind == "iteration-times"
-    fields = list(ITERATION_TIMES) if is_times else list_fields(copy, query.metrics)
+    fields = list(ITERATION_TIMES) if is_times else list_fields(copy, query.metrics, source)
 
     def make_sampler() -> Sampler:
         return Sampler(
@@ -121,7 +128,7 @@ def _read_with_axis(
     add_axis = _choose_axis(query, sampling)
     axis = [add_axis.name] if isinstance(add_axis, AlongMetric) else []
     if query.kind == "iteration-times":
-        return read_iteration_times(copy, reading, add_axis, axis)
+        return read_iteration_times(copy, reading, add_axis, axis, by_serial=query.split == "serial")
     # The metric of the axis must be a column, not entries.
     return read_blocks(copy, list(dict.fromkeys([*fields, *axis])), reading, add_axis, keep_entries=not axis)
 

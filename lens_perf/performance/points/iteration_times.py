@@ -1,4 +1,4 @@
-"""Reads the earliest record of each iteration, in order of iterations."""
+"""Reads the earliest record of each iteration, or of each iteration and attempt, in order of iterations."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -21,16 +21,24 @@ def read_iteration_times(
     reading: Reading,
     add_axis: Callable[[pl.DataFrame], pl.DataFrame] = lambda frame: frame,
     fields: Sequence[str] = (),
+    *,
+    by_serial: bool = False,
 ) -> Iterator[Block]:
     """Yield the earliest record of each iteration, by iteration, with its iteration and target as the fields FIELDS.
 
-    The earliest is the first by (created_at, id). The ranges of ``reading`` select among these records. ``add_axis``
-    adds columns; it gets all records of the workload in order of time, with ``fields``. Raises DamagedPartError.
+    The earliest is the first by (created_at, id). With ``by_serial``, it is the earliest of each iteration and attempt,
+    by iteration and serial. The ranges of ``reading`` select among these records. ``add_axis`` adds columns; it gets
+    all records of the workload in order of time, with ``fields``. Raises DamagedPartError.
     """
+    keys = ["iteration", "serial"] if by_serial else ["iteration"]
+
+    def keep_earliest(frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.unique(keys, keep="first", maintain_order=True).sort(keys, nulls_last=True)
+
     of_source = replace(reading, selection=Selection(reading.selection.workload_uid, reading.selection.data_source))
     in_ranges = select_records(replace(reading.selection, data_source=None))
     later = LowestLater(copy, of_source)
-    for frame in order_by_iteration(_list_records(copy, of_source, add_axis, fields), later, _keep_earliest):
+    for frame in order_by_iteration(_list_records(copy, of_source, add_axis, fields), later, keep_earliest):
         kept = frame if in_ranges is None else frame.filter(in_ranges)
         if kept.height:
             yield Block(kept.with_columns(pl.col("iteration").cast(pl.Int64).alias(VALUE + ITERATION)))
@@ -50,8 +58,3 @@ def _list_records(
         extended = add_axis(frame).select(*COLUMNS, pl.exclude(frame.columns), value, text)
         kept = extended.filter(pl.col("iteration").is_not_null())
         yield records, kept if condition is None else kept.filter(condition)
-
-
-def _keep_earliest(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the first record of each iteration, sorted by iteration."""
-    return frame.unique("iteration", keep="first", maintain_order=True).sort("iteration")

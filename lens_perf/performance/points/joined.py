@@ -94,7 +94,7 @@ def _write_header(query: PointQuery) -> bytes:
 
 
 def _list_titles(query: PointQuery) -> list[str]:
-    return list_titles(ORIGIN_FIELDS, query.metrics or (), by_serial=query.include_serial)
+    return list_titles(ORIGIN_FIELDS, list_extra(query), query.metrics or ())
 
 
 def _find_schema(query: PointQuery) -> Mapping[str, Any]:
@@ -102,7 +102,7 @@ def _find_schema(query: PointQuery) -> Mapping[str, Any]:
     if query.encoding == "parquet":
         return find_schema(list_extra(query), ORIGIN_FIELDS)
     metrics = [pl.Float64] * len(query.metrics or ())
-    types = list_types(ORIGIN_FIELDS, metrics, by_serial=query.include_serial)
+    types = list_types(ORIGIN_FIELDS, list_extra(query), metrics)
     return dict(zip(_list_titles(query), types, strict=True))
 
 

@@ -14,6 +14,7 @@ Kind = Literal["data", "iteration-times"]
 # ``wide-csv`` and ``wide-parquet`` have a row for each iteration and source, ``columns`` has arrays for each series;
 # the others have a row for each data point.
 Encoding = Literal["json", "ndjson", "csv", "columns", "parquet", "wide-csv", "wide-parquet"]
+WIDE = frozenset({"wide-csv", "wide-parquet"})
 Method = Literal["m4", "stride"]
 Split = Literal["serial"]
 Axis = Literal["iteration", "time", "relative_time", "metric"]
@@ -42,9 +43,10 @@ class PointQuery:
     """Which data points are requested, and how they are returned.
 
     ``metrics`` are the names in the requested order, None for all and for iteration times. ``serials`` are the
-    requested attempts, empty for all. ``split`` makes each attempt a separate series. ``after`` is a cursor, "" to
-    request a first one, or None. ``known`` are the client's ETags. With ``is_part``, the answer is a part of one for
-    several workloads: its points have their origin, and there is no text around them.
+    requested attempts, empty for all. ``split`` makes each attempt a separate series; for iteration times, each attempt
+    then has its own earliest records. ``after`` is a cursor, "" to request a first one, or None. ``known`` are the
+    client's ETags. With ``is_part``, the answer is a part of one for several workloads: its points have their origin,
+    and there is no text around them.
     """
 
     cluster: str | None
@@ -60,6 +62,11 @@ class PointQuery:
     after: str | None = None
     known: tuple[str, ...] = ()
     is_part: bool = False
+
+    @property
+    def has_serial(self) -> bool:
+        """Whether each data point has its attempt."""
+        return self.include_serial or self.split == "serial"
 
     @property
     def origin(self) -> Mapping[str, str]:

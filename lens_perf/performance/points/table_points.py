@@ -29,15 +29,20 @@ def write_table_points(
     """
     writer = open_writer(query, spool, count, memory_bytes, extra)
     names = ITERATION_TIMES if query.kind == "iteration-times" else query.metrics or ()
-    points = RowPoints(names, writer, spool, has_serial=query.include_serial, non_finite=query.non_finite)
+    points = RowPoints(names, writer, spool, has_serial=query.has_serial, non_finite=query.non_finite)
     with collect_rows(points.take) as rows:
         if query.kind == "iteration-times":
             copy_iteration_times(
-                transaction, query.selection, rows, serials=query.serials, with_serial=query.include_serial
+                transaction,
+                query.selection,
+                rows,
+                serials=query.serials,
+                with_serial=query.has_serial,
+                by_serial=query.split == "serial",
             )
         else:
             copy_named_values(
-                transaction, query.selection, names, rows, serials=query.serials, with_serial=query.include_serial
+                transaction, query.selection, names, rows, serials=query.serials, with_serial=query.has_serial
             )
     points.finish()
     return writer.finish(extra)

@@ -82,16 +82,19 @@ def copy_iteration_times(
     *,
     serials: Sequence[int] = (),
     with_serial: bool = False,
+    by_serial: bool = False,
 ) -> None:
     """Copy ``iteration`` and ``target_iteration`` of the earliest record of each iteration, by iteration.
 
-    The ranges of ``selection`` select among these records.
+    With ``by_serial``, it is the earliest of each iteration and attempt, by iteration and serial. The ranges of
+    ``selection`` select among these records.
     """
-    statement = _write_copy_iteration_times(with_serial=with_serial)
+    statement = _write_copy_iteration_times(with_serial=with_serial, by_serial=by_serial)
     transaction.copy_out(statement, {**selection.parameters(), **_bind_serials(serials)}, sink)
 
 
-def _write_copy_iteration_times(*, with_serial: bool) -> str:
+def _write_copy_iteration_times(*, with_serial: bool, by_serial: bool) -> str:
+    keys = "iteration, serial" if by_serial else "iteration"
     return f"""
 /* lens_perf: copy_iteration_times */
 COPY (
@@ -100,15 +103,15 @@ COPY (
         SELECT iteration, iteration::text AS value_0, target::text AS value_1, {TIMESTAMP} AS timestamp,
             {SOURCE_JSON} AS source_json, serial
         FROM (
-            SELECT DISTINCT ON (iteration) iteration, created_at, id, data_source, serial,
+            SELECT DISTINCT ON ({keys}) iteration, created_at, id, data_source, serial,
                 performance->'target_iteration' AS target
             {RECORDS}
             AND iteration IS NOT NULL
             AND {IN_SERIALS}
-            ORDER BY iteration, created_at, id
+            ORDER BY {keys}, created_at, id
         ) AS earliest
         WHERE {IN_RANGES}
     ) AS record
-    ORDER BY record.iteration
+    ORDER BY record.iteration{", record.serial" if by_serial else ""}
 ) TO STDOUT WITH {COPY_FORMAT}
 """

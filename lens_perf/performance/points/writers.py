@@ -7,6 +7,7 @@ import orjson
 import polars as pl
 
 from lens_perf.performance.blocks import Block
+from lens_perf.performance.points.iteration_times import ITERATION
 from lens_perf.performance.points.parquet_writer import ParquetWriter
 from lens_perf.performance.points.point_count import PointCount
 from lens_perf.performance.points.query import PointQuery
@@ -14,6 +15,7 @@ from lens_perf.performance.points.series_writer import SeriesWriter
 from lens_perf.performance.points.spool import PointBody, Spool
 from lens_perf.performance.points.text_encodings import CSV, JSON, NDJSON
 from lens_perf.performance.points.text_writer import TextWriter
+from lens_perf.performance.points.wide import WideWriter
 
 TEXT_ENCODINGS = {"json": JSON, "ndjson": NDJSON, "csv": CSV}
 
@@ -36,7 +38,7 @@ class Writer(Protocol):
 def open_writer(
     query: PointQuery, spool: Spool, count: PointCount, memory_bytes: int, changes: Mapping[str, Any] | None = None
 ) -> Writer:
-    """Return the writer for the encoding of ``query``, except for wide tables.
+    """Return the writer for the encoding of ``query``, except for wide tables: ``open_wide_writer`` opens these.
 
     ``changes`` are the fields of a response to ``after``. NDJSON begins with a line of them; for objects, pass them to
     ``finish``.
@@ -55,9 +57,23 @@ def open_writer(
     return TextWriter(encoding, labels, spool, count, extra=extra, origin=origin, first_line=first_line)
 
 
+def open_wide_writer(query: PointQuery, spool: Spool, count: PointCount) -> WideWriter:
+    """Return the writer for ``query``, whose encoding is in WIDE."""
+    return WideWriter(
+        spool,
+        count,
+        is_binary=query.encoding == "wide-parquet",
+        extra=list_extra(query),
+        origin=query.origin,
+        is_part=query.is_part,
+        # The iteration identifies the row already.
+        left_out=[ITERATION] if query.kind == "iteration-times" else [],
+    )
+
+
 def list_extra(query: PointQuery) -> list[str]:
     """Return the fields of its record that a point has in addition to the usual ones."""
-    extra = ["serial"] if query.include_serial or query.split == "serial" else []
+    extra = ["serial"] if query.has_serial else []
     if query.sampling is not None and query.sampling.axis in {"relative_time", "metric"}:
         extra.append("axis_value")
     return extra

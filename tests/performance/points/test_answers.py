@@ -17,6 +17,7 @@ from lens_perf.performance import blocks
 from lens_perf.performance.blocks import order_as_stored
 from lens_perf.performance.points import by_iteration, text_writer
 from lens_perf.performance.points.answers import answer_from_copy
+from lens_perf.performance.points.iteration_times import TARGET
 from lens_perf.performance.points.point_count import PointCount
 from lens_perf.performance.points.query import PointQuery
 from lens_perf.performance.points.spool import Spool
@@ -246,7 +247,8 @@ def build_wide(records: list[Record], query: PointQuery, names: Sequence[str]) -
 @settings(deadline=None, max_examples=60)
 def test_wide_tables(records: list[Record], query: PointQuery, size: int, cells: int) -> None:
     copy = MemoryCopy(records)
-    names = query.metrics or sorted({name for _source, name in copy.fields}, key=order_as_stored)
+    source = query.selection.data_source
+    names = query.metrics or sorted({name for of, name in copy.fields if source in {None, of}}, key=order_as_stored)
     expected = build_wide(records, query, names)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(by_iteration, "CELLS", cells)
@@ -281,13 +283,14 @@ def test_a_wide_column_of_integers_is_int64() -> None:
 
 def list_times(records: list[Record], query: PointQuery) -> list[dict[str, Any]]:
     of_source = Selection("w", query.selection.data_source)
-    earliest: dict[int, Record] = {}
+    earliest: dict[tuple[int, bool, int], Record] = {}
     for record in sorted(records, key=lambda each: each.order):
         if record.iteration is not None and in_selection(record, of_source, query.serials):
-            earliest.setdefault(record.iteration, record)
+            serial = (record.serial is None, record.serial or 0) if query.split else (False, 0)
+            earliest.setdefault((record.iteration, *serial), record)
     return [
         write_point(name, text, record)
-        for iteration, record in sorted(earliest.items())
+        for (iteration, *_), record in sorted(earliest.items())
         if in_selection(record, query.selection)
         for name, text in (("iteration", str(iteration)), ("target_iteration", record.fields().get("target_iteration")))
         if text is not None and is_number(text)
@@ -295,17 +298,52 @@ def list_times(records: list[Record], query: PointQuery) -> list[dict[str, Any]]
 
 
 @pytest.mark.parametrize("cells", [1, 20, 2**22])
-@given(records=record_lists(), query=QUERIES, size=st.sampled_from([1, 3, 100]))
+@given(
+    records=record_lists(), query=QUERIES, size=st.sampled_from([1, 3, 100]), split=st.sampled_from([None, "serial"])
+)
 @settings(deadline=None)
-def test_iteration_times(records: list[Record], query: PointQuery, size: int, cells: int) -> None:
-    query = replace(query, kind="iteration-times", metrics=None, non_finite=False)
+def test_iteration_times(records: list[Record], query: PointQuery, size: int, split: Any, *, cells: int) -> None:
+    query = replace(query, kind="iteration-times", metrics=None, non_finite=False, split=split)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(by_iteration, "CELLS", cells)
         found = parse_strict(answer(records, query, size=size))["data"]
+        text = answer(records, with_encoding(query, "wide-csv"), size=size).decode()
+        table = pl.read_parquet(answer(records, with_encoding(query, "wide-parquet"), size=size))
     points = [as_text(point) for point in list_times(records, query)]
-    assert found == [
-        {name: each for name, each in p.items() if name != "serial" or query.include_serial} for p in points
+    assert found == [{name: each for name, each in p.items() if name != "serial" or query.has_serial} for p in points]
+    rows = pivot_times(points, has_serial=query.has_serial)
+    assert list(csv.DictReader(io.StringIO(text))) == [
+        {name: write_cell(name, each) for name, each in row.items()} for row in rows
     ]
+    assert table.columns == ["iteration", "timestamp", "data_source", *["serial"] * query.has_serial, TARGET]
+    assert [{**row, TARGET: repr(row[TARGET] and float(row[TARGET]))} for row in table.rows(named=True)] == [
+        {name: read_cell(name, each) for name, each in row.items()} for row in rows
+    ]
+
+
+def pivot_times(points: list[dict[str, Any]], *, has_serial: bool) -> list[dict[str, Any]]:
+    """Return a row for each iteration time, from its points as texts."""
+    shared = ["iteration", "timestamp", "data_source", *(["serial"] if has_serial else [])]
+    rows: list[dict[str, Any]] = []
+    for point in points:
+        if point["metric_name"] == "iteration":
+            rows.append({name: point[name] for name in shared} | {TARGET: None})
+        else:
+            rows[-1][TARGET] = point["value"]
+    return rows
+
+
+def write_cell(name: str, value: str | None) -> str:
+    """Return a cell as Python's reader returns it."""
+    if value is None:
+        return ""
+    return next(csv.reader([write_csv_text(value)]))[0] if name == "data_source" else value
+
+
+def read_cell(name: str, value: str | None) -> Any:
+    if name == TARGET:
+        return repr(value and float(value))
+    return value if value is None or name == "data_source" else int(value)
 
 
 @pytest.mark.parametrize("encoding", ["json", "ndjson", "csv", "columns", "parquet", "wide-csv", "wide-parquet"])

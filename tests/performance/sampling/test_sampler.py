@@ -1,20 +1,25 @@
 """Sampled answers are equal to those of a simple M4, for any blocks; chosen points remain while series grow."""
 
+import csv
+import io
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import frexp, inf
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lens_perf.performance.m4 import choice
+from lens_perf.performance.points import wide_rows
 from lens_perf.performance.points.query import PointQuery, Sampling
 from lens_perf.performance.sampling import sampler
 from lens_perf.performance.selection import Selection
 from tests.performance.points.copies import Record, is_number, list_expected, parse_strict
-from tests.performance.points.test_answers import answer, as_text, list_times
+from tests.performance.points.test_answers import answer, as_text, list_times, with_encoding
 
 NUMBERS = ["0", "1", "1", "2", "-5", "0.5", "1.0", "1" + "0" * 30, "9007199254740993", "9007199254740992"]
 VALUES = st.sampled_from([*NUMBERS, '"NaN"', '"-Infinity"', '"text"', "null", "1" + "0" * 400])
@@ -178,7 +183,6 @@ QUERIES = st.builds(
        sparse=st.sampled_from([0, 8, 10**9]), large=st.sampled_from([0, 256]))  # fmt: skip
 @settings(deadline=None, max_examples=300)
 def test_m4(records: list[Record], query: PointQuery, *, size: int, gathered: int, sparse: int, large: int) -> None:
-    assert query.sampling is not None
     if query.kind == "iteration-times":
         query = replace(query, metrics=None, non_finite=False)
     with pytest.MonkeyPatch.context() as patch:
@@ -186,24 +190,102 @@ def test_m4(records: list[Record], query: PointQuery, *, size: int, gathered: in
         patch.setattr(sampler, "SPARSE", sparse)
         patch.setattr(choice, "LARGE_GROUP", large)
         found = parse_strict(answer(records, query, size=size))
-    points = list_points(records, query)
-    number = sum(query.selection.data_source in {None, each.source} for each in records)
-    is_whole = number <= query.sampling.max_points and query.sampling.axis in {"iteration", "time"}
-    if is_whole:
+    if is_whole(records, query):
         assert found["sampling"]["method"] == "none"
-        expected = points
     else:
-        series = place_points(records, query, points)
-        chosen = sample_naively(series, query.sampling.max_points, non_finite=query.non_finite)
-        expected = [each.point for each in chosen]
         width = found["sampling"].pop("bucket_width")
         assert width is None or frexp(float(width))[0] == 0.5  # a power of two
         assert found["sampling"] == {
             "method": "m4",
-            "points_total": str(sum(map(len, series.values()))),
-            "points_returned": str(len(chosen)),
+            "points_total": str(sum(map(len, place_points(records, query, list_points(records, query)).values()))),
+            "points_returned": str(len(found["data"])),
         }
     shown = ["metric_name", "value", "timestamp", "iteration", "data_source", *(["serial"] if query.split else [])]
     assert [{name: each[name] for name in shown} for each in found["data"]] == [
-        {name: as_text(each)[name] for name in shown} for each in expected
+        {name: as_text(each)[name] for name in shown} for each in sample(records, query)
     ]
+
+
+def is_whole(records: list[Record], query: PointQuery) -> bool:
+    assert query.sampling is not None
+    number = sum(query.selection.data_source in {None, each.source} for each in records)
+    return number <= query.sampling.max_points and query.sampling.axis in {"iteration", "time"}
+
+
+def sample(records: list[Record], query: PointQuery) -> list[dict[str, Any]]:
+    """Return the expected points, with ``order``, the index of the record."""
+    assert query.sampling is not None
+    points = list_points(records, query)
+    if is_whole(records, query):
+        return points
+    series = place_points(records, query, points)
+    chosen = sample_naively(series, query.sampling.max_points, non_finite=query.non_finite)
+    return [each.point for each in chosen]
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 64])
+@given(records=record_lists(), query=QUERIES, include_serial=st.booleans())
+@settings(deadline=None, max_examples=150)
+def test_a_wide_table_has_the_sampled_points(
+    records: list[Record], query: PointQuery, rows_at_once: int, *, include_serial: bool
+) -> None:
+    query = replace(query, include_serial=include_serial)
+    if query.kind == "iteration-times":
+        query = replace(query, metrics=None, non_finite=False)
+    if is_whole(records, query):
+        whole = replace(query, sampling=None)
+        for encoding in ("wide-csv", "wide-parquet"):
+            assert answer(records, with_encoding(query, encoding)) == answer(records, with_encoding(whole, encoding))
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wide_rows, "CELLS", 0)
+        patch.setattr(wide_rows, "LEAST_ROWS", rows_at_once)
+        text = answer(records, with_encoding(query, "wide-csv")).decode()
+        table = pl.read_parquet(answer(records, with_encoding(query, "wide-parquet")))
+    rows = pivot(records, query, sample(records, query))
+    assert [{title: cell for title, cell in row.items() if cell} for row in csv.DictReader(io.StringIO(text))] == [
+        {title: cell.strip('"') for title, cell in row.items()} for row in rows
+    ]
+    assert list(map(read_row, table.rows(named=True))) == list(map(read_row, rows))
+
+
+def pivot(records: list[Record], query: PointQuery, points: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Return the rows of a wide table with the cells that are not empty, as texts."""
+    ordered = sorted(records, key=lambda each: each.order)
+    rows: dict[Any, dict[str, str]] = {}
+    for point in points:
+        record = ordered[point["order"]]
+        names = ["data_source", *(["serial"] if query.has_serial else [])]
+        own = record.iteration is None, record.iteration or 0, point["order"] if record.iteration is None else 0
+        key = *own, *((point[name] is None, point[name] or 0) for name in names)
+        row = rows.setdefault(key, {})
+        row |= {name: str(point[name]) for name in ["iteration", "timestamp", *names] if point[name] is not None}
+        row |= list_axis_value(records, query, record)
+        if not (query.kind == "iteration-times" and point["metric_name"] == "iteration"):
+            row[point["metric_name"]] = point["value"]
+    return [rows[key] for key in sorted(rows)]
+
+
+def list_axis_value(records: list[Record], query: PointQuery, record: Record) -> dict[str, str]:
+    assert query.sampling is not None
+    if query.sampling.axis == "metric":
+        return {"axis_value": record.fields()["x"]}
+    if query.sampling.axis in {"iteration", "time"}:
+        return {}
+    times = [
+        each.timestamp
+        for each in sorted(records, key=lambda each: each.order)
+        if each.timestamp is not None and (not query.split or each.serial == record.serial)
+    ]
+    assert record.timestamp is not None
+    return {"axis_value": str(record.timestamp - times[0])}
+
+
+def read_row(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return the cells that are not empty, with numbers as float64."""
+    texts = {title: cell.strip('"') if isinstance(cell, str) else cell for title, cell in row.items()}
+    return {
+        title: cell if title == "data_source" else repr(float(cell))
+        for title, cell in texts.items()
+        if cell is not None and cell != ""
+    }
