@@ -31,7 +31,7 @@ from lens_perf.config import Settings, load_settings
 from lens_perf.performance.listing import Listing
 from lens_perf.performance.readiness import Readiness
 from lens_perf.performance.service import PerformanceService
-from lens_perf.web.dashboard_page import create_dashboard_blueprint
+from lens_perf.web.dashboard_page import create_dashboard_blueprint, redirect_to_dashboard
 from lens_perf.web.docs_page import create_docs_blueprint
 
 REGISTRY = "lens_perf_registry"
@@ -125,6 +125,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     api.register_blueprint(listing, url_prefix=settings.http.base_path)
     app.register_blueprint(create_docs_blueprint(root))
     app.register_blueprint(create_dashboard_blueprint(root, settings.http.base_path.removeprefix(f"{root}/")))
+    redirect_to_dashboard(app, root)
     app.extensions[LISTING] = Listing(registry, readiness, settings.current_cluster)
     gauges = None
     if settings.http.workload_metrics:

@@ -173,6 +173,7 @@ def test_docs_page_in_chromium(settings: Path, store: Store, uid: str, prefix: s
     with behind_a_prefix(settings, prefix) as address, open_page() as page:
         page.goto(f"{address}/lens/docs")
         expect(page.get_by_role("heading", name=re.compile("Training Performance API"))).to_be_visible()
+        expect(page.locator(".info code").filter(has_text="curl")).to_contain_text(f"{address}/lens/v1/workloads/")
         try_out(page, "/lens/v1/workloads/{uid}/metrics/data", {"uid": uid, "metrics": "loss"})
         block = page.locator(".opblock.is-open")
         expect(block.locator(".live-responses-table .response-col_status").last).to_contain_text("200")

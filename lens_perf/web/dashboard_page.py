@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from flask import Blueprint, Response, send_from_directory
+from flask import Blueprint, Flask, Response, redirect, send_from_directory
+from werkzeug.wrappers import Response as BaseResponse
 
 PAGES = Path(__file__).parent / "pages"
 MODULES = PAGES / "dashboard"
@@ -29,6 +30,17 @@ def create_dashboard_blueprint(url_prefix: str, api: str) -> Blueprint:
         return send_from_directory(PAGES, name)
 
     return dashboard
+
+
+def redirect_to_dashboard(app: Flask, url_prefix: str) -> None:
+    """Redirect / to ``url_prefix``/, unless the dashboard is there."""
+
+    def send_redirect() -> BaseResponse:
+        # Relative, so that a forged Host header has no effect.
+        return redirect(f"{url_prefix[1:]}/")
+
+    if url_prefix:
+        app.add_url_rule("/", "to_dashboard", send_redirect)
 
 
 def _preload(module: Path) -> str:

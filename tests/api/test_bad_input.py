@@ -184,7 +184,7 @@ def test_wrong_method(client: FlaskClient, method: str, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/lens/v1", "/lens/v1/workloads/w", "/lens/v1/workloads/w/metrics", f"{DATA}/", f"/{DATA}",
+    "path", ["/nix", "/lens/v1", "/lens/v1/workloads/w", "/lens/v1/workloads/w/metrics", f"{DATA}/", f"/{DATA}",
              "/lens/v1/workloads/a/b/metrics/data", "/lens/v1/workloads/a%2Fmetrics%2Fdata", "/lens//docs",
              "/lens/v1/workloads%2Fw/metrics/data", "/lens/v1/workloads/w%2F/x/metrics/data"]
 )  # fmt: skip

@@ -37,3 +37,10 @@ def test_lines_and_files_are_short() -> None:
         lines = path.read_text("utf-8").splitlines()
         assert len(lines) <= MOST_LINES, path
         assert max(map(len, lines)) <= LONGEST_LINE, path
+
+
+@on_one_version
+def test_the_root_leads_to_the_dashboard(client: FlaskClient) -> None:
+    response = client.get("/", headers={"Host": "forged.example"})
+    assert (response.status_code, response.headers["Location"]) == (302, "lens/")
+    assert client.get("/", follow_redirects=True).text == client.get("/lens/").text

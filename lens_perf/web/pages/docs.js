@@ -7,6 +7,7 @@
   const spec = await (await fetch(address)).json();
   const prefix = address.pathname.slice(0, -spec["x-path"].length);
   spec.servers = [{ url: prefix || "/" }];
+  spec.info.description = spec.info.description.replaceAll("http://127.0.0.1:8080", address.origin + prefix);
   window.SwaggerUIBundle({
     spec,
     dom_id: "#swagger-ui",
