@@ -133,7 +133,8 @@ def _share_done(facts: ProgressFacts) -> float | None:
 def _describe_pace(facts: ProgressFacts) -> Pace | None:
     if facts.pace is None:
         return None
-    low, median, high = facts.pace
+    # To the nanosecond: dividing by the number of iterations leaves digits without meaning.
+    low, median, high = (round(seconds, 9) for seconds in facts.pace)
     return {
         "median": median,
         "low": low,
