@@ -1,6 +1,5 @@
 """``lens-perf columns`` lists, verifies and drops copies of a real table."""
 
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -13,10 +12,11 @@ from lens_perf.cli import main
 from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.config import load_settings
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
-from lens_perf.performance.columns.manifest import CopyKey
-from lens_perf.performance.table_source import TableSource
+from lens_perf.performance.time_limit import TimeLimit
 from lens_perf.performance.workload_copies import WorkloadCopies
 from tests.conftest import Row, Store
+
+HEADER = "CLUSTER  WORKLOAD  RECORDS  SIZE  LAST USED"
 
 
 @pytest.fixture
@@ -31,23 +31,21 @@ def run(config: Path, *words: str) -> Result:
 
 def build(config: Path, uid: str) -> int:
     settings = load_settings(config, {})
-    registry = ClusterRegistry(settings)
-    copies = WorkloadCopies(registry, settings)
-    source = TableSource(registry, "alpha", uid)
-    with copies.columns.open(CopyKey("alpha", uid), source, time.monotonic() + 20) as copy:
-        return copy.records
+    with closing(ClusterRegistry(settings)) as registry:
+        return WorkloadCopies(registry, settings).answer("alpha", uid, TimeLimit(20), lambda copy: copy.records)
 
 
 def test_listing_verifying_and_dropping_a_copy(
     postgres: EmbeddedPostgres, store: Store, uid: str, config: Path
 ) -> None:
     target = ["--cluster", "alpha", uid]
-    assert run(config, "list").output == ""
+    assert run(config, "list").output == f"{HEADER}\n"
     assert run(config, "verify", *target).exit_code == 1
     store(uid, [Row({"loss": 1.5, "big": 10**30, "odd": "NaN", 'a, "b': None}), Row({"loss": 2})])
     assert build(config, uid) == 2
-    listed = run(config, "list").output
-    assert f"alpha  {uid}  2 records  0.0 MiB  last used 20" in listed
+    header, line = run(config, "list").output.splitlines()
+    assert header.split() == HEADER.split()
+    assert line.startswith(f"alpha    {uid}  2        0.0 MiB  20")
     verified = run(config, "verify", *target)
     assert verified.exit_code == 0, verified.output
     assert "2 records in the copy, 2 in the table" in verified.output
@@ -59,4 +57,19 @@ def test_listing_verifying_and_dropping_a_copy(
     assert "1 records in the copy, 1 in the table" in verified.output
     assert run(config, "drop", *target).exit_code == 0
     assert run(config, "drop", *target).exit_code == 1
-    assert run(config, "list").output == ""
+    assert run(config, "list").output == f"{HEADER}\n"
+
+
+def test_copies_of_another_database_are_marked(
+    postgres: EmbeddedPostgres, store: Store, uid: str, config: Path, write_settings: Callable[[str], Path]
+) -> None:
+    store(uid, [Row({"loss": 1.5})])
+    assert build(config, uid) == 1
+    text = config.read_text("utf-8")
+    write_settings(text.replace(postgres.dsn("alpha"), postgres.dsn("beta")))
+    assert f"alpha (other database)  {uid}  1 " in run(config, "list").output
+    target = ["--cluster", "alpha", uid]
+    assert run(config, "verify", *target).exit_code == 1
+    assert run(config, "drop", *target).exit_code == 1
+    write_settings(text)
+    assert run(config, "drop", *target).exit_code == 0

@@ -16,7 +16,7 @@ ALLOWED = {
     "__main__": {"cli", "interruption"},
     "cli": {"commands", "access.token_file", "app", "demo", "ingest", "clusters", "performance.schema",
             "performance.table_check", "capacity", "config", "errors", "interruption"},
-    "commands": {"commands", "access", "ingest", "clusters.registry", "performance.service",
+    "commands": {"commands", "access", "ingest", "clusters.connecting", "clusters.registry", "performance.service",
                  "performance.points.query", "performance.selection", "performance.workload_copies",
                  "performance.columns", "performance.workload_list", "watch", "config", "errors", "interruption"},
     "watch": {"watch", "performance.points.query", "performance.progress.metric_names", "performance.selection",

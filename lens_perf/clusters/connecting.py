@@ -1,5 +1,7 @@
 """Opens connections to a cluster: the DSN, the source of the password, and network timeouts."""
 
+import hashlib
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +23,18 @@ NETWORK_LIMITS = {
     "keepalives_count": "2",
     "tcp_user_timeout": "2000",
 }
+# The keywords that determine the database, the role and the search path, and the variables from which libpq takes those
+# that are missing.
+IDENTITY = {
+    "host": "PGHOST",
+    "hostaddr": "PGHOSTADDR",
+    "port": "PGPORT",
+    "dbname": "PGDATABASE",
+    "user": "PGUSER",
+    "options": "PGOPTIONS",
+    "service": "PGSERVICE",
+    "servicefile": "PGSERVICEFILE",
+}
 
 
 def read_connection_arguments(where: str, settings: ClusterSettings, connect_seconds: int) -> Mapping[str, str]:
@@ -28,14 +42,29 @@ def read_connection_arguments(where: str, settings: ClusterSettings, connect_sec
 
     Raises ConfigError, which names ``where`` and the key but never a value: libpq's own message would quote it.
     """
+    given = _parse_dsn(where, settings)
+    limits = {"connect_timeout": str(connect_seconds), "fallback_application_name": "lens_perf", **NETWORK_LIMITS}
+    return {**limits, **_read_password(where, settings), **given, "client_encoding": "UTF8"}
+
+
+def identify_database(where: str, settings: ClusterSettings) -> str:
+    """Return a digest of the address of a cluster's database and of the role, from which neither can be read.
+
+    Raises ConfigError, as ``read_connection_arguments`` does.
+    """
+    given = _parse_dsn(where, settings)
+    values = [given.get(keyword, os.environ.get(variable)) for keyword, variable in IDENTITY.items()]
+    return hashlib.blake2b(json.dumps(values).encode(), digest_size=16).hexdigest()
+
+
+def _parse_dsn(where: str, settings: ClusterSettings) -> Mapping[str, str]:
     try:
-        given = parse_dsn(settings.dsn)
+        given: Mapping[str, str] = parse_dsn(settings.dsn)
     except (psycopg2.Error, UnicodeError):
         raise ConfigError(
             f"{where}.dsn: expected a libpq connection string, as key=value pairs or postgresql://"
         ) from None
-    limits = {"connect_timeout": str(connect_seconds), "fallback_application_name": "lens_perf", **NETWORK_LIMITS}
-    return {**limits, **_read_password(where, settings), **given, "client_encoding": "UTF8"}
+    return given
 
 
 def connect(where: str, settings: ClusterSettings, connect_seconds: int) -> Connection:

@@ -10,7 +10,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 
 from lens_perf.clusters.bulkhead import Bulkhead
 from lens_perf.clusters.cluster import Cluster, Guards
-from lens_perf.clusters.connecting import connect, read_connection_arguments
+from lens_perf.clusters.connecting import connect, identify_database, read_connection_arguments
 from lens_perf.clusters.driver_errors import translate
 from lens_perf.clusters.fan_out import FanOut
 from lens_perf.clusters.guard import Watchdog
@@ -33,9 +33,11 @@ class ClusterRegistry:
     def __init__(self, settings: Settings) -> None:
         self._fallback = settings.fallback_cluster
         self._connect = {}
+        self._databases = {}
         for name, cluster in settings.clusters.items():
             where = f"{settings.path}: clusters.{name}"
             read_connection_arguments(where, cluster, settings.pool.connect_seconds)
+            self._databases[name] = identify_database(where, cluster)
             self._connect[name] = partial(connect, where, cluster, settings.pool.connect_seconds)
         self._fan_out = FanOut(settings.limits.cluster_threads)
         self._janitor = GuardThread("janitor", settings.pool.idle_seconds, self._give_back)
@@ -63,6 +65,10 @@ class ClusterRegistry:
         if name not in self._clusters:
             raise UnknownClusterError(name, self.names)
         return name
+
+    def identify_database(self, requested: str | None) -> str:
+        """Return a digest of the address of the cluster's database and of the role. Raises UnknownClusterError."""
+        return self._databases[self.resolve(requested)]
 
     def read(self, requested: str | None, within: float | None = None) -> AbstractContextManager[ReadTransaction]:
         """Borrow a connection of the cluster ``requested`` resolves to, for read-only statements.

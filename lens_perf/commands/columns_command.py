@@ -1,17 +1,21 @@
 """``lens-perf columns``: lists, drops and verifies the columnar copies of workloads."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from lens_perf.clusters.connecting import identify_database
 from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.commands.options import config_option, reports_errors
+from lens_perf.commands.terminal_words import format_number, print_table
 from lens_perf.config import Settings, load_settings
+from lens_perf.errors import UnknownClusterError
 
 if TYPE_CHECKING:
-    from lens_perf.performance.columns.columns import Columns
+    from lens_perf.performance.columns.columns import Columns, CopyInfo
     from lens_perf.performance.workload_copies import WorkloadCopies
 
 cluster_option = click.option("--cluster", required=True, help="Name of the cluster.")
@@ -27,12 +31,26 @@ def columns_group() -> None:
 @config_option
 @reports_errors
 def list_copies(config: Path | None) -> None:
-    """List the copies, the most recently used first."""
-    for copy in sorted(_open_columns(load_settings(config)).list(), key=lambda copy: -copy.used_at):
+    """List the copies, the most recently used first.
+
+    "other database" marks those of services with other settings that use the same directory.
+    """
+    settings = load_settings(config)
+    databases = _identify_databases(settings)
+    rows = [("CLUSTER", "WORKLOAD", "RECORDS", "SIZE", "LAST USED")]
+    for copy in sorted(_open_columns(settings).list(), key=lambda copy: -copy.used_at):
         used_at = datetime.fromtimestamp(copy.used_at, UTC).isoformat(timespec="seconds")
-        name = f"{copy.key.cluster}  {copy.key.workload_uid}" if copy.key else f"{copy.directory}  unusable"
-        records = "-" if copy.records is None else f"{copy.records:,}"
-        print(f"{name}  {records} records  {copy.size / 2**20:,.1f} MiB  last used {used_at}")
+        cluster, workload = _describe_key(copy, databases)
+        rows.append((cluster, workload, format_number(copy.records), f"{copy.size / 2**20:,.1f} MiB", used_at))
+    print_table(rows)
+
+
+def _describe_key(copy: "CopyInfo", databases: Mapping[str, str]) -> tuple[str, str]:
+    """Return the cluster and the workload of a copy; ``databases`` are those of the clusters of the settings."""
+    if copy.key is None:
+        return "unusable", str(copy.directory)
+    is_own = databases.get(copy.key.cluster) == copy.key.database
+    return copy.key.cluster + ("" if is_own else " (other database)"), copy.key.workload_uid
 
 
 @columns_group.command(
@@ -49,7 +67,11 @@ def drop(cluster: str, workload_uid: str, config: Path | None) -> int:
     """
     from lens_perf.performance.columns.manifest import CopyKey  # noqa: PLC0415 - see _open_columns
 
-    dropped = _open_columns(load_settings(config)).drop(CopyKey(cluster, workload_uid))
+    settings = load_settings(config)
+    databases = _identify_databases(settings)
+    if cluster not in databases:
+        raise UnknownClusterError(tuple(databases))
+    dropped = _open_columns(settings).drop(CopyKey(cluster, workload_uid, databases[cluster]))
     print("dropped" if dropped else "there is no such copy, or it is being written")
     return 0 if dropped else 1
 
@@ -76,6 +98,12 @@ def verify(cluster: str, workload_uid: str, config: Path | None) -> int:
     print(f"{found.missing:,} missing, {found.surplus:,} surplus, {found.different:,} different")
     print(f"statistics {'agree' if found.statistics_agree else 'DIFFER'}")
     return 0 if found.is_good else 1
+
+
+def _identify_databases(settings: Settings) -> Mapping[str, str]:
+    """Return the digest of the database of each cluster, without a registry, which would need the passwords."""
+    clusters = settings.clusters.items()
+    return {name: identify_database(f"{settings.path}: clusters.{name}", cluster) for name, cluster in clusters}
 
 
 def _open_columns(settings: Settings) -> "Columns":

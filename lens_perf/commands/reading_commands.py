@@ -13,7 +13,14 @@ import click
 
 from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.commands.options import config_option, reports_errors
-from lens_perf.commands.terminal_words import describe_since, draw_sparkline, format_age, format_number, format_span
+from lens_perf.commands.terminal_words import (
+    describe_since,
+    draw_sparkline,
+    format_age,
+    format_number,
+    format_span,
+    print_table,
+)
 from lens_perf.commands.workload_clusters import find_cluster
 from lens_perf.config import load_settings
 from lens_perf.ingest.read_summary import make_printable
@@ -55,7 +62,7 @@ def list_workloads(cluster: str | None, search: str, as_json: bool, config: Path
     if as_json:
         print(json.dumps(answer))
     else:
-        _print_table(answer["workloads"])
+        _print_workloads(answer["workloads"])
         if answer["next_page_token"] is not None:
             shown = f"{len(answer['workloads']):,} of {answer['total_count']:,}"
             print(f"lens-perf: the most recently active {shown}; --search finds others", file=sys.stderr)
@@ -64,7 +71,7 @@ def list_workloads(cluster: str | None, search: str, as_json: bool, config: Path
     return 1 if answer["warnings"] else 0
 
 
-def _print_table(workloads: Sequence[Mapping[str, Any]]) -> None:
+def _print_workloads(workloads: Sequence[Mapping[str, Any]]) -> None:
     rows = [("WORKLOAD", "CLUSTER", "SOURCES", "RECORDS", "ITERATION", "LAST ACTIVE")]
     rows += [
         (
@@ -77,9 +84,7 @@ def _print_table(workloads: Sequence[Mapping[str, Any]]) -> None:
         )
         for each in workloads
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        print("  ".join(make_printable(text).ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    print_table(rows)
 
 
 @click.command(

@@ -1,8 +1,10 @@
-"""Formats numbers, times and series for a terminal."""
+"""Formats numbers, times, tables and series for a terminal."""
 
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from lens_perf.ingest.read_summary import make_printable
 
 UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -39,6 +41,14 @@ def format_age(timestamp: int | None) -> str:
     seconds = max(0.0, time.time() - timestamp / 1000)
     unit, size = next((each for each in UNITS if seconds >= each[1]), UNITS[-1])
     return f"{int(seconds // size)} {unit} ago"
+
+
+def print_table(rows: Sequence[Sequence[str]]) -> None:
+    """Print rows, the first of which is the header, in aligned columns."""
+    lines = [[make_printable(text) for text in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
 
 
 def describe_since(metric: Mapping[str, Any]) -> str:

@@ -31,7 +31,7 @@ Say = Callable[[str], None]
 
 # Each cluster's live workload is spiral-OPTIMIZER.
 CLUSTERS: Mapping[str, Optimizer] = {"alpha": "adam", "beta": "sgd"}
-TOP_SETTINGS = 'default_cluster = "alpha"\ncurrent_cluster = "beta"\n'
+TOP_SETTINGS = 'default_cluster = "alpha"\ncurrent_cluster = "beta"\n\n[columns]\ndirectory = "columns"\n'
 FIRST_ITERATIONS = 3000
 LOG_ENDINGS = re.compile(r"(\.(gz|log|out))+$")
 YEAR_2100_MS = 4_102_444_800_000

@@ -25,6 +25,9 @@ class Clusters(Protocol):
     def resolve(self, requested: str | None) -> str:
         """Return the name of the cluster."""
 
+    def identify_database(self, requested: str | None) -> str:
+        """Return a text that differs from those of other databases and roles."""
+
     def read(self, requested: str | None, within: float | None = None) -> AbstractContextManager[Transaction]:
         """Borrow a connection until the deadline of requests, or for ``within`` seconds if that is sooner."""
 

@@ -40,7 +40,7 @@ class WorkloadCopies:
 
     def exists(self, cluster: str | None, workload_uid: str) -> bool:
         """Return whether there is a copy of the workload, up to date or not."""
-        return self.columns.has(CopyKey(self._clusters.resolve(cluster), workload_uid))
+        return self.columns.has(self.make_key(cluster, workload_uid))
 
     def answer(
         self,
@@ -56,15 +56,20 @@ class WorkloadCopies:
         ClusterError, DeadlineExceededError, CopyNotReadyError if the copy is not ready at ``time_limit.copy_deadline``,
         and the exceptions of ``read``.
         """
-        name = self._clusters.resolve(cluster)
-        source = TableSource(self._clusters, name, workload_uid, observe)
-        return self.columns.answer(CopyKey(name, workload_uid), source, time_limit.copy_deadline, read)
+        key = self.make_key(cluster, workload_uid)
+        source = TableSource(self._clusters, key.cluster, workload_uid, observe)
+        return self.columns.answer(key, source, time_limit.copy_deadline, read)
 
     def verify(self, cluster: str, workload_uid: str) -> Comparison | None:
         """Compare a copy with the table; return None if there is no copy.
 
         Raises UnknownClusterError, ClusterError, DeadlineExceededError, CopyNotReadyError, OSError, DamagedPartError.
         """
-        key = CopyKey(self._clusters.resolve(cluster), workload_uid)
+        key = self.make_key(cluster, workload_uid)
         source = TableSource(self._clusters, key.cluster, workload_uid)
         return self.columns.verify(key, source, time.monotonic() + self._settings.build_seconds)
+
+    def make_key(self, cluster: str | None, workload_uid: str) -> CopyKey:
+        """Return the key of the copy of a workload. Raises UnknownClusterError."""
+        name = self._clusters.resolve(cluster)
+        return CopyKey(name, workload_uid, self._clusters.identify_database(name))

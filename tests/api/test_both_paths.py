@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from lens_perf.api.metrics_views import SERVICE
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
-from lens_perf.performance.columns.manifest import CopyKey
 from lens_perf.performance.workload_copies import WorkloadCopies
 from tests.conftest import Row, Store, at
 
@@ -74,7 +73,7 @@ def test_same_bytes(
         cursor.execute(CHANGE, (uid, removed))
     store(uid, [_row(*each) for each in more])
     refreshed = ask_all(app, uid)
-    copies.columns.drop(CopyKey("alpha", uid))
+    copies.columns.drop(copies.make_key("alpha", uid))
     assert ask_all(app, uid) == refreshed
 
 

@@ -129,6 +129,7 @@ def test_serves_live_data_until_ctrl_c(start_demo: StartDemo) -> None:
     for url in [*urls, f"http://127.0.0.1:{demo.port}/lens/docs"]:
         assert requests.get(url, timeout=10).status_code == 200, url
 
+    assert list((demo.directory / "columns").glob("*/manifest")), "copies are in the directory of the demo"
     growing = [url for url in urls if "start=" in url]
     before = [read_points(url) for url in growing]
     time.sleep(3)

@@ -33,7 +33,8 @@ def test_the_comparison_of_a_large_workload_is_kept(
     store(uid, [Row({"loss": 1}, number, at(number)) for number in range(3)])
 
     def read_checkpoint() -> str:
-        with columns.open(CopyKey("alpha", uid), TableSource(registry, "alpha", uid), time.monotonic() + 30) as copy:
+        key = CopyKey("alpha", uid, "a database")
+        with columns.open(key, TableSource(registry, "alpha", uid), time.monotonic() + 30) as copy:
             assert copy.records == 3
         (manifest,) = columns.root.glob("*/manifest")
         return Manifest.parse(manifest.read_bytes()).checkpoint

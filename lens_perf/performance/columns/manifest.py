@@ -14,15 +14,16 @@ from lens_perf.performance.columns.field_stats import FieldStats
 from lens_perf.performance.columns.part_files import DamagedPartError
 
 # Includes the version of polars, which renders the numbers that are stored without their texts.
-FORMAT = f"2 polars {pl.__version__}"
+FORMAT = f"3 polars {pl.__version__}"
 MOST_NAMES_LEFT_OUT = 100
 
 
 class CopyKey(NamedTuple):
-    """The workload of a copy."""
+    """The workload of a copy. ``database`` identifies the database, because the same name may be used for several."""
 
     cluster: str
     workload_uid: str
+    database: str
 
     @property
     def digest(self) -> str:

@@ -70,9 +70,11 @@ def select_rewrites(transaction: Transaction, workload_uid: str) -> Rewrites:
 
 
 # A digest of the newest records. It includes the identifier of the data directory, because a server that is set up
-# again by the same script has the same ids and transaction ids.
+# again by the same script has the same ids and transaction ids, and the directory of the database in it, because a
+# database that was created from a template has the records of the template.
+DIRECTORY = "regexp_replace(pg_relation_filepath('pg_class'), '[^/]+$', '')"
 WITNESS = f"""(
-        SELECT md5((pg_control_system()).system_identifier || '/' || string_agg(
+        SELECT md5((pg_control_system()).system_identifier || '/' || {DIRECTORY} || string_agg(
             concat_ws('/', id, xmin, workload_uid, extract(epoch FROM created_at), CASE
                 WHEN pg_column_size(performance) < {LONGEST_WITNESS} THEN md5(performance::text)
             END), ',' ORDER BY id

@@ -22,7 +22,7 @@ from tests.performance.columns.fake_source import (
 )
 from tests.performance.columns.reading import read_blocks
 
-KEY = CopyKey("alpha", "w")
+KEY = CopyKey("alpha", "w", "a database")
 DEADLINE = 30.0
 
 

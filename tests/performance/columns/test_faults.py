@@ -28,7 +28,7 @@ from tests.faults import no_new_threads
 from tests.performance.columns.fake_source import FakeSnapshot, FakeSource, Record, expect_records
 from tests.performance.columns.reading import read_blocks
 
-KEY = CopyKey("alpha", "w")
+KEY = CopyKey("alpha", "w", "a database")
 ROOT = Path(__file__).parents[3]
 # ``make chaos`` takes 2,000.
 WORKLOADS = int(os.environ.get("LENS_TEST_WORKLOADS", "40"))
@@ -74,7 +74,7 @@ def flip(path: Path, place: float) -> None:
 def date_back(path: Path) -> None:
     """Turn it into a file of an older format."""
     content = path.read_bytes()
-    path.write_bytes(content.replace(b"2 polars", b"1 polars", 1).replace(b"LENSPRT2", b"LENSPRT1"))
+    path.write_bytes(content.replace(b"3 polars", b"1 polars", 1).replace(b"LENSPRT2", b"LENSPRT1"))
 
 
 DAMAGES = {
@@ -277,14 +277,14 @@ def test_the_limit_is_kept(tmp_path: Path) -> None:
     limit = WORKLOADS / 10 + 0.5
     # Like two processes with two threads each.
     two = [open_columns(tmp_path / "many", max_gib=limit * size / 2**30) for _ in range(2)]
-    sources = {CopyKey("alpha", f"w{number}"): WatchedSource() for number in range(WORKLOADS)}
+    sources = {CopyKey("alpha", f"w{number}", "a database"): WatchedSource() for number in range(WORKLOADS)}
     for each in sources.values():
         each.change(RECORDS)
     totals = []
 
     def ask(columns: Columns, offset: int) -> None:
         for number in range(WORKLOADS):
-            key = CopyKey("alpha", f"w{(number + offset) % WORKLOADS}")
+            key = CopyKey("alpha", f"w{(number + offset) % WORKLOADS}", "a database")
             answer(columns, sources[key], key)
             if number % (WORKLOADS // 40) == 0:
                 totals.append(measure(tmp_path / "many"))
@@ -298,7 +298,7 @@ def test_the_limit_is_kept(tmp_path: Path) -> None:
     assert max(totals) <= (limit + 4) * size
     assert {each.most_reading for each in sources.values()} == {1}
     for number in range(8):
-        key = CopyKey("alpha", f"w{number}")
+        key = CopyKey("alpha", f"w{number}", "a database")
         answer(two[0], sources[key], key)
     kept = {info.key.workload_uid for info in two[0].list() if info.key}
     assert {f"w{number}" for number in range(5, 8)} <= kept
@@ -539,7 +539,7 @@ def test_private_copies_built_at_once(tmp_path: Path, monkeypatch: pytest.Monkey
 
     def build(number: int) -> str:
         try:
-            answer(columns, sources[number], CopyKey("alpha", f"w{number}"))
+            answer(columns, sources[number], CopyKey("alpha", f"w{number}", "a database"))
         except ClusterSaturatedError:
             return "refused"
         return "answered"
@@ -552,5 +552,5 @@ def test_private_copies_built_at_once(tmp_path: Path, monkeypatch: pytest.Monkey
         source.on_row = lambda: None
     assert [build(0), build(1)] == ["answered", "answered"]
     for number in range(2):
-        columns.drop(CopyKey("alpha", f"w{number}"))
+        columns.drop(CopyKey("alpha", f"w{number}", "a database"))
     assert count_descriptors() == before

@@ -8,7 +8,7 @@ from lens_perf.errors import ClusterSaturatedError, ResultTooLargeError
 from lens_perf.performance.columns.manifest import CopyKey
 from lens_perf.performance.columns.private_copies import MEBIBYTE, PrivateCopies
 
-KEYS = [CopyKey("alpha", name) for name in ("one", "other")]
+KEYS = [CopyKey("alpha", name, "a database") for name in ("one", "other")]
 
 
 def part(share: float) -> list[bytes]:

@@ -15,7 +15,7 @@ from tests.conftest import Ask, Row, Store, at
 from tests.performance.columns.fake_source import FakeSource, Record, expect_records
 from tests.performance.columns.reading import read_blocks
 
-KEY = CopyKey("alpha", "w")
+KEY = CopyKey("alpha", "w", "a database")
 BLOCK, PART = 8, 32
 COUNT = 20 * PART
 

@@ -21,7 +21,7 @@ from tests.performance.columns.test_copies import make_entries
 from tests.performance.points.copies import MemoryCopy, Record, is_number
 from tests.performance.points.test_answers import QUERIES, read_answer, record_lists
 
-KEY = CopyKey("alpha", "w")
+KEY = CopyKey("alpha", "w", "a database")
 SAMPLINGS = st.none() | st.builds(
     Sampling,
     st.sampled_from([4, 9]),

@@ -76,7 +76,8 @@ def store(records: Sequence[Record]) -> Iterator[WorkloadCopy]:
     source.change(
         [Row(each.id, each.created_us, each.iteration, each.serial, each.source, each.values) for each in records]
     )
-    with Columns(ColumnSettings(enabled=False)).open(CopyKey("alpha", "w"), source, time.monotonic() + 30) as copy:
+    key = CopyKey("alpha", "w", "a database")
+    with Columns(ColumnSettings(enabled=False)).open(key, source, time.monotonic() + 30) as copy:
         yield copy
 
 
