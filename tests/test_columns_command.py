@@ -60,6 +60,15 @@ def test_listing_verifying_and_dropping_a_copy(
     assert run(config, "list").output == f"{HEADER}\n"
 
 
+def test_verifying_the_copy_of_an_unknown_workload(uid: str, config: Path) -> None:
+    target = ["--cluster", "alpha", uid]
+    assert run(config, "verify", *target).output == "there is no such copy\n"
+    assert run(config, "list").output == f"{HEADER}\n"
+    assert build(config, uid) == 0, "a request for its progress creates an empty copy"
+    verified = run(config, "verify", *target)
+    assert (verified.exit_code, verified.output) == (1, f"lens-perf: no workload {uid} in cluster alpha\n")
+
+
 def test_copies_of_another_database_are_marked(
     postgres: EmbeddedPostgres, store: Store, uid: str, config: Path, write_settings: Callable[[str], Path]
 ) -> None:

@@ -1,5 +1,6 @@
 """``lens-perf columns``: lists, drops and verifies the columnar copies of workloads."""
 
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +12,10 @@ from lens_perf.clusters.connecting import identify_database
 from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.commands.options import config_option, reports_errors
 from lens_perf.commands.terminal_words import format_number, print_table
+from lens_perf.commands.workload_clusters import describe_missing
 from lens_perf.config import Settings, load_settings
 from lens_perf.errors import UnknownClusterError
+from lens_perf.ingest.read_summary import make_printable
 
 if TYPE_CHECKING:
     from lens_perf.performance.columns.columns import Columns, CopyInfo
@@ -88,11 +91,14 @@ def drop(cluster: str, workload_uid: str, config: Path | None) -> int:
 def verify(cluster: str, workload_uid: str, config: Path | None) -> int:
     """Compare the copy of WORKLOAD_UID with the table, record by record.
 
-    Exit status 1: they differ, or there is no copy.
+    Exit status 1: they differ, there is no copy, or there are no records.
     """
     found = _open_copies(load_settings(config)).verify(cluster, workload_uid)
     if found is None:
         print("there is no such copy")
+        return 1
+    if not found.copied + found.stored:
+        print(make_printable(f"lens-perf: {describe_missing(workload_uid, [cluster])}"), file=sys.stderr)
         return 1
     print(f"{found.copied:,} records in the copy, {found.stored:,} in the table")
     print(f"{found.missing:,} missing, {found.surplus:,} surplus, {found.different:,} different")

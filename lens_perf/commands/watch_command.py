@@ -13,6 +13,7 @@ import click
 
 from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.commands.options import FILE, cluster_option, config_option, reports_errors
+from lens_perf.commands.workload_clusters import describe_missing
 from lens_perf.config import load_settings
 from lens_perf.errors import ConfigError
 from lens_perf.ingest.read_summary import make_printable
@@ -73,7 +74,7 @@ def watch(
     """Watch WORKLOADs, by default all that were active in the last week, and post their events.
 
     Exit status with --once: 0 nothing to report; 3 a warning; 4 a workload is stalled, or its loss is not finite; 1 a
-    workload could not be read, or an event not posted, and there is nothing else to report.
+    workload has no records or could not be read, or an event not posted, and there is nothing else to report.
     """
     logging.basicConfig(format="lens-perf: %(message)s", stream=sys.stderr)
     if cluster is not None and all_clusters:
@@ -90,7 +91,7 @@ def watch(
             [Poster(webhook) for webhook in webhooks],
             state_file,
         )
-        return _check_once(watcher, interval) if once else _check_on(watcher, interval)
+        return _check_once(watcher, clusters, interval) if once else _check_on(watcher, clusters, interval)
 
 
 def _parse_webhooks(addresses: Sequence[str], formats: Sequence[Format]) -> list[Webhook]:
@@ -110,20 +111,26 @@ def _find_state_path() -> Path:
     return Path(own) / "lens_perf" / STATE_NAME
 
 
-def _check_once(watcher: Watcher, interval: float) -> int:
+def _check_once(watcher: Watcher, clusters: Sequence[str], interval: float) -> int:
     result = watcher.check(interval)
     _print_events(result)
+    _warn_of_missing(result.missing, clusters)
     posted = result.posted
     for _ in range(TRIES - 1):
         posted = posted or watcher.post_again(result, interval)
-    return STATUSES.get(result.severity, 0 if result.read and posted else 1)
+    return STATUSES.get(result.severity, 0 if result.read and posted and not result.missing else 1)
 
 
-def _check_on(watcher: Watcher, interval: float) -> int:
-    stop = Event()
+def _check_on(watcher: Watcher, clusters: Sequence[str], interval: float) -> int:
+    stop, missing = Event(), set[str]()
     with INTERRUPTION.replaced_by(stop.set):
         while not stop.is_set():
-            _print_events(watcher.check(interval))
+            result = watcher.check(interval)
+            _print_events(result)
+            _warn_of_missing(
+                [uid for uid in result.missing if uid not in missing], clusters, "; waiting for its records"
+            )
+            missing = set(result.missing)
             stop.wait(interval)
     return 0
 
@@ -131,3 +138,8 @@ def _check_on(watcher: Watcher, interval: float) -> int:
 def _print_events(result: CheckResult) -> None:
     for event in result.events:
         print(f"{event.severity}: {make_printable(event.summary)} [{event.cluster}]", flush=True)
+
+
+def _warn_of_missing(workloads: Sequence[str], clusters: Sequence[str], effect: str = "") -> None:
+    for workload in workloads:
+        print(make_printable(f"lens-perf: {describe_missing(workload, clusters)}{effect}"), file=sys.stderr, flush=True)

@@ -23,11 +23,14 @@ class Search:
 
     def describe_failure(self) -> str:
         """Return where the workload was not found."""
-        searched = (
-            f"cluster{'s' * (len(self.lacking) > 1)} {', '.join(self.lacking)}" if self.lacking else "any cluster"
-        )
         silent = f"; {', '.join(self.silent)} did not answer" if self.silent else ""
-        return f"no workload {self.workload} in {searched}{silent}; lens-perf workloads lists them"
+        return f"{describe_missing(self.workload, self.lacking)}{silent}; lens-perf workloads lists them"
+
+
+def describe_missing(workload: str, clusters: Sequence[str]) -> str:
+    """Return that none of ``clusters`` has a record of ``workload``."""
+    searched = f"cluster{'s' * (len(clusters) > 1)} {', '.join(clusters)}" if clusters else "any cluster"
+    return f"no workload {workload} in {searched}"
 
 
 def find_cluster(

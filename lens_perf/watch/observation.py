@@ -23,6 +23,9 @@ class Service(Protocol):
     def read_progress(self, cluster: str | None, selection: Selection, /) -> Mapping[str, Any]:
         """Return the progress of a workload."""
 
+    def list_sources(self, cluster: str | None, workload_uid: str, /) -> Mapping[str, Any]:
+        """Return the data sources of a workload."""
+
     def list_available(self, cluster: str | None, workload_uid: str, data_source: str | None, /) -> Mapping[str, Any]:
         """Return the metrics of a workload."""
 

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from lens_perf.errors import LensError
@@ -32,12 +33,24 @@ class Named:
     workload_uid: str
 
 
+class Outcome(Enum):
+    """The outcome of the check of one workload."""
+
+    READ = "its records were read"
+    MISSING = "the cluster has no records of it"
+    FAILED = "the cluster did not answer"
+
+
 @dataclass(frozen=True)
 class CheckResult:
-    """The result of a check: the observed workloads, the events, and whether all were read and posted."""
+    """The result of a check: the observed workloads, the events, and whether all were read and posted.
+
+    ``missing`` are the named workloads of which no cluster has records.
+    """
 
     seen: Sequence[Observation]
     events: Sequence[Event]
+    missing: Sequence[str]
     read: bool
     posted: bool
 
@@ -73,33 +86,41 @@ class Watcher:
         seen: list[Observation] = []
         events: list[Event] = []
         chosen, could_list = self._choose(now)
-        failed = [each for each in chosen if not self._check_workload(each, now, seen, events)]
+        outcomes = [(each.workload_uid, self._check_workload(each, now, seen, events)) for each in chosen]
         self._queue(events)
         # Saved before posting: an event may be posted twice, with the same id, but is never lost.
         self._state_file.save(self._memory)
         posted = self._post(seen, events, now, interval_seconds)
-        return CheckResult(seen, events, could_list and not failed, posted)
+        read = could_list and all(outcome is not Outcome.FAILED for _, outcome in outcomes)
+        return CheckResult(seen, events, _list_missing(outcomes), read, posted)
 
     def post_again(self, result: CheckResult, interval_seconds: float) -> bool:
         """Wait until failed posts may be retried, and retry them; return whether all are accepted now."""
         time.sleep(max((poster.wait_seconds for poster in self._posters), default=0.0))
         return self._post(result.seen, result.events, time.time(), interval_seconds)
 
-    def _check_workload(self, each: Named, now: float, seen: list[Observation], events: list[Event]) -> bool:
+    def _check_workload(self, each: Named, now: float, seen: list[Observation], events: list[Event]) -> Outcome:
         known = self._memory.recall(each.cluster, each.workload_uid)
         try:
+            # Before anything that would build a copy.
+            if self._named and not self._has_records(each):
+                self._report(each.cluster, None)
+                return Outcome.MISSING
             observation = observe(self._service, each.cluster, each.workload_uid, known)
         except LensError as error:
             self._report(each.cluster, error.message)
-            return False
+            return Outcome.FAILED
         self._report(each.cluster, None)
         if observation.progress["state"] is None and not observation.progress["non_finite"]:
-            return True
+            return Outcome.READ
         found, known = compare(known, observation, now)
         self._memory.remember(each.cluster, each.workload_uid, known)
         seen.append(observation)
         events += found
-        return True
+        return Outcome.READ
+
+    def _has_records(self, each: Named) -> bool:
+        return bool(self._service.list_sources(each.cluster, each.workload_uid)["total_count"])
 
     def _choose(self, now: float) -> tuple[Sequence[Named], bool]:
         """Return which workloads to check, and whether all clusters answered."""
@@ -157,3 +178,9 @@ class Watcher:
         elif problem is None and what in self._failing:
             self._failing.discard(what)
             logger.warning("%s can be read again", what)
+
+
+def _list_missing(outcomes: Sequence[tuple[str, Outcome]]) -> Sequence[str]:
+    """Return the workloads that are missing from every cluster in which they are watched."""
+    found = {uid for uid, outcome in outcomes if outcome is not Outcome.MISSING}
+    return [uid for uid in dict.fromkeys(uid for uid, _ in outcomes) if uid not in found]

@@ -62,6 +62,24 @@ def test_once(watch: Watch, store: Store, uid: str, *, age: float, target: int, 
     assert (result.stdout, result.exit_code) == (output.format(uid), status)
 
 
+def test_a_workload_without_records(watch: Watch, store: Store, uid: str) -> None:
+    result = watch(uid, "--once")
+    assert (result.stdout, result.stderr, result.exit_code) == (
+        "",
+        f"lens-perf: no workload {uid} in cluster alpha\n",
+        1,
+    )
+    put(store, f"{uid}-other", age=3600, losses=[1.0] * 50)
+    result = watch(uid, f"{uid}-other", "--once")
+    assert (f"no workload {uid} in cluster alpha" in result.stderr, result.exit_code) == (True, 4)
+    assert f"no workload {uid}-other" not in result.stderr
+
+
+def test_a_workload_is_missing_if_no_cluster_has_it(watch: Watch, store: Store, uid: str) -> None:
+    put(store, uid, age=1, losses=[1.0] * 50)
+    assert "no workload" not in watch(uid, "--once", "--all").stderr
+
+
 def test_a_spike_is_posted_once(watch: Watch, store: Store, uid: str) -> None:
     with run_listener() as listener:
         put(store, uid, age=10, losses=[2.0, 2.01] * 75)
@@ -131,15 +149,22 @@ def test_usage(watch: Watch, words: list[str], message: str) -> None:
 def test_it_watches_until_a_signal(
     postgres: EmbeddedPostgres, write_settings: Callable[[str], Path], store: Store, uid: str, tmp_path: Path
 ) -> None:
-    put(store, uid, age=3600, losses=[1.0] * 50)
     with run_listener() as listener:
         command = [sys.executable, "-m", "lens_perf", "watch", uid, "--interval", "1", "--webhook", "env:HOOK"]
         settings = write_settings(two_clusters(postgres))
         environment = {**os.environ, "HOOK": listener.url, "STATE_DIRECTORY": str(tmp_path)}
         with subprocess.Popen(
-            [*command, "--config", str(settings)], env=environment, stdout=subprocess.PIPE, text=True
+            [*command, "--config", str(settings)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         ) as process:
             assert process.stdout is not None
+            assert process.stderr is not None
+            waiting = f"lens-perf: no workload {uid} in cluster alpha; waiting for its records\n"
+            assert process.stderr.readline() == waiting
+            put(store, uid, age=3600, losses=[1.0] * 50)
             assert process.stdout.readline().startswith(f"critical: {uid} stalled")
             put(store, uid, age=0, losses=[1.0], first=51)
             assert process.stdout.readline().startswith(f"info: {uid} running again")

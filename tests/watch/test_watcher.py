@@ -26,6 +26,9 @@ class Service:
     progress: dict[str, Any] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
+    def list_sources(self, _cluster: str | None, workload_uid: str) -> dict[str, Any]:
+        return {"total_count": int(workload_uid in self.progress)}
+
     def read_progress(self, _cluster: str | None, selection: Selection) -> dict[str, Any]:
         self.asked.append(selection.workload_uid)
         found = self.progress[selection.workload_uid]
