@@ -19,6 +19,7 @@ from lens_perf.commands.token_command import token_group
 from lens_perf.commands.watch_command import watch
 from lens_perf.config import Settings, load_settings
 from lens_perf.errors import ConfigError, LensError
+from lens_perf.ingest.read_summary import format_count
 from lens_perf.interruption import INTERRUPTION
 from lens_perf.performance.schema import can_read_table, create_schema, find_missing_indexes, has_table
 from lens_perf.performance.table_check import find_conditions, find_obstacle, list_warnings
@@ -62,7 +63,7 @@ def _check_token_file(settings: Settings) -> None:
         return
     path = Path(settings.access.token_file)
     tokens = load_tokens(path)
-    print(f"Token file: valid, {len(tokens):,} token{'s' * (len(tokens) != 1)}")
+    print(f"Token file: valid, {format_count(len(tokens), 'tokens')}")
     unknown = {name for token in tokens for name in token.clusters or () if name not in settings.clusters}
     findings = [f"a token names the unknown cluster {name}" for name in sorted(unknown)]
     for finding in [*find_other_writers(path), *findings]:

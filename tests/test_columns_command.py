@@ -54,7 +54,7 @@ def test_listing_verifying_and_dropping_a_copy(
         connection.commit()
     verified = run(config, "verify", *target)
     assert verified.exit_code == 0, verified.output
-    assert "1 records in the copy, 1 in the table" in verified.output
+    assert "1 record in the copy, 1 in the table" in verified.output
     assert run(config, "drop", *target).exit_code == 0
     assert run(config, "drop", *target).exit_code == 1
     assert run(config, "list").output == f"{HEADER}\n"

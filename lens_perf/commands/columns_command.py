@@ -15,7 +15,7 @@ from lens_perf.commands.terminal_words import format_number, print_table
 from lens_perf.commands.workload_clusters import describe_missing
 from lens_perf.config import Settings, load_settings
 from lens_perf.errors import UnknownClusterError
-from lens_perf.ingest.read_summary import make_printable
+from lens_perf.ingest.read_summary import format_count, make_printable
 
 if TYPE_CHECKING:
     from lens_perf.performance.columns.columns import Columns, CopyInfo
@@ -100,7 +100,7 @@ def verify(cluster: str, workload_uid: str, config: Path | None) -> int:
     if not found.copied + found.stored:
         print(make_printable(f"lens-perf: {describe_missing(workload_uid, [cluster])}"), file=sys.stderr)
         return 1
-    print(f"{found.copied:,} records in the copy, {found.stored:,} in the table")
+    print(f"{format_count(found.copied, 'records')} in the copy, {found.stored:,} in the table")
     print(f"{found.missing:,} missing, {found.surplus:,} surplus, {found.different:,} different")
     print(f"statistics {'agree' if found.statistics_agree else 'DIFFER'}")
     return 0 if found.is_good else 1

@@ -23,7 +23,7 @@ from lens_perf.commands.terminal_words import (
 )
 from lens_perf.commands.workload_clusters import find_cluster
 from lens_perf.config import load_settings
-from lens_perf.ingest.read_summary import make_printable
+from lens_perf.ingest.read_summary import format_count, make_printable
 from lens_perf.performance.points.query import PointQuery, Sampling
 from lens_perf.performance.selection import Selection
 from lens_perf.performance.service import PerformanceService
@@ -148,7 +148,7 @@ def _print_progress(progress: Mapping[str, Any], cluster: str) -> None:
         _print_field("ETA", f"{format_span(progress['eta']['seconds'])}: {progress['eta']['basis']}")
     if progress["goodput"] is not None:
         restarts, lost = progress["restarts"], format_span(progress["seconds_lost_to_restarts"])
-        counted = f"{restarts:,} restart{'s' * (restarts != 1)}, {lost} lost" if restarts else "no restarts"
+        counted = f"{format_count(restarts, 'restarts')}, {lost} lost" if restarts else "no restarts"
         _print_field("goodput", f"{progress['goodput']:.1%}, {counted}")
     _print_field("last record", format_age(progress["last_timestamp"]))
     for metric in progress["non_finite"]:

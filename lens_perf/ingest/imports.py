@@ -79,7 +79,8 @@ def run_import(job: ImportJob, connect: Connect | None, warn: Warn = lambda _: N
     if kind is None:
         choice = choose_kind(job.paths, job.options.log.dialects)
         kind = choice.kind
-        summary.note(f"read as {kind}: {choice.reason}")
+        if choice.reason is not None:
+            summary.note(f"read as {kind}: {choice.reason}")
     observations = keep_names_storable(read_sources(kind, job.paths, summary, job.options), summary)
     records = assemble(
         observations,

@@ -26,6 +26,13 @@ def make_printable(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in COLOUR_CODE.sub(" ", text))
 
 
+def format_count(count: int, nouns: str) -> str:
+    """Return a number and what it counts, ``nouns``, which is in the plural."""
+    if count == 1:
+        nouns = nouns.removesuffix("ies") + "y" if nouns.endswith("ies") else nouns.removesuffix("s")
+    return f"{count:,} {nouns}"
+
+
 @dataclass
 class Skipped:
     """Input skipped for one reason: how often, and the first few examples."""
@@ -49,7 +56,8 @@ def _count(reasons: dict[str, Skipped], reason: str, example: str | bytes | None
 def _format_reasons(word: str, reasons: dict[str, Skipped]) -> list[str]:
     lines: list[str] = []
     for reason, skipped in reasons.items():
-        lines.append(f"{word:<10} {skipped.count:,} {reason}")
+        # Behind the reason, the number needs no singular.
+        lines.append(f"{word:<10} {reason}: {skipped.count:,}")
         lines += [f"             {example}" for example in skipped.examples]
     return lines
 
@@ -159,15 +167,16 @@ class ReadSummary:
 
     def format(self) -> str:
         """Return a short report for people."""
-        counts = ", ".join(f"{count:,} {what}" for what, count in self.read.items())
+        counts = ", ".join(format_count(count, what) for what, count in self.read.items())
         lines = [f"read       {counts}", f"records    {self._format_records()}"]
         metrics = [f"{name} {count:,}" for name, count in sorted(self.metrics.items())]
         lines += _wrap(f"metrics    {len(metrics):,}: {', '.join(metrics)}") if metrics else []
         if self.non_finite:
-            lines.append(f"not finite {self.non_finite:,} values, stored as texts")
+            lines.append(f"not finite {format_count(self.non_finite, 'values')}, stored as text")
         if self.rounded:
             lines.append(
-                f"rounded    {self.rounded:,} decimals to the nearest 64-bit float, which keeps up to 17 digits"
+                f"rounded    {format_count(self.rounded, 'decimals')} to the nearest 64-bit float, which keeps up to 17"
+                " digits"
             )
         lines += [f"note       {note}" for note in self.notes]
         lines += _format_reasons("left out", self.skipped)
@@ -179,7 +188,7 @@ class ReadSummary:
         parts = [f"{self.records:,}"]
         if self.first_iteration is not None:
             parts.append(f"iterations {self.first_iteration:,} to {self.last_iteration:,}")
-        parts.append(f"{self.restarts:,} restart{'s' * (self.restarts != 1)}")
+        parts.append(format_count(self.restarts, "restarts"))
         if self.without_iteration:
             parts.append(f"{self.without_iteration:,} without an iteration")
         if self.without_time:

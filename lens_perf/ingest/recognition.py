@@ -61,10 +61,10 @@ FILE_PATTERNS = {
 
 @dataclass(frozen=True)
 class Choice:
-    """A kind of input, and a clause that says why it was chosen."""
+    """A kind of input, and a clause that says why it was chosen; None for a log, whose reader notes its dialect."""
 
     kind: Kind
-    reason: str
+    reason: str | None
 
 
 def choose_kind(paths: Sequence[Path], dialects: Sequence[Dialect]) -> Choice:
@@ -73,10 +73,8 @@ def choose_kind(paths: Sequence[Path], dialects: Sequence[Dialect]) -> Choice:
     Raises ImportInputError if they are of no kind; the message lists the dialects and the closest line.
     """
     for path in paths:
-        if path == STANDARD_INPUT:
-            return Choice(Kind.LOG, "standard input is read as a log")
-        if path.is_fifo():
-            return Choice(Kind.LOG, f"{path} is a pipe, which is read as a log")
+        if path == STANDARD_INPUT or path.is_fifo():
+            return Choice(Kind.LOG, None)
         choice = _choose_in_directory(path) if path.is_dir() else _choose_by_content(path, dialects)
         if choice:
             return choice
@@ -187,4 +185,4 @@ def _choose_by_content(path: Path, dialects: Sequence[Dialect]) -> Choice | None
         if iteration := _find_iteration(kind, text):
             return Choice(kind, f"{path} has {word}, whose {iteration} counts iterations")
     dialect = recognise(dialects, read_text_head(path, LOG_HEAD_SIZE))
-    return Choice(Kind.LOG, f"{path} has lines as {dialect.name} prints them") if dialect else None
+    return Choice(Kind.LOG, None) if dialect else None

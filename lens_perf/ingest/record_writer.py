@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, named in lower case by the driver
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - likewise
 
+from lens_perf.ingest.read_summary import format_count
 from lens_perf.ingest.records import Record
 
 BATCH_SIZE = 5000
@@ -24,7 +25,8 @@ class WriteSummary:
 
     def format(self) -> str:
         """Return the counts in one line."""
-        return f"wrote {self.inserted:,} new records, replaced {self.replaced:,}, left {self.unchanged:,} unchanged"
+        wrote = format_count(self.inserted, "new records")
+        return f"wrote {wrote}, replaced {self.replaced:,}, left {self.unchanged:,} unchanged"
 
 
 def batch_records(records: Iterable[Record | None]) -> Iterator[list[Record]]:

@@ -40,13 +40,13 @@ def test_a_summary_for_people(importer: Importer, log: Path) -> None:
         "read       14 lines",
         "records    13, iterations 1 to 11, 1 restart, 13 without a time",
         "metrics    3: elapsed_time_per_iteration_ms 13, lm_loss 12, target_iteration 13",
-        "not finite 1 values, stored as texts",
-        "note       the log's dialect is that of Megatron-LM",
-        "left out   1 fields of the iteration line that are not numbers",
+        "not finite 1 value, stored as text",
+        "note       read as log, in the dialect of Megatron-LM",
+        "left out   fields of the iteration line that are not numbers: 1",
         "             lm loss: what?",
-        "left out   1 lines that report no iteration",
+        "left out   lines that report no iteration: 1",
         "             starting",
-        "LOST       1 values that are not numbers, of metrics that have numbers elsewhere",
+        "LOST       values that are not numbers, of metrics that have numbers elsewhere: 1",
         "             lm_loss",
         "wrote 13 new records, replaced 0, left 0 unchanged",
     ]
@@ -65,7 +65,7 @@ def test_no_file_content_controls_the_terminal(importer: Importer, tmp_path: Pat
 def test_a_dry_run_stores_nothing(importer: Importer, log: Path, ask: Ask, app: Flask) -> None:
     report = importer.run("auto", log, options=("--json", "--dry-run")).report
     assert (report["kind"], report["written"], report["read"]["records"]) == ("log", None, 10)
-    assert report["read"]["notes"][0].startswith("read as log: ")
+    assert report["read"]["notes"] == ["read as log, in the dialect of Megatron-LM"]
     assert ask("sources")["total_count"] == 0
     assert "(dry run)" in importer.run("log", log, options=("--dry-run",)).output
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lens_perf.ingest.read_summary import TEXTS_AMONG_NUMBERS, Damage, ReadSummary, make_printable
+from lens_perf.ingest.read_summary import TEXTS_AMONG_NUMBERS, Damage, ReadSummary, format_count, make_printable
 
 
 @given(st.text(st.characters()))
@@ -27,13 +27,19 @@ def test_letters_of_any_script_are_shown() -> None:
     assert make_printable("\x1b[1;31mred\x1b[0m") == " red "
 
 
+def test_numbers_of_things() -> None:
+    counts = [(0, "rows"), (1, "rows"), (2, "rows"), (1, "history entries"), (1234, "history entries")]
+    words = ["0 rows", "1 row", "2 rows", "1 history entry", "1,234 history entries"]
+    assert [format_count(*each) for each in counts] == words
+
+
 def test_lost_values_make_a_reading_incomplete() -> None:
     summary = ReadSummary()
     summary.skip("images", "input")
     assert summary.is_complete
     summary.lose("iterations beyond what the table can hold", "3000000000")
     assert not summary.is_complete
-    assert "LOST       1 iterations beyond what the table can hold\n             3000000000" in summary.format()
+    assert "LOST       iterations beyond what the table can hold: 1\n             3000000000" in summary.format()
     assert summary.as_json()["lost"] == {
         "iterations beyond what the table can hold": {"count": 1, "examples": ["3000000000"]}
     }

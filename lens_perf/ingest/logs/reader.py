@@ -133,7 +133,7 @@ class _LogReader:
         self._markers = markers
         self._tallies: dict[str, Tally] = {}
         self._open: tuple[Line, str] | None = None
-        summary.note(f"the log's dialect is that of {dialect.name}")
+        summary.note(f"read as log, in the dialect of {dialect.name}")
 
     def take(self, chunk: bytes) -> Iterator[Observation]:
         """Yield the observations in a chunk of complete lines."""
