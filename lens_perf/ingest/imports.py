@@ -9,7 +9,7 @@ from typing import Any
 from lens_perf.errors import ImportInputError
 from lens_perf.ingest.assembly import Repetition, assemble
 from lens_perf.ingest.kinds import SourceOptions, read_sources
-from lens_perf.ingest.read_summary import ReadSummary
+from lens_perf.ingest.read_summary import ReadSummary, format_count
 from lens_perf.ingest.recognition import DATA_SOURCES, STANDARD_INPUT, Kind, choose_kind
 from lens_perf.ingest.record_writer import WriteSummary, batch_records
 from lens_perf.ingest.storable_names import keep_names_storable
@@ -92,6 +92,9 @@ def run_import(job: ImportJob, connect: Connect | None, warn: Warn = lambda _: N
     with _open_store(job, kind, connect, written, warn) as store:
         for batch in batch_records(records):
             store(batch)
+    if summary.without_time and job.options.log.start_time is not None:
+        untimed = format_count(summary.without_time, "records")
+        summary.note(f"--start-time gives {untimed} no time, because there are no elapsed times to add to it")
     if summary.records == 0 and not job.options.follow:
         raise ImportInputError(_describe_nothing(job, kind, summary))
     return ImportReport(kind, summary, written)

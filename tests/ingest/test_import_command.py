@@ -70,6 +70,17 @@ def test_a_dry_run_stores_nothing(importer: Importer, log: Path, ask: Ask, app: 
     assert "(dry run)" in importer.run("log", log, options=("--dry-run",)).output
 
 
+def test_records_without_an_elapsed_time_get_no_time_from_the_start(importer: Importer, log: Path) -> None:
+    options = ("--start-time", "2026-01-31T12:00:00")
+    assert "no time" not in importer.run("log", log, options=options).output
+    log.write_text("iter 0: loss 10.9\niter 1: loss 10.8\n")
+    unused = "note       --start-time gives {} no time, because there are no elapsed times to add to it"
+    assert unused.format("2 records") in importer.run("log", log, options=options).output.splitlines()
+    assert "--start-time" not in importer.run("log", log, options=()).output
+    log.write_text("iter 2: loss 10.7\n")
+    assert unused.format("1 record") in importer.run("log", log, options=options).output.splitlines()
+
+
 def test_several_files_continue_each_other(importer: Importer, log: Path, tmp_path: Path) -> None:
     second, third = tmp_path / "second.log.gz", tmp_path / "third.log"
     second.write_bytes(gzip.compress((line(11) + line(12)).encode()))
