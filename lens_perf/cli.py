@@ -40,13 +40,16 @@ def main() -> None:
     epilog="Example: lens-perf check-config /etc/lens_perf/lens_perf.toml",
 )
 @click.argument("file", type=FILE, required=False)
+@config_option
 @reports_errors
-def check_config(file: Path | None) -> int:
+def check_config(file: Path | None, config: Path | None) -> int:
     """Validate the settings file and test every cluster.
 
-    FILE defaults to the one that LENS_PERF_CONFIG names. Exit status 1: a cluster is not ready.
+    FILE is the same as --config FILE. Exit status 1: a cluster is not ready.
     """
-    settings = load_settings(file)
+    if file is not None and config is not None:
+        raise ConfigError("Give either FILE or --config, not both")
+    settings = load_settings(file or config)
     registry, workers = ClusterRegistry(settings), count_workers()
     connections = count_connections(settings, workers)
     print("Settings: valid")
@@ -76,7 +79,7 @@ def _check_cluster(registry: ClusterRegistry, name: str, connections: int) -> bo
         with registry.open_connection(name) as connection:
             findings, ready = _inspect(connection, connections)
     except LensError as error:
-        findings, ready = [error.message], False
+        findings, ready = [error.reason or error.message], False
     print(f"{name}: {'ready' if ready else 'NOT READY'}")
     for finding in findings:
         print(f"  {finding}")

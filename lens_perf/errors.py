@@ -13,7 +13,12 @@ NO_THREAD = "The service has no thread to spare; try again in a moment"
 
 
 class LensError(Exception):
-    """An error whose ``message`` is for users; it never contains text of the driver, a DSN or the environment."""
+    """An error whose ``message`` is for users; it never contains text of the driver, a DSN or the environment.
+
+    ``reason`` is an addition for the terminal of an operator, which also contains no such text.
+    """
+
+    reason: str | None = None
 
     def __init__(self, message: str) -> None:
         super().__init__(message)

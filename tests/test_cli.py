@@ -82,11 +82,11 @@ def test_check_config(run: Run, postgres18: EmbeddedPostgres, write_settings: Ca
         "beta: ready",
         "  reachable, has the table",
         "unreachable: NOT READY",
-        "  Cluster unreachable cannot be reached now; try again later",
+        "  the connection was refused: nothing listens at this host and port",
         "without_table: NOT READY",
         "  table training_performance is missing: create it with lens-perf db init",
         "without_database: NOT READY",
-        "  Cluster without_database is not set up for this service; ask its operator to run lens-perf check-config",
+        "  the database does not exist",
     ]
 
 
@@ -95,6 +95,10 @@ def test_check_config_by_variable(run: Run, settings: Path, monkeypatch: pytest.
     result = run("check-config").output
     assert result.startswith("Settings: valid\n")
     assert "\nnew: NOT READY" in result
+    monkeypatch.delenv("LENS_PERF_CONFIG")
+    assert run("check-config", "--config", settings).output == result
+    both = run("check-config", settings, "--config", settings)
+    assert (both.exit_code, both.output) == (2, "lens-perf: Give either FILE or --config, not both\n")
 
 
 def test_check_config_of_bad_settings(run: Run, write_settings: Callable[[str], Path]) -> None:

@@ -120,13 +120,21 @@ def translate(cluster: str, error: psycopg2.Error | ConfigError) -> LensError:
 
     Logs the SQLSTATE and the message it became.
     """
+    translated = make_error(cluster, error)
     if isinstance(error, ConfigError):
         log.warning("%s", error.message)
+    else:
+        kind, code = type(error).__name__, error.pgcode or "none"
+        log.warning("cluster %s: %s, SQLSTATE %s: %s", cluster, kind, code, translated.message)
+    return translated
+
+
+def make_error(cluster: str, error: psycopg2.Error | ConfigError) -> LensError:
+    """Return the LensError for a driver error of ``cluster``, or for a missing password source."""
+    if isinstance(error, ConfigError):
         return ClusterMisconfiguredError(NOT_SET_UP.format(cluster=cluster))
     kind, message = _classify(error)
-    message = message.format(cluster=cluster)
-    log.warning("cluster %s: %s, SQLSTATE %s: %s", cluster, type(error).__name__, error.pgcode or "none", message)
-    return kind(message)
+    return kind(message.format(cluster=cluster))
 
 
 def is_connection_limit(error: psycopg2.Error) -> bool:

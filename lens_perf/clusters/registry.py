@@ -11,7 +11,8 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 from lens_perf.clusters.bulkhead import Bulkhead
 from lens_perf.clusters.cluster import Cluster, Guards
 from lens_perf.clusters.connecting import connect, identify_database, read_connection_arguments
-from lens_perf.clusters.driver_errors import translate
+from lens_perf.clusters.connection_failures import explain_failure
+from lens_perf.clusters.driver_errors import make_error
 from lens_perf.clusters.fan_out import FanOut
 from lens_perf.clusters.guard import Watchdog
 from lens_perf.clusters.guard_thread import GuardThread
@@ -97,7 +98,7 @@ class ClusterRegistry:
     def open_connection(self, requested: str | None) -> Iterator[Connection]:
         """Open a connection outside the pool for the command line; the caller manages transactions.
 
-        Raises as ``read`` does.
+        Raises as ``read`` does, with the ``reason`` of the error instead of a line in the log.
         """
         name = self.resolve(requested)
         try:
@@ -108,7 +109,9 @@ class ClusterRegistry:
             finally:
                 connection.close()
         except (psycopg2.Error, ConfigError) as error:
-            raise translate(name, error) from None
+            explained = make_error(name, error)
+            explained.reason = explain_failure(error)
+            raise explained from None
 
     def connections_in_use(self, name: str) -> int:
         """Return the number of pooled connections to cluster ``name`` in use."""

@@ -35,7 +35,8 @@ def reports_errors(command: Callable[Parameters, int | None]) -> Callable[Parame
 
 
 def _fail(error: LensError) -> int:
-    print(f"lens-perf: {make_printable(error.message)}", file=sys.stderr)
+    reason = "" if error.reason is None else f" ({error.reason})"
+    print(make_printable(f"lens-perf: {error.message}{reason}"), file=sys.stderr)
     return USER_ERROR
 
 
