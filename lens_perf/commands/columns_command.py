@@ -73,7 +73,7 @@ def drop(cluster: str, workload_uid: str, config: Path | None) -> int:
     settings = load_settings(config)
     databases = _identify_databases(settings)
     if cluster not in databases:
-        raise UnknownClusterError(tuple(databases))
+        raise UnknownClusterError(cluster, tuple(databases))
     dropped = _open_columns(settings).drop(CopyKey(cluster, workload_uid, databases[cluster]))
     print("dropped" if dropped else "there is no such copy, or it is being written")
     return 0 if dropped else 1
