@@ -126,6 +126,22 @@ def test_attempts(address: str, attempts: str) -> None:
 
 
 @on_one_version
+def test_the_iteration_does_not_depend_on_the_charts(address: str, store: Store, uid: str) -> None:
+    """Of a workload without times, ``eval_loss`` ends before the last record."""
+    rows = [Row({"loss": 1} | ({"eval_loss": 2} if index <= 200 else {}), index, None) for index in range(1, 301)]
+    store(uid, rows)
+    store(f"{uid}-other", [Row({"loss": 1}, 900, None)])
+    with open_page() as page:
+        page.goto(f"{address}/lens/#w=alpha/{uid}&m=eval_loss")
+        iteration = row_of(page, uid).locator("td").nth(1)
+        expect(row_of(page, uid)).to_contain_text("No times")
+        expect(iteration).to_have_text("300")
+        page.get_by_role("checkbox", name="loss", exact=True).check()
+        wait_for_charts(page)
+        expect(iteration).to_have_text("300")
+
+
+@on_one_version
 def test_a_run_with_nan_has_a_warning(address: str, store: Store, uid: str) -> None:
     rows = [Row({"loss": "NaN" if index > 350 else 1.5}, index, at(BEGAN + 1000 * index)) for index in range(1, 401)]
     store(uid, rows)

@@ -28,7 +28,8 @@ const progress = (more = {}) => ({
 });
 const run = (name, more = {}, summary = null) => {
   const known = more instanceof Error || more === null ? more : progress(more);
-  return { key: `c/${name}`, name, cluster: "c", exists: true, progress: known, state: known?.state ?? null, summary };
+  const { state = null, current_iteration: iteration = null } = known ?? {};
+  return { key: `c/${name}`, name, cluster: "c", exists: true, progress: known, state, iteration, summary };
 };
 const columns = listColumns(["loss"]);
 const text = (name, of) => columns.find((column) => column.name === name).describe(of).text;
@@ -58,7 +59,8 @@ test("states", () => {
 test("cells", () => {
   assert.equal(text("iteration", run("a")), "150 / 1,000");
   assert.equal(text("iteration", run("a", { target_iteration: null })), "150");
-  assert.equal(text("iteration", run("a", { state: null }, summary(2))), "7");
+  assert.equal(text("iteration", run("a", { state: null, current_iteration: null }, summary(2))), "–");
+  assert.equal(text("iteration", { ...run("a", { state: null }), iteration: 1500 }), "1,500");
   assert.equal(text("last:loss", run("a", {}, summary(0.25))), "0.25");
   assert.equal(text("last:loss", run("a", {}, summary(0.25, { non_finite_since: { iteration: 8 } }))), "not finite");
   assert.equal(text("least:loss", run("a")), "–");

@@ -24,13 +24,14 @@ const client = {
         cluster,
         workload_uid: uid,
         state: uid === "a" ? "running" : null,
+        current_iteration: uid === "a" ? 9 : null,
         attempts: uid === "a" ? [attempt(1), attempt(2)] : [],
       })),
     warnings: asked
       .filter(({ uid }) => uid === "c")
       .map(({ cluster, uid }) => ({ cluster, workload_uid: uid, message: "away" })),
   }),
-  listSources: async () => ({ total_count: 0 }),
+  findListed: async ({ uid }) => (uid === "d" ? { last_iteration: 300 } : null),
   readSummaries: async (asked, names) => {
     requests.push([asked.map(({ uid }) => uid), names]);
     return {
@@ -52,13 +53,22 @@ test("runs carry their state, their attempts and what is visible", async () => {
   await store.loadProgress(workloads);
   const [a, b, c] = store.build({ ...DEFAULTS, workloads, hidden: ["c/b"], attempts: { "c/a": [2] } });
   assert.deepEqual(
-    [a.state, a.isVisible, a.isSplit, a.attempts.map(({ isVisible }) => isVisible)],
-    ["running", true, true, [false, true]],
+    [a.state, a.iteration, a.isVisible, a.isSplit, a.attempts.map(({ isVisible }) => isVisible)],
+    ["running", 9, true, true, [false, true]],
   );
   assert.notDeepEqual([a.attempts[0].colour, a.attempts[0].dash], [a.attempts[1].colour, a.attempts[1].dash]);
   assert.deepEqual([b.exists, b.isVisible, b.attempts], [false, false, []]);
   assert.equal(c.progress.message, "away");
   assert.equal(new Set([a, b, c].map(({ colour }) => colour)).size, 3);
+});
+
+test("the iteration of a run without times is that of the list, whichever metrics have charts", async () => {
+  const store = new RunStore(client);
+  const view = { ...DEFAULTS, workloads: [{ cluster: "c", uid: "d" }] };
+  await store.loadProgress(view.workloads);
+  await store.loadSummaries(view.workloads, ["loss"]);
+  const [run] = store.build(view);
+  assert.deepEqual([run.exists, run.state, run.iteration], [true, null, 300]);
 });
 
 test("statistics that are held are not requested again", async () => {

@@ -2,6 +2,8 @@
 
 const root = new URL(`${document.documentElement.dataset.api}/`, document.baseURI);
 const TOKEN = "lens_perf.token";
+// Other workloads whose names contain that of the wanted one may come before it.
+const SEARCH_PAGE = 100;
 
 /** An error of the API, in the words of its answer; `status` is 0 if there was no answer. */
 export class ApiError extends Error {
@@ -52,8 +54,6 @@ async function send(address, options, signal) {
   return body;
 }
 
-const workloadPath = (workload, rest) => `workloads/${encodeURIComponent(workload.uid)}/${rest}`;
-
 /** The clusters that may be asked. */
 export const listClusters = () => ask("clusters", []);
 
@@ -70,9 +70,17 @@ export const listWorkloads = (search, cluster, pageSize, pageToken, signal) =>
     signal,
   );
 
-/** The data sources of a workload. */
-export const listSources = (workload, signal) =>
-  ask(workloadPath(workload, "metrics/sources"), [["cluster", workload.cluster]], signal);
+/** A workload as the list has it; null if the cluster has no records of it. */
+export async function findListed({ cluster, uid }, signal) {
+  let token = null;
+  do {
+    const page = await listWorkloads(uid, cluster, SEARCH_PAGE, token, signal);
+    const found = page.workloads.find((each) => each.workload_uid === uid);
+    if (found) return found;
+    token = page.next_page_token;
+  } while (token !== null);
+  return null;
+}
 
 /** The parameters that name several workloads. */
 export const namesOf = (workloads) => workloads.map(({ cluster, uid }) => ["workload", `${cluster}/${uid}`]);

@@ -46,7 +46,7 @@ export function layOutChart(plain, runs, view, fixed) {
 
 /** All that the lines depend on, to compare one by one: series that are read again are other arrays. */
 export function listInputs(names, runs, { axis, align }, store) {
-  const drawn = runs.map(({ progress, summary, ...run }) => ({ ...run, begin: progress?.first_timestamp }));
+  const drawn = runs.map(({ progress, summary, iteration, ...run }) => ({ ...run, begin: progress?.first_timestamp }));
   return [
     JSON.stringify([axis, align, drawn]),
     ...runs.flatMap(({ key }) => names.map((name) => store.seriesOf(key, name))),

@@ -104,19 +104,11 @@ export function describeCost({ restarts, iterations_repeated: redone, seconds_lo
 
 function describeIteration(run) {
   const progress = known(run);
-  const current = progress?.current_iteration ?? lastIteration(run);
+  const current = run.iteration;
   if (current === null) return { text: NONE, value: null };
   if (!progress?.target_iteration) return { text: number(current), value: current, title: "No target" };
   const { target_iteration: target, share_done: share } = progress;
   return { text: `${number(current)} / ${number(target)}`, value: current, share, title: `${percent(share)} done` };
-}
-
-/** The last iteration that a summary has, for runs without times. */
-function lastIteration({ summary }) {
-  const found = (summary?.metrics ?? [])
-    .map(({ last }) => last?.iteration ?? null)
-    .filter((iteration) => iteration !== null);
-  return found.length ? Math.max(...found) : null;
 }
 
 function describeEta(run) {

@@ -4,7 +4,7 @@ import { assignSlots, styleOf } from "./colours.js";
 import { keyOf } from "./view_state.js";
 
 export class RunStore {
-  /** `client` has readProgresses and readSummaries of api_client.js. */
+  /** `client` has readProgresses, readSummaries and findListed of api_client.js. */
   constructor(client) {
     this.client = client;
     this.slots = new Map();
@@ -13,8 +13,8 @@ export class RunStore {
     this.summaries = new Map();
     // By key of a run, the names of the metrics that were asked about.
     this.summarized = new Map();
-    // Keys of the runs that no cluster has a record of.
-    this.missing = new Set();
+    // By key of a run without progress, its entry in the list of workloads, null if there is none.
+    this.listed = new Map();
     // By key of a run, the number of data points of each metric.
     this.metrics = new Map();
     // Metrics found by a preview, while their numbers of data points are not known.
@@ -30,17 +30,16 @@ export class RunStore {
       if (error.name !== "AbortError") for (const workload of workloads) this.progress.set(keyOf(workload), error);
       throw error;
     }
-    await Promise.all(workloads.map((workload) => this.checkExistence(workload, signal)));
+    await Promise.all(workloads.map((workload) => this.loadListed(workload, signal)));
   }
 
-  /** A workload without progress may have records without times, or none at all. */
-  async checkExistence(workload, signal) {
+  /** A workload without progress may have records without times, of which the list has the iteration, or none. */
+  async loadListed(workload, signal) {
     const key = keyOf(workload);
-    this.missing.delete(key);
     const progress = this.progress.get(key);
-    if (!progress || progress instanceof Error || progress.state !== null) return;
-    const { total_count: count } = await this.client.listSources(workload, signal);
-    if (count === 0) this.missing.add(key);
+    if (progress && !(progress instanceof Error) && progress.state === null)
+      this.listed.set(key, await this.client.findListed(workload, signal));
+    else this.listed.delete(key);
   }
 
   /** Read the statistics of `names` of `workloads` in one request; with `onlyNew`, of those not read before. */
@@ -103,7 +102,8 @@ export class RunStore {
       state: isKnown ? progress.state : null,
       progress,
       summary: this.summaries.get(key) ?? null,
-      exists: !this.missing.has(key),
+      exists: this.listed.get(key) !== null,
+      iteration: (isKnown ? progress.current_iteration : null) ?? this.listed.get(key)?.last_iteration ?? null,
     };
   }
 }
