@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from tests.conftest import Row, Store, at
 from tests.front.programs import needs
-from tests.test_serving import behind_a_prefix, on_one_version
+from tests.test_serving import behind_a_prefix, gunicorn, on_one_version
 from tests.web.pages import BEGAN, charts, check_access, one_cluster, open_dashboard, pick, row_of
 from tests.web_browser import open_page
 
@@ -86,6 +86,24 @@ def test_more_workloads_than_a_page(address: str, store: Store, uid: str) -> Non
         expect(page.locator("#workload-count")).to_have_text("35 of 35")
         expect(page.locator("#workloads li")).to_have_count(35)
         expect(page.get_by_role("button", name="Show more")).to_be_hidden()
+
+
+CUT_OFF = "facts => facts.scrollWidth > facts.clientWidth || facts.scrollHeight > facts.clientHeight"
+
+
+@on_one_version
+def test_the_cluster_of_a_workload_is_not_cut_off(
+    postgres: EmbeddedPostgres, write_settings: Write, store: Store, uid: str
+) -> None:
+    store(uid, [Row({"loss": 1}, 1_234_567, at(BEGAN))])
+    settings = one_cluster(postgres).replace("alpha]", "eu-west-production-training]")
+    path = write_settings(f'default_cluster = "alpha"\n{settings}{one_cluster(postgres)}')
+    with gunicorn(path) as address, open_page() as page:
+        open_dashboard(page, address, uid)
+        facts = page.locator("#workloads .facts")
+        expect(facts).to_contain_text(["ended", "ended"])
+        expect(facts.filter(has_text="iteration 1,234,567 · eu-west-production-training")).to_have_count(1)
+        assert not any(each.evaluate(CUT_OFF) for each in facts.all())
 
 
 @on_one_version

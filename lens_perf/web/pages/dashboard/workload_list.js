@@ -152,16 +152,13 @@ export class WorkloadList {
     find("#select-none").disabled = this.runs.length === 0;
   }
 
+  /** The facts about a workload: a line, or two where its cluster is one of several. */
   describe(found) {
     const state = this.states.stateOf(keyOf({ cluster: found.cluster, uid: found.workload_uid }));
-    return [
-      state,
-      found.last_timestamp === null ? "no times" : age(found.last_timestamp),
-      found.last_iteration === null ? "" : `iteration ${number(found.last_iteration)}`,
-      find("#cluster").hidden ? "" : found.cluster,
-    ]
-      .filter(Boolean)
-      .join(" · ");
+    const activity = [state, found.last_timestamp === null ? "no times" : age(found.last_timestamp)];
+    const iteration = found.last_iteration === null ? "" : `iteration ${number(found.last_iteration)}`;
+    const lines = find("#cluster").hidden ? [[...activity, iteration]] : [activity, [iteration, found.cluster]];
+    return lines.map((facts) => facts.filter(Boolean).join(" · ")).join("\n");
   }
 
   makeItem(found) {
