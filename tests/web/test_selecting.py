@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import psycopg2
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from tests.conftest import Row, Store, at
@@ -86,6 +86,27 @@ def test_more_workloads_than_a_page(address: str, store: Store, uid: str) -> Non
         expect(page.locator("#workload-count")).to_have_text("35 of 35")
         expect(page.locator("#workloads li")).to_have_count(35)
         expect(page.get_by_role("button", name="Show more")).to_be_hidden()
+
+
+@on_one_version
+def test_more_is_shown_before_the_clusters_are_known(address: str, store: Store, uid: str) -> None:
+    for place in range(35):
+        store(f"{uid}-{place}", [Row({"loss": 1}, 1, at(BEGAN + 1000 * place))])
+    with open_page() as page:
+        held: list[Route] = []
+
+        def hold(route: Route) -> None:
+            held.append(route)
+
+        page.route("**/clusters", hold)
+        open_dashboard(page, address, uid)
+        expect(page.locator("#workload-count")).to_have_text("30 of 35")
+        page.get_by_role("button", name="Show more").click()
+        expect(page.locator("#workload-count")).to_have_text("35 of 35")
+        held.pop().continue_()
+        expect(page.locator("#cluster option")).to_have_count(2)
+        page.wait_for_timeout(300)
+        expect(page.locator("#workload-count")).to_have_text("35 of 35")
 
 
 CUT_OFF = "facts => facts.scrollWidth > facts.clientWidth || facts.scrollHeight > facts.clientHeight"

@@ -41,7 +41,8 @@ export class WorkloadList {
     try {
       await this.loadClusters();
       report();
-      await this.load();
+      // A search that was typed meanwhile stays, with all of its pages.
+      await this.load({ quiet: this.source.found !== null });
     } catch (error) {
       this.stopLoading();
       report(error, () => this.open(report));
