@@ -142,6 +142,22 @@ def test_the_iteration_does_not_depend_on_the_charts(address: str, store: Store,
 
 
 @on_one_version
+def test_a_shadow_shows_that_more_columns_follow(address: str, workloads: list[str]) -> None:
+    with open_page() as page:
+        page.set_viewport_size({"width": 1440, "height": 900})
+        page.goto(f"{address}/lens/#w=alpha/{workloads[0]}&m=loss&m=lr&m=target_iteration")
+        wait_for_charts(page)
+        shadow = page.locator("#runs .goes-on")
+        expect(shadow).to_have_count(1)
+        page.locator("#runs .scroll").evaluate("element => element.scrollTo(element.scrollWidth, 0)")
+        expect(shadow).to_have_count(0)
+        page.locator("#runs .scroll").evaluate("element => element.scrollTo(0, 0)")
+        expect(shadow).to_have_count(1)
+        page.set_viewport_size({"width": 2400, "height": 900})
+        expect(shadow).to_have_count(0)
+
+
+@on_one_version
 def test_a_run_with_nan_has_a_warning(address: str, store: Store, uid: str) -> None:
     rows = [Row({"loss": "NaN" if index > 350 else 1.5}, index, at(BEGAN + 1000 * index)) for index in range(1, 401)]
     store(uid, rows)

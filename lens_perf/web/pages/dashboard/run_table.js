@@ -4,6 +4,7 @@ import { haveChanged } from "./inputs.js";
 import { listColumns, nextSort, sortRuns } from "./run_columns.js";
 import { makeAttemptRows, makeRunRow, showRun } from "./run_rows.js";
 import { setUpRoving } from "./roving.js";
+import { makeScroller } from "./scroll_hint.js";
 import { make } from "./words.js";
 
 // Times such as "12 s ago" are at most this much behind, in milliseconds.
@@ -29,7 +30,7 @@ export class RunTable {
     this.headings = make("thead");
     this.body = make("tbody");
     this.table = make("table", {}, make("caption", { className: "unseen" }, "Runs"), this.headings, this.body);
-    this.details.append(make("summary", {}, this.title), make("div", { className: "scroll" }, this.table));
+    this.details.append(make("summary", {}, this.title), makeScroller(this.table));
     this.details.addEventListener("toggle", () => this.noteCollapse());
     element.append(this.details);
     this.refresh = setUpRoving(this.table);
