@@ -77,6 +77,29 @@ def test_smoothing_does_not_depend_on_the_sampling(address: str, store: Store, u
 
 
 @on_one_version
+def test_a_sparse_line_is_visible_on_a_dense_one_of_its_colour(address: str, store: Store, uid: str) -> None:
+    """A halo sets it off; the tooltip says where its nearest point is."""
+    rows = [
+        Row({"loss": 1 + index % 2} | ({"val/loss": 1.5} if index % 100 == 0 else {}), index, at(BEGAN + index))
+        for index in range(1, 2001)
+    ]
+    store(uid, rows)
+    with open_page() as page:
+        open_view(page, address, [uid], ("m", "loss"))
+        dense = count_pixels(chart(page), colour_of(page, uid))
+        open_view(page, address, [uid], ("m", "loss"), ("with", "val/loss"))
+        assert count_pixels(chart(page), colour_of(page, uid)) < dense - 1000
+        expect(chart(page).locator(".kinds li", has_text="val/loss").locator("circle")).not_to_have_attribute(
+            "fill", "none"
+        )
+        hover(chart(page), 0.51)
+        (loss, evaluation) = sorted(row[0] for row in read_tooltip(chart(page)))
+        assert loss == f"{uid} \u00b7 loss"
+        assert evaluation == f"{uid} \u00b7 val/loss at 1,000"
+        expect(chart(page).locator(".tooltip .at")).to_have_text(re.compile("^1,0[12][0-9]$"))
+
+
+@on_one_version
 def test_a_click_in_the_legend_hides_the_whole_run(address: str, store: Store, uid: str) -> None:
     rows = [Row({"loss": 5 + serial}, index, at(BEGAN + 1000 * (400 * serial + index)), serial=serial)
             for serial in (0, 1, 2) for index in range(1 + 50 * serial, 200 + 50 * serial)]  # fmt: skip

@@ -4,9 +4,11 @@ import { test } from "node:test";
 
 import { makeFrame, paint } from "../../../lens_perf/web/pages/dashboard/chart_painter.js";
 
-/** A canvas that keeps the width of each stroke of more than one point, its dashes, and where it goes along x. */
+/** A canvas that keeps the width and colour of each stroke of more than one point, dashes, markers and ends. */
 function makeCanvas() {
   const widths = [];
+  const colours = [];
+  const markers = [];
   const dashes = [];
   const strokes = [];
   let points = 0;
@@ -15,6 +17,8 @@ function makeCanvas() {
   return {
     ...methods,
     widths,
+    colours,
+    markers,
     dashes,
     strokes,
     setLineDash: (dash) => dashes.push(dash),
@@ -24,29 +28,52 @@ function makeCanvas() {
       points += 1;
       strokes.push(x);
     },
-    arc: ignore,
+    arc(x) {
+      markers.push([this.fillStyle, x]);
+    },
     fill: ignore,
     stroke() {
-      if (points > 1) widths.push(this.lineWidth);
+      if (points < 2) return;
+      widths.push(this.lineWidth);
+      colours.push(this.strokeStyle);
     },
   };
 }
 
-function paintLine(points, xRange, { ratio = 1, dash = [] } = {}) {
-  const x = Float64Array.from({ length: points }, (_, index) => index);
+function makeLine(points, { dash = [], step = 1, ...more } = {}) {
+  const x = Float64Array.from({ length: points }, (_, index) => index * step);
   const line = { run: "a/one", x, y: x, values: x, gaps: [], kept: points, colour: "#123456", dash, trend: null };
+  return { ...line, ...more };
+}
+
+function paintLines(lines, xRange, { ratio = 1 } = {}) {
   const place = { left: 0, top: 0, width: 400 * ratio, height: 100 * ratio };
   const canvas = makeCanvas();
-  const frame = makeFrame(place, xRange, [0, points], { log: false, ratio });
-  paint(canvas, { lines: [line], restarts: [], nonFinite: [] }, frame, { bad: "#ff0000" });
+  const frame = makeFrame(place, xRange, [0, lines[0].x.length], { log: false, ratio });
+  paint(canvas, { lines, restarts: [], nonFinite: [] }, frame, { bad: "#ff0000", paper: "#ffffff" });
   return canvas;
 }
+
+const paintLine = (points, xRange, { ratio = 1, dash = [] } = {}) =>
+  paintLines([makeLine(points, { dash })], xRange, { ratio });
 
 test("the lines of a chart of many visible points are a pixel wide", () => {
   assert.deepEqual(paintLine(4000, [0, 3999]).widths, [1.6]);
   assert.deepEqual(paintLine(5000, [0, 4999]).widths, [1]);
   assert.deepEqual(paintLine(5000, [0, 4999], { ratio: 2 }).widths, [2]);
   assert.deepEqual(paintLine(5000, [0, 1000]).widths, [1.6]);
+});
+
+test("a sparse line is painted last, on a halo, with a marker at each point", () => {
+  const sparse = makeLine(5, { step: 1000, isSparse: true, colour: "#abcdef" });
+  const { colours, widths, markers } = paintLines([sparse, makeLine(5001)], [0, 5000]);
+  assert.deepEqual(colours, ["#123456", "#ffffff", "#abcdef"]);
+  assert.ok(widths[1] > widths[2] && widths[2] > widths[0]);
+  const places = [0, 80, 160, 240, 320];
+  assert.deepEqual(markers, [
+    ...places.map((place) => ["#ffffff", place]),
+    ...places.map((place) => ["#abcdef", place]),
+  ]);
 });
 
 test("a line of few points is dashed by the canvas", () => {

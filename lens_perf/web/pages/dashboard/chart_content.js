@@ -1,6 +1,7 @@
 // What a chart shows: its lines and marks, the ranges of its axes, and why runs are absent.
 
 import { alignAtRestarts } from "./chart_alignment.js";
+import { markSparse } from "./chart_density.js";
 import { addTrends, layOutLines, listNonFinite, listRestarts } from "./chart_lines.js";
 import { describeAbsent, explainEmpty } from "./chart_notes.js";
 import { findXRange, findYRange } from "./chart_ranges.js";
@@ -28,7 +29,7 @@ export function layOutChart(plain, runs, view, fixed) {
     (isAligned ? null : view.xRange) ??
     findXRange(plain, axis === "iteration" ? 0.5 : POINT_ROOM) ??
     (axis === "time" ? [Date.now() - 3_600_000, Date.now()] : [0, 1]);
-  const lines = addTrends(plain, view.smoothing, xRange[1] - xRange[0]);
+  const lines = markSparse(addTrends(plain, view.smoothing, xRange[1] - xRange[0]), xRange);
   const { log } = view.yScale;
   const yRange =
     findYRange(lines, xRange, { ...view.yScale, range: fixed ?? view.yScale.range }) ?? (log ? [1, 10] : [0, 1]);
@@ -99,7 +100,9 @@ export function listKinds(names, lines) {
     const text = [names.length > 1 ? line.metric : "", sources.size > 1 ? (line.source ?? "no source") : ""]
       .filter(Boolean)
       .join(" · ");
-    if (text && !kinds.has(text)) kinds.set(text, { text, colour: "currentColor", dash: line.variantDash });
+    if (!text) continue;
+    const isSparse = line.isSparse || (kinds.get(text)?.isSparse ?? false);
+    kinds.set(text, { text, colour: "currentColor", dash: line.variantDash, isSparse });
   }
   return kinds.size > 1 ? [...kinds.values()] : [];
 }

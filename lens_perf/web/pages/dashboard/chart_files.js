@@ -93,6 +93,7 @@ function paintPlot(ctx, chart) {
   ctx.textAlign = "start";
   paint(ctx, content, makeFrame(box, content.xRange, content.yRange, { log: content.log, ratio: 1 }), {
     bad: styleOf("--bad"),
+    paper: styleOf("--paper"),
   });
 }
 

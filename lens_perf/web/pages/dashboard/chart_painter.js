@@ -5,6 +5,10 @@ import { findWithin } from "./chart_ranges.js";
 
 // A line of no more visible points than this shows each of them.
 const FEW_POINTS = 40;
+// A line that is sparse beside others is set off from them, with a marker at each point as long as they have room.
+const SPARSE_WIDTH = 2;
+const HALO = 3;
+const MARKER_ROOM = 10;
 // The lines of a chart of more visible points are a pixel wide: a processor paints wider ones 30 times as slowly.
 const MANY_POINTS = 4000;
 const DISCARDED_DASH = [2, 3];
@@ -32,8 +36,8 @@ export function makeFrame({ left, top, width, height }, xRange, yRange, { log, r
   };
 }
 
-/** Paint everything within the frame; `highlighted` is the key of a run to emphasise, or null. */
-export function paint(ctx, { lines, restarts, nonFinite }, frame, { highlighted = null, bad }) {
+/** Paint everything within the frame; `highlighted` is the key of a run to emphasise, or null; `paper` is below it. */
+export function paint(ctx, { lines, restarts, nonFinite }, frame, { highlighted = null, bad, paper }) {
   ctx.save();
   ctx.beginPath();
   ctx.rect(frame.left, frame.top, frame.width, frame.height);
@@ -42,10 +46,15 @@ export function paint(ctx, { lines, restarts, nonFinite }, frame, { highlighted 
   paintRestarts(ctx, restarts, frame);
   const isCrowded = countVisible(lines, frame) > MANY_POINTS;
   const isFaint = (line) => highlighted !== null && line.run !== highlighted;
-  for (const line of [...lines].sort((one, other) => isFaint(other) - isFaint(one))) {
+  const rank = (line) => (isFaint(line) ? 0 : 2) + (line.isSparse ? 1 : 0);
+  for (const line of [...lines].sort((one, other) => rank(one) - rank(other))) {
     const alpha = isFaint(line) ? 0.15 : 1;
-    paintLine(ctx, line, line, frame, line.trend ? alpha * 0.28 : alpha, line.trend || isCrowded ? 1 : 1.6);
-    if (line.trend) paintLine(ctx, line.trend, line, frame, alpha, isCrowded ? 1 : 2, true);
+    const width = line.isSparse ? SPARSE_WIDTH : isCrowded ? 1 : line.trend ? 2 : 1.6;
+    const halo = line.isSparse ? paper : null;
+    if (line.trend) {
+      paintLine(ctx, line, line, frame, { alpha: alpha * 0.28, width: 1 });
+      paintLine(ctx, line.trend, line, frame, { alpha, width, halo, isTrend: true });
+    } else paintLine(ctx, line, line, frame, { alpha, width, halo });
   }
   paintNonFinite(ctx, nonFinite, frame, bad);
   ctx.restore();
@@ -58,14 +67,16 @@ function countVisible(lines, { xRange }) {
   }, 0);
 }
 
-/** Paint the points of a line in the colour and dash of `style`: from `kept` on as discarded, across gaps dotted. */
-function paintLine(ctx, { x, y, gaps, kept }, style, frame, alpha, width, isTrend = false) {
+/**
+ * Paint the points of a line in the colour and dash of `style`: from `kept` on as discarded, across gaps dotted. A
+ * `halo` sets it off from lines of the same colour below it.
+ */
+function paintLine(ctx, { x, y, gaps, kept }, style, frame, { alpha, width, halo = null, isTrend = false }) {
   const [first, after] = findWithin(x, frame.xRange);
   const [begin, end] = [Math.max(0, first - 1), Math.min(x.length, after + 1)];
-  ctx.strokeStyle = ctx.fillStyle = style.colour;
-  ctx.lineWidth = width * frame.ratio;
   const breaks = new Set(gaps);
   const isDense = after - first > frame.width;
+  const isMarked = !isTrend && after - first <= (halo ? frame.width / frame.ratio / MARKER_ROOM : FEW_POINTS);
   const parts = [
     [begin, Math.min(kept, end), alpha, style.dash],
     [Math.max(begin, kept), end, alpha * 0.5, DISCARDED_DASH],
@@ -73,12 +84,19 @@ function paintLine(ctx, { x, y, gaps, kept }, style, frame, alpha, width, isTren
   for (const [from, to, opacity, dash] of parts) {
     if (to <= from) continue;
     ctx.globalAlpha = opacity;
+    const draw = (size, colour) => {
+      ctx.strokeStyle = ctx.fillStyle = colour;
+      ctx.lineWidth = size * frame.ratio;
+      const pen = isDense ? new ColumnPen(ctx, dash, frame) : new Pen(ctx);
+      const lone = strokeSegments(ctx, x, y, from, to, breaks, frame, pen);
+      const radius = (width * 1.5 + (size - width) / 2) * frame.ratio;
+      setDash(ctx, [], frame);
+      for (const index of isMarked ? range(from, to) : lone)
+        paintMarker(ctx, frame.toX(x[index]), frame.toY(y[index]), radius);
+    };
+    if (halo) draw(width + HALO, halo);
     if (!isDense) setDash(ctx, dash, frame);
-    const pen = isDense ? new ColumnPen(ctx, dash, frame) : new Pen(ctx);
-    const lone = strokeSegments(ctx, x, y, from, to, breaks, frame, pen);
-    setDash(ctx, [], frame);
-    const marked = !isTrend && after - first <= FEW_POINTS ? range(from, to) : lone;
-    for (const index of marked) paintMarker(ctx, frame.toX(x[index]), frame.toY(y[index]), width * 1.5 * frame.ratio);
+    draw(width, style.colour);
   }
   ctx.globalAlpha = alpha * 0.6;
   setDash(ctx, GAP_DASH, frame);

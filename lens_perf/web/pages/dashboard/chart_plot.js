@@ -115,6 +115,7 @@ export class ChartPlot {
             paint(plot.ctx, this.content, this.frame(plot), {
               highlighted: this.content.highlighted,
               bad: styleOf("--bad"),
+              paper: styleOf("--paper"),
             }),
         ],
         setSelect: [(plot) => this.zoom(plot)],

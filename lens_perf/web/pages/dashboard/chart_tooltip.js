@@ -6,19 +6,24 @@ import { make } from "./words.js";
 const MOST_ROWS = 30;
 const APART = 14;
 
-/** A swatch in the colour and dash of a line. */
+/** A swatch in the colour and dash of a line, with a marker for one that is sparse. */
 function makeSwatch(look) {
   const swatch = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const line = document.createElementNS("http://www.w3.org/2000/svg", "line");
+  const dot = document.createElementNS("http://www.w3.org/2000/svg", "circle");
   setAttributes(swatch, { width: 22, height: 8, "aria-hidden": "true", class: "swatch" });
   setAttributes(line, { x1: 0, x2: 22, y1: 4, y2: 4, "stroke-width": 2.5 });
-  swatch.append(line);
+  setAttributes(dot, { cx: 11, cy: 4, r: 3.5 });
+  swatch.append(line, dot);
   fillSwatch(swatch, look);
   return swatch;
 }
 
-const fillSwatch = (swatch, { colour, dash = [] }) =>
-  setAttributes(swatch.firstChild, { stroke: colour, "stroke-dasharray": dash.join(" ") });
+function fillSwatch(swatch, { colour, dash = [], isSparse = false }) {
+  const [line, dot] = swatch.children;
+  setAttributes(line, { stroke: colour, "stroke-dasharray": dash.join(" ") });
+  setAttributes(dot, { fill: isSparse ? colour : "none" });
+}
 
 function setAttributes(element, values) {
   for (const [name, value] of Object.entries(values)) element.setAttribute(name, value);
@@ -45,12 +50,17 @@ export class ChartTooltip {
   }
 
   /** Show `points`, sorted, at a place of the plot, which is `width` wide; `closest` is nearest to the pointer. */
-  show(points, { axis, x, left, top, width, offset, closest, hasTrend, title }) {
+  show(points, { axis, x, left, top, width, offset, closest, hasTrend }) {
     const prefix = ["iteration", "time", "relative_time"].includes(axis) ? "" : `${axis} `;
-    this.title.textContent = title ?? `${prefix}${formatPosition(axis, points[0]?.x ?? x)}`;
+    const at = findPlace(points, x);
+    this.title.textContent = `${prefix}${formatPosition(axis, at)}`;
     const shown = points.slice(0, MOST_ROWS);
     while (this.rows.length < shown.length) this.addRow();
-    this.rows.forEach((row, index) => this.fill(row, shown[index], closest, hasTrend));
+    const isElsewhere = (point) => point?.line.isSparse && point.x !== at;
+    this.rows.forEach((row, index) => {
+      const place = isElsewhere(shown[index]) ? ` at ${formatPosition(axis, shown[index].x)}` : "";
+      this.fill(row, shown[index], { closest, hasTrend, place });
+    });
     this.more.textContent = points.length > MOST_ROWS ? `and ${points.length - MOST_ROWS} more` : "";
     this.element.hidden = points.length === 0;
     // The size is measured when other lines are shown, not in each frame, as that lays the page out.
@@ -77,24 +87,26 @@ export class ChartTooltip {
     this.body.append(row.element);
   }
 
-  fill(row, point, closest, hasTrend) {
+  /** `place` is where the point is, if that is not near the pointer. */
+  fill(row, point, { closest, hasTrend, place }) {
     row.element.hidden = !point;
     if (!point) return;
     if (row.line !== point.line) {
       fillSwatch(row.swatch, point.line);
       row.line = point.line;
     }
-    setText(
-      row.label,
-      point.isDiscarded && !point.line.label.endsWith("discarded")
-        ? `${point.line.label} (discarded)`
-        : point.line.label,
-    );
+    const { label } = point.line;
+    const discarded = point.isDiscarded && !label.endsWith("discarded") ? " (discarded)" : "";
+    setText(row.label, `${label}${discarded}${place}`);
     setText(row.shown, formatValue(point.shown));
     setText(row.raw, hasTrend ? formatValue(point.raw) : "");
     row.element.classList.toggle("closest", point === closest);
   }
 }
+
+/** Where the point nearest to `x` is. */
+const findPlace = (points, x) =>
+  points.reduce((best, point) => (Math.abs(point.x - x) < Math.abs(best - x) ? point.x : best), points[0]?.x ?? x);
 
 const setText = (element, text) => {
   if (element.textContent !== text) element.textContent = text;
