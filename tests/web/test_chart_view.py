@@ -41,6 +41,18 @@ def test_two_runs_are_overlaid_and_the_address_holds_the_view(address: str, work
 
 
 @on_one_version
+@pytest.mark.parametrize("axis", ["iteration", "time"])
+def test_the_legend_directly_follows_the_x_axis(address: str, workloads: list[str], axis: str) -> None:
+    with open_page() as page:
+        open_view(page, address, workloads[1:], ("m", "loss"), ("axis", axis))
+        plot, legend = chart(page).locator(".plot").bounding_box(), chart(page).locator(".legend").bounding_box()
+        assert plot
+        assert legend
+        assert 0 <= legend["y"] - plot["y"] - plot["height"] < 5
+        expect(chart(page).locator(".notes")).to_be_empty()
+
+
+@on_one_version
 def test_one_request_reads_all_runs_and_metrics(address: str, workloads: list[str]) -> None:
     with open_page() as page:
         asked: list[str] = []

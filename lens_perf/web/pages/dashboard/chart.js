@@ -40,9 +40,8 @@ export class Chart {
       make("figcaption", {}, make("span", { className: "title" }, names.join(", "))),
       make("div", { className: "stage" }, this.place, this.reason, this.tooltip.element),
       buttons,
-      this.notes,
       this.legend.element,
-      this.table.element,
+      make("div", { className: "foot" }, this.table.element, this.notes),
       makeGrip(this),
     );
     this.figure.dataset.metrics = names.join(" ");

@@ -93,7 +93,7 @@ export class ChartPlot {
       axes: [
         {
           ...look,
-          size: axis === "time" ? 46 : 30,
+          size: axis === "time" ? 40 : 26,
           space: axis === "iteration" ? 70 : 90,
           ...(axis === "time"
             ? {}
