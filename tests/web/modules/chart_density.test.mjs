@@ -14,7 +14,8 @@ test("a line is sparse beside a denser one of its run, or a much denser one of a
   assert.deepEqual(sparse([line(0, 5000, 1), line(0, 5000, 100)]), [false, true]);
   assert.deepEqual(sparse([line(0, 5000, 1), line(0, 5000, 3)]), [false, true]);
   assert.deepEqual(sparse([line(0, 5000, 1), line(0, 5000, 3, "a/two")]), [false, false]);
-  assert.deepEqual(sparse([line(0, 5000, 1), line(0, 5000, 10, "a/two")]), [false, true]);
+  assert.deepEqual(sparse([line(0, 5000, 1), line(0, 5000, 50, "a/two")]), [false, true]);
+  assert.deepEqual(sparse([line(0, 5000, 1), line(0, 5000, 10, "a/two")]), [false, false]);
 });
 
 test("a line alone is not sparse, nor is a short one", () => {

@@ -101,7 +101,7 @@ export function listKinds(names, lines) {
       .filter(Boolean)
       .join(" · ");
     if (!text) continue;
-    const isSparse = line.isSparse || (kinds.get(text)?.isSparse ?? false);
+    const isSparse = line.isSparse && (kinds.get(text)?.isSparse ?? true);
     kinds.set(text, { text, colour: "currentColor", dash: line.variantDash, isSparse });
   }
   return kinds.size > 1 ? [...kinds.values()] : [];

@@ -6,11 +6,13 @@ import { findWithin } from "./chart_ranges.js";
 // which has the same colour, or one of another run.
 const FACTOR = 2;
 const FACTOR_OF_OTHERS = 8;
+// More points look alike.
+const MOST = 2000;
 
 /** The lines, each with `isSparse`; `xRange` is what is shown of the x axis. */
 export function markSparse(lines, xRange) {
   const measured = lines.map((line) => ({ line, density: measureDensity(line, xRange) }));
-  const most = Math.max(0, ...measured.map(({ density }) => density));
+  const most = Math.min(MOST, Math.max(0, ...measured.map(({ density }) => density)));
   const mostOfRun = new Map();
   for (const { line, density } of measured) mostOfRun.set(line.run, Math.max(density, mostOfRun.get(line.run) ?? 0));
   return measured.map(({ line, density }) => ({
