@@ -66,6 +66,22 @@ def test_a_chart_in_a_frame_of_an_allowed_origin(
 
 
 @on_one_version
+@pytest.mark.parametrize("metrics", ["m=loss", "m=loss&with=lr&axis=time"])
+def test_a_chart_fits_into_the_documented_height(address: str, workloads: list[str], metrics: str) -> None:
+    with open_page() as page:
+        page.set_viewport_size({"width": 500, "height": 400})
+        page.goto(f"{address}/lens/#w=alpha/{workloads[0]}&w=alpha/{workloads[1]}&{metrics}&embed=1")
+        wait_for_charts(page)
+        expect(page.get_by_role("link", name="Open in the dashboard")).to_be_in_viewport(ratio=1)
+        height = page.locator(".plot").evaluate("plot => plot.clientHeight")
+        assert page.evaluate("document.documentElement.scrollHeight") == 400
+        page.get_by_text("Values as a table").click()
+        page.get_by_role("button", name=re.compile(f"^{workloads[1]}$")).click()
+        wait_for_charts(page)
+        assert page.locator(".plot").evaluate("plot => plot.clientHeight") == height
+
+
+@on_one_version
 def test_no_other_origin_may_frame_it(address: str, workloads: list[str], other_origin: str) -> None:
     with open_page(tolerated="Framing '") as page:
         refused: list[str] = []

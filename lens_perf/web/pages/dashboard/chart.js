@@ -7,6 +7,7 @@ import { describeChart, describeMarks } from "./chart_notes.js";
 import { ChartPlot, styleOf } from "./chart_plot.js";
 import { ChartTable } from "./chart_table.js";
 import { ChartLegend, ChartTooltip } from "./chart_tooltip.js";
+import { fillFrame } from "./embedding.js";
 import { haveChanged } from "./inputs.js";
 import { make } from "./words.js";
 
@@ -110,7 +111,9 @@ export class Chart {
     this.notes.textContent = [describeMarks(content, content.log), absent].filter(Boolean).join("   ");
     this.place.setAttribute("aria-label", describeChart(names, content.lines, view.axis));
     this.legend.show(runs, listKinds(names, content.lines));
-    this.plot.draw(content, this.measure());
+    const size = this.measure();
+    this.place.style.minHeight = `${size.height}px`;
+    this.plot.draw(content, size);
     this.table.show(content.lines);
     if (this.at) this.follow(this.at);
   }
@@ -119,8 +122,15 @@ export class Chart {
     const isFull = document.fullscreenElement === this.figure;
     return {
       width: Math.max(200, this.place.clientWidth),
-      height: isFull ? Math.max(HEIGHT, innerHeight - 200) : (this.view.layout.height ?? HEIGHT),
+      height: isFull ? Math.max(HEIGHT, innerHeight - 200) : (this.view.layout.height ?? this.chooseHeight()),
     };
+  }
+
+  chooseHeight() {
+    if (!this.view.embed || this.view.metrics.length > 1) return HEIGHT;
+    // The table is opened to be read below the chart, not instead of it.
+    if (!this.table.element.open) this.fitted = fillFrame(this.place);
+    return this.fitted;
   }
 
   setHighlighted(key) {
