@@ -53,6 +53,18 @@ def test_the_legend_directly_follows_the_x_axis(address: str, workloads: list[st
 
 
 @on_one_version
+def test_times_have_24_hours_and_iso_dates(address: str, workloads: list[str]) -> None:
+    with open_page() as page:
+        open_view(page, address, workloads[1:], ("m", "loss"), ("axis", "time"))
+        labels = re.findall(r'text-anchor="middle">([^<]*)<', download(page, "SVG"))
+        assert len(labels) > 3
+        assert [label for label in labels if not re.fullmatch(r"\d\d:\d\d|2023-11-\d\d", label)] == []
+        assert len([label for label in labels if label.startswith("2023")]) == 1
+        hover(chart(page))
+        expect(chart(page).locator(".tooltip .at")).to_have_text(re.compile(r"^2023-11-\d\d \d\d:\d\d:\d\d$"))
+
+
+@on_one_version
 def test_one_request_reads_all_runs_and_metrics(address: str, workloads: list[str]) -> None:
     with open_page() as page:
         asked: list[str] = []

@@ -7,6 +7,7 @@ import {
   formatPosition,
   formatSpan,
   formatTicks,
+  formatTimeTicks,
   formatValue,
 } from "../../../lens_perf/web/pages/dashboard/chart_formats.js";
 
@@ -19,9 +20,26 @@ test("ticks have as many digits as tell them apart", () => {
   assert.deepEqual(formatTicks([5, 7.5, 10, 12.5]), ["5", "7.5", "10", "12.5"]);
   assert.deepEqual(formatTicks([0.25, 0.5, 0.75]), ["0.25", "0.5", "0.75"]);
   assert.deepEqual(formatTicks([7]), ["7"]);
+  assert.deepEqual(formatTicks([189_400]), ["189,400"]);
   assert.deepEqual(formatTicks([]), []);
   assert.equal(new Set(formatTicks([2e12, 2.5e12, 3e12])).size, 3);
   assert.equal(new Set(formatTicks([-3e-7, -2e-7, -1e-7, 0])).size, 4);
+});
+
+test("ticks of time: 24 hours, and dates as in ISO 8601", () => {
+  const at = (...parts) => new Date(2026, 10, ...parts).getTime();
+  const [second, hour, day] = [1000, 3_600_000, 86_400_000];
+  assert.deepEqual(formatTimeTicks([null, at(26, 21), at(26, 22), at(27, 0)], hour), [
+    "",
+    "21:00\n2026-11-26",
+    "22:00",
+    "00:00\n2026-11-27",
+  ]);
+  assert.deepEqual(formatTimeTicks([at(26, 9, 5, 7), at(26, 9, 5, 8)], second), ["09:05:07\n2026-11-26", "09:05:08"]);
+  assert.deepEqual(formatTimeTicks([at(26, 9, 5, 7, 50)], 50), ["09:05:07.050\n2026-11-26"]);
+  assert.deepEqual(formatTimeTicks([at(26), at(28)], 2 * day), ["2026-11-26", "2026-11-28"]);
+  assert.deepEqual(formatTimeTicks([at(1)], 30 * day), ["2026-11"]);
+  assert.equal(formatPosition("time", at(6, 9, 5, 7)), "2026-11-06 09:05:07");
 });
 
 test("values", () => {

@@ -1,6 +1,6 @@
 // Writes the numbers of charts: ticks with as many digits as distinguish them, values, and spans of time.
 
-import { GROUPED, formatTime } from "./format.js";
+import { GROUPED, formatTime, writeDay, writeMilliseconds, writeMonth, writeSeconds, writeTime } from "./format.js";
 
 const UNITS = [
   ["d", 86_400_000],
@@ -20,10 +20,32 @@ function formatTick(tick, step) {
   const size = Math.abs(tick);
   if (size === 0) return "0";
   if (size >= 1e9 || (size < 1e-3 && !(step >= 1e-4))) return shorten(tick, step);
-  if (!(step > 0) || step === Infinity) return String(Number(tick.toPrecision(6)));
+  if (!(step > 0) || step === Infinity) return GROUPED.format(Number(tick.toPrecision(6)));
   const digits = countDigits(step);
   const text = tick.toLocaleString("en", { maximumFractionDigits: Math.min(20, digits) });
   return text === "-0" ? "0" : text;
+}
+
+// How the ticks of a time axis are written, by the least distance between them in milliseconds.
+const [SECOND, MINUTE, DAY, MONTH] = [1000, 60_000, 86_400_000, 28 * 86_400_000];
+const TIME_TICKS = [
+  [MONTH, writeMonth],
+  [DAY, writeDay],
+  [MINUTE, writeTime],
+  [SECOND, writeSeconds],
+  [0, writeMilliseconds],
+];
+
+/** The labels of the ticks of a time axis, `step` apart; below times of day, the first one of each day has the date. */
+export function formatTimeTicks(ticks, step) {
+  const [, write] = TIME_TICKS.find(([least]) => step >= least);
+  let day = step >= DAY ? null : "";
+  return ticks.map((tick) => {
+    if (tick === null || tick === undefined) return "";
+    const before = day;
+    if (day !== null) day = formatTime(tick, writeDay);
+    return formatTime(tick, write) + (day === before ? "" : `\n${day}`);
+  });
 }
 
 /** The decimal places that steps of this size need: 2 for 0.25. */
@@ -61,7 +83,7 @@ export function formatSpan(milliseconds) {
   for (const [unit, size] of UNITS) {
     const count = unit === "s" ? Number((rest / size).toFixed(1)) : Math.floor(rest / size);
     rest -= Math.floor(count) * size;
-    if (count) parts.push(`${count} ${unit}`);
+    if (count) parts.push(`${GROUPED.format(count)} ${unit}`);
     if (parts.length === 2 || (parts.length === 1 && !count)) break;
   }
   return sign + parts.join(" ");

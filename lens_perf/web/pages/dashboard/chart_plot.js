@@ -2,7 +2,7 @@
 
 import uPlot from "../vendor/uPlot.esm.js";
 
-import { formatPosition, formatTicks } from "./chart_formats.js";
+import { formatSpan, formatTicks, formatTimeTicks } from "./chart_formats.js";
 import { makeFrame, paint } from "./chart_painter.js";
 
 const SYNC = "lens";
@@ -27,6 +27,12 @@ const SPANS = [
   ...[1, 2, 3, 6, 12].map((count) => count * HOUR),
   ...[1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].map((count) => count * DAY),
 ];
+
+const WRITE_TICKS = {
+  iteration: (_plot, ticks) => formatTicks(ticks),
+  time: (_plot, ticks, _axis, _space, step) => formatTimeTicks(ticks, step),
+  relative_time: (_plot, ticks) => ticks.map((tick) => (tick === null ? "" : formatSpan(tick))),
+};
 
 export const styleOf = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -67,11 +73,10 @@ export class ChartPlot {
       ticks: { stroke: styleOf("--grid"), size: 5 },
       font: "12px system-ui",
     };
-    const writeX = (_plot, ticks) => ticks.map((tick) => (tick === null ? "" : formatPosition(axis, tick)));
     return {
       ...size,
       ms: 1,
-      padding: [8, 28, 0, 0],
+      padding: [8, axis === "time" ? 36 : 28, 0, 0],
       scales: {
         x: { time: axis === "time", range: () => this.content.xRange },
         y: { distr: log ? 3 : 1, range: () => this.content.yRange },
@@ -95,12 +100,8 @@ export class ChartPlot {
           ...look,
           size: axis === "time" ? 40 : 26,
           space: axis === "iteration" ? 70 : 90,
-          ...(axis === "time"
-            ? {}
-            : {
-                ...(axis === "relative_time" ? { incrs: SPANS } : {}),
-                values: axis === "relative_time" ? writeX : (_plot, ticks) => formatTicks(ticks),
-              }),
+          ...(axis === "relative_time" ? { incrs: SPANS } : {}),
+          values: WRITE_TICKS[axis] ?? WRITE_TICKS.iteration,
         },
         {
           ...look,

@@ -8,9 +8,6 @@ const UNITS = [
 ];
 // Made once: toLocaleString makes a formatter in each call, and a tooltip has many values in each frame.
 export const GROUPED = new Intl.NumberFormat("en", { maximumFractionDigits: 10 });
-const TIME_OF_DAY = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit" });
-const DAY_AND_TIME = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "short" });
-const EXACT_TIME = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "medium" });
 // What a Date can hold; PostgreSQL's timestamps go 18,000 years further.
 const MOST_TIME = 8.64e15;
 
@@ -23,7 +20,7 @@ export function span(seconds) {
   const parts = [];
   for (const [unit, size] of UNITS) {
     const count = Math.floor(rest / size);
-    if (count || parts.length) parts.push(count ? `${count} ${unit}` : "");
+    if (count || parts.length) parts.push(count ? `${number(count)} ${unit}` : "");
     rest -= count * size;
     if (parts.length === 2) break;
   }
@@ -36,7 +33,7 @@ export function age(timestamp) {
   const seconds = (Date.now() - timestamp) / 1000;
   if (seconds < 5) return "just now";
   const largest = UNITS.find(([, size]) => seconds >= size) ?? ["s", 1];
-  return `${Math.floor(seconds / largest[1])} ${largest[0]} ago`;
+  return `${number(Math.floor(seconds / largest[1]))} ${largest[0]} ago`;
 }
 
 /** A number with four significant digits. */
@@ -44,19 +41,28 @@ export function number(value) {
   if (typeof value !== "number") return value === null || value === undefined ? "–" : String(value);
   if (Number.isInteger(value)) return GROUPED.format(value);
   const size = Math.abs(value);
-  return size >= 1e6 || size < 1e-3 ? value.toExponential(3) : String(Number(value.toPrecision(4)));
+  return size >= 1e6 || size < 1e-3 ? value.toExponential(3) : GROUPED.format(Number(value.toPrecision(4)));
 }
 
 /** A share as a percentage. */
 export const percent = (share) =>
   share === null ? "unknown" : `${(share * 100).toFixed(share > 0.995 && share < 1 ? 2 : 1)} %`;
 
+const pad = (value, length = 2) => String(value).padStart(length, "0");
+
+/** The month of a date in local time, as in ISO 8601; writeDay and writeTime are alike. */
+export const writeMonth = (date) => `${pad(date.getFullYear(), 4)}-${pad(date.getMonth() + 1)}`;
+export const writeDay = (date) => `${writeMonth(date)}-${pad(date.getDate())}`;
+export const writeTime = (date) => `${pad(date.getHours())}:${pad(date.getMinutes())}`;
+export const writeSeconds = (date) => `${writeTime(date)}:${pad(date.getSeconds())}`;
+export const writeMilliseconds = (date) => `${writeSeconds(date)}.${pad(date.getMilliseconds(), 3)}`;
+
 /** A time of day, with the date if it is not today's. */
 export function moment(timestamp) {
   const isToday = new Date(timestamp).toDateString() === new Date().toDateString();
-  return formatTime(timestamp, isToday ? TIME_OF_DAY : DAY_AND_TIME);
+  return formatTime(timestamp, isToday ? writeTime : (date) => `${writeDay(date)} ${writeTime(date)}`);
 }
 
-/** A time as `formatter` writes it, by default to the second; a number after the last year of the calendar. */
-export const formatTime = (timestamp, formatter = EXACT_TIME) =>
-  Math.abs(timestamp) <= MOST_TIME ? formatter.format(timestamp) : `${GROUPED.format(timestamp)} ms since 1970`;
+/** A time as `write` writes its date, by default to the second; a number after the last year of the calendar. */
+export const formatTime = (timestamp, write = (date) => `${writeDay(date)} ${writeSeconds(date)}`) =>
+  Math.abs(timestamp) <= MOST_TIME ? write(new Date(timestamp)) : `${GROUPED.format(timestamp)} ms since 1970`;
