@@ -9,7 +9,7 @@ from tests.conftest import Row, Store, at
 from tests.front.programs import needs
 from tests.test_serving import on_one_version
 from tests.web.chart_pages import chart, open_view
-from tests.web.pages import BEGAN, check_access, wait_for_charts
+from tests.web.pages import BEGAN, check_access, open_dashboard, pick, wait_for_charts
 from tests.web_browser import open_page
 
 pytestmark = needs("chromium")
@@ -32,6 +32,29 @@ def open_panel(page: Page) -> Locator:
 
 def list_charts(page: Page) -> list[str | None]:
     return [each.get_attribute("data-metrics") for each in page.locator("figure.chart").all()]
+
+
+@on_one_version
+def test_the_first_choice_has_the_loss_of_each_run(address: str, store: Store, uid: str) -> None:
+    """Also of runs that are added to it, and of one whose loss is NaN, until other charts are chosen."""
+    records = ({"loss": 1, "lr": 1}, {"train/loss": 2}, {"lm_loss": "NaN", "lr": 1})
+    for place, record in enumerate(records):
+        store(f"{uid}-{place}", [Row(record, index, at(BEGAN + 1000 * index)) for index in range(1, 50)])
+    with open_page() as page:
+        open_dashboard(page, address, uid)
+        titles = page.locator("figure.chart .title")
+        pick(page, f"{uid}-0")
+        expect(titles).to_have_text(["loss", "lr"])
+        pick(page, f"{uid}-1")
+        expect(titles).to_have_text(["loss", "train/loss", "lr"])
+        page.get_by_role("button", name="Select all 3").click()
+        expect(titles).to_have_text(["loss", "train/loss", "lm_loss", "lr"])
+        page.get_by_role("checkbox", name="lm_loss", exact=True).uncheck()
+        expect(titles).to_have_text(["loss", "train/loss", "lr"])
+        page.get_by_role("button", name=f"Remove {uid}-2").click()
+        pick(page, f"{uid}-2")
+        wait_for_charts(page)
+        expect(titles).to_have_text(["loss", "train/loss", "lr"])
 
 
 @on_one_version

@@ -49,6 +49,26 @@ test("names of trackers", () => {
   assert.deepEqual(choose("train_loss", "val_loss", "lr"), [["train_loss", "val_loss"], ["lr"]]);
 });
 
+test("each run has a chart of its own loss", () => {
+  const runs = [
+    ["loss", "val/loss", "lr"],
+    ["lm_loss", "loss_scale", "grad_norm"],
+    ["lm_loss", "lr"],
+    ["train/loss", "eval/loss", "lr"],
+    ["accuracy"],
+  ];
+  const counts = new Map(runs.flat().map((name) => [name, name === "loss" ? 10 : null]));
+  assert.deepEqual(chooseFirstMetrics(counts, runs), [
+    ["loss", "val/loss"],
+    ["lm_loss"],
+    ["train/loss", "eval/loss"],
+    ["lr"],
+    ["grad_norm"],
+  ]);
+  const many = Array.from({ length: 100 }, (_, index) => [`loss_of_${index}`]);
+  assert.equal(chooseFirstMetrics(new Map(many.map(([name]) => [name, 1])), many).length, 6);
+});
+
 test("never what a tracker keeps for itself, never what has no points", () => {
   assert.deepEqual(choose("_runtime", "_loss"), []);
   assert.deepEqual(

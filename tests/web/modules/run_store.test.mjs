@@ -81,8 +81,26 @@ test("statistics that are held are not requested again", async () => {
     [["a"], ["loss"]],
     [["b"], ["loss"]],
   ]);
-  store.found(new Map([["lr", null]]));
-  assert.deepEqual([...store.countMetrics(workloads)], [["lr", null]]);
+});
+
+test("metrics are counted where their numbers of points are known", async () => {
+  const store = new RunStore(client);
+  const count = () => [...store.countMetrics(workloads)];
+  store.found(
+    new Map([
+      ["c/a", ["loss", "lr"]],
+      ["c/c", ["lr"]],
+    ]),
+  );
+  assert.deepEqual([store.hasNames("c/a"), store.hasNames("c/b"), store.listNames("c/b")], [true, false, []]);
+  assert.deepEqual(count(), [
+    ["loss", null],
+    ["lr", null],
+  ]);
   await store.loadMetrics(workloads.slice(0, 2));
-  assert.deepEqual([...store.countMetrics(workloads)], [["loss", 14]]);
+  assert.deepEqual(count(), [
+    ["loss", 14],
+    ["lr", null],
+  ]);
+  assert.deepEqual([store.hasNames("c/b"), store.listNames("c/a")], [true, ["loss"]]);
 });

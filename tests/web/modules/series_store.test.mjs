@@ -190,7 +190,13 @@ test("names that are too long for a request line are sent in a body", async () =
 test("the names of metrics come from a small preview", async () => {
   const store = new SeriesStore();
   service.asked = [];
-  assert.deepEqual([...(await store.listMetrics(RUNS, signal)).keys()], ["loss", "lr"]);
+  assert.deepEqual(
+    [...(await store.listMetrics(RUNS, signal))],
+    [
+      ["a/one", ["loss", "lr"]],
+      ["a/two", ["loss", "lr"]],
+    ],
+  );
   assert.equal(service.asked[0].query.get("method"), "stride");
   assert.deepEqual([...(await store.listMetrics([], signal))], []);
 });

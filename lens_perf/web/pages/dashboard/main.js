@@ -3,7 +3,7 @@
 import * as client from "./api_client.js";
 import { isWell, showTrouble } from "./banner.js";
 import { ChartControls } from "./chart_controls.js";
-import { chooseFirstMetrics } from "./metric_choice.js";
+import { DefaultCharts } from "./default_charts.js";
 import { focusField, setUpKeys } from "./keys.js";
 import { MetricsPanel } from "./metrics_panel.js";
 import { Notifications } from "./notifications.js";
@@ -33,6 +33,7 @@ let reading = new AbortController();
 let drawn = Promise.resolve();
 const series = new SeriesStore();
 const known = new RunStore(client);
+const defaults = new DefaultCharts(series, known);
 const points = new Schedule(POINTS, SHORT_REST);
 const progress = new Schedule(PROGRESS);
 const metrics = new Schedule(METRICS);
@@ -120,7 +121,8 @@ async function load() {
 /** Read what the charts show; `isDrawn` is called when there is something to see. */
 async function loadCharts(runs, signal, isDrawn) {
   if (!runs.length) return;
-  if (!view.metrics.length) await chooseMetrics(runs, signal);
+  const charts = await defaults.choose(runs, view, signal);
+  if (charts && !signal.aborted) writeView((view = { ...view, metrics: charts }), { replace: true });
   if (signal.aborted) return;
   const onPreview = () => signal.aborted || isDrawn(render());
   const restored = await series.load(runs, view, { signal, onPreview });
@@ -129,13 +131,6 @@ async function loadCharts(runs, signal, isDrawn) {
   points.hurry(restored);
   render();
   grid.setReading(false);
-}
-
-async function chooseMetrics(runs, signal) {
-  known.found(await series.listMetrics(runs, signal));
-  if (signal.aborted) return;
-  view = { ...view, metrics: chooseFirstMetrics(known.countMetrics(view.workloads)) };
-  writeView(view, { replace: true });
 }
 
 async function loadProgress(runs, signal) {

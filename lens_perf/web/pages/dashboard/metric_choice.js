@@ -16,14 +16,18 @@ const NO_LOSS = /scale|time|count|weight|num|coef|_ms$|(?:^|\W|_)z_|aux|balanc|r
 const TRAINING = /(?:^|[\W_])train(?:ing)?(?=[\W_])/i;
 const EVALUATIONS = ["val", "validation", "valid", "eval", "test"];
 const MOST_FALLBACK = 2;
+const MOST_LOSSES = 6;
 const INTERNAL = "Internal";
 const UNGROUPED = "Other";
 
 /** Whether a metric is what a tracker keeps for itself, such as `_runtime`. */
 const isInternal = (name) => name.startsWith("_");
 
-/** The charts to show first, each a list of names; `counts` maps names to numbers of points, null if unknown. */
-export function chooseFirstMetrics(counts) {
+/**
+ * The charts to show first, each a list of names; `counts` maps names to numbers of points, null if unknown. A run of
+ * `namesOfRuns` that does not have the first loss has a chart of its own loss.
+ */
+export function chooseFirstMetrics(counts, namesOfRuns = []) {
   const names = [...counts]
     .filter(([name, count]) => count !== 0 && !isInternal(name))
     .map(([name]) => name)
@@ -33,8 +37,20 @@ export function chooseFirstMetrics(counts) {
     const fitting = names.filter((name) => place > 0 || !NO_LOSS.test(name));
     const found = pickFirst(fitting, pattern, counts) ?? pickFirst(fitting, otherwise, counts);
     if (found && !charts.flat().includes(found)) charts.push(place === 0 ? addEvaluation(found, names) : [found]);
+    if (place === 0) addOwnLosses(charts, fitting, namesOfRuns, counts);
   });
   return charts.length ? charts : names.slice(0, MOST_FALLBACK).map((name) => [name]);
+}
+
+/** Add charts of the losses of runs that have none of the losses in `charts`, each with the evaluation of its name. */
+function addOwnLosses(charts, losses, namesOfRuns, counts) {
+  const [{ pattern, otherwise }] = FIRST;
+  for (const ofRun of namesOfRuns) {
+    if (charts.length >= MOST_LOSSES || ofRun.some((name) => charts.some(([first]) => first === name))) continue;
+    const own = losses.filter((name) => ofRun.includes(name));
+    const found = pickFirst(own, pattern, counts) ?? pickFirst(own, otherwise, counts);
+    if (found) charts.push(addEvaluation(found, ofRun));
+  }
 }
 
 /** The name with the most points among those that match, a shorter one first if as many; evaluations come last. */

@@ -17,8 +17,8 @@ export class RunStore {
     this.listed = new Map();
     // By key of a run, the number of data points of each metric.
     this.metrics = new Map();
-    // Metrics found by a preview, while their numbers of data points are not known.
-    this.others = new Map();
+    // By key of a run, the names that a preview has found, while the numbers of data points are not known.
+    this.names = new Map();
   }
 
   /** Read the progress of `workloads` in one request. */
@@ -62,18 +62,29 @@ export class RunStore {
     }
   }
 
-  /** Take metrics that were found otherwise; `counts` maps names to numbers of data points, or null. */
-  found(counts) {
-    this.others = counts;
+  /** Take metrics that were found otherwise, by key of a run. */
+  found(names) {
+    for (const [key, found] of names) this.names.set(key, found);
+  }
+
+  hasNames(key) {
+    return this.metrics.has(key) || this.names.has(key);
+  }
+
+  /** Return the metrics of a run that are known. */
+  listNames(key) {
+    return [...(this.metrics.get(key)?.keys() ?? this.names.get(key) ?? [])];
   }
 
   /** Return the number of data points by metric, of all `workloads`; null where it is not known. */
   countMetrics(workloads) {
-    const isKnown = workloads.some((workload) => this.metrics.has(keyOf(workload)));
-    const counts = new Map(isKnown ? [] : this.others);
-    for (const workload of workloads) {
-      for (const [name, count] of this.metrics.get(keyOf(workload)) ?? [])
-        counts.set(name, (counts.get(name) ?? 0) + count);
+    const counts = new Map();
+    for (const key of workloads.map(keyOf)) {
+      const found = this.metrics.get(key);
+      for (const name of this.listNames(key)) {
+        const before = counts.get(name) ?? null;
+        counts.set(name, found ? before + found.get(name) : before);
+      }
     }
     return counts;
   }

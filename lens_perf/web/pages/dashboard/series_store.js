@@ -35,11 +35,12 @@ export class SeriesStore {
     return names.every((name) => this.held.get(key)?.names.has(name));
   }
 
-  /** The metrics of `runs` that a small preview finds, each with null for its unknown number of points. */
+  /** By key of `runs`, the names of the metrics that a small preview finds. */
   async listMetrics(runs, signal) {
     if (!runs.length) return new Map();
-    const answer = await requests.askNames(runs, signal);
-    return new Map(answer.series.map(({ metric_name: name }) => [name, null]));
+    const { series } = await requests.askNames(runs, signal);
+    const list = (run) => series.filter((each) => isOf(each, run)).map(({ metric_name: name }) => name);
+    return new Map(runs.map((run) => [run.key, [...new Set(list(run))]]));
   }
 
   /**
