@@ -67,6 +67,8 @@ def test_searching_and_sorting(address: str, store: Store, uid: str) -> None:
         expect(page.locator("#workloads .name")).to_have_text([names[0], names[1]])
         page.get_by_label("Search").fill("/(/")
         expect(page.locator("#workloads")).to_contain_text("Not a regular expression")
+        expect(page.locator("#workload-count")).to_have_text(re.compile("^0 of [1-9]"))
+        expect(page.get_by_role("button", name="Select all 0")).to_be_disabled()
         page.get_by_label("Search").fill(uid)
         expect(page.locator("#workloads li")).to_have_count(3)
         page.get_by_role("button", name="Select all 3").click()

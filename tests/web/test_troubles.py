@@ -54,6 +54,22 @@ def test_the_page_asks_for_a_token(
 
 
 @on_one_version
+def test_an_unknown_cluster_is_named(address: str, workloads: list[str]) -> None:
+    text = "Unknown cluster gamma; expected one of alpha."
+    with tolerant_page() as page:
+        page.goto(f"{address}/lens/#w=alpha/{workloads[0]}&w=gamma/{workloads[0]}&m=loss")
+        alert = page.get_by_role("alert")
+        expect(alert).to_contain_text(text)
+        expect(charts(page).locator(".reason")).to_have_text(text)
+        expect(page.locator("#runs .state-cell").first).to_have_text("No answer")
+        with page.expect_request("**/metrics/*"):
+            alert.get_by_role("button", name="Try again").click()
+        page.goto(f"{address}/lens/#w=alpha/{workloads[0]}&m=loss")
+        expect(alert).to_be_hidden()
+        expect(charts(page).locator(".reason")).to_be_hidden()
+
+
+@on_one_version
 def test_a_failure_is_reported_and_can_be_tried_again(address: str, workloads: list[str], uid: str) -> None:
     with tolerant_page() as page:
         open_dashboard(page, address, uid)

@@ -111,7 +111,7 @@ test("points without a position on the axis are left out, and the chart says why
   assert.match(explainEmpty(["loss"], [], state), /No data points of loss/);
   assert.match(explainEmpty(["loss"], [], { ...state, isAnyVisible: false }), /hidden/);
   assert.match(explainEmpty(["loss"], [], { ...state, isLoading: true }), /Loading/);
-  assert.match(explainEmpty(["loss"], [], { ...state, isLoading: true, isFailed: true }), /cannot be read/);
+  assert.match(explainEmpty(["loss"], [], { ...state, isLoading: true, failure: "cannot be read" }), /cannot be read/);
   assert.match(explainEmpty(["loss"], [], { ...state, isLoading: true, warnings: [{ message: "37 % done" }] }), /37 %/);
   assert.match(explainEmpty(["loss"], held, { ...state, axis: "tokens" }), /both loss and tokens/);
 });

@@ -206,10 +206,10 @@ test("a failed request is remembered until the next one is answered", async () =
   const { fetch } = globalThis;
   globalThis.fetch = () => Promise.reject(new TypeError("refused"));
   await assert.rejects(load(store));
-  assert.equal(store.isFailed, true);
+  assert.equal(store.failure, "The service cannot be reached.");
   globalThis.fetch = fetch;
   await load(store);
-  assert.equal(store.isFailed, false);
+  assert.equal(store.failure, null);
 });
 
 test("runs that leave the view are forgotten", async () => {

@@ -57,7 +57,7 @@ export function listInputs(names, runs, { axis, align }, store) {
 /** What else the content depends on, as text. */
 export function describeRest(names, runs, { xRange, yScale, smoothing }, store) {
   const isRead = runs.map(({ key }) => names.map((name) => store.isRead(key, [name])));
-  return JSON.stringify([xRange, yScale, smoothing, store.warnings, store.isFailed, isRead]);
+  return JSON.stringify([xRange, yScale, smoothing, store.warnings, store.failure, isRead]);
 }
 
 const listVisible = (runs) => runs.filter(({ isVisible }) => isVisible);
@@ -72,7 +72,7 @@ export function explain(names, runs, view, store) {
     isAnyVisible: visible.length > 0,
     isZoomed: view.xRange !== null,
     warnings: store.warnings,
-    isFailed: store.isFailed,
+    failure: store.failure,
     isLoading: visible.some(({ key }) => !store.isRead(key, names)),
   });
 }

@@ -23,13 +23,13 @@ const plural = (count, word) => `${count.toLocaleString("en")} ${word}${count ==
 export function explainEmpty(
   names,
   held,
-  { axis, align, hasRuns, isAnyVisible, isLoading, isZoomed, isFailed = false, warnings = [] },
+  { axis, align, hasRuns, isAnyVisible, isLoading, isZoomed, failure = null, warnings = [] },
 ) {
   const what = names.join(", ");
   if (!hasRuns) return "";
   if (!isAnyVisible) return "All runs are hidden.";
   if (align === "restart" && held.length) return "No attempt redid iterations of this metric.";
-  if (isLoading) return warnings[0]?.message ?? (isFailed ? "The data points cannot be read now." : "Loading …");
+  if (isLoading) return warnings[0]?.message ?? failure ?? "Loading …";
   if (!held.some(({ values }) => values.length))
     return isZoomed ? `No data points of ${what} in this range.` : `No data points of ${what}.`;
   if (axis === "time" || axis === "relative_time")

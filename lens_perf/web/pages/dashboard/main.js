@@ -18,6 +18,7 @@ import { showEmbedded } from "./embedding.js";
 import { showTab } from "./tab.js";
 import { setUpTheme, switchTheme } from "./theme.js";
 import { setUpTokenDialog } from "./token_dialog.js";
+import { explainRefusal } from "./unknown_clusters.js";
 import { isSame, readView, writeView } from "./view_state.js";
 import { WorkloadList } from "./workload_list.js";
 
@@ -110,8 +111,12 @@ async function load() {
     await loadMetrics(metrics.due(known.build(view), Date.now()), signal);
   } catch (error) {
     if (error.name === "AbortError") return;
+    await Promise.allSettled([charts, table]);
+    const message = await explainRefusal(error, view.workloads, client);
+    if (signal.aborted) return;
+    if (series.failure) series.failure = message;
     retry.fail(Date.now());
-    report("view", error, load);
+    report("view", error, load, message);
     render();
   } finally {
     if (!signal.aborted) grid.setReading(false);
@@ -191,10 +196,10 @@ async function followList() {
   else await openList();
 }
 
-function report(part, error, retry) {
+function report(part, error, retry, message = error.message) {
   if (!(error instanceof client.ApiError)) throw error;
   if (error.status === 401) askForToken();
-  else showTrouble(part, error.message, retry);
+  else showTrouble(part, message, retry);
 }
 
 const openList = () => list.open((error, again) => (error ? report("start", error, again) : showTrouble("start")));

@@ -19,8 +19,8 @@ export class SeriesStore {
     this.kept = null;
     this.isWhole = true;
     this.isStale = false;
-    // Whether the last request for full series was answered with an error.
-    this.isFailed = false;
+    // What the last request for full series failed with, null if it did not.
+    this.failure = null;
     // What kept runs from being answered, such as a copy that is being built: `{cluster, workload_uid, message}`.
     this.warnings = [];
   }
@@ -67,7 +67,7 @@ export class SeriesStore {
       most,
     ]);
     const restored = this.isStale || scope !== this.scope ? this.changeScope(scope, names, view.xRange === null) : [];
-    [this.warnings, this.isFailed] = [[], false];
+    [this.warnings, this.failure] = [[], null];
     if (restored.length) onPreview();
     for (const page of requests.planPages(runs, names, this.held, view)) {
       // One after the other: the service would answer both late, and the preview takes a fraction of the time.
@@ -114,7 +114,7 @@ export class SeriesStore {
     const { runs, names } = page;
     const iterations = this.findIterations(runs, view);
     const answer = await requests.askSeries({ ...page, iterations }, view, most, signal).catch((error) => {
-      this.isFailed = error.name !== "AbortError";
+      this.failure = error.name === "AbortError" ? null : error.message;
       throw error;
     });
     if (signal.aborted) return;

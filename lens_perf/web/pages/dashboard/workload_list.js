@@ -123,7 +123,7 @@ export class WorkloadList {
     find("#more").hidden = !this.source.hasMore;
     find("#workload-count").textContent =
       `${number(shown.length)} of ${number(total)}${this.source.isPartial ? "+" : ""}`;
-    this.showSelection(total);
+    this.showSelection(search.error ? 0 : total);
     const key = JSON.stringify([
       shown.map((each) => [each, this.describe(each)]),
       this.runs.map((run) => [run.key, run.colour]),

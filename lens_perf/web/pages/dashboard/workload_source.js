@@ -67,7 +67,9 @@ export class WorkloadSource {
       if (token === null) break;
     }
     const matching = all.filter(({ workload_uid: uid }) => this.search.matches(uid));
-    Object.assign(this, { found: matching, total: matching.length, next: null, warnings, isPartial: token !== null });
+    // What is no regular expression selects nothing, of all workloads.
+    const total = this.search.error ? all.length : matching.length;
+    Object.assign(this, { found: matching, total, next: null, warnings, isPartial: token !== null });
     this.sort();
   }
 
