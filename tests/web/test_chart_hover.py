@@ -124,6 +124,21 @@ def test_a_click_in_the_legend_hides_the_whole_run(address: str, store: Store, u
 
 
 @on_one_version
+def test_the_legend_leaves_out_runs_without_the_metric(address: str, store: Store, uid: str) -> None:
+    store(f"{uid}-plain", [Row({"loss": 1}, index, at(BEGAN + index)) for index in range(1, 101)])
+    (other,) = store_constants(store, uid, {"other": 1})
+    with open_page() as page:
+        names = [f"{uid}-plain", other]
+        open_view(page, address, names, ("m", "loss"), ("m", "lr"), ("m", "none"), ("range", "50..60"))
+        expect(chart(page).locator(".legend button")).to_have_text(names)
+        expect(chart(page, 1).locator(".legend button")).to_have_text([other])
+        expect(chart(page, 2).locator(".legend button")).to_have_count(0)
+        # A run without points in the range, or one that is hidden, is still listed.
+        open_view(page, address, names, ("m", "lr"), ("range", "150..160"), ("hide", f"alpha/{other}"))
+        expect(chart(page).locator(".legend button")).to_have_text([other])
+
+
+@on_one_version
 def test_the_arrow_keys_move_the_cursor_of_all_charts(address: str, store: Store, uid: str) -> None:
     names = store_constants(store, uid, {"a": 2})
     with open_page() as page:

@@ -1,7 +1,16 @@
 // A chart in its own figure: plot, tooltip, notes, legend, values as a table, and its buttons.
 
 import { makeButtons, makeGrip } from "./chart_buttons.js";
-import { describeRest, explain, layOutChart, layOutPlain, listInputs, listKinds, nameAbsent } from "./chart_content.js";
+import {
+  describeRest,
+  explain,
+  layOutChart,
+  layOutPlain,
+  listInputs,
+  listKinds,
+  listRuns,
+  nameAbsent,
+} from "./chart_content.js";
 import { findClosest, findPoints } from "./chart_hover.js";
 import { describeChart, describeMarks } from "./chart_notes.js";
 import { ChartPlot, styleOf } from "./chart_plot.js";
@@ -110,7 +119,7 @@ export class Chart {
     const absent = content.lines.length ? nameAbsent(names, runs, view, store, content) : "";
     this.notes.textContent = [describeMarks(content, content.log), absent].filter(Boolean).join("   ");
     this.place.setAttribute("aria-label", describeChart(names, content.lines, view.axis));
-    this.legend.show(runs, listKinds(names, content.lines));
+    this.legend.show(listRuns(names, runs, store), listKinds(names, content.lines));
     const size = this.measure();
     this.place.style.minHeight = `${size.height}px`;
     this.plot.draw(content, size);

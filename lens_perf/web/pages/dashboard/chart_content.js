@@ -47,7 +47,10 @@ export function layOutChart(plain, runs, view, fixed) {
 
 /** All that the lines depend on, to compare one by one: series that are read again are other arrays. */
 export function listInputs(names, runs, { axis, align }, store) {
-  const drawn = runs.map(({ progress, summary, iteration, ...run }) => ({ ...run, begin: progress?.first_timestamp }));
+  const drawn = runs.map(({ progress, summary, counts, iteration, ...run }) => ({
+    ...run,
+    begin: progress?.first_timestamp,
+  }));
   return [
     JSON.stringify([axis, align, drawn]),
     ...runs.flatMap(({ key }) => names.map((name) => store.seriesOf(key, name))),
@@ -57,8 +60,15 @@ export function listInputs(names, runs, { axis, align }, store) {
 /** What else the content depends on, as text. */
 export function describeRest(names, runs, { xRange, yScale, smoothing }, store) {
   const isRead = runs.map(({ key }) => names.map((name) => store.isRead(key, [name])));
-  return JSON.stringify([xRange, yScale, smoothing, store.warnings, store.failure, isRead]);
+  const listed = listRuns(names, runs, store).map(({ key }) => key);
+  return JSON.stringify([xRange, yScale, smoothing, store.warnings, store.failure, isRead, listed]);
 }
+
+/** The runs in the legend: all but those that are known to have no points of `names`, in any range. */
+export const listRuns = (names, runs, store) =>
+  runs.filter(({ key, counts }) =>
+    names.some((name) => !counts || counts.get(name) > 0 || store.seriesOf(key, name).length > 0),
+  );
 
 const listVisible = (runs) => runs.filter(({ isVisible }) => isVisible);
 

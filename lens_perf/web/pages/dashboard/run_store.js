@@ -113,6 +113,7 @@ export class RunStore {
       state: isKnown ? progress.state : null,
       progress,
       summary: this.summaries.get(key) ?? null,
+      counts: this.metrics.get(key) ?? null,
       exists: this.listed.get(key) !== null,
       iteration: (isKnown ? progress.current_iteration : null) ?? this.listed.get(key)?.last_iteration ?? null,
     };

@@ -172,7 +172,7 @@ function keepFocus(place, replace) {
 
 /** All that the table depends on, to compare one by one: the charts change more often, such as when they are zoomed. */
 function listInputs(runs, { table, metrics }) {
-  const rest = runs.map(({ progress, summary, ...run }) => run);
+  const rest = runs.map(({ progress, summary, counts, ...run }) => run);
   const now = Math.floor(Date.now() / AGE_STEP);
   return [JSON.stringify([rest, table, metrics, now]), ...runs.flatMap(({ progress, summary }) => [progress, summary])];
 }
