@@ -65,6 +65,30 @@ def test_times_have_24_hours_and_iso_dates(address: str, workloads: list[str]) -
 
 
 @on_one_version
+def test_the_request_of_a_chart_can_be_copied(address: str, workloads: list[str]) -> None:
+    with open_page() as page:
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        open_view(page, address, workloads[:1], ("m", "loss"), ("with", "lr"), ("range", "20..29"))
+        page.evaluate("sessionStorage.setItem('lens_perf.token', 'secret')")
+        chart(page).get_by_label(re.compile("^Download:")).click()
+        copied = {}
+        for kind in ("curl", "pandas"):
+            button = chart(page).get_by_role("button", name=f"Copy as {kind}")
+            button.click()
+            expect(button).to_have_text("Copied")
+            copied[kind] = page.evaluate("navigator.clipboard.readText()")
+        assert "secret" not in "".join(copied.values())
+        assert "Bearer YOUR_TOKEN" in copied["pandas"]
+        (url,) = re.findall("'(http[^']*)'", copied["curl"])
+        assert f'pandas.read_csv("{url}", ' in copied["pandas"]
+        rows = list(csv.DictReader(io.StringIO(page.request.get(url).text())))
+        assert {(row["workload_uid"], row["metric_name"]) for row in rows} == {
+            (workloads[0], "loss"), (workloads[0], "lr")
+        }  # fmt: skip
+        assert sorted({int(row["iteration"]) for row in rows}) == [*range(20, 30)]
+
+
+@on_one_version
 def test_one_request_reads_all_runs_and_metrics(address: str, workloads: list[str]) -> None:
     with open_page() as page:
         asked: list[str] = []

@@ -18,12 +18,17 @@ export function keepToken(token) {
   sessionStorage.setItem(TOKEN, token);
 }
 
-/** Ask the API; `query` is a list of pairs, of which empty ones are left out. */
-export function ask(path, query, signal) {
+export const hasToken = () => Boolean(sessionStorage.getItem(TOKEN));
+
+/** The address of a request; `query` is a list of pairs, of which empty ones are left out. */
+export function addressOf(path, query) {
   const address = new URL(path, root);
   address.search = write(query);
-  return send(address, {}, signal);
+  return address;
 }
+
+/** Ask the API. */
+export const ask = (path, query, signal) => send(addressOf(path, query), {}, signal);
 
 /** The same with the parameters in the body: cursors of many workloads are longer than a request line. */
 export const post = (path, query, signal) => send(new URL(path, root), { method: "POST", body: write(query) }, signal);

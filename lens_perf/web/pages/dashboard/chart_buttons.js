@@ -1,12 +1,14 @@
 // The buttons of a chart: its order, its metrics, pin, download, full screen; and the grip that changes the height.
 
 import { saveChart } from "./chart_files.js";
+import { KINDS, copySnippet } from "./chart_snippets.js";
 import { ICONS, makeIcon } from "./chart_icons.js";
 import { makePopover } from "./popover.js";
 import { make } from "./words.js";
 
 const FILES = ["png", "svg", "csv"];
 const LEAST_HEIGHT = 140;
+const COPIED_MS = 1500;
 
 /** Return the `buttons` of a chart, and of them the `pin`, which shows whether it is pressed. */
 export function makeButtons(chart) {
@@ -36,6 +38,15 @@ export function makeButtons(chart) {
         files.open = false;
         saveChart(chart, ending);
       });
+    }),
+    ...KINDS.map((kind) => {
+      const text = `Copy as ${kind}`;
+      const copy = button(text, text, async () => {
+        await copySnippet(chart, kind);
+        copy.textContent = "Copied";
+        setTimeout(() => (copy.textContent = text), COPIED_MS);
+      });
+      return copy;
     }),
   );
   const remove = (name) =>

@@ -121,6 +121,17 @@ export function askChanges(runs, names, view, most, cursor, signal) {
   return post("metrics/data", [...describeFull(runs, names, view, most), ["after", cursor]], signal);
 }
 
+/** The parameters of the series of a chart as a table, for other programs; `wanted` as for choosePoints. */
+export const describeExport = (runs, names, view, wanted) => [
+  ...namesOf(runs),
+  ...names.map((name) => ["metric", name]),
+  ["axis", axisOf(view)],
+  ...findRange(view, runs),
+  ["max_points", choosePoints(runs, names.length, wanted)],
+  ["non_finite", "true"],
+  ["format", "csv"],
+];
+
 const describeFull = (runs, names, view, most, iterations) => [
   ...describe(runs, names, { axis: axisOf(view) }),
   ...findRange(view, runs, iterations),
