@@ -1,6 +1,7 @@
 """The list of workloads in a real Chromium: search, order, states, and the selection."""
 
 import re
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -36,6 +37,25 @@ def test_first_view_and_selecting(address: str, workloads: list[str], uid: str) 
         expect(row_of(page, workloads[0])).to_contain_text("Ended")
         expect(charts(page).first).to_be_visible()
         check_access(page)
+
+
+@on_one_version
+def test_the_running_workloads_are_offered(address: str, store: Store, workloads: list[str], running: str) -> None:
+    """Those of the list, in which the two others have ended."""
+    with open_page() as page:
+        open_dashboard(page, address, workloads[0])
+        offer = page.get_by_role("button", name="Show the")
+        expect(page.locator("#workloads")).to_contain_text("ended")
+        expect(offer).to_be_hidden()
+        page.get_by_label("Search").fill(running)
+        expect(offer).to_have_text("Show the running workload")
+        store(f"{running}-too", [Row({"loss": 1}, 1, at(time.time() * 1000))])
+        page.get_by_label("Order").select_option("Name")
+        expect(offer).to_have_text("Show the 2 running workloads")
+        check_access(page)
+        offer.click()
+        expect(page.locator("#runs tbody .name")).to_have_count(2)
+        expect(offer).to_be_hidden()
 
 
 ONE_LINE_CUT_OFF = """() => {

@@ -31,6 +31,7 @@ export class WorkloadList {
     find("#select-all").addEventListener("click", () =>
       this.ask(async (signal) => this.select(await this.source.listMatching(signal), true)),
     );
+    find("#show-running").addEventListener("click", () => this.select(this.findRunning(), true));
     find("#select-none").addEventListener("click", () => this.onSelect(this.runs, false));
     find("#find").addEventListener("submit", (event) => event.preventDefault());
   }
@@ -151,6 +152,16 @@ export class WorkloadList {
         ? `At most ${MOST_RUNS} runs can be shown: search for fewer`
         : "Add all workloads that match to the view";
     find("#select-none").disabled = this.runs.length === 0;
+    const { length: count } = this.findRunning();
+    const button = find("#show-running");
+    button.textContent = `Show the ${count === 1 ? "running workload" : `${count} running workloads`}`;
+    button.hidden = count === 0;
+  }
+
+  /** Return the listed workloads that are known to run. */
+  findRunning() {
+    const isRunning = ({ cluster, workload_uid: uid }) => this.states.stateOf(keyOf({ cluster, uid })) === "running";
+    return this.source.shown.filter(isRunning);
   }
 
   /** The facts about a workload: a line, or two where its cluster is one of several. */
