@@ -211,6 +211,16 @@ def test_downloads(address: str, workloads: list[str]) -> None:
 
 
 @on_one_version
+def test_a_short_logarithmic_axis_has_ticks(address: str, store: Store, uid: str) -> None:
+    """There is no digit times a power of ten between 410 and 440."""
+    store(uid, [Row({"tflops": 410 + index % 31}, index, at(BEGAN + index)) for index in range(1, 401)])
+    with open_page() as page:
+        open_view(page, address, [uid], ("m", "tflops"), ("log", "1"))
+        svg = download(page, "SVG")
+        assert {"410", "420", "430", "440"} <= set(re.findall(r">([^<]*)</text>", svg))
+
+
+@on_one_version
 def test_columns_height_and_full_screen(address: str, workloads: list[str]) -> None:
     with open_page() as page:
         metrics = [("m", "loss"), ("m", "lr"), ("m", "target_iteration")]

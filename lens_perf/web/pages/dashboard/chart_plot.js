@@ -4,34 +4,23 @@ import uPlot from "../vendor/uPlot.esm.js";
 
 import { formatSpan, formatTicks, formatTimeTicks } from "./chart_formats.js";
 import { makeFrame, paint } from "./chart_painter.js";
+import { SPANS, isShort, listMultiples } from "./chart_ticks.js";
 
 const SYNC = "lens";
 // A drag in one direction zooms along that axis alone, unless it leaves it by so many pixels.
 const UNIDIRECTIONAL = 24;
 const LEAST_DRAG = 5;
 const DOT = 3.5;
-// Distances between ticks of spans of time, in milliseconds.
-const [SECOND, MINUTE, HOUR, DAY] = [1000, 60_000, 3_600_000, 86_400_000];
-const SPANS = [
-  1,
-  2,
-  5,
-  10,
-  20,
-  50,
-  100,
-  200,
-  500,
-  ...[1, 2, 5, 10, 15, 30].map((count) => count * SECOND),
-  ...[1, 2, 5, 10, 15, 30].map((count) => count * MINUTE),
-  ...[1, 2, 3, 6, 12].map((count) => count * HOUR),
-  ...[1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].map((count) => count * DAY),
-];
-
 const WRITE_TICKS = {
   iteration: (_plot, ticks) => formatTicks(ticks),
   time: (_plot, ticks, _axis, _space, step) => formatTimeTicks(ticks, step),
   relative_time: (_plot, ticks) => ticks.map((tick) => (tick === null ? "" : formatSpan(tick))),
+};
+
+// The default filter keeps only digits times powers of ten.
+const EVEN_TICKS = {
+  splits: (_plot, _axis, first, last, step) => listMultiples(first, last, step),
+  filter: (_plot, ticks) => ticks,
 };
 
 export const styleOf = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -47,7 +36,8 @@ export class ChartPlot {
   /** Draw `content` in `size`; the plot stays in place unless its axes change in kind. */
   draw(content, { width, height }) {
     this.content = content;
-    const key = JSON.stringify([content.axis, content.log, styleOf("--soft"), styleOf("--grid")]);
+    const hasEvenTicks = content.log && isShort(content.yRange);
+    const key = JSON.stringify([content.axis, content.log, hasEvenTicks, styleOf("--soft"), styleOf("--grid")]);
     const data = [content.xRange, content.yRange];
     if (this.plot && key === this.key) {
       if (this.plot.width !== width || this.plot.height !== height) this.plot.setSize({ width, height });
@@ -56,7 +46,7 @@ export class ChartPlot {
     }
     this.plot?.destroy();
     this.key = key;
-    this.plot = new uPlot(this.options(content, { width, height }), data, this.place);
+    this.plot = new uPlot(this.options({ ...content, hasEvenTicks }, { width, height }), data, this.place);
     this.plot.over.append(this.dots);
   }
 
@@ -66,7 +56,7 @@ export class ChartPlot {
     this.plot.redraw(false);
   }
 
-  options({ axis, log }, size) {
+  options({ axis, log, hasEvenTicks }, size) {
     const look = {
       stroke: styleOf("--soft"),
       grid: { stroke: styleOf("--grid"), width: 1 },
@@ -107,6 +97,7 @@ export class ChartPlot {
           ...look,
           size: (plot, values) => 16 + 7 * Math.max(3, ...(values ?? []).map((text) => (text ?? "").length)),
           values: (_plot, ticks) => formatTicks(ticks),
+          ...(hasEvenTicks ? EVEN_TICKS : {}),
         },
       ],
       series: [{}, { paths: () => null, points: { show: false } }],
