@@ -1,5 +1,7 @@
 """The run table in a real Chromium: its cells, sorting, visibility, attempts."""
 
+import csv
+import io
 import json
 import re
 from contextlib import closing
@@ -42,6 +44,20 @@ def attempts(postgres: EmbeddedPostgres, uid: str) -> str:
     with closing(psycopg2.connect(postgres.dsn("alpha"))) as connection, connection, connection.cursor() as cursor:
         psycopg2.extras.execute_values(cursor, INSERT_ATTEMPTS, rows)
     return uid
+
+
+@on_one_version
+def test_the_table_as_a_file(address: str, workloads: list[str]) -> None:
+    with open_page() as page:
+        page.goto(f"{address}/lens/#w=alpha/{workloads[0]}&w=alpha/{workloads[1]}&m=loss&sort=-name")
+        wait_for_charts(page)
+        with page.expect_download() as saved:
+            page.get_by_role("button", name="Download the runs as CSV").click()
+        assert saved.value.suggested_filename == "runs.csv"
+        rows = list(csv.DictReader(io.StringIO(saved.value.path().read_text("utf-8"))))
+        shown = page.locator("#runs .of-run .name").all_inner_texts()
+        assert [row["run"] for row in rows] == shown == sorted(workloads, reverse=True)
+        assert [(row["iteration"], row["target_iteration"]) for row in rows] == [("2999", ""), ("299", "1000")]
 
 
 @on_one_version

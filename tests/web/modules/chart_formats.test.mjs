@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { SvgContext, nameFile, writeCsv } from "../../../lens_perf/web/pages/dashboard/chart_export.js";
+import { SvgContext, nameFile, writePoints } from "../../../lens_perf/web/pages/dashboard/chart_export.js";
 import {
   formatPosition,
   formatSpan,
@@ -86,12 +86,12 @@ test("CSV: no formula, everything quoted that needs it, what is unknown is empty
     trend: { y: [0.25] },
   };
   assert.equal(
-    writeCsv([line], "iteration"),
+    writePoints([line], "iteration"),
     "run,metric,data_source,attempt,iteration,timestamp,value,smoothed,discarded\r\n" +
       '"\'=a,b","lo""ss",log,2,1,,0.5,0.25,no\r\n' +
       '"\'=a,b","lo""ss",log,2,,5,NaN,,yes\r\n',
   );
-  assert.match(writeCsv([], "tokens"), /timestamp,tokens,value/);
+  assert.match(writePoints([], "tokens"), /timestamp,tokens,value/);
 });
 
 test("SVG: text is escaped, what is clipped is closed", () => {

@@ -9,6 +9,7 @@ import {
   nextSort,
   sortRuns,
 } from "../../../lens_perf/web/pages/dashboard/run_columns.js";
+import { writeRuns } from "../../../lens_perf/web/pages/dashboard/run_export.js";
 
 const progress = (more = {}) => ({
   state: "running",
@@ -93,4 +94,21 @@ test("attempts and what restarts cost", () => {
     "3 restarts; iterations redone: 900; time lost: 37 min 41 s",
   );
   assert.equal(describeCost({ restarts: 0 }), "No restarts");
+});
+
+test("a file has the numbers of the table", () => {
+  const nan = { non_finite_since: { iteration: 8, timestamp: 0 } };
+  const runs = [
+    run("a", { seconds_per_iteration: { median: 2.25 }, eta: { seconds: 90 } }, summary(0.5)),
+    run("=b,c", {}, summary(3, nan)),
+    run("down", new Error("away")),
+  ];
+  assert.deepEqual(writeRuns(runs, columns).split("\r\n"), [
+    "run,cluster,state,iteration,eta_seconds,seconds_per_iteration,restarts,goodput,last_timestamp," +
+      "loss last,loss least,loss greatest,target_iteration",
+    "a,c,Running,150,90,2.25,0,1,0,0.5,1,9,1000",
+    `"'=b,c",c,Running,150,,,0,1,0,not finite,1,9,1000`,
+    "down,c,No answer,,,,,,,,,,",
+    "",
+  ]);
 });

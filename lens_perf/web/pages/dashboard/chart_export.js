@@ -1,18 +1,10 @@
 // Writes a chart as CSV, and as SVG by the painter that draws it on the canvas.
 
+import { writeCsv } from "./csv.js";
+
 const escapeXml = (text) => String(text).replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
-const FORMULA = /^[=+\-@\t\r]/;
-
-/** A cell of CSV: quoted where needed, and never a formula of a spreadsheet. */
-function writeCell(value) {
-  if (value === null || value === undefined) return "";
-  if (typeof value === "number") return Number.isNaN(value) ? "NaN" : String(value);
-  const text = FORMULA.test(value) ? `'${value}` : value;
-  return /[",\n\r']/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}
-
 /** The points that are drawn, one a line, with the smoothed value where there is one. */
-export function writeCsv(lines, axis) {
+export function writePoints(lines, axis) {
   const isOther = !["iteration", "time", "relative_time"].includes(axis);
   const rows = [
     [
@@ -46,7 +38,7 @@ export function writeCsv(lines, axis) {
       ]);
     }
   }
-  return rows.map((row) => `${row.map(writeCell).join(",")}\r\n`).join("");
+  return writeCsv(rows);
 }
 
 /** Has the methods of a canvas that the painter calls, and collects SVG. */

@@ -1,8 +1,9 @@
 // Saves a chart to a file: PNG from its canvas, SVG and CSV as text.
 
-import { SvgContext, nameFile, writeCsv } from "./chart_export.js";
+import { SvgContext, nameFile, writePoints } from "./chart_export.js";
 import { makeFrame, paint } from "./chart_painter.js";
 import { styleOf } from "./chart_plot.js";
+import { saveCsv, saveFile } from "./save_file.js";
 
 const TITLE = 26;
 const ROW = 18;
@@ -10,7 +11,7 @@ const ROW = 18;
 /** Save `chart` as "png", "svg" or "csv". */
 export async function saveChart(chart, ending) {
   const name = nameFile(chart.names, ending);
-  if (ending === "csv") return save(new Blob([writeCsv(chart.lines, chart.view.axis)], { type: "text/csv" }), name);
+  if (ending === "csv") return saveCsv(writePoints(chart.lines, chart.view.axis), name);
   const { canvas } = chart.plot.plot.ctx;
   const [width, height] = [chart.plot.plot.width, chart.plot.plot.height];
   const rows = listRows(chart);
@@ -18,7 +19,7 @@ export async function saveChart(chart, ending) {
     const ctx = new SvgContext(width, height + TITLE + rows.length * ROW);
     paintFrame(ctx, chart, rows, width, height);
     paintPlot(ctx, chart);
-    return save(new Blob([ctx.finish()], { type: "image/svg+xml" }), name);
+    return saveFile(new Blob([ctx.finish()], { type: "image/svg+xml" }), name);
   }
   const ratio = canvas.width / width;
   const picture = document.createElement("canvas");
@@ -27,7 +28,7 @@ export async function saveChart(chart, ending) {
   ctx.scale(ratio, ratio);
   paintFrame(ctx, chart, rows, width, height);
   ctx.drawImage(canvas, 0, TITLE, width, height);
-  return save(
+  return saveFile(
     await new Promise((done) => {
       picture.toBlob(done, "image/png");
     }),
@@ -95,12 +96,4 @@ function paintPlot(ctx, chart) {
     bad: styleOf("--bad"),
     paper: styleOf("--paper"),
   });
-}
-
-function save(blob, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }

@@ -1,9 +1,12 @@
 // The run table: what is known of the runs in view, which of them are shown, and their attempts.
 
+import { makeIcon } from "./chart_icons.js";
 import { haveChanged } from "./inputs.js";
 import { listColumns, nextSort, sortRuns } from "./run_columns.js";
+import { writeRuns } from "./run_export.js";
 import { makeAttemptRows, makeRunRow, showRun } from "./run_rows.js";
 import { setUpRoving } from "./roving.js";
+import { saveCsv } from "./save_file.js";
 import { makeScroller } from "./scroll_hint.js";
 import { make } from "./words.js";
 
@@ -30,10 +33,25 @@ export class RunTable {
     this.headings = make("thead");
     this.body = make("tbody");
     this.table = make("table", {}, make("caption", { className: "unseen" }, "Runs"), this.headings, this.body);
-    this.details.append(make("summary", {}, this.title), makeScroller(this.table));
+    this.details.append(make("summary", {}, this.title), this.makeSaveButton(), makeScroller(this.table));
     this.details.addEventListener("toggle", () => this.noteCollapse());
     element.append(this.details);
     this.refresh = setUpRoving(this.table);
+  }
+
+  makeSaveButton() {
+    const button = make("button", { type: "button", className: "quiet save", title: "Download as CSV" });
+    button.append(makeIcon("download"));
+    button.setAttribute("aria-label", "Download the runs as CSV");
+    button.addEventListener("click", () => {
+      const columns = this.listColumns();
+      saveCsv(writeRuns(sortRuns(this.runs, columns, this.view.table.sort), columns), "runs.csv");
+    });
+    return button;
+  }
+
+  listColumns() {
+    return listColumns([...new Set(this.view.metrics.flat())]);
   }
 
   /** Show `runs`, with values of the metrics that have charts. */
@@ -51,7 +69,7 @@ export class RunTable {
     const shown = runs.filter(({ isVisible }) => isVisible).length;
     this.title.textContent =
       shown === runs.length ? `Runs (${runs.length})` : `Runs (${shown} of ${runs.length} shown)`;
-    const columns = listColumns([...new Set(view.metrics.flat())]);
+    const columns = this.listColumns();
     this.showHeadings(columns);
     this.showRows(sortRuns(runs, columns, view.table.sort), columns);
     this.refresh();
