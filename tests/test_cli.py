@@ -131,6 +131,13 @@ def test_check_config_of_the_token_file(run: Run, write_settings: Callable[[str]
         assert (bad.exit_code, "is not valid TOML" in bad.output) == (2, True)
 
 
+def test_tokens_of_a_service_without_tokens(run: Run, write_settings: Callable[[str], Path]) -> None:
+    path = write_settings("[clusters.alpha]\ndsn = ''")
+    result = run("token", "list", "--config", path)
+    assert result.exit_code == 2
+    assert f"{path}: this service uses no tokens; to use some, set access.token_file" in result.output
+
+
 def test_a_role_that_may_not_read(
     run: Run, postgres18: EmbeddedPostgres, uid: str, settings: Path, write_settings: Callable[[str], Path]
 ) -> None:

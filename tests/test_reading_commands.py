@@ -70,6 +70,14 @@ def test_show(run: Run, stored: str) -> None:
 
 
 @on_one_version
+def test_show_a_workload_without_times(run: Run, store: Store, uid: str) -> None:
+    store(uid, [Row({"loss": 1.5}, index, None) for index in range(1, 4)])
+    lines = run("show", uid).stdout.splitlines()
+    assert lines[0] == f"{uid} in cluster alpha: no iterations with a time"
+    assert lines[1].startswith("  loss ")
+
+
+@on_one_version
 def test_show_since_when_a_loss_is_nan(run: Run, store: Store, uid: str) -> None:
     rows = [Row({"lm_loss": "NaN" if index > 350 else 1.5}, index, at(index * 1000)) for index in range(1, 401)]
     store(uid, rows)
@@ -140,6 +148,9 @@ def test_formats_of_numbers_and_times() -> None:
         "0 s", "12.3 ms", "1000 ms", "5 s", "59.9 s", "1 min", "1 h 1 min", "1 d 1 h", "unknown",
     ]  # fmt: skip
     assert [format_number(each) for each in (1234567, 0.123456, 1e-9, None)] == ["1,234,567", "0.1235", "1e-09", "-"]
+    floats = (20_860.25, 1_234.5, 999.6, 999.97, -1_234_567.8, 1e15, float("inf"))
+    texts = ["20,860", "1,234", "999.6", "1,000", "-1,234,568", "1e+15", "inf"]
+    assert [format_number(each) for each in floats] == texts
     assert (format_age(None), format_age(0)[-5:]) == ("-", "d ago")
 
 

@@ -129,7 +129,7 @@ def _open_service(config: Path | None) -> Iterator[tuple[ClusterRegistry, Perfor
 
 def _describe_state(progress: Mapping[str, Any]) -> str:
     """Return the state, and the health of the workload unless it is ok."""
-    state, health = progress["state"] or "no iterations", progress["health"]
+    state, health = progress["state"] or "no iterations with a time", progress["health"]
     reasons = ", ".join(reason.replace("_", " ") for reason in health["reasons"])
     return str(state) if health["status"] == "ok" else f"{state} ({health['status']}: {reasons})"
 

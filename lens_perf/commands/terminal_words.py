@@ -7,6 +7,8 @@ from typing import Any
 from lens_perf.ingest.read_summary import make_printable
 
 UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
+# Floats in this range are shown as whole numbers.
+LEAST_WHOLE, MOST_WHOLE = 999.95, 1e15
 BLOCKS = "▁▂▃▄▅▆▇█"
 
 
@@ -14,7 +16,10 @@ def format_number(value: float | None) -> str:
     """Return a number with a readable number of digits; a dash for None."""
     if value is None:
         return "-"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    # Four digits of a larger number would need an exponent.
+    return f"{value:,.0f}" if LEAST_WHOLE <= abs(value) < MOST_WHOLE else f"{value:.4g}"
 
 
 def format_span(seconds: float | None) -> str:

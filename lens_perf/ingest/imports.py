@@ -123,7 +123,7 @@ EXPECTED = {
 
 def _describe_nothing(job: ImportJob, kind: Kind, summary: ReadSummary) -> str:
     names = ", ".join(map(str, job.paths))
-    read = ", ".join(f"{count:,} {what}" for what, count in summary.read.items()) or "nothing"
+    read = ", ".join(format_count(count, what) for what, count in summary.read.items()) or "nothing"
     findings = "".join(f"; {damage}" for damage in summary.damages)
     known = f": {', '.join(each.name for each in job.options.log.dialects)}" if kind is Kind.LOG else ""
     return f"{names}: nothing to import: expected {EXPECTED[kind]}{known} (read {read}){findings}"

@@ -28,11 +28,12 @@ export function makeRunRow(run, actions) {
 export function showRun({ row, visible, expand, swatch, name }, run, columns, isExpanded) {
   visible.checked = run.isVisible;
   visible.setAttribute("aria-label", `Show ${run.name}`);
+  const isOne = run.attempts.length === 1;
   const isSeveral = run.attempts.length > 1;
   expand.classList.toggle("none", !isSeveral);
   expand.disabled = !isSeveral;
   expand.setAttribute("aria-expanded", String(isExpanded && isSeveral));
-  expand.setAttribute("aria-label", `${run.attempts.length} attempts of ${run.name}`);
+  expand.setAttribute("aria-label", `${run.attempts.length} ${isOne ? "attempt" : "attempts"} of ${run.name}`);
   setText(expand, isSeveral ? (isExpanded ? "▾" : "▸") : "");
   paint(swatch, run);
   row.classList.toggle("off", !run.isVisible);
