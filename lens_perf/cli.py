@@ -79,11 +79,18 @@ def _check_cluster(registry: ClusterRegistry, name: str, connections: int) -> bo
         with registry.open_connection(name) as connection:
             findings, ready = _inspect(connection, connections)
     except LensError as error:
-        findings, ready = [error.reason or error.message], False
+        findings, ready = [_describe_failure(error)], False
     print(f"{name}: {'ready' if ready else 'NOT READY'}")
     for finding in findings:
         print(f"  {finding}")
     return ready
+
+
+def _describe_failure(error: LensError) -> str:
+    """Return the reason of the failure, after the message if the reason is only a code."""
+    if error.reason is None:
+        return error.message
+    return f"{error.message} ({error.reason})" if error.reason.startswith("SQLSTATE") else error.reason
 
 
 def _inspect(connection: psycopg2.extensions.connection, connections: int) -> tuple[list[str], bool]:

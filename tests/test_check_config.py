@@ -46,6 +46,19 @@ def test_a_view(postgres18: EmbeddedPostgres, check: Check, write_settings: Call
                 assert "is not set up for this service" in response.json["message"]
 
 
+def test_a_locked_table(postgres18: EmbeddedPostgres, check: Check) -> None:
+    with (
+        database(postgres18, "locked", "ALTER DATABASE locked SET lock_timeout = '10ms'") as dsn,
+        closing(psycopg2.connect(postgres18.dsn("locked"))) as connection,
+        connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("LOCK training_performance")
+        result = check(dsn)
+    assert result.exit_code == 1
+    assert "conflicted with other work in cluster odd; try again in a moment (SQLSTATE 55P03)" in result.output
+
+
 FILL = """
 INSERT INTO training_performance (workload_uid, iteration, created_at, data_source, performance)
 SELECT 'w', i, timestamp '2026-03-08 06:30' + i * interval '10 minutes', 'log', '{"loss": 1}'

@@ -79,6 +79,8 @@ def test_copies_of_another_database_are_marked(
     assert f"alpha (other database)  {uid}  1 " in run(config, "list").output
     target = ["--cluster", "alpha", uid]
     assert run(config, "verify", *target).exit_code == 1
+    write_settings(text.replace("clusters.alpha", "clusters.other"))
+    assert f"alpha (not in the settings)  {uid}  1 " in run(config, "list").output
+    dropped = run(config, "drop", *target)
+    assert (dropped.exit_code, dropped.output) == (0, "dropped 1 copy\n")
     assert run(config, "drop", *target).exit_code == 1
-    write_settings(text)
-    assert run(config, "drop", *target).exit_code == 0

@@ -17,7 +17,7 @@ EXPLANATIONS: Sequence[tuple[re.Pattern[str], str]] = tuple(
         (r"root certificate file", "the file of sslrootcert cannot be used"),
         (
             r"certificate verify failed|server certificate for",
-            "the certificate of the server is not trusted, or has other names",
+            "the certificate of the server is not trusted, or does not match the host name",
         ),
         (r"server does not support ssl", "the server does not support encryption, which sslmode requires"),
         (
@@ -32,7 +32,7 @@ EXPLANATIONS: Sequence[tuple[re.Pattern[str], str]] = tuple(
         (r"no route to host|(?:network|host) is unreachable", "the network has no route to the host"),
         (r"no password supplied", "the server requires a password, and the settings have none"),
         (r"password authentication failed|sasl authentication failed", "the role or the password was rejected"),
-        (r"authentication failed", "the role was rejected: its kind of authentication failed"),
+        (r"authentication failed", "the role was rejected: its authentication method failed"),
         (r"no pg_hba\.conf entry", "pg_hba.conf of the server does not admit this client, role and database"),
         (r"role \"[^\n]*\" does not exist|no such user", "the role does not exist"),
         (r"not permitted to log in", "the role may not log in"),
@@ -42,6 +42,7 @@ EXPLANATIONS: Sequence[tuple[re.Pattern[str], str]] = tuple(
         (r"server closed the connection", "the server closed the connection"),
     )
 )
+QUOTED = re.compile(r'"[^"\n]*"')
 
 
 def explain_failure(error: psycopg2.Error | ConfigError) -> str | None:
@@ -50,5 +51,6 @@ def explain_failure(error: psycopg2.Error | ConfigError) -> str | None:
         return error.message
     if error.pgcode:
         return f"SQLSTATE {error.pgcode}"
-    text = str(error)
+    # A name of a database, a role or a host may contain any words.
+    text = QUOTED.sub('""', str(error))
     return next((words for pattern, words in EXPLANATIONS if pattern.search(text)), None)

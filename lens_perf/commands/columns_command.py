@@ -14,7 +14,6 @@ from lens_perf.commands.options import config_option, reports_errors
 from lens_perf.commands.terminal_words import format_number, print_table
 from lens_perf.commands.workload_clusters import describe_missing
 from lens_perf.config import Settings, load_settings
-from lens_perf.errors import UnknownClusterError
 from lens_perf.ingest.read_summary import format_count, make_printable
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def columns_group() -> None:
 def list_copies(config: Path | None) -> None:
     """List the copies, the most recently used first.
 
-    "other database" marks those of services with other settings that use the same directory.
+    "other database" and "not in the settings" mark those of services with other settings that use the same directory.
     """
     settings = load_settings(config)
     databases = _identify_databases(settings)
@@ -52,8 +51,10 @@ def _describe_key(copy: "CopyInfo", databases: Mapping[str, str]) -> tuple[str, 
     """Return the cluster and the workload of a copy; ``databases`` are those of the clusters of the settings."""
     if copy.key is None:
         return "unusable", str(copy.directory)
-    is_own = databases.get(copy.key.cluster) == copy.key.database
-    return copy.key.cluster + ("" if is_own else " (other database)"), copy.key.workload_uid
+    cluster, workload, database = copy.key
+    if cluster not in databases:
+        return f"{cluster} (not in the settings)", workload
+    return cluster if database == databases[cluster] else f"{cluster} (other database)", workload
 
 
 @columns_group.command(
@@ -64,19 +65,15 @@ def _describe_key(copy: "CopyInfo", databases: Mapping[str, str]) -> tuple[str, 
 @config_option
 @reports_errors
 def drop(cluster: str, workload_uid: str, config: Path | None) -> int:
-    """Drop the copy of WORKLOAD_UID; the next request builds it again.
+    """Drop the copies of WORKLOAD_UID, also those of other databases; the next request builds one again.
 
     Exit status 1: there is no copy, or it is being written.
     """
-    from lens_perf.performance.columns.manifest import CopyKey  # noqa: PLC0415 - see _open_columns
-
-    settings = load_settings(config)
-    databases = _identify_databases(settings)
-    if cluster not in databases:
-        raise UnknownClusterError(cluster, tuple(databases))
-    dropped = _open_columns(settings).drop(CopyKey(cluster, workload_uid, databases[cluster]))
-    print("dropped" if dropped else "there is no such copy, or it is being written")
-    return 0 if dropped else 1
+    columns = _open_columns(load_settings(config))
+    keys = [copy.key for copy in columns.list() if copy.key and copy.key[:2] == (cluster, workload_uid)]
+    dropped = sum(map(columns.drop, keys))
+    print(f"dropped {format_count(dropped, 'copies')}" if dropped else "there is no such copy, or it is being written")
+    return 0 if dropped == len(keys) > 0 else 1
 
 
 @columns_group.command(

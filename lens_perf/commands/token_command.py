@@ -67,6 +67,6 @@ def _warn_of_readers(path: Path) -> None:
 def _find_file(settings: Settings) -> Path:
     if settings.access.token_file is None:
         raise ConfigError(
-            f"{settings.path}: this service uses no tokens; to use some, set access.token_file to the path of their file"
+            f"{settings.path}: this service uses no tokens; to use some, set access.token_file to the path of a file"
         )
     return Path(settings.access.token_file)

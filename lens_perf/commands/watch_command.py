@@ -122,17 +122,25 @@ def _check_once(watcher: Watcher, clusters: Sequence[str], interval: float) -> i
 
 
 def _check_on(watcher: Watcher, clusters: Sequence[str], interval: float) -> int:
-    stop, missing = Event(), set[str]()
+    stop, reported = Event(), set[str]()
     with INTERRUPTION.replaced_by(stop.set):
         while not stop.is_set():
             result = watcher.check(interval)
             _print_events(result)
-            _warn_of_missing(
-                [uid for uid in result.missing if uid not in missing], clusters, "; waiting for its records"
-            )
-            missing = set(result.missing)
+            _warn_of_missing(find_newly_missing(result, reported), clusters, "; waiting for its records")
             stop.wait(interval)
     return 0
+
+
+def find_newly_missing(result: CheckResult, reported: set[str]) -> Sequence[str]:
+    """Return the missing workloads that are not in ``reported``, and update it.
+
+    A workload of a cluster that does not answer is neither missing nor seen, so it stays reported.
+    """
+    reported -= {each.workload_uid for each in result.seen}
+    found = [workload for workload in result.missing if workload not in reported]
+    reported |= set(found)
+    return found
 
 
 def _print_events(result: CheckResult) -> None:

@@ -94,7 +94,7 @@ def run_import(job: ImportJob, connect: Connect | None, warn: Warn = lambda _: N
             store(batch)
     if summary.without_time and job.options.log.start_time is not None:
         untimed = format_count(summary.without_time, "records")
-        summary.note(f"--start-time gives {untimed} no time, because there are no elapsed times to add to it")
+        summary.note(f"--start-time has no effect on {untimed}, for lack of an elapsed time")
     if summary.records == 0 and not job.options.follow:
         raise ImportInputError(_describe_nothing(job, kind, summary))
     return ImportReport(kind, summary, written)

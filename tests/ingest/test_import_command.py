@@ -74,7 +74,7 @@ def test_records_without_an_elapsed_time_get_no_time_from_the_start(importer: Im
     options = ("--start-time", "2026-01-31T12:00:00")
     assert "no time" not in importer.run("log", log, options=options).output
     log.write_text("iter 0: loss 10.9\niter 1: loss 10.8\n")
-    unused = "note       --start-time gives {} no time, because there are no elapsed times to add to it"
+    unused = "note       --start-time has no effect on {}, for lack of an elapsed time"
     assert unused.format("2 records") in importer.run("log", log, options=options).output.splitlines()
     assert "--start-time" not in importer.run("log", log, options=()).output
     log.write_text("iter 2: loss 10.7\n")

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from lens_perf.commands.watch_command import find_newly_missing
 from lens_perf.errors import ClusterUnreachableError, LensError
 from lens_perf.performance.points.query import PointAnswer, PointQuery
 from lens_perf.performance.selection import Selection
 from lens_perf.watch.known import StateFile
 from lens_perf.watch.messages import Format
-from lens_perf.watch.watcher import Named, Watcher
+from lens_perf.watch.observation import Observation
+from lens_perf.watch.watcher import CheckResult, Named, Watcher
 from lens_perf.watch.webhooks import Poster, Webhook
 from tests.watch.listener import Listener, run_listener
 from tests.watch.workloads import progress_at
@@ -148,3 +150,18 @@ def test_a_cluster_that_cannot_be_listed_is_reported(world: World) -> None:
 def test_severity(world: World, now: float, changes: dict[str, Any], severity: str) -> None:
     world.service.progress["run"] = progress_at(now, **changes)
     assert world.start().check(60, now).severity == severity
+
+
+def test_a_missing_workload_is_reported_again_only_after_it_was_seen() -> None:
+    reported = set[str]()
+    seen = Observation("alpha", "w", {})
+    checks: list[tuple[list[Observation], list[str]]] = [
+        *(([], ["w"]), ([], ["w"])),
+        *(([], []), ([], ["w"])),  # the cluster did not answer in between
+        *(([seen], []), ([], ["w"])),
+    ]
+    found = [
+        find_newly_missing(CheckResult(seen_now, [], missing, read=True, posted=True), reported)
+        for seen_now, missing in checks
+    ]
+    assert found == [["w"], [], [], [], [], ["w"]]

@@ -46,7 +46,7 @@ class RecordRows:
     """A row for each iteration and data source, and with ``by_serial`` for each attempt.
 
     A row has the latest data point of each of ``fields``, by (created_at, id), and the latest time. A record without an
-    iteration is a separate row at the end. ``count`` is told how many cells there will be at most.
+    iteration is a separate row at the end. The maximum number of cells is checked with ``count`` before they are read.
     """
 
     def __init__(

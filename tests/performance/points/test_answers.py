@@ -316,9 +316,8 @@ def test_iteration_times(records: list[Record], query: PointQuery, size: int, sp
         {name: write_cell(name, each) for name, each in row.items()} for row in rows
     ]
     assert table.columns == ["iteration", "timestamp", "data_source", *["serial"] * query.has_serial, TARGET]
-    assert [{**row, TARGET: repr(row[TARGET] and float(row[TARGET]))} for row in table.rows(named=True)] == [
-        {name: read_cell(name, each) for name, each in row.items()} for row in rows
-    ]
+    found = [{name: read_cell(name, each) for name, each in row.items()} for row in table.rows(named=True)]
+    assert found == [{name: read_cell(name, each) for name, each in row.items()} for row in rows]
 
 
 def pivot_times(points: list[dict[str, Any]], *, has_serial: bool) -> list[dict[str, Any]]:
@@ -340,10 +339,10 @@ def write_cell(name: str, value: str | None) -> str:
     return next(csv.reader([write_csv_text(value)]))[0] if name == "data_source" else value
 
 
-def read_cell(name: str, value: str | None) -> Any:
-    if name == TARGET:
-        return repr(value and float(value))
-    return value if value is None or name == "data_source" else int(value)
+def read_cell(name: str, value: Any) -> Any:
+    if value is None or name == "data_source":
+        return value
+    return float(value) if name == TARGET else int(value)
 
 
 @pytest.mark.parametrize("encoding", ["json", "ndjson", "csv", "columns", "parquet", "wide-csv", "wide-parquet"])
