@@ -79,7 +79,7 @@ def read_tooltip(figure: Locator) -> list[list[str]]:
     """Return the rows of the tooltip: name, value, and the value before smoothing."""
     expect(figure.locator(".tooltip")).to_be_visible()
     rows = figure.locator(".tooltip tr:not([hidden])")
-    return [row.locator("th, td:not(:first-child)").all_inner_texts() for row in rows.all()]
+    return [row.locator("th, .value, .raw").all_inner_texts() for row in rows.all()]
 
 
 def read_values(page: Page, index: int = 0) -> list[str]:

@@ -95,8 +95,13 @@ def test_a_sparse_line_is_visible_on_a_dense_one_of_its_colour(address: str, sto
         hover(chart(page), 0.51)
         (loss, evaluation) = sorted(row[0] for row in read_tooltip(chart(page)))
         assert loss == f"{uid} \u00b7 loss"
-        assert evaluation == f"{uid} \u00b7 val/loss at 1,000"
+        assert evaluation == f"{uid} \u00b7 val/loss"
+        place = chart(page).locator(".tooltip .place").filter(has_text="at ")
+        expect(place).to_have_text("at 1,000")
         expect(chart(page).locator(".tooltip .at")).to_have_text(re.compile("^1,0[12][0-9]$"))
+        page.get_by_label("X axis").select_option("time")
+        hover(chart(page), 0.51)
+        expect(place).to_have_text(re.compile(r"^at \d\d:\d\d:\d\d$"))
 
 
 @on_one_version

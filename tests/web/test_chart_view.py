@@ -65,6 +65,23 @@ def test_times_have_24_hours_and_iso_dates(address: str, workloads: list[str]) -
 
 
 @on_one_version
+def test_a_request_is_copied_without_a_clipboard(address: str, workloads: list[str]) -> None:
+    with open_page() as page:
+        open_view(page, address, workloads[:1], ("m", "loss"))
+        for result, words in (("true", "Copied"), ("false", "Not copied")):
+            page.evaluate(
+                f"navigator.clipboard.writeText = () => Promise.reject();document.execCommand = () => {result};"
+            )
+            chart(page).get_by_label(re.compile("^Download:")).click()
+            button = chart(page).get_by_role("button", name="Copy as curl")
+            button.press("Enter")
+            expect(page.locator("#status")).to_have_text(words)
+            expect(button).to_be_focused()
+            button.press("Escape")
+            expect(button).to_be_hidden()
+
+
+@on_one_version
 def test_the_request_of_a_chart_can_be_copied(address: str, workloads: list[str]) -> None:
     with open_page() as page:
         page.context.grant_permissions(["clipboard-read", "clipboard-write"])

@@ -82,6 +82,19 @@ def test_a_chart_fits_into_the_documented_height(address: str, workloads: list[s
 
 
 @on_one_version
+def test_a_chart_follows_the_height_of_its_frame(address: str, workloads: list[str]) -> None:
+    with open_page() as page:
+        for height in (400, 800, 300):
+            page.set_viewport_size({"width": 500, "height": height})
+            if height == 400:
+                page.goto(f"{address}/lens/#w=alpha/{workloads[0]}&m=loss&embed=1")
+                wait_for_charts(page)
+            page.wait_for_function(
+                "height => Math.abs(document.body.getBoundingClientRect().height - height) < 12", arg=height
+            )
+
+
+@on_one_version
 def test_no_other_origin_may_frame_it(address: str, workloads: list[str], other_origin: str) -> None:
     with open_page(tolerated="Framing '") as page:
         refused: list[str] = []

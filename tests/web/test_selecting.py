@@ -53,8 +53,9 @@ def test_the_running_workloads_are_offered(address: str, store: Store, workloads
         page.get_by_label("Order").select_option("Name")
         expect(offer).to_have_text("Show the 2 running workloads")
         check_access(page)
-        offer.click()
+        offer.press("Enter")
         expect(page.locator("#runs tbody .name")).to_have_count(2)
+        expect(page.locator("#workloads input").first).to_be_focused()
         expect(offer).to_be_hidden()
 
 

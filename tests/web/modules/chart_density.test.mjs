@@ -28,3 +28,9 @@ test("of a line, the points in the range count", () => {
   assert.deepEqual(sparse([line(0, 5000, 1), line(0, 5000, 100)], [990, 1010]), [false, true]);
   assert.deepEqual(sparse([line(0, 400, 1), line(300, 5000, 100)], [1000, 5000]), [false, false]);
 });
+
+test("points at one place or close to each other make no other line sparse", () => {
+  const at = (...x) => ({ run: "a/one", x: Float64Array.from(x) });
+  assert.deepEqual(sparse([line(0, 5000, 1), at(5000, 5000)]), [false, true]);
+  assert.deepEqual(sparse([line(0, 5000, 1), at(4999.5, 5000)])[0], false);
+});

@@ -26,3 +26,9 @@ test("the parameters are those of the chart", () => {
       "&non_finite=true&format=csv",
   );
 });
+
+test("of several attempts, each value has its serial", () => {
+  const runs = [{ ...RUNS[0], attempts: [{ number: 1 }, { number: 2 }] }];
+  const query = new URLSearchParams(describeExport(runs, ["loss"], VIEW, 800));
+  assert.equal(query.get("include"), "serial");
+});

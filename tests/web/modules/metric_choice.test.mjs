@@ -65,6 +65,9 @@ test("each run has a chart of its own loss", () => {
     ["lr"],
     ["grad_norm"],
   ]);
+  // A loss that has always been NaN has no finite values to count.
+  counts.set("lm_loss", 0);
+  assert.deepEqual(chooseFirstMetrics(counts, runs)[1], ["lm_loss"]);
   const many = Array.from({ length: 100 }, (_, index) => [`loss_of_${index}`]);
   assert.equal(chooseFirstMetrics(new Map(many.map(([name]) => [name, 1])), many).length, 6);
 });

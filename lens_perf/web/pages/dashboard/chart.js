@@ -111,7 +111,8 @@ export class Chart {
     this.isDirty = false;
     const { names, runs, view, store } = this;
     this.plain ??= layOutPlain(names, runs, view, store);
-    const content = { ...layOutChart(this.plain, runs, view, this.yRange), highlighted: this.highlighted ?? null };
+    const listed = listRuns(names, runs, store);
+    const content = { ...layOutChart(this.plain, listed, view, this.yRange), highlighted: this.highlighted ?? null };
     this.lines = content.lines;
     const reason = content.lines.length ? "" : explain(names, runs, view, store);
     this.reason.textContent = reason;
@@ -119,7 +120,7 @@ export class Chart {
     const absent = content.lines.length ? nameAbsent(names, runs, view, store, content) : "";
     this.notes.textContent = [describeMarks(content, content.log), absent].filter(Boolean).join("   ");
     this.place.setAttribute("aria-label", describeChart(names, content.lines, view.axis));
-    this.legend.show(listRuns(names, runs, store), listKinds(names, content.lines));
+    this.legend.show(listed, listKinds(names, content.lines));
     const size = this.measure();
     this.place.style.minHeight = `${size.height}px`;
     this.plot.draw(content, size);

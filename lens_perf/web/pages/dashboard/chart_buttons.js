@@ -42,8 +42,8 @@ export function makeButtons(chart) {
     ...KINDS.map((kind) => {
       const text = `Copy as ${kind}`;
       const copy = button(text, text, async () => {
-        await copySnippet(chart, kind);
-        copy.textContent = "Copied";
+        copy.textContent = (await copySnippet(chart, kind)) ? "Copied" : "Not copied";
+        document.querySelector("#status").textContent = copy.textContent;
         setTimeout(() => (copy.textContent = text), COPIED_MS);
       });
       return copy;

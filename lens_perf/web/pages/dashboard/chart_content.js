@@ -20,7 +20,10 @@ export function layOutPlain(names, runs, view, store) {
   );
 }
 
-/** The content of a chart of the lines `plain`, for its plot; `fixed` is the range of y chosen there, or null. */
+/**
+ * The content of a chart of the lines `plain` of `runs`, those in the legend, for its plot; `fixed` is the range of y
+ * chosen there, or null.
+ */
 export function layOutChart(plain, runs, view, fixed) {
   const isAligned = view.align === "restart";
   const restarts = isAligned ? [] : listRestarts(runs, view.axis);

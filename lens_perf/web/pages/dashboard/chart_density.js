@@ -11,21 +11,21 @@ const MOST = 2000;
 
 /** The lines, each with `isSparse`; `xRange` is what is shown of the x axis. */
 export function markSparse(lines, xRange) {
-  const measured = lines.map((line) => ({ line, density: measureDensity(line, xRange) }));
-  const most = Math.min(MOST, Math.max(0, ...measured.map(({ density }) => density)));
-  const mostOfRun = new Map();
-  for (const { line, density } of measured) mostOfRun.set(line.run, Math.max(density, mostOfRun.get(line.run) ?? 0));
-  return measured.map(({ line, density }) => ({
-    ...line,
-    isSparse: density > 0 && (density * FACTOR <= mostOfRun.get(line.run) || density * FACTOR_OF_OTHERS <= most),
-  }));
+  const measured = lines.map((line) => ({ line, ...measure(line, xRange) }));
+  return measured.map((one) => ({ ...one.line, isSparse: measured.some((other) => isDenser(other, one)) }));
 }
 
-/** The points that the line would have if it were as long as the x axis. */
-function measureDensity({ x }, xRange) {
+/** Whether `other` would hide `one`. A few points close to each other are dense, but hide nothing. */
+function isDenser(other, one) {
+  if (one.count === 0 || other.count <= one.count) return false;
+  if (other.line.run === one.line.run) return one.density * FACTOR <= other.density;
+  return one.density * FACTOR_OF_OTHERS <= Math.min(MOST, other.density);
+}
+
+/** The points shown of a line, and how many it would have if it were as long as the x axis. */
+function measure({ x }, xRange) {
   const [first, after] = findWithin(x, xRange);
   const count = after - first;
-  if (count < 2) return count;
-  const share = (x[after - 1] - x[first]) / (xRange[1] - xRange[0]);
-  return count / share;
+  const share = count > 1 ? (x[after - 1] - x[first]) / (xRange[1] - xRange[0]) : 0;
+  return { count, density: share > 0 ? (count - 1) / share : count };
 }

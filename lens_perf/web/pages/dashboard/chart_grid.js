@@ -98,9 +98,11 @@ export class ChartGrid {
     for (const chart of this.charts.values()) chart.setHighlighted(key);
   }
 
+  /** Draw the charts again if their width has changed, or if they fill a frame, its height. */
   resize() {
-    if (this.element.clientWidth === this.width) return;
-    this.width = this.element.clientWidth;
+    const size = `${this.element.clientWidth} ${this.view?.embed ? innerHeight : ""}`;
+    if (size === this.size) return;
+    this.size = size;
     if (this.view) this.layOut();
     for (const chart of this.charts.values()) chart.redraw();
   }

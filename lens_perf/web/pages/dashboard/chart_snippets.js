@@ -1,4 +1,4 @@
-// Writes the request for the data of a chart as a command or as Python, and copies it. A token never is part of it.
+// Writes the request for the data of a chart as a command or as Python, and copies it. It never has a token.
 
 import { addressOf, hasToken } from "./api_client.js";
 import { describeExport } from "./series_requests.js";
@@ -20,22 +20,26 @@ export const KINDS = Object.keys(WRITERS);
 /** The request for `address` as a snippet of one of KINDS. */
 export const writeSnippet = (kind, address, needsToken) => WRITERS[kind](String(address), needsToken);
 
-/** Copy the request for what `chart` shows: its visible runs, its metrics and the range of its x axis. */
+/** Copy the request for the visible runs of `chart`, its metrics and, if all runs share it, its range: true if done. */
 export async function copySnippet({ names, runs, view, store }, kind) {
   const visible = runs.filter(({ isVisible }) => isVisible);
   const query = describeExport(visible.length ? visible : runs, names, view, store.points);
-  await copy(writeSnippet(kind, addressOf("metrics/data", query), hasToken()));
+  return copy(writeSnippet(kind, addressOf("metrics/data", query), hasToken()));
 }
 
 /** Pages without https, and those in frames, may have no clipboard. */
 async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
+    return true;
   } catch {
+    const focused = document.activeElement;
     const field = make("textarea", { value: text, className: "unseen" });
     document.body.append(field);
     field.select();
-    document.execCommand("copy");
+    const isCopied = document.execCommand("copy");
     field.remove();
+    focused?.focus();
+    return isCopied;
   }
 }

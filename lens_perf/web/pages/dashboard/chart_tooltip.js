@@ -29,6 +29,8 @@ function setAttributes(element, values) {
   for (const [name, value] of Object.entries(values)) element.setAttribute(name, value);
 }
 
+const DATE = /^\d{4}-\d\d-\d\d /;
+
 export class ChartTooltip {
   constructor() {
     this.title = make("div", { className: "at" });
@@ -53,12 +55,13 @@ export class ChartTooltip {
   show(points, { axis, x, left, top, width, offset, closest, hasTrend }) {
     const prefix = ["iteration", "time", "relative_time"].includes(axis) ? "" : `${axis} `;
     const at = findPlace(points, x);
-    this.title.textContent = `${prefix}${formatPosition(axis, at)}`;
+    const title = formatPosition(axis, at);
+    this.title.textContent = `${prefix}${title}`;
     const shown = points.slice(0, MOST_ROWS);
     while (this.rows.length < shown.length) this.addRow();
     const isElsewhere = (point) => point?.line.isSparse && point.x !== at;
     this.rows.forEach((row, index) => {
-      const place = isElsewhere(shown[index]) ? ` at ${formatPosition(axis, shown[index].x)}` : "";
+      const place = isElsewhere(shown[index]) ? describePlace(formatPosition(axis, shown[index].x), title) : "";
       this.fill(row, shown[index], { closest, hasTrend, place });
     });
     this.more.textContent = points.length > MOST_ROWS ? `and ${points.length - MOST_ROWS} more` : "";
@@ -81,6 +84,7 @@ export class ChartTooltip {
       label: make("th", { scope: "row" }),
       shown: make("td", { className: "value" }),
       raw: make("td", { className: "raw" }),
+      place: make("td", { className: "place" }),
     };
     const row = { element: make("tr", {}, ...Object.values(cells)), ...cells, swatch, line: null };
     this.rows.push(row);
@@ -97,11 +101,18 @@ export class ChartTooltip {
     }
     const { label } = point.line;
     const discarded = point.isDiscarded && !label.endsWith("discarded") ? " (discarded)" : "";
-    setText(row.label, `${label}${discarded}${place}`);
+    setText(row.label, `${label}${discarded}`);
     setText(row.shown, formatValue(point.shown));
     setText(row.raw, hasTrend ? formatValue(point.raw) : "");
+    setText(row.place, place);
     row.element.classList.toggle("closest", point === closest);
   }
+}
+
+/** The words for the position of a point, without the date if the `title` has the same one. */
+function describePlace(position, title) {
+  const date = DATE.exec(title)?.[0];
+  return `at ${date && position.startsWith(date) ? position.slice(date.length) : position}`;
 }
 
 /** Where the point nearest to `x` is. */

@@ -242,6 +242,7 @@ try {
 }
 if (grid) {
   new ResizeObserver(() => grid.resize()).observe(find("#charts"));
+  addEventListener("resize", () => grid.resize());
   setUpTheme(render);
   start();
   repeat(follow, TICK_MS);

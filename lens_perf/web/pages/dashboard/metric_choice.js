@@ -37,17 +37,20 @@ export function chooseFirstMetrics(counts, namesOfRuns = []) {
     const fitting = names.filter((name) => place > 0 || !NO_LOSS.test(name));
     const found = pickFirst(fitting, pattern, counts) ?? pickFirst(fitting, otherwise, counts);
     if (found && !charts.flat().includes(found)) charts.push(place === 0 ? addEvaluation(found, names) : [found]);
-    if (place === 0) addOwnLosses(charts, fitting, namesOfRuns, counts);
+    if (place === 0) addOwnLosses(charts, namesOfRuns, counts);
   });
   return charts.length ? charts : names.slice(0, MOST_FALLBACK).map((name) => [name]);
 }
 
-/** Add charts of the losses of runs that have none of the losses in `charts`, each with the evaluation of its name. */
-function addOwnLosses(charts, losses, namesOfRuns, counts) {
+/**
+ * Add charts of the losses of runs that have none of the losses in `charts`, each with the evaluation of its name; also
+ * of those without a finite value.
+ */
+function addOwnLosses(charts, namesOfRuns, counts) {
   const [{ pattern, otherwise }] = FIRST;
   for (const ofRun of namesOfRuns) {
     if (charts.length >= MOST_LOSSES || ofRun.some((name) => charts.some(([first]) => first === name))) continue;
-    const own = losses.filter((name) => ofRun.includes(name));
+    const own = ofRun.filter((name) => !isInternal(name) && !NO_LOSS.test(name));
     const found = pickFirst(own, pattern, counts) ?? pickFirst(own, otherwise, counts);
     if (found) charts.push(addEvaluation(found, ofRun));
   }

@@ -19,5 +19,5 @@ export function writeRuns(runs, [, ...columns]) {
 
 const titleOf = ({ name, metric, heading }) => (metric ? `${metric} ${heading}` : (TITLES[name] ?? name));
 
-/** The value of a cell, or its text if that tells of trouble, such as "not finite". */
+/** The value of a cell, or its text if it reports trouble, such as "not finite". */
 const readCell = ({ value, text, kind }) => value ?? (kind === "trouble" ? text : null);

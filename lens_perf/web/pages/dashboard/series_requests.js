@@ -121,13 +121,17 @@ export function askChanges(runs, names, view, most, cursor, signal) {
   return post("metrics/data", [...describeFull(runs, names, view, most), ["after", cursor]], signal);
 }
 
-/** The parameters of the series of a chart as a table, for other programs; `wanted` as for choosePoints. */
+/**
+ * The parameters of the series of a chart as a table, for other programs; `wanted` as for choosePoints. A range is left
+ * out if each run has its own iterations in it: of a metric, or of the relative time of several runs.
+ */
 export const describeExport = (runs, names, view, wanted) => [
   ...namesOf(runs),
   ...names.map((name) => ["metric", name]),
   ["axis", axisOf(view)],
   ...findRange(view, runs),
   ["max_points", choosePoints(runs, names.length, wanted)],
+  ...(runs.some(({ attempts = [] }) => attempts.length > 1) ? [["include", "serial"]] : []),
   ["non_finite", "true"],
   ["format", "csv"],
 ];

@@ -1,4 +1,4 @@
-// Explains why a request was refused: its view names clusters that there are not. No DOM.
+// Explains why a request was refused: its view names clusters that do not exist. No DOM.
 
 /** The message of `error`; of a refused request, with the unknown clusters of `workloads` and the known ones. */
 export async function explainRefusal(error, workloads, { listClusters }) {

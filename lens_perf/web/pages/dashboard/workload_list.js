@@ -31,7 +31,11 @@ export class WorkloadList {
     find("#select-all").addEventListener("click", () =>
       this.ask(async (signal) => this.select(await this.source.listMatching(signal), true)),
     );
-    find("#show-running").addEventListener("click", () => this.select(this.findRunning(), true));
+    find("#show-running").addEventListener("click", () => {
+      this.select(this.findRunning(), true);
+      // The button disappears, and the charts do not exist yet.
+      find("#workloads input").focus();
+    });
     find("#select-none").addEventListener("click", () => this.onSelect(this.runs, false));
     find("#find").addEventListener("submit", (event) => event.preventDefault());
   }
@@ -158,10 +162,10 @@ export class WorkloadList {
     button.hidden = count === 0;
   }
 
-  /** Return the listed workloads that are known to run. */
+  /** Return the listed workloads that are known to run, as many as can be selected. */
   findRunning() {
     const isRunning = ({ cluster, workload_uid: uid }) => this.states.stateOf(keyOf({ cluster, uid })) === "running";
-    return this.source.shown.filter(isRunning);
+    return this.source.shown.filter(isRunning).slice(0, MOST_RUNS);
   }
 
   /** The facts about a workload: a line, or two where its cluster is one of several. */
