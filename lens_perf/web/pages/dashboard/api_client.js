@@ -3,7 +3,9 @@
 const root = new URL(`${document.documentElement.dataset.api}/`, document.baseURI);
 const TOKEN = "lens_perf.token";
 // Other workloads whose names contain that of the wanted one may come before it.
-const SEARCH_PAGE = 100;
+const SEARCH_PAGE = 1000;
+// Characters for the names of workloads in a request line, of which gunicorn accepts 4,094 by default.
+const LONGEST_NAMES = 3000;
 
 /** An error of the API, in the words of its answer; `status` is 0 if there was no answer. */
 export class ApiError extends Error {
@@ -90,8 +92,25 @@ export async function findListed({ cluster, uid }, signal) {
 /** The parameters that name several workloads. */
 export const namesOf = (workloads) => workloads.map(({ cluster, uid }) => ["workload", `${cluster}/${uid}`]);
 
+/** Ask about `workloads` in as many requests as their names need, so that no request line is too long for a server. */
+async function askAbout(path, workloads, query, signal) {
+  const parts = [];
+  let size = Infinity;
+  for (const pair of namesOf(workloads)) {
+    const length = String(write([pair])).length + 1;
+    if (size + length > LONGEST_NAMES) {
+      parts.push([]);
+      size = 0;
+    }
+    parts.at(-1).push(pair);
+    size += length;
+  }
+  const answers = await Promise.all(parts.map((names) => ask(path, [...names, ...query], signal)));
+  return { workloads: answers.flatMap((each) => each.workloads), warnings: answers.flatMap((each) => each.warnings) };
+}
+
 /** The progress of several workloads. */
-export const readProgresses = (workloads, signal) => ask("metrics/progress", namesOf(workloads), signal);
+export const readProgresses = (workloads, signal) => askAbout("metrics/progress", workloads, [], signal);
 
 /** The targets of several workloads, by key. They are found in an index, so no workload is read for them. */
 export async function readTargets(workloads, signal) {
@@ -101,7 +120,7 @@ export async function readTargets(workloads, signal) {
     ["max_points", 2],
     ["layout", "columns"],
   ];
-  const { series } = await ask("metrics/data", [...namesOf(workloads), ...query], signal);
+  const { series } = await post("metrics/data", [...namesOf(workloads), ...query], signal);
   const targets = new Map();
   for (const { cluster, workload_uid: uid, values } of series) targets.set(`${cluster}/${uid}`, values.at(-1));
   return targets;
@@ -109,4 +128,9 @@ export async function readTargets(workloads, signal) {
 
 /** The statistics of some metrics of several workloads; of all metrics if `names` is empty. */
 export const readSummaries = (workloads, names, signal) =>
-  ask("metrics/summary", [...namesOf(workloads), ...names.map((name) => ["metric", name])], signal);
+  askAbout(
+    "metrics/summary",
+    workloads,
+    names.map((name) => ["metric", name]),
+    signal,
+  );

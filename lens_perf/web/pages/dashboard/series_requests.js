@@ -17,7 +17,7 @@ const MOST_OF_WORKLOAD = 200_000;
 export const LEAST_POINTS = 200;
 const POINTS_STEP = 200;
 // Names of many workloads and metrics are longer than a request line may be.
-const LONGEST_LINE = 6000;
+const LONGEST_LINE = 3500;
 
 export const AXES = ["iteration", "time", "relative_time"];
 
