@@ -55,7 +55,7 @@ def test_the_running_workloads_are_offered(address: str, store: Store, workloads
         check_access(page)
         offer.press("Enter")
         expect(page.locator("#runs tbody .name")).to_have_count(2)
-        expect(page.locator("#workloads input").first).to_be_focused()
+        expect(page.locator("#content")).to_be_focused()
         expect(offer).to_be_hidden()
 
 

@@ -12,14 +12,32 @@ const MOST = 2000;
 /** The lines, each with `isSparse`; `xRange` is what is shown of the x axis. */
 export function markSparse(lines, xRange) {
   const measured = lines.map((line) => ({ line, ...measure(line, xRange) }));
-  return measured.map((one) => ({ ...one.line, isSparse: measured.some((other) => isDenser(other, one)) }));
+  const ofRuns = new Map(measured.map(({ line }) => [line.run, []]));
+  for (const each of measured) ofRuns.get(each.line.run).push(each);
+  const densestOfRun = new Map([...ofRuns.values()].flatMap((group) => [...findDensest(group)]));
+  const densest = findDensest(measured);
+  return measured.map((each) => ({
+    ...each.line,
+    isSparse:
+      each.density > 0 &&
+      (each.density * FACTOR <= densestOfRun.get(each) ||
+        each.density * FACTOR_OF_OTHERS <= Math.min(MOST, densest.get(each))),
+  }));
 }
 
-/** Whether `other` would hide `one`. A few points close to each other are dense, but hide nothing. */
-function isDenser(other, one) {
-  if (one.count === 0 || other.count <= one.count) return false;
-  if (other.line.run === one.line.run) return one.density * FACTOR <= other.density;
-  return one.density * FACTOR_OF_OTHERS <= Math.min(MOST, other.density);
+/**
+ * For each of `measured`, the greatest density of those with more points: a few points close to each other are dense,
+ * but hide nothing.
+ */
+function findDensest(measured) {
+  const found = new Map();
+  let [most, mostBefore, count] = [0, 0, Infinity];
+  for (const each of measured.toSorted((one, other) => other.count - one.count)) {
+    if (each.count < count) [mostBefore, count] = [most, each.count];
+    found.set(each, mostBefore);
+    most = Math.max(most, each.density);
+  }
+  return found;
 }
 
 /** The points shown of a line, and how many it would have if it were as long as the x axis. */

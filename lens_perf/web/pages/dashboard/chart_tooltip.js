@@ -44,7 +44,7 @@ export class ChartTooltip {
       this.more,
     );
     this.element.setAttribute("role", "status");
-    Object.assign(this, { rows: [], lines: new Set(), size: 0 });
+    Object.assign(this, { rows: [], lines: new Set(), length: 0, size: 0 });
   }
 
   hide() {
@@ -59,18 +59,19 @@ export class ChartTooltip {
     this.title.textContent = `${prefix}${title}`;
     const shown = points.slice(0, MOST_ROWS);
     while (this.rows.length < shown.length) this.addRow();
-    const isElsewhere = (point) => point?.line.isSparse && point.x !== at;
-    this.rows.forEach((row, index) => {
-      const place = isElsewhere(shown[index]) ? describePlace(formatPosition(axis, shown[index].x), title) : "";
-      this.fill(row, shown[index], { closest, hasTrend, place });
-    });
+    const isElsewhere = (point) => point.line.isSparse && point.x !== at;
+    const places = shown.map((point) =>
+      isElsewhere(point) ? describePlace(formatPosition(axis, point.x), title) : "",
+    );
+    this.rows.forEach((row, index) => this.fill(row, shown[index], { closest, hasTrend, place: places[index] }));
     this.more.textContent = points.length > MOST_ROWS ? `and ${points.length - MOST_ROWS} more` : "";
     this.element.hidden = points.length === 0;
-    // The size is measured when other lines are shown, not in each frame, as that lays the page out.
+    // The size is measured when other lines or longer places are shown, not in each frame, as that lays the page out.
     const lines = new Set(shown.map(({ line }) => line));
-    if (lines.size !== this.lines.size || [...lines].some((line) => !this.lines.has(line)))
-      this.size = this.element.offsetWidth;
-    this.lines = lines;
+    const length = Math.max(0, ...places.map((place) => place.length));
+    const hasChanged = lines.size !== this.lines.size || [...lines].some((line) => !this.lines.has(line));
+    if (hasChanged || length !== this.length) this.size = this.element.offsetWidth;
+    Object.assign(this, { lines, length });
     const { size } = this;
     const isLeft = left + APART + size > width && left - APART - size > -offset;
     const place = offset + (isLeft ? left - APART - size : Math.min(left + APART, Math.max(0, width - size)));

@@ -34,7 +34,7 @@ export class WorkloadList {
     find("#show-running").addEventListener("click", () => {
       this.select(this.findRunning(), true);
       // The button disappears, and the charts do not exist yet.
-      find("#workloads input").focus();
+      find("#content").focus();
     });
     find("#select-none").addEventListener("click", () => this.onSelect(this.runs, false));
     find("#find").addEventListener("submit", (event) => event.preventDefault());
