@@ -3,6 +3,8 @@
 import csv
 import io
 import re
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -103,6 +105,22 @@ def test_the_request_of_a_chart_can_be_copied(address: str, workloads: list[str]
             (workloads[0], "loss"), (workloads[0], "lr")
         }  # fmt: skip
         assert sorted({int(row["iteration"]) for row in rows}) == [*range(20, 30)]
+
+
+@on_one_version
+def test_a_request_that_is_too_long_for_a_url_is_copied_as_a_form(address: str, workloads: list[str]) -> None:
+    others = [("m", f"{'x' * 100}{number}") for number in range(50)]
+    with open_page() as page:
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        open_view(page, address, workloads[:1], ("m", "loss"), *(("with", name) for _, name in others))
+        chart(page).get_by_label(re.compile("^Download:")).click()
+        chart(page).get_by_role("button", name="Copy as pandas").click()
+        expect(page.locator("#status")).to_have_text("Copied")
+        script = page.evaluate("navigator.clipboard.readText()")
+    assert "urlopen" in script
+    script += "\nprint(*frame.metric_name.unique())"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["loss"]
 
 
 @on_one_version

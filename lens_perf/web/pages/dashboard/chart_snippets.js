@@ -1,30 +1,55 @@
 // Writes the request for the data of a chart as a command or as Python, and copies it. It never has a token.
 
 import { addressOf, hasToken } from "./api_client.js";
-import { describeExport } from "./series_requests.js";
+import { LONGEST_LINE, describeExport, lacksRange } from "./series_requests.js";
 import { make } from "./words.js";
 
 const HEADER = ["Authorization", "Bearer YOUR_TOKEN"];
+const NO_RANGE = "# All points, as no parameter of the request can give the range shown";
 
 const WRITERS = {
-  curl: (address, needsToken) =>
-    `curl ${needsToken ? `-H '${HEADER.join(": ")}' ` : ""}'${address.replaceAll("'", "%27")}'`,
-  pandas: (address, needsToken) => {
-    const options = needsToken ? `, storage_options={"${HEADER[0]}": "${HEADER[1]}"}` : "";
-    return `import pandas\nframe = pandas.read_csv("${address.replaceAll('"', "%22")}"${options})`;
+  curl: ({ address, body }, needsToken) =>
+    `curl ${needsToken ? `-H '${HEADER.join(": ")}' ` : ""}${body ? `--data '${body}' ` : ""}'${address.replaceAll("'", "%27")}'`,
+  pandas: ({ address, body }, needsToken) => {
+    const url = `"${address.replaceAll('"', "%22")}"`;
+    const headers = needsToken ? `{"${HEADER[0]}": "${HEADER[1]}"}` : "";
+    if (!body) return `import pandas\nframe = pandas.read_csv(${url}${headers && `, storage_options=${headers}`})`;
+    return [
+      "import pandas",
+      "from urllib.request import Request, urlopen",
+      `request = Request(${url}, b"${body}"${headers && `, ${headers}`})`,
+      "frame = pandas.read_csv(urlopen(request))",
+    ].join("\n");
   },
 };
 
 export const KINDS = Object.keys(WRITERS);
 
-/** The request for `address` as a snippet of one of KINDS. */
-export const writeSnippet = (kind, address, needsToken) => WRITERS[kind](String(address), needsToken);
+/** The request for `address` as a snippet of one of KINDS, below `note` if there is one. */
+export const writeSnippet = (kind, address, needsToken, note = "") =>
+  `${note && `${note}\n`}${WRITERS[kind](divide(String(address)), needsToken)}`;
 
-/** Copy the request for the visible runs of `chart`, its metrics and, if all runs share it, its range: true if done. */
-export async function copySnippet({ names, runs, view, store }, kind) {
+/** Parameters that are longer than a request line may be are sent in the body, encoded as they are. */
+function divide(address) {
+  const [path, query] = address.split("?");
+  return address.length > LONGEST_LINE ? { address: path, body: query } : { address, body: "" };
+}
+
+/** The request for the visible runs of a chart and its metrics: its parameters, and a note if it lacks the range. */
+export function describeRequest({ names, runs, view, store }) {
   const visible = runs.filter(({ isVisible }) => isVisible);
-  const query = describeExport(visible.length ? visible : runs, names, view, store.points);
-  return copy(writeSnippet(kind, addressOf("metrics/data", query), hasToken()));
+  const shown = visible.length ? visible : runs;
+  const iterations = store.findIterations(shown, view);
+  return {
+    query: describeExport(shown, names, view, store.points, iterations),
+    note: lacksRange(shown, view, iterations) ? NO_RANGE : "",
+  };
+}
+
+/** Copy the request for the data of `chart`: true if done. */
+export async function copySnippet(chart, kind) {
+  const { query, note } = describeRequest(chart);
+  return copy(writeSnippet(kind, addressOf("metrics/data", query), hasToken(), note));
 }
 
 /** Pages without https, and those in frames, may have no clipboard. */

@@ -17,7 +17,7 @@ const MOST_OF_WORKLOAD = 200_000;
 export const LEAST_POINTS = 200;
 const POINTS_STEP = 200;
 // Names of many workloads and metrics are longer than a request line may be.
-const LONGEST_LINE = 3500;
+export const LONGEST_LINE = 3500;
 
 export const AXES = ["iteration", "time", "relative_time"];
 
@@ -121,20 +121,34 @@ export function askChanges(runs, names, view, most, cursor, signal) {
   return post("metrics/data", [...describeFull(runs, names, view, most), ["after", cursor]], signal);
 }
 
+/** Whether a range is shown that a request cannot give: each run has its own iterations in it. */
+export const lacksRange = (runs, view, iterations) =>
+  view.xRange !== null && findRange(view, runs, iterations).length === 0;
+
 /**
- * The parameters of the series of a chart as a table, for other programs; `wanted` as for choosePoints. A range is left
- * out if each run has its own iterations in it: of a metric, or of the relative time of several runs.
+ * The parameters of the series of a chart as a table, for other programs; `wanted` as for choosePoints, `iterations` as
+ * for askSeries.
  */
-export const describeExport = (runs, names, view, wanted) => [
+export const describeExport = (runs, names, view, wanted, iterations = null) => [
   ...namesOf(runs),
   ...names.map((name) => ["metric", name]),
   ["axis", axisOf(view)],
-  ...findRange(view, runs),
+  ...findRange(view, runs, iterations),
   ["max_points", choosePoints(runs, names.length, wanted)],
   ...(runs.some(({ attempts = [] }) => attempts.length > 1) ? [["include", "serial"]] : []),
+  ...listSerials(runs).map((serial) => ["serial", serial]),
   ["non_finite", "true"],
   ["format", "csv"],
 ];
+
+/** The attempts that are shown if others are hidden: of one run, as the parameter applies to all runs alike. */
+function listSerials([{ attempts = [] }, ...others]) {
+  const shown = attempts.filter(({ isVisible }) => isVisible !== false);
+  const serials = shown.map(({ serial }) => serial);
+  return others.length || shown.length === attempts.length || !serials.every(Number.isInteger)
+    ? []
+    : [...new Set(serials)];
+}
 
 const describeFull = (runs, names, view, most, iterations) => [
   ...describe(runs, names, { axis: axisOf(view) }),
