@@ -35,3 +35,11 @@ test("a few workloads, or one with the longest uid, are one request", async () =
     assert.match(asked[0], /&metric=loss$/);
   }
 });
+
+test("the names of metrics are part of a request line", async () => {
+  const metrics = Array.from({ length: 70 }, (_, index) => `validation/perplexity_of_${index}`);
+  asked.length = 0;
+  await readSummaries(makeWorkloads(100, 20), metrics);
+  assert.ok(Math.max(...asked.map((address) => address.length)) < 4000);
+  assert.ok(asked.every((address) => new URL(address).searchParams.getAll("metric").length === 70));
+});

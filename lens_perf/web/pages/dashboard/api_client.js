@@ -4,7 +4,7 @@ const root = new URL(`${document.documentElement.dataset.api}/`, document.baseUR
 const TOKEN = "lens_perf.token";
 // Other workloads whose names contain that of the wanted one may come before it.
 const SEARCH_PAGE = 1000;
-// Characters for the names of workloads in a request line, of which gunicorn accepts 4,094 by default.
+// Characters for the names of workloads and metrics in a request line, of which gunicorn accepts 4,094 by default.
 const LONGEST_NAMES = 3000;
 
 /** An error of the API, in the words of its answer; `status` is 0 if there was no answer. */
@@ -95,10 +95,11 @@ export const namesOf = (workloads) => workloads.map(({ cluster, uid }) => ["work
 /** Ask about `workloads` in as many requests as their names need, so that no request line is too long for a server. */
 async function askAbout(path, workloads, query, signal) {
   const parts = [];
+  const room = LONGEST_NAMES - String(write(query)).length;
   let size = Infinity;
   for (const pair of namesOf(workloads)) {
     const length = String(write([pair])).length + 1;
-    if (size + length > LONGEST_NAMES) {
+    if (size + length > room) {
       parts.push([]);
       size = 0;
     }
