@@ -8,8 +8,11 @@ const HEADER = ["Authorization", "Bearer YOUR_TOKEN"];
 const NO_RANGE = "# All points, as no parameter of the request can give the range shown";
 
 const WRITERS = {
-  curl: ({ address, body }, needsToken) =>
-    `curl ${needsToken ? `-H '${HEADER.join(": ")}' ` : ""}${body ? `--data '${body}' ` : ""}'${address.replaceAll("'", "%27")}'`,
+  curl: ({ address, body }, needsToken) => {
+    const header = needsToken ? `-H '${HEADER.join(": ")}' ` : "";
+    const data = body ? `--data '${body}' ` : "";
+    return `curl ${header}${data}'${address.replaceAll("'", "%27")}'`;
+  },
   pandas: ({ address, body }, needsToken) => {
     const url = `"${address.replaceAll('"', "%22")}"`;
     const headers = needsToken ? `{"${HEADER[0]}": "${HEADER[1]}"}` : "";
