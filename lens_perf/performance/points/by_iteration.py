@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import polars as pl
 
-from lens_perf.performance.blocks import Reading, select_records
+from lens_perf.performance.blocks import RECORD_COLUMNS, Reading, select_records
 from lens_perf.performance.copy_interface import Copy
 
 # Maximum number of cells waiting in memory: about 32 MB.
@@ -37,7 +37,7 @@ class LowestLater:
         self.check = reading.check
         self.has_null = False
         self.records = end = 0
-        for frame in copy.blocks([], columns=("created_at", "iteration", "serial", "data_source")):
+        for frame in copy.blocks([], columns=RECORD_COLUMNS):
             reading.check()
             for piece in frame.iter_slices(rows):
                 end += piece.height

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from lens_perf.performance.blocks import Block, Reading, select_records
+from lens_perf.performance.blocks import RECORD_COLUMNS, Block, Reading, select_records
 from lens_perf.performance.columns.field_columns import TEXT, VALUE
 from lens_perf.performance.copy_interface import Copy
 from lens_perf.performance.points.by_iteration import LowestLater, order_by_iteration
@@ -13,7 +13,6 @@ from lens_perf.performance.selection import Selection
 
 ITERATION, TARGET = "iteration", "target_iteration"
 FIELDS = (ITERATION, TARGET)
-COLUMNS = ("created_at", "iteration", "serial", "data_source")
 
 
 def read_iteration_times(
@@ -50,11 +49,11 @@ def _list_records(
     """Yield the records that have an iteration, and the number of all records up to their end."""
     condition = select_records(reading.selection, reading.serials)
     records = 0
-    for frame in copy.blocks(list(dict.fromkeys([TARGET, *fields])), columns=COLUMNS):
+    for frame in copy.blocks(list(dict.fromkeys([TARGET, *fields])), columns=RECORD_COLUMNS):
         reading.check()
         records += frame.height
         block = Block(frame)
         value, text = block.read_values(TARGET).alias(VALUE + TARGET), block.read_texts(TARGET).alias(TEXT + TARGET)
-        extended = add_axis(frame).select(*COLUMNS, pl.exclude(frame.columns), value, text)
+        extended = add_axis(frame).select(*RECORD_COLUMNS, pl.exclude(frame.columns), value, text)
         kept = extended.filter(pl.col("iteration").is_not_null())
         yield records, kept if condition is None else kept.filter(condition)
