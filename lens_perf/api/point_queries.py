@@ -1,7 +1,7 @@
 """Builds the query object of a request for data points: the one place that interprets its parameters."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from flask import request
 
@@ -44,7 +44,7 @@ def build_point_query(uid: str, query: Mapping[str, Any], kind: Kind) -> PointQu
         non_finite=query.get("non_finite") == "true",
         include_serial=query["include"] == "serial",
         serials=choose_serials(query),
-        split=cast("Literal['serial'] | None", query["split"]),
+        by_serial=query["split"] == "serial",
         after=query["after"],
         # Werkzeug reads an empty tag, which curl sends without a saved one, as None.
         known=tuple(sorted(filter(None, request.if_none_match.as_set(include_weak=True)))),

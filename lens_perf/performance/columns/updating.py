@@ -12,6 +12,7 @@ from lens_perf.performance.columns.refresh import OutOfOrderError, Refresher
 from lens_perf.performance.columns.source import Changes, Source, SourceSnapshot
 from lens_perf.performance.columns.stores import Store
 
+BUILD_LIMIT = "columns.build_seconds"
 # More new records than this are read in a background thread, like the first build.
 MOST_INLINE = 5_000
 # The minimum number of seconds between two writes of a checkpoint if no records have changed.
@@ -61,9 +62,7 @@ class CopyUpdater:
             else:
                 raise make_not_ready(None)
 
-    def make_refresher(
-        self, store: Store, key: CopyKey, deadline: float, setting: str = "columns.build_seconds"
-    ) -> Refresher:
+    def make_refresher(self, store: Store, key: CopyKey, deadline: float, setting: str = BUILD_LIMIT) -> Refresher:
         """Return a refresher that raises DeadlineExceededError at ``deadline``, which ``setting`` determines."""
         return Refresher(store, key, self.max_fields, lambda: check_deadline(deadline, setting))
 
@@ -143,7 +142,7 @@ def is_small(changes: Changes) -> bool:
     return not changes.reset and len(changes.ids) <= MOST_INLINE
 
 
-def check_deadline(deadline: float, setting: str = "columns.build_seconds") -> None:
+def check_deadline(deadline: float, setting: str = BUILD_LIMIT) -> None:
     """Raise DeadlineExceededError at or after ``deadline``, a time of ``time.monotonic``."""
     if time.monotonic() >= deadline:
         raise DeadlineExceededError(f"Reading the workload took longer than allowed: raise {setting}")

@@ -58,7 +58,7 @@ def _write_all(copy: Copy, query: PointQuery, reading: Reading, writer: AnyWrite
         writer.write_rows(_make_rows(copy, query, reading, writer.count))
         return
     if query.kind == "iteration-times":
-        times = read_iteration_times(copy, reading, by_serial=query.split == "serial")
+        times = read_iteration_times(copy, reading, by_serial=query.by_serial)
         writer.write_blocks(times, ITERATION_TIMES)
         return
     fields = list_fields(copy, query.metrics, query.selection.data_source)
@@ -68,7 +68,7 @@ def _write_all(copy: Copy, query: PointQuery, reading: Reading, writer: AnyWrite
 
 def _make_rows(copy: Copy, query: PointQuery, reading: Reading, count: PointCount) -> WideRows:
     if query.kind == "iteration-times":
-        return TimeRows(copy, reading, list_extra(query), by_serial=query.split == "serial")
+        return TimeRows(copy, reading, list_extra(query), by_serial=query.by_serial)
     fields = list_fields(copy, query.metrics, query.selection.data_source)
     return RecordRows(copy, reading, fields, count, by_serial=query.has_serial)
 
@@ -106,7 +106,7 @@ def _write_sampled(
             sampling.max_points,
             non_finite=query.non_finite,
             by_source=not is_times,
-            by_serial=query.split == "serial",
+            by_serial=query.by_serial,
         )
 
     if sampling.axis in AXES and copy.parts and not is_times:
@@ -128,7 +128,7 @@ def _read_with_axis(
     add_axis = _choose_axis(query, sampling)
     axis = [add_axis.name] if isinstance(add_axis, AlongMetric) else []
     if query.kind == "iteration-times":
-        return read_iteration_times(copy, reading, add_axis, axis, by_serial=query.split == "serial")
+        return read_iteration_times(copy, reading, add_axis, axis, by_serial=query.by_serial)
     # The metric of the axis must be a column, not entries.
     return read_blocks(copy, list(dict.fromkeys([*fields, *axis])), reading, add_axis, keep_entries=not axis)
 
@@ -137,5 +137,5 @@ def _choose_axis(query: PointQuery, sampling: Sampling) -> AddAxis:
     if sampling.axis == "metric":
         return AlongMetric(str(sampling.axis_metric))
     if sampling.axis == "relative_time":
-        return AlongRelativeTime(split=query.split == "serial")
+        return AlongRelativeTime(by_serial=query.by_serial)
     return AXES[sampling.axis]

@@ -16,7 +16,6 @@ Kind = Literal["data", "iteration-times"]
 Encoding = Literal["json", "ndjson", "csv", "columns", "parquet", "wide-csv", "wide-parquet"]
 WIDE = frozenset({"wide-csv", "wide-parquet"})
 Method = Literal["m4", "stride"]
-Split = Literal["serial"]
 Axis = Literal["iteration", "time", "relative_time", "metric"]
 # Additional fields of points in responses for several workloads.
 ORIGIN_FIELDS = ("cluster", "workload_uid")
@@ -43,10 +42,10 @@ class PointQuery:
     """Which data points are requested, and how they are returned.
 
     ``metrics`` are the names in the requested order, None for all and for iteration times. ``serials`` are the
-    requested attempts, empty for all. ``split`` makes each attempt a separate series; for iteration times, each attempt
-    then has its own earliest records. ``after`` is a cursor, "" to request a first one, or None. ``known`` are the
-    client's ETags. With ``is_part``, the answer is a part of one for several workloads: its points have their origin,
-    and there is no text around them.
+    requested attempts, empty for all. ``by_serial`` makes each attempt a separate series; for iteration times, each
+    attempt then has its own earliest records. ``after`` is a cursor, "" to request a first one, or None. ``known`` are
+    the client's ETags. With ``is_part``, the answer is a part of one for several workloads: its points have their
+    origin, and there is no text around them.
     """
 
     cluster: str | None
@@ -58,7 +57,7 @@ class PointQuery:
     non_finite: bool = False
     include_serial: bool = False
     serials: tuple[int, ...] = ()
-    split: Split | None = None
+    by_serial: bool = False
     after: str | None = None
     known: tuple[str, ...] = ()
     is_part: bool = False
@@ -66,7 +65,7 @@ class PointQuery:
     @property
     def has_serial(self) -> bool:
         """Whether each data point has its attempt."""
-        return self.include_serial or self.split == "serial"
+        return self.include_serial or self.by_serial
 
     @property
     def origin(self) -> Mapping[str, str]:

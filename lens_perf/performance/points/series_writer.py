@@ -57,8 +57,8 @@ class Array:
 class SeriesWriter:
     """Writes an object with the fields ``labels`` and the series in the order of their first points.
 
-    ``extra`` are fields of records that become additional arrays. With ``split``, each attempt is a separate series.
-    Each series has the fields ``origin``. Without ``labels``, only the series are written. Arrays take up to
+    ``extra`` are fields of records that become additional arrays. With ``by_serial``, each attempt is a separate
+    series. Each series has the fields ``origin``. Without ``labels``, only the series are written. Arrays take up to
     ``memory_bytes`` of memory.
     """
 
@@ -71,7 +71,7 @@ class SeriesWriter:
         *,
         extra: Sequence[str] = (),
         origin: Mapping[str, str] | None = None,
-        split: bool = False,
+        by_serial: bool = False,
     ) -> None:
         self._labels = labels
         self._origin = origin or {}
@@ -80,8 +80,8 @@ class SeriesWriter:
         self._memory_bytes = memory_bytes
         self._held = 0
         self._file: IO[bytes] | None = None
-        self._split = split
-        self._arrays = ARRAYS | {name: EXTRA_ARRAYS[name] for name in extra if not (split and name == "serial")}
+        self._by_serial = by_serial
+        self._arrays = ARRAYS | {name: EXTRA_ARRAYS[name] for name in extra if not (by_serial and name == "serial")}
         self._series: dict[Key, dict[str, Array]] = {}
 
     def write_blocks(self, blocks: Iterable[Block], fields: Sequence[str]) -> None:
@@ -116,7 +116,7 @@ class SeriesWriter:
     def _write_series(self) -> None:
         write = self._spool.write
         for index, ((name, source, serial), arrays) in enumerate(self._series.items()):
-            attempt = {"serial": serial} if self._split else {}
+            attempt = {"serial": serial} if self._by_serial else {}
             head = {"metric_name": name, "data_source": source, **attempt, **self._origin}
             write((b"," if index else b"") + json.dumps(head, ensure_ascii=False, separators=(",", ":")).encode()[:-1])
             for title, array in arrays.items():
@@ -138,7 +138,7 @@ class SeriesWriter:
             self._move_to_file()
 
     def _take_records(self, block: Block, fields: Sequence[str]) -> None:
-        keys = ["data_source", "serial"] if self._split else ["data_source"]
+        keys = ["data_source", "serial"] if self._by_serial else ["data_source"]
         frame = block.frame.with_columns(write_shared(self._arrays)).with_row_index("record")
         found = []
         for key, records in frame.partition_by(keys, as_dict=True, maintain_order=True).items():
@@ -155,7 +155,7 @@ class SeriesWriter:
                     whole if not missing else {title: _join(each.filter(present)) for title, each in shared.items()}
                 )
                 begin = records["record"].filter(present).first(), index
-                series = name, key[0], key[1] if self._split else None
+                series = name, key[0], key[1] if self._by_serial else None
                 found.append((begin, series, joined | {"value": _join(texts)}, records.height - missing))
         for _begin, series, joined, count in sorted(found, key=lambda each: each[0]):
             self.add(series, joined, count)
@@ -166,7 +166,7 @@ class SeriesWriter:
         texts = points.with_columns(write_shared(self._arrays))
         shared = [texts[f"text:{title}"].to_list() for title in self._arrays if title != "value"]
         titles = [title for title in self._arrays if title != "value"]
-        serials = points["serial"].to_list() if self._split else [None] * points.height
+        serials = points["serial"].to_list() if self._by_serial else [None] * points.height
         rows = zip(points["field"], points["data_source"], serials, points["text"], *shared, strict=True)
         for index, source, serial, value, *others in rows:
             joined = {title: text.encode() for title, text in zip(titles, others, strict=True)}

@@ -38,7 +38,7 @@ def write_table_points(
                 rows,
                 serials=query.serials,
                 with_serial=query.has_serial,
-                by_serial=query.split == "serial",
+                by_serial=query.by_serial,
             )
         else:
             copy_named_values(

@@ -48,8 +48,8 @@ def open_writer(
     if labels is not None and selection.data_source is not None:
         labels["data_source"] = selection.data_source
     if query.encoding == "columns":
-        split = query.split == "serial"
-        return SeriesWriter(labels, spool, count, memory_bytes, extra=extra, origin=origin, split=split)
+        by_serial = query.by_serial
+        return SeriesWriter(labels, spool, count, memory_bytes, extra=extra, origin=origin, by_serial=by_serial)
     if query.encoding == "parquet":
         return ParquetWriter(spool, count, extra=extra, origin=origin)
     encoding = TEXT_ENCODINGS[query.encoding]

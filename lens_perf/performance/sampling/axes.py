@@ -27,13 +27,13 @@ AXES: Mapping[str, AddAxis] = {"iteration": along_iterations, "time": along_time
 
 
 class AlongRelativeTime:
-    """Adds the milliseconds since the first record of the workload, or with ``split`` of the attempt.
+    """Adds the milliseconds since the first record of the workload, or with ``by_serial`` of the attempt.
 
     Call it with all records of the workload, in order of time.
     """
 
-    def __init__(self, *, split: bool) -> None:
-        self._keys = ["serial"] if split else []
+    def __init__(self, *, by_serial: bool) -> None:
+        self._keys = ["serial"] if by_serial else []
         self._first = pl.DataFrame(schema={"serial": pl.Int32, "begin": pl.Int64}).select(*self._keys, "begin")
 
     def __call__(self, frame: pl.DataFrame) -> pl.DataFrame:

@@ -286,7 +286,7 @@ def list_times(records: list[Record], query: PointQuery) -> list[dict[str, Any]]
     earliest: dict[tuple[int, bool, int], Record] = {}
     for record in sorted(records, key=lambda each: each.order):
         if record.iteration is not None and in_selection(record, of_source, query.serials):
-            serial = (record.serial is None, record.serial or 0) if query.split else (False, 0)
+            serial = (record.serial is None, record.serial or 0) if query.by_serial else (False, 0)
             earliest.setdefault((record.iteration, *serial), record)
     return [
         write_point(name, text, record)
@@ -298,12 +298,10 @@ def list_times(records: list[Record], query: PointQuery) -> list[dict[str, Any]]
 
 
 @pytest.mark.parametrize("cells", [1, 20, 2**22])
-@given(
-    records=record_lists(), query=QUERIES, size=st.sampled_from([1, 3, 100]), split=st.sampled_from([None, "serial"])
-)
+@given(records=record_lists(), query=QUERIES, size=st.sampled_from([1, 3, 100]), by_serial=st.booleans())
 @settings(deadline=None)
-def test_iteration_times(records: list[Record], query: PointQuery, size: int, split: Any, *, cells: int) -> None:
-    query = replace(query, kind="iteration-times", metrics=None, non_finite=False, split=split)
+def test_iteration_times(records: list[Record], query: PointQuery, size: int, by_serial: bool, *, cells: int) -> None:
+    query = replace(query, kind="iteration-times", metrics=None, non_finite=False, by_serial=by_serial)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(by_iteration, "CELLS", cells)
         found = parse_strict(answer(records, query, size=size))["data"]

@@ -63,7 +63,7 @@ QUERIES = st.builds(
     metrics=st.sampled_from([None, ("loss", "lr"), ("rare",), ("lr", "no such")]),
     non_finite=st.booleans(),
     serials=st.sampled_from([(), (), (), (0,), (1, 2)]),
-    split=st.sampled_from([None, "serial"]),
+    by_serial=st.booleans(),
     sampling=st.builds(
         Sampling, st.sampled_from([1, 2, 3, 4, 5, 8, 9, 12, 20, 64]), st.sampled_from(["iteration", "time"])
     ),
@@ -154,7 +154,7 @@ def test_samples_replace_the_records(
         sampled(("rare",), 80),
         sampled(("loss",), 4_000),  # Narrower buckets than any sample has.
         replace(sampled(("loss",), 40), selection=Selection("w", iteration_range=(500, 700))),
-        replace(sampled(("loss",), 95), split="serial"),  # The second attempt is whole.
+        replace(sampled(("loss",), 95), by_serial=True),  # The second attempt is whole.
     ],
     ids=["late", "cut", "whole", "fine", "zoomed", "split"],
 )

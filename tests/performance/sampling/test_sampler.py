@@ -110,12 +110,11 @@ def sample_naively(series: dict[Any, list[Placed]], max_points: int, *, non_fini
 def place_points(records: list[Record], query: PointQuery, points: list[dict[str, Any]]) -> dict[Any, list[Placed]]:
     """Return the points with a value on the axis, by series."""
     assert query.sampling is not None
-    split = query.split == "serial"
     ordered = sorted(records, key=lambda each: each.order)
     begin: dict[Any, int] = {}
     for record in ordered:
         if record.timestamp is not None:
-            begin.setdefault(record.serial if split else None, record.timestamp)
+            begin.setdefault(record.serial if query.by_serial else None, record.timestamp)
     series: dict[Any, list[Placed]] = defaultdict(list)
     for order, point in enumerate(points):
         record = ordered[point["order"]]
@@ -128,10 +127,12 @@ def place_points(records: list[Record], query: PointQuery, points: list[dict[str
         else:
             axis = record.timestamp
             if query.sampling.axis == "relative_time" and axis is not None:
-                axis -= begin[record.serial if split else None]
+                axis -= begin[record.serial if query.by_serial else None]
         if axis is not None:
             source = None if query.kind == "iteration-times" else point["data_source"]
-            series[point["metric_name"], source, point["serial"] if split else None].append(Placed(axis, order, point))
+            series[point["metric_name"], source, point["serial"] if query.by_serial else None].append(
+                Placed(axis, order, point)
+            )
     return series
 
 
@@ -169,7 +170,7 @@ QUERIES = st.builds(
     kind=st.sampled_from(["data", "data", "data", "iteration-times"]),
     metrics=st.sampled_from([None, ("loss", "lr"), ("lr", "no such")]),
     non_finite=st.booleans(),
-    split=st.sampled_from([None, "serial"]),
+    by_serial=st.booleans(),
     sampling=st.builds(
         Sampling,
         st.sampled_from([1, 2, 3, 4, 5, 8, 9, 12, 20, 1000]),
@@ -200,7 +201,7 @@ def test_m4(records: list[Record], query: PointQuery, *, size: int, gathered: in
             "points_total": str(sum(map(len, place_points(records, query, list_points(records, query)).values()))),
             "points_returned": str(len(found["data"])),
         }
-    shown = ["metric_name", "value", "timestamp", "iteration", "data_source", *(["serial"] if query.split else [])]
+    shown = ["metric_name", "value", "timestamp", "iteration", "data_source", *(["serial"] if query.by_serial else [])]
     assert [{name: each[name] for name in shown} for each in found["data"]] == [
         {name: as_text(each)[name] for name in shown} for each in sample(records, query)
     ]
@@ -275,7 +276,7 @@ def list_axis_value(records: list[Record], query: PointQuery, record: Record) ->
     times = [
         each.timestamp
         for each in sorted(records, key=lambda each: each.order)
-        if each.timestamp is not None and (not query.split or each.serial == record.serial)
+        if each.timestamp is not None and (not query.by_serial or each.serial == record.serial)
     ]
     assert record.timestamp is not None
     return {"axis_value": str(record.timestamp - times[0])}
