@@ -82,14 +82,20 @@ class StrictBlueprint(Blueprint):  # type: ignore[misc]  # flask-smorest has no 
         return decorate
 
 
-def answers(blueprint: Blueprint, schema: Schema, example: Mapping[str, Any]) -> Decorator:
+def answers(
+    blueprint: Blueprint,
+    schema: Schema,
+    example: Mapping[str, Any],
+    extra_errors: Mapping[int, tuple[str, str]] = MappingProxyType({}),
+) -> Decorator:
     """Document the responses of a view that returns the value of a JSON body; HEAD runs it like GET."""
 
     def decorate(view: View) -> View:
         documented = _document(
             _respond(view), blueprint.response(200, schema, description="The answer", example=example)
         )
-        return _document(documented, blueprint.doc(responses={"304": UNCHANGED} | _describe_errors(ERROR_EXAMPLES)))
+        errors = _describe_errors({**ERROR_EXAMPLES, **extra_errors})
+        return _document(documented, blueprint.doc(responses={"304": UNCHANGED} | errors))
 
     return decorate
 

@@ -151,6 +151,22 @@ def get_several_summaries(query: Mapping[str, Any]) -> Mapping[str, Any]:
 
     Returns the `summary` of each workload. Workloads whose cluster does not answer are named in `warnings`.
     """
+    return _summarize(query)
+
+
+@several.route("/metrics/summary", methods=["POST"])
+@several.arguments(SeveralSummaryQuery(), location="form")
+@answers(several, schemas.SeveralSummaries(), schemas.SEVERAL_SUMMARIES_EXAMPLE, BODY_ERRORS)
+def post_several_summaries(query: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Get the statistics of the metrics of many workloads, with the parameters in the body.
+
+    Returns the same as GET, with the parameters in the body, for lists of workloads that are too long for a URL.
+    Changes nothing.
+    """
+    return _summarize(query)
+
+
+def _summarize(query: Mapping[str, Any]) -> Mapping[str, Any]:
     return get_service().summarize_several(
         query["workload"],
         query["data_source"],
@@ -167,6 +183,18 @@ def get_several_progresses(query: Mapping[str, Any]) -> Mapping[str, Any]:
     """Get state, ETA, pace and restarts of several workloads.
 
     Returns the `progress` of each workload. Workloads whose cluster does not answer are named in `warnings`.
+    """
+    return get_service().read_progress_of_several(query["workload"], query["data_source"])
+
+
+@several.route("/metrics/progress", methods=["POST"])
+@several.arguments(SeveralProgressQuery(), location="form")
+@answers(several, schemas.SeveralProgresses(), schemas.SEVERAL_PROGRESSES_EXAMPLE, BODY_ERRORS)
+def post_several_progresses(query: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Get state, ETA, pace and restarts of many workloads, with the parameters in the body.
+
+    Returns the same as GET, with the parameters in the body, for lists of workloads that are too long for a URL.
+    Changes nothing.
     """
     return get_service().read_progress_of_several(query["workload"], query["data_source"])
 

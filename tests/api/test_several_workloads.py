@@ -330,8 +330,22 @@ def test_head_and_any_etag(client: FlaskClient, workloads: list[tuple[str, str]]
         assert client.head(BASE + endpoint, query_string=query).status_code == 200
         assert client.get(BASE + endpoint, query_string=query, headers={"If-None-Match": "*"}).status_code == 304
         assert client.head(BASE + endpoint, query_string={"workload": "x"}).status_code == 400
-        status = 200 if endpoint == "data" else 405
-        assert client.post(BASE + endpoint, query_string=query).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "query"),
+    [("summary", {"metrics": "loss", "split": "serial", "serial": "1"}), ("progress", {"data_source": "wandb"})],
+)
+def test_post_and_get_have_the_same_answer(
+    client: FlaskClient, workloads: list[tuple[str, str]], endpoint: str, query: dict[str, str]
+) -> None:
+    parameters = {"workload": name(workloads), **query}
+    expected = client.get(BASE + endpoint, query_string=parameters)
+    answer = client.post(BASE + endpoint, data=parameters)
+    assert (answer.status_code, answer.data) == (expected.status_code, expected.data) == (200, expected.data)
+    assert len(strict_json(answer.text)["workloads"]) == len(workloads)
+    assert client.post(BASE + endpoint, data={**parameters, "split": "none"}).status_code == 400
+    assert client.post(BASE + endpoint, json=parameters).status_code == 415
 
 
 class Damaged:

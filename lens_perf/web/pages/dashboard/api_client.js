@@ -4,8 +4,8 @@ const root = new URL(`${document.documentElement.dataset.api}/`, document.baseUR
 const TOKEN = "lens_perf.token";
 // Other workloads whose names contain that of the wanted one may come before it.
 const SEARCH_PAGE = 1000;
-// Characters for the names of workloads and metrics in a request line, of which gunicorn accepts 4,094 by default.
-const LONGEST_NAMES = 3000;
+// Characters of the parameters in a request line, of which gunicorn accepts 4,094 by default.
+export const LONGEST_QUERY = 3500;
 
 /** An error of the API, in the words of its answer; `status` is 0 if there was no answer. */
 export class ApiError extends Error {
@@ -29,11 +29,13 @@ export function addressOf(path, query) {
   return address;
 }
 
-/** Ask the API. */
-export const ask = (path, query, signal) => send(addressOf(path, query), {}, signal);
-
-/** The same with the parameters in the body: cursors of many workloads are longer than a request line. */
-export const post = (path, query, signal) => send(new URL(path, root), { method: "POST", body: write(query) }, signal);
+/** Ask the API. Many workloads, metrics or cursors are longer than a request line; then the parameters are a form. */
+export function ask(path, query, signal) {
+  const parameters = write(query);
+  return String(parameters).length > LONGEST_QUERY
+    ? send(new URL(path, root), { method: "POST", body: parameters }, signal)
+    : send(addressOf(path, query), {}, signal);
+}
 
 function write(query) {
   const isGiven = (value) => value !== null && value !== undefined && value !== "";
@@ -92,26 +94,8 @@ export async function findListed({ cluster, uid }, signal) {
 /** The parameters that name several workloads. */
 export const namesOf = (workloads) => workloads.map(({ cluster, uid }) => ["workload", `${cluster}/${uid}`]);
 
-/** Ask about `workloads` in as many requests as their names need, so that no request line is too long for a server. */
-async function askAbout(path, workloads, query, signal) {
-  const parts = [];
-  const room = LONGEST_NAMES - String(write(query)).length;
-  let size = Infinity;
-  for (const pair of namesOf(workloads)) {
-    const length = String(write([pair])).length + 1;
-    if (size + length > room) {
-      parts.push([]);
-      size = 0;
-    }
-    parts.at(-1).push(pair);
-    size += length;
-  }
-  const answers = await Promise.all(parts.map((names) => ask(path, [...names, ...query], signal)));
-  return { workloads: answers.flatMap((each) => each.workloads), warnings: answers.flatMap((each) => each.warnings) };
-}
-
 /** The progress of several workloads. */
-export const readProgresses = (workloads, signal) => askAbout("metrics/progress", workloads, [], signal);
+export const readProgresses = (workloads, signal) => ask("metrics/progress", namesOf(workloads), signal);
 
 /** The targets of several workloads, by key. They are found in an index, so no workload is read for them. */
 export async function readTargets(workloads, signal) {
@@ -121,7 +105,7 @@ export async function readTargets(workloads, signal) {
     ["max_points", 2],
     ["layout", "columns"],
   ];
-  const { series } = await post("metrics/data", [...namesOf(workloads), ...query], signal);
+  const { series } = await ask("metrics/data", [...namesOf(workloads), ...query], signal);
   const targets = new Map();
   for (const { cluster, workload_uid: uid, values } of series) targets.set(`${cluster}/${uid}`, values.at(-1));
   return targets;
@@ -129,9 +113,4 @@ export async function readTargets(workloads, signal) {
 
 /** The statistics of some metrics of several workloads; of all metrics if `names` is empty. */
 export const readSummaries = (workloads, names, signal) =>
-  askAbout(
-    "metrics/summary",
-    workloads,
-    names.map((name) => ["metric", name]),
-    signal,
-  );
+  ask("metrics/summary", [...namesOf(workloads), ...names.map((name) => ["metric", name])], signal);

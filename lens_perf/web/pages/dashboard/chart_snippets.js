@@ -1,7 +1,7 @@
 // Writes the request for the data of a chart as a command or as Python, and copies it. It never has a token.
 
-import { addressOf, hasToken } from "./api_client.js";
-import { LONGEST_LINE, describeExport, lacksRange } from "./series_requests.js";
+import { LONGEST_QUERY, addressOf, hasToken } from "./api_client.js";
+import { describeExport, lacksRange } from "./series_requests.js";
 import { make } from "./words.js";
 
 const HEADER = ["Authorization", "Bearer YOUR_TOKEN"];
@@ -35,7 +35,7 @@ export const writeSnippet = (kind, address, needsToken, note = "") =>
 /** Parameters that are longer than a request line may be are sent in the body, encoded as they are. */
 function divide(address) {
   const [path, query] = address.split("?");
-  return address.length > LONGEST_LINE ? { address: path, body: query } : { address, body: "" };
+  return query.length > LONGEST_QUERY ? { address: path, body: query } : { address, body: "" };
 }
 
 /** The request for the visible runs of a chart and its metrics: its parameters, and a note if it lacks the range. */

@@ -1,6 +1,6 @@
 // The requests for series: of how many runs, metrics and points each, and along which range.
 
-import { ask, namesOf, post } from "./api_client.js";
+import { ask, namesOf } from "./api_client.js";
 
 // Each point of a preview is an index lookup.
 const PREVIEW_POINTS = 150;
@@ -16,8 +16,6 @@ const MOST_POINTS = 300_000;
 const MOST_OF_WORKLOAD = 200_000;
 export const LEAST_POINTS = 200;
 const POINTS_STEP = 200;
-// Names of many workloads and metrics are longer than a request line may be.
-export const LONGEST_LINE = 3500;
 
 export const AXES = ["iteration", "time", "relative_time"];
 
@@ -118,7 +116,7 @@ export function askSeries({ runs, names, iterations }, view, most, signal) {
 
 /** Ask for what has changed since `cursor`. */
 export function askChanges(runs, names, view, most, cursor, signal) {
-  return post("metrics/data", [...describeFull(runs, names, view, most), ["after", cursor]], signal);
+  return request([...describeFull(runs, names, view, most), ["after", cursor]], signal);
 }
 
 /** Whether a range is shown that a request cannot give: each run has its own iterations in it. */
@@ -156,10 +154,4 @@ const describeFull = (runs, names, view, most, iterations) => [
   ["max_points", most],
 ];
 
-function request(query, signal) {
-  const length = query.reduce(
-    (sum, [name, value]) => sum + name.length + encodeURIComponent(value ?? "").length + 2,
-    0,
-  );
-  return (length > LONGEST_LINE ? post : ask)("metrics/data", query, signal);
-}
+const request = (query, signal) => ask("metrics/data", query, signal);
