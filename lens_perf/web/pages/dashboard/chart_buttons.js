@@ -4,10 +4,10 @@ import { saveChart } from "./chart_files.js";
 import { KINDS, copySnippet } from "./chart_snippets.js";
 import { ICONS, makeIcon } from "./chart_icons.js";
 import { makePopover } from "./popover.js";
+import { LEAST_HEIGHT } from "./view_state.js";
 import { make } from "./words.js";
 
 const FILES = ["png", "svg", "csv"];
-const LEAST_HEIGHT = 140;
 const COPIED_MS = 1500;
 
 /** Return the `buttons` of a chart, and of them the `pin`, which shows whether it is pressed. */

@@ -1,8 +1,6 @@
 // The page inside another page: charts alone, which fit into its frame, and a link to the whole dashboard.
 
-import { formatView } from "./view_state.js";
-
-const LEAST_HEIGHT = 140;
+import { LEAST_HEIGHT, formatView } from "./view_state.js";
 
 /** Show the charts alone if `view` says so. */
 export function showEmbedded(view) {

@@ -19,6 +19,8 @@ export const DEFAULTS = {
 
 const SMOOTHING_KINDS = ["ema", "gaussian", "average"];
 const MOST_SMOOTHING = 0.999;
+export const LEAST_HEIGHT = 120;
+const MOST_HEIGHT = 2000;
 
 export const keyOf = ({ cluster, uid }) => `${cluster}/${uid}`;
 
@@ -51,7 +53,10 @@ export function parseView(text) {
       weight: Math.min(MOST_SMOOTHING, Math.max(0, weight)),
     },
     align: given.get("align") === "restart" ? "restart" : null,
-    layout: { columns: parseCount(given.get("columns"), 1, 4), height: parseCount(given.get("height"), 120, 2000) },
+    layout: {
+      columns: parseCount(given.get("columns"), 1, 4),
+      height: parseCount(given.get("height"), LEAST_HEIGHT, MOST_HEIGHT),
+    },
     collapsed: given.getAll("fold"),
     table: { sort: given.get("sort"), isCollapsed: given.get("table") === "0" },
     embed: given.get("embed") === "1",
