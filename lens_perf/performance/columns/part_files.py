@@ -9,6 +9,7 @@ import struct
 import weakref
 from collections.abc import Collection, Iterator, Sequence, Set
 from functools import cached_property
+from typing import Literal
 
 import google_crc32c
 import orjson
@@ -37,10 +38,11 @@ def encode_part(
     columns: dict[str, int] = {}
     for number, names in enumerate(_group_columns(frame)):
         columns |= dict.fromkeys(names, number)
-        yield sections.add(_encode_columns(frame.select(names).rechunk()))
+        yield sections.add(_encode(frame.select(names).rechunk(), "lz4"))
     yield sections.add(statistics)
     for sample in chosen:
-        yield sections.add(_encode_columns(sample))
+        # Samples are small and read often. Decompressing one takes three times as long as everything else.
+        yield sections.add(_encode(sample, "uncompressed"))
     index = orjson.dumps(
         [len(frame), sections.described, list(columns.items()), len(chosen), samples.write()], default=tuple
     )
@@ -76,9 +78,9 @@ def _group_columns(frame: pl.DataFrame) -> Iterator[list[str]]:
         yield names
 
 
-def _encode_columns(frame: pl.DataFrame) -> bytes:
+def _encode(frame: pl.DataFrame, compression: Literal["lz4", "uncompressed"]) -> bytes:
     content = io.BytesIO()
-    frame.write_ipc_stream(content, compression="lz4")
+    frame.write_ipc_stream(content, compression=compression)
     return content.getvalue()
 
 
