@@ -87,18 +87,23 @@ def read_blocks(
     add_axis: Callable[[pl.DataFrame], pl.DataFrame] = lambda frame: frame,
     *,
     keep_entries: bool = True,
+    texts_only: bool = False,
 ) -> Iterator["Block"]:
     """Yield the selected records, with ``fields``, in order of (created_at, id).
 
     ``add_axis`` adds columns; it gets all records of the workload, selected or not, in this order. With
-    ``keep_entries``, fields that few records have remain entries. Raises DamagedPartError, and the exceptions of
-    ``reading.check``, which is called for each block.
+    ``keep_entries``, fields that few records have remain entries. With ``texts_only``, the values of fields with stored
+    texts are not read. Raises DamagedPartError, and the exceptions of ``reading.check``, which is called for each
+    block.
     """
     known = {field for _source, field in copy.fields}
     condition = select_records(reading.selection, reading.serials)
     wanted = [field for field in fields if field in known]
     for frame in copy.blocks(
-        None if len(wanted) == len(known) else wanted, columns=RECORD_COLUMNS, keep_entries=keep_entries
+        None if len(wanted) == len(known) else wanted,
+        columns=RECORD_COLUMNS,
+        keep_entries=keep_entries,
+        texts_only=texts_only,
     ):
         reading.check()
         extended = add_axis(frame)
@@ -110,9 +115,9 @@ def read_blocks(
 class Block:
     """Records of a copy in order of (created_at, id), and the data points in them.
 
-    ``frame`` has the columns ``v:NAME`` (the values of a metric), ``t:NAME`` (their stored texts, where the values
-    render differently) and ``n:NAME`` (the codes of the texts for NaN and infinity). A column without values may be
-    absent. With ``non_finite``, the texts for NaN and infinity are data points.
+    ``frame`` has the columns ``v:NAME`` (the values of a metric), ``t:NAME`` (the stored texts of all of them, if some
+    values render differently) and ``n:NAME`` (the codes of the texts for NaN and infinity). A column without values may
+    be absent. With ``non_finite``, the texts for NaN and infinity are data points.
     """
 
     def __init__(self, frame: pl.DataFrame, *, non_finite: bool = False) -> None:
@@ -152,7 +157,7 @@ class Block:
 
     def count_points(self, fields: FieldIndices) -> dict[str, int]:
         """Return the number of data points of each of ``fields`` that has any, in the order of their indices."""
-        here = {name[len(VALUE) :] for name in self.columns if name.startswith((VALUE, NON_FINITE))}
+        here = {name[len(VALUE) :] for name in self.columns if name.startswith((VALUE, TEXT, NON_FINITE))}
         # If the query has thousands of fields, a block usually has few of them.
         wanted = sorted(here & fields.keys(), key=fields.__getitem__) if len(here) < len(fields) else fields
         counts = (
@@ -183,18 +188,14 @@ class Block:
 
     def build_text_expression(self, field: str) -> pl.Expr:
         """Return ``read_texts`` as an expression, which polars evaluates in parallel with others."""
-        values, stored = self.columns.get(VALUE + field), self.columns.get(TEXT + field)
-        if values is None or (self.non_finite and NON_FINITE + field in self.columns):
+        if self.non_finite and NON_FINITE + field in self.columns:
             return pl.lit(self.read_texts(field))
-        if stored is None:
-            return render(pl.col(values.name))
-        if stored.null_count() == values.null_count():
-            return pl.col(stored.name)
-        return pl.coalesce(stored.name, render(pl.col(values.name)))
+        return pl.col(TEXT + field) if TEXT + field in self.columns else render(pl.col(VALUE + field))
 
     def _list_presence_columns(self, field: str) -> list[pl.Series]:
         """Return the columns that are not null where a record has a data point of ``field``."""
-        names = (VALUE + field, NON_FINITE + field) if self.non_finite else (VALUE + field,)
+        number = TEXT + field if TEXT + field in self.columns else VALUE + field
+        names = (number, NON_FINITE + field) if self.non_finite else (number,)
         return [self.columns[name] for name in names if name in self.columns]
 
     def read_texts(self, field: str, records: Indices | None = None) -> pl.Series:
@@ -202,10 +203,8 @@ class Block:
 
         ``records`` are the indices of the records, None for all.
         """
-        texts, stored = render(self._read_values(field, records)), self._find(TEXT + field, records)
-        if stored is not None:
-            whole = stored.null_count() == texts.null_count()
-            texts = stored if whole else stored.zip_with(stored.is_not_null(), texts)
+        stored = self._find(TEXT + field, records)
+        texts = render(self._read_values(field, records)) if stored is None else stored
         return self._add_non_finite(texts, field, NON_FINITE_TEXTS, records)
 
     def read_values(self, field: str, records: Indices | None = None) -> pl.Series:

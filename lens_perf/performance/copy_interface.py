@@ -61,9 +61,15 @@ class Copy(Protocol):
         """Return the statistics by data source, field and serial."""
 
     def blocks(
-        self, fields: Sequence[str] | None, *, columns: Sequence[str] = ..., keep_entries: bool = False
+        self,
+        fields: Sequence[str] | None,
+        *,
+        columns: Sequence[str] = ...,
+        keep_entries: bool = False,
+        texts_only: bool = False,
     ) -> Iterator[pl.DataFrame]:
         """Yield the records block by block, with ``columns`` and the columns of ``fields``, None for all.
 
-        With ``keep_entries``, fields that few records have may be in REST instead of columns.
+        With ``keep_entries``, fields that few records have may be in REST instead of columns. With ``texts_only``, the
+        column of values of a field may be missing if there is one of texts.
         """

@@ -86,7 +86,8 @@ def build_numbers(name: str, texts: pl.Series, values: pl.Series) -> list[pl.Ser
 def is_rendered(values: pl.Series, texts: pl.Series) -> bool:
     """Return whether ``texts`` are the rendered ``values``."""
     # Comparing the first values is enough for most columns whose stored texts differ.
-    return all((render(values.head(count)) == texts.head(count)).all() for count in (FIRST_VALUES, len(values)))
+    counts = (FIRST_VALUES, len(values)) if len(values) > FIRST_VALUES else (len(values),)
+    return all((render(values.head(count)) == texts.head(count)).all() for count in counts)
 
 
 def copy_long_texts(numbers: Sequence[pl.Series]) -> Iterable[pl.Series]:

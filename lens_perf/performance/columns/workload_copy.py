@@ -44,16 +44,21 @@ class WorkloadCopy:
         return cast("Mapping[tuple[str | None, str, int | None], FieldStats]", merge_fields(parts))
 
     def blocks(
-        self, fields: Sequence[str] | None, *, columns: Sequence[str] = tuple(FIXED), keep_entries: bool = False
+        self,
+        fields: Sequence[str] | None,
+        *,
+        columns: Sequence[str] = tuple(FIXED),
+        keep_entries: bool = False,
+        texts_only: bool = False,
     ) -> Iterator[pl.DataFrame]:
         """Yield the records in order of (created_at, id), NULL times last, in one or more blocks for each part.
 
         A block has the fixed ``columns``, and the columns ``v:``, ``t:`` and ``n:`` with values of each of ``fields``,
-        None for all. With ``keep_entries``, fields that few records have remain entries in REST. One block at a time is
-        in memory.
+        None for all. With ``keep_entries``, fields that few records have remain entries in REST. With ``texts_only``, a
+        field with a column of texts has no column of values. One block at a time is in memory.
         """
         for part in self.parts:
-            yield from part.blocks(fields, columns, keep_entries=keep_entries)
+            yield from part.blocks(fields, columns, keep_entries=keep_entries, texts_only=texts_only)
 
 
 @dataclass(frozen=True)
@@ -97,16 +102,22 @@ class CopyPart:
         return self._file.read_sample(level)
 
     def blocks(
-        self, fields: Sequence[str] | None, columns: Sequence[str], *, keep_entries: bool = False
+        self,
+        fields: Sequence[str] | None,
+        columns: Sequence[str],
+        *,
+        keep_entries: bool = False,
+        texts_only: bool = False,
     ) -> Iterator[pl.DataFrame]:
         """Yield the records as ``WorkloadCopy.blocks`` does. Raises DamagedPartError."""
-        frame = self.read(fields, columns)
+        frame = self.read(fields, columns, texts_only=texts_only)
         yield from [frame] if keep_entries else expand_rest(frame, fields)
 
-    def read(self, fields: Sequence[str] | None, columns: Sequence[str]) -> pl.DataFrame:
+    def read(self, fields: Sequence[str] | None, columns: Sequence[str], *, texts_only: bool = False) -> pl.DataFrame:
         """Return the records with ``columns`` and the columns of ``fields``, None for all.
 
-        REST is included if any of ``fields`` may have entries instead of columns. Raises DamagedPartError.
+        REST is included if any of ``fields`` may have entries instead of columns. With ``texts_only``, a field with a
+        column of texts has no column of values. Raises DamagedPartError.
         """
         if fields is None:
             chosen = [name for name in self._file.columns if name not in FIXED and not name.startswith(OTHER)]
@@ -114,4 +125,7 @@ class CopyPart:
             chosen = [kind + name for name in dict.fromkeys(fields) for kind in (VALUE, TEXT, NON_FINITE)]
             if self.has_entries(fields):
                 chosen.append(REST)
+        if texts_only:
+            own = set(self._file.columns)
+            chosen = [name for name in chosen if not name.startswith(VALUE) or TEXT + name[len(VALUE) :] not in own]
         return self._file.read([*columns, *chosen])

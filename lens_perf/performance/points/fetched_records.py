@@ -45,7 +45,12 @@ class FetchedRecords:
         return cast("Mapping[tuple[str | None, str, int | None], FieldStats]", attempts)
 
     def blocks(
-        self, fields: Sequence[str] | None, *, columns: Sequence[str] = tuple(FIXED), keep_entries: bool = False
+        self,
+        fields: Sequence[str] | None,
+        *,
+        columns: Sequence[str] = tuple(FIXED),
+        keep_entries: bool = False,
+        texts_only: bool = False,  # noqa: ARG002 - all values are in memory
     ) -> Iterator[pl.DataFrame]:
         """Yield the records with ``columns`` and the columns of ``fields``, None for all."""
         wanted = set(list_fields(self._frame.columns) if fields is None else fields)

@@ -53,6 +53,8 @@ class ParquetWriter:
     The texts for NaN and infinity become these numbers.
     """
 
+    needs_values = True
+
     def __init__(
         self,
         spool: Spool,

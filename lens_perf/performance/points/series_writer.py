@@ -62,6 +62,8 @@ class SeriesWriter:
     ``memory_bytes`` of memory.
     """
 
+    needs_values = False
+
     def __init__(
         self,
         labels: Mapping[str, str] | None,

@@ -34,6 +34,8 @@ class TextWriter:
     without the object, lines without a header. Methods that write points raise ResultTooLargeError.
     """
 
+    needs_values = False
+
     def __init__(
         self,
         encoding: TextEncoding,

@@ -21,8 +21,12 @@ TEXT_ENCODINGS = {"json": JSON, "ndjson": NDJSON, "csv": CSV}
 
 
 class Writer(Protocol):
-    """Writes data points to a body. Methods that write points raise ResultTooLargeError."""
+    """Writes data points to a body. Methods that write points raise ResultTooLargeError.
 
+    Unless ``needs_values``, it reads only the texts of the points of blocks.
+    """
+
+    needs_values: bool
     count: PointCount
 
     def write_blocks(self, blocks: Iterable[Block], fields: Sequence[str], /) -> None:

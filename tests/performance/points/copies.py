@@ -89,6 +89,7 @@ class MemoryCopy:
         *,
         columns: Sequence[str] = tuple(FIXED),
         keep_entries: bool = False,  # noqa: ARG002 - the protocol's
+        texts_only: bool = False,
     ) -> Iterator[pl.DataFrame]:
         for start in range(0, self.records, self._size):
             records = self._records[start : start + self._size]
@@ -97,19 +98,22 @@ class MemoryCopy:
             names = {name for record in records for name in record.fields()}
             wanted = sorted(names) if fields is None else [name for name in fields if name in names]
             texts = {name: [record.fields().get(name) for record in records] for name in wanted}
-            yield frame.with_columns(column for name in wanted for column in build_columns(name, texts[name]))
+            columns_of = (build_columns(name, texts[name], texts_only=texts_only) for name in wanted)
+            yield frame.with_columns(column for found in columns_of for column in found)
 
 
-def build_columns(name: str, texts: list[str | None]) -> Iterator[pl.Series]:
+def build_columns(name: str, texts: list[str | None], *, texts_only: bool = False) -> Iterator[pl.Series]:
     numbers = [text if text is not None and is_number(text) else None for text in texts]
     present = [text for text in numbers if text is not None]
     if present:
         integers = all(re.fullmatch("-?[0-9]+", text) and -(2**63) <= int(text) < 2**63 for text in present)
         convert, dtype = (int, pl.Int64) if integers else (float, pl.Float64)
         values = pl.Series(f"v:{name}", [text and convert(text) for text in numbers], dtype)
-        yield values
-        if values.cast(pl.String).to_list() != numbers:
+        has_texts = values.cast(pl.String).to_list() != numbers
+        if has_texts:
             yield pl.Series(f"t:{name}", numbers, pl.String)
+        if not (has_texts and texts_only):
+            yield values
     codes = [CODES.get(text or "") for text in texts]
     if any(codes):
         yield pl.Series(f"n:{name}", codes, pl.UInt8)
