@@ -127,7 +127,7 @@ class TextWriter:
         self.count.add(piece.points)
         separator = self.encoding.separator
         if piece.cells.width == 1 and piece.size <= FEW_BYTES:
-            self._spool.write("".join([line + separator for line in piece.cells.to_series()]).encode())
+            self._spool.write((separator.join(piece.cells.to_series().to_list()) + separator).encode())
             return
         piece.cells.write_csv(
             self._spool.reserve(piece.size), include_header=False, quote_style="never", line_terminator=separator
