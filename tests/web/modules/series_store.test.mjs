@@ -119,10 +119,7 @@ test("changes of all runs come in one request with one cursor", async () => {
   service.changes = { one: { iterations: [2, 3] } };
   service.asked = [];
   assert.deepEqual(await store.follow(RUNS, VIEW, signal), { changedRuns: ["a/one"], mustReload: false });
-  assert.deepEqual(
-    service.asked.map(({ method }) => method),
-    ["POST"],
-  );
+  assert.equal(service.asked.length, 1);
   assert.match(service.asked[0].query.get("after"), /^one\d+\.two\d+$/);
   assert.deepEqual(iterationsOf(store, "a/one"), [1, 2, 3]);
   assert.deepEqual(iterationsOf(store, "a/two"), [1]);
