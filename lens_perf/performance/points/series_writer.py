@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any
 
+import numpy as np
 import orjson
 import polars as pl
 
 from lens_perf.instrumentation.timing import note_rows
 from lens_perf.performance.blocks import Block, index_fields, list_points
+from lens_perf.performance.columns.groups import Groups, split_rows
 from lens_perf.performance.columns.times import to_milliseconds
 from lens_perf.performance.points.point_count import PointCount
 from lens_perf.performance.points.spool import PointBody, Spool
@@ -165,14 +167,21 @@ class SeriesWriter:
     def _take_list(self, points: pl.DataFrame, fields: Sequence[str]) -> None:
         if points.is_empty():
             return
-        texts = points.with_columns(write_shared(self._arrays))
-        shared = [texts[f"text:{title}"].to_list() for title in self._arrays if title != "value"]
-        titles = [title for title in self._arrays if title != "value"]
-        serials = points["serial"].to_list() if self._by_serial else [None] * points.height
-        rows = zip(points["field"], points["data_source"], serials, points["text"], *shared, strict=True)
-        for index, source, serial, value, *others in rows:
-            joined = {title: text.encode() for title, text in zip(titles, others, strict=True)}
-            self.add((fields[index], source, serial), joined | {"value": value.encode()}, 1)
+        groups = Groups(["data_source", "serial"] if self._by_serial else ["data_source"])
+        series = groups.number(points) * len(fields) + points["field"].cast(pl.Int64).to_numpy()
+        # In the order of their first points.
+        rows = sorted(split_rows(series), key=lambda each: int(each[0]))
+        texts = points.with_columns(write_shared(self._arrays))[np.concatenate(rows)]
+        columns = {title: texts["text" if title == "value" else f"text:{title}"].to_list() for title in self._arrays}
+        keys = groups.keys
+        start = 0
+        for own in rows:
+            group, index = divmod(int(series[own[0]]), len(fields))
+            source, *serial = keys[group]
+            end = start + len(own)
+            joined = {title: ",".join(column[start:end]).encode() for title, column in columns.items()}
+            self.add((fields[index], source, serial[0] if serial else None), joined, len(own))
+            start = end
 
     def _move_to_file(self) -> None:
         self._file = self._file or self._spool.open_scratch()
