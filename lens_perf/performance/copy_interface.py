@@ -31,8 +31,11 @@ class CopyPart(Protocol):
     def has_entries(self, fields: Sequence[str]) -> bool:
         """Return whether any of ``fields`` may have entries in REST; such fields are not in the samples."""
 
-    def read_sample(self, level: int) -> pl.DataFrame:
-        """Return the points of a sample; ``level`` is its index in ``samples.levels``."""
+    def read_sample(self, level: int, first: int, last: int) -> pl.DataFrame:
+        """Return the points of a sample, at least those of the fields from ``first`` to ``last``.
+
+        ``level`` is its index in ``samples.levels``; the fields are indices into ``samples.counts``.
+        """
 
     def read(self, fields: Sequence[str] | None, columns: Sequence[str]) -> pl.DataFrame:
         """Return the records with ``columns`` and the columns of ``fields``, None for all; see ``columns.rest``."""

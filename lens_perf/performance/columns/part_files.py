@@ -7,11 +7,14 @@ import io
 import os
 import struct
 import weakref
+from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence, Set
 from functools import cached_property
+from operator import itemgetter
 from typing import Literal
 
 import google_crc32c
+import numpy as np
 import orjson
 import polars as pl
 
@@ -21,9 +24,13 @@ from lens_perf.performance.columns.part_samples import PartSamples
 
 # The end of a part: size and checksum of the index, and a magic number with the version of the format.
 TRAILER = struct.Struct("<QI8s")
-MARK = b"LENSPRT2"
+MARK = b"LENSPRT3"
 # Small columns share a section, so that a part with few records and many fields is read with few calls.
 SECTION_BYTES = 256 * 1024
+# A sample is divided by fields, because a chart of one metric needs a small part of it: into up to this many sections
+# with at least this many points.
+SAMPLE_SECTIONS = 16
+SAMPLE_POINTS = 1_000
 
 
 class DamagedPartError(Exception):
@@ -34,33 +41,46 @@ def encode_part(
     frame: pl.DataFrame, statistics: bytes, samples: PartSamples, chosen: Sequence[pl.DataFrame]
 ) -> Iterator[bytes]:
     """Yield the content of a part with the records of ``frame``; ``chosen`` has the points of each sample."""
-    sections = _Sections()
+    offset = 0
     columns: dict[str, int] = {}
+    sections: list[Section] = []
     for number, names in enumerate(_group_columns(frame)):
         columns |= dict.fromkeys(names, number)
-        yield sections.add(_encode(frame.select(names).rechunk(), "lz4"))
-    yield sections.add(statistics)
+        content = _encode(frame.select(names).rechunk(), "lz4")
+        sections.append(_describe(offset, content))
+        offset += len(content)
+        yield content
+    described = _describe(offset, statistics)
+    offset += len(statistics)
+    yield statistics
+    sample_sections: list[list[tuple[int, Section]]] = []
     for sample in chosen:
-        # Samples are small and read often. Decompressing one takes three times as long as everything else.
-        yield sections.add(_encode(sample, "uncompressed"))
+        sample_sections.append([])
+        for points in _split_sample(sample):
+            # Samples are small and read often. Decompressing one takes three times as long as everything else.
+            content = _encode(points, "uncompressed")
+            sample_sections[-1].append((points["field"][0], _describe(offset, content)))
+            offset += len(content)
+            yield content
     index = orjson.dumps(
-        [len(frame), sections.described, list(columns.items()), len(chosen), samples.write()], default=tuple
+        [len(frame), list(columns.items()), sections, described, sample_sections, samples.write()], default=tuple
     )
     yield index + TRAILER.pack(len(index), google_crc32c.value(index), MARK)
 
 
-class _Sections:
-    """The sections of a part that is being written, in the order of the file."""
+def _describe(offset: int, content: bytes) -> Section:
+    return Section(offset, len(content), google_crc32c.value(content))
 
-    def __init__(self) -> None:
-        self.described: list[Section] = []
-        self._offset = 0
 
-    def add(self, content: bytes) -> bytes:
-        """Add a section to the index, and return its content."""
-        self.described.append(Section(self._offset, len(content), google_crc32c.value(content)))
-        self._offset += len(content)
-        return content
+def _split_sample(points: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Yield the points of a sample in pieces that begin with the first point of a field."""
+    least = max(SAMPLE_POINTS, points.height // SAMPLE_SECTIONS)
+    begin = 0
+    for start in (np.flatnonzero(np.diff(points["field"].to_numpy())) + 1).tolist():
+        if start - begin >= least:
+            yield points.slice(begin, start - begin)
+            begin = start
+    yield points.slice(begin)
 
 
 def _group_columns(frame: pl.DataFrame) -> Iterator[list[str]]:
@@ -133,9 +153,15 @@ class PartFile:
         """Return the encoded statistics."""
         return self._read_section(self._index.statistics)
 
-    def read_sample(self, level: int) -> pl.DataFrame:
-        """Return the points of a sample; ``level`` is its index in ``samples.levels``."""
-        return self._decode(self._index.sample_sections[level], None)
+    def read_sample(self, level: int, first: int, last: int) -> pl.DataFrame:
+        """Return the points of a sample, at least those of the fields from ``first`` to ``last``.
+
+        ``level`` is its index in ``samples.levels``; the fields are indices into ``samples.counts``.
+        """
+        sections = self._index.sample_sections[level]
+        begin = bisect_right(sections, first, key=itemgetter(0)) - 1
+        end = bisect_right(sections, last, key=itemgetter(0))
+        return pl.concat([self._decode(section, None) for _field, section in sections[max(0, begin) : end]])
 
     def _read_columns(self, section: Section, names: Sequence[str]) -> pl.DataFrame:
         frame = self._decode(section, list(names))

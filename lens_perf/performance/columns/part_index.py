@@ -29,29 +29,27 @@ class Section(NamedTuple):
 class PartIndex:
     """The index of a part.
 
-    ``columns`` has the index into ``sections`` by name of column. ``sample_sections`` has one for each level of
-    ``samples``.
+    ``columns`` has the index into ``sections`` by name of column. ``sample_sections`` has, for each level of
+    ``samples``, those of its points in order of their fields, each with its first field.
     """
 
     records: int
     columns: Mapping[str, int]
     sections: Sequence[Section]
     statistics: Section
-    sample_sections: Sequence[Section]
+    sample_sections: Sequence[Sequence[tuple[int, Section]]]
     samples: PartSamples
 
     @classmethod
     def parse(cls, values: Any) -> "PartIndex":
         """Return the index from its JSON values."""
-        records, sections, columns, sample_count, samples = values
-        described = [Section(*each) for each in sections]
-        count = len(described) - sample_count
+        records, columns, sections, statistics, sample_sections, samples = values
         return cls(
             records,
             dict(columns),
-            described[: count - 1],
-            described[count - 1],
-            described[count:],
+            [Section(*each) for each in sections],
+            Section(*statistics),
+            [[(field, Section(*each)) for field, each in of_level] for of_level in sample_sections],
             PartSamples.parse(samples),
         )
 

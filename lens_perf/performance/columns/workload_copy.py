@@ -97,9 +97,9 @@ class CopyPart:
         """Return whether any of ``fields`` may have entries in REST."""
         return REST in self._file.columns and not set(fields) <= self._file.fields
 
-    def read_sample(self, level: int) -> pl.DataFrame:
-        """Return the points of a sample; ``level`` is its index in ``samples.levels``. Raises DamagedPartError."""
-        return self._file.read_sample(level)
+    def read_sample(self, level: int, first: int, last: int) -> pl.DataFrame:
+        """Return the points of a sample as ``PartFile.read_sample`` does. Raises DamagedPartError."""
+        return self._file.read_sample(level, first, last)
 
     def blocks(
         self,

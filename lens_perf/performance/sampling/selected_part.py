@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from lens_perf.performance.blocks import RECORD_COLUMNS, Reading, index_fields
+from lens_perf.performance.columns.part_samples import CHOSEN
 from lens_perf.performance.columns.times import floor_milliseconds
 from lens_perf.performance.copy_interface import CopyPart
 
@@ -114,11 +115,11 @@ class SelectedPart:
 
     def read_sample(self, number: int) -> "Sample":
         """Return the rows of a sample from the first to the last field of the query. Raises DamagedPartError."""
-        sample = self._part.read_sample(number)
-        wanted = np.flatnonzero(self.field_indices >= 0)
-        if not len(wanted):
-            return Sample(self, sample.clear())
+        wanted = np.flatnonzero(self.field_indices >= 0).tolist()
+        if not wanted:
+            return Sample(self, pl.DataFrame(schema=CHOSEN))
         first, last = wanted[0], wanted[-1]
+        sample = self._part.read_sample(number, first, last)
         fields = sample["field"].to_numpy()
         start, end = np.searchsorted(fields, first), np.searchsorted(fields, last, side="right")
         return Sample(self, sample.slice(int(start), int(end - start)))

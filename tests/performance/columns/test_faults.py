@@ -74,7 +74,7 @@ def flip(path: Path, place: float) -> None:
 def date_back(path: Path) -> None:
     """Turn it into a file of an older format."""
     content = path.read_bytes()
-    path.write_bytes(content.replace(b"3 polars", b"1 polars", 1).replace(b"LENSPRT2", b"LENSPRT1"))
+    path.write_bytes(content.replace(b"4 polars", b"1 polars", 1).replace(b"LENSPRT3", b"LENSPRT1"))
 
 
 DAMAGES = {
