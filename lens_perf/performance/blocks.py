@@ -3,13 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lens_perf.performance.columns.field_columns import NON_FINITE, REST, TEXT, VALUE
+from lens_perf.performance.columns.field_columns import NON_FINITE, REST, TEXT, VALUE, Kind
 from lens_perf.performance.columns.number_text import NON_FINITE_TEXTS, NON_FINITE_VALUES, render
 from lens_perf.performance.columns.rest import read_rest
 from lens_perf.performance.columns.times import to_milliseconds
@@ -23,7 +22,6 @@ SPARSE = 8
 # The texts of this many points take about 30 MB.
 LISTED_AT_ONCE = 2**18
 
-Kind = Literal["text", "value"]
 Indices = NDArray[np.int64]
 FieldIndices = Mapping[str, int]
 
@@ -87,14 +85,13 @@ def read_blocks(
     add_axis: Callable[[pl.DataFrame], pl.DataFrame] = lambda frame: frame,
     *,
     keep_entries: bool = True,
-    texts_only: bool = False,
+    only: Kind | None = None,
 ) -> Iterator["Block"]:
     """Yield the selected records, with ``fields``, in order of (created_at, id).
 
     ``add_axis`` adds columns; it gets all records of the workload, selected or not, in this order. With
-    ``keep_entries``, fields that few records have remain entries. With ``texts_only``, the values of fields with stored
-    texts are not read. Raises DamagedPartError, and the exceptions of ``reading.check``, which is called for each
-    block.
+    ``keep_entries``, fields that few records have remain entries. With ``only``, the blocks can read points of this
+    kind only. Raises DamagedPartError, and the exceptions of ``reading.check``, which is called for each block.
     """
     known = {field for _source, field in copy.fields}
     condition = select_records(reading.selection, reading.serials)
@@ -103,7 +100,7 @@ def read_blocks(
         None if len(wanted) == len(known) else wanted,
         columns=RECORD_COLUMNS,
         keep_entries=keep_entries,
-        texts_only=texts_only,
+        only=only,
     ):
         reading.check()
         extended = add_axis(frame)

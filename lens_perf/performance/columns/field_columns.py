@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import inf
+from typing import Literal
 
 import polars as pl
 
@@ -18,6 +19,7 @@ FIXED = {
 # The columns of a field NAME: v:NAME has its numbers, t:NAME their stored texts if ``render`` returns other texts,
 # n:NAME the codes of NaN and the infinities, and o:NAME is true where the value is of any other kind.
 VALUE, TEXT, NON_FINITE, OTHER = "v:", "t:", "n:", "o:"
+Kind = Literal["text", "value"]
 # The column of the fields without columns of their own: see ``rest``.
 REST = "rest"
 FIRST_VALUES = 64

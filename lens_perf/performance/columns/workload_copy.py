@@ -7,7 +7,7 @@ from typing import cast
 import polars as pl
 
 from lens_perf.performance.columns.computed_stats import compute_fields
-from lens_perf.performance.columns.field_columns import FIXED, NON_FINITE, OTHER, REST, TEXT, VALUE
+from lens_perf.performance.columns.field_columns import FIXED, NON_FINITE, OTHER, REST, TEXT, VALUE, Kind
 from lens_perf.performance.columns.field_stats import FieldStats, merge_fields
 from lens_perf.performance.columns.manifest import Manifest, Part
 from lens_perf.performance.columns.part_files import PartFile
@@ -49,16 +49,16 @@ class WorkloadCopy:
         *,
         columns: Sequence[str] = tuple(FIXED),
         keep_entries: bool = False,
-        texts_only: bool = False,
+        only: Kind | None = None,
     ) -> Iterator[pl.DataFrame]:
         """Yield the records in order of (created_at, id), NULL times last, in one or more blocks for each part.
 
         A block has the fixed ``columns``, and the columns ``v:``, ``t:`` and ``n:`` with values of each of ``fields``,
-        None for all. With ``keep_entries``, fields that few records have remain entries in REST. With ``texts_only``, a
-        field with a column of texts has no column of values. One block at a time is in memory.
+        None for all. With ``keep_entries``, fields that few records have remain entries in REST. With ``only``, a field
+        that has a column of texts has only this one, or only that of values. One block at a time is in memory.
         """
         for part in self.parts:
-            yield from part.blocks(fields, columns, keep_entries=keep_entries, texts_only=texts_only)
+            yield from part.blocks(fields, columns, keep_entries=keep_entries, only=only)
 
 
 @dataclass(frozen=True)
@@ -107,17 +107,17 @@ class CopyPart:
         columns: Sequence[str],
         *,
         keep_entries: bool = False,
-        texts_only: bool = False,
+        only: Kind | None = None,
     ) -> Iterator[pl.DataFrame]:
         """Yield the records as ``WorkloadCopy.blocks`` does. Raises DamagedPartError."""
-        frame = self.read(fields, columns, texts_only=texts_only)
+        frame = self.read(fields, columns, only=only)
         yield from [frame] if keep_entries else expand_rest(frame, fields)
 
-    def read(self, fields: Sequence[str] | None, columns: Sequence[str], *, texts_only: bool = False) -> pl.DataFrame:
+    def read(self, fields: Sequence[str] | None, columns: Sequence[str], *, only: Kind | None = None) -> pl.DataFrame:
         """Return the records with ``columns`` and the columns of ``fields``, None for all.
 
-        REST is included if any of ``fields`` may have entries instead of columns. With ``texts_only``, a field with a
-        column of texts has no column of values. Raises DamagedPartError.
+        REST is included if any of ``fields`` may have entries instead of columns. ``only`` is as in
+        ``WorkloadCopy.blocks``. Raises DamagedPartError.
         """
         if fields is None:
             chosen = [name for name in self._file.columns if name not in FIXED and not name.startswith(OTHER)]
@@ -125,7 +125,9 @@ class CopyPart:
             chosen = [kind + name for name in dict.fromkeys(fields) for kind in (VALUE, TEXT, NON_FINITE)]
             if self.has_entries(fields):
                 chosen.append(REST)
-        if texts_only:
+        if only == "text":
             own = set(self._file.columns)
             chosen = [name for name in chosen if not name.startswith(VALUE) or TEXT + name[len(VALUE) :] not in own]
+        elif only == "value":
+            chosen = [name for name in chosen if not name.startswith(TEXT)]
         return self._file.read([*columns, *chosen])

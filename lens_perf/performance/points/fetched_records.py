@@ -7,7 +7,7 @@ from typing import cast
 import polars as pl
 
 from lens_perf.performance.columns.computed_stats import compute_fields
-from lens_perf.performance.columns.field_columns import FIXED, REST, join, list_fields
+from lens_perf.performance.columns.field_columns import FIXED, REST, Kind, join, list_fields
 from lens_perf.performance.columns.field_stats import FieldStats
 from lens_perf.performance.columns.record_reader import RecordReader
 from lens_perf.performance.columns.rest import expand_rest
@@ -50,7 +50,7 @@ class FetchedRecords:
         *,
         columns: Sequence[str] = tuple(FIXED),
         keep_entries: bool = False,
-        texts_only: bool = False,  # noqa: ARG002 - all values are in memory
+        only: Kind | None = None,  # noqa: ARG002 - everything is in memory
     ) -> Iterator[pl.DataFrame]:
         """Yield the records with ``columns`` and the columns of ``fields``, None for all."""
         wanted = set(list_fields(self._frame.columns) if fields is None else fields)

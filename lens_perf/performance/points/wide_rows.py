@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import polars as pl
 
 from lens_perf.performance.blocks import RECORD_COLUMNS, Block, Reading, select_records
-from lens_perf.performance.columns.field_columns import NON_FINITE, VALUE
+from lens_perf.performance.columns.field_columns import NON_FINITE, VALUE, Kind
 from lens_perf.performance.columns.times import to_milliseconds
 from lens_perf.performance.copy_interface import Copy
 from lens_perf.performance.points.by_iteration import LowestLater, order_by_iteration
@@ -79,7 +79,8 @@ class RecordRows:
         condition = select_records(reading.selection, reading.serials)
         known = {name for _source, name in self._copy.fields}
         records = 0
-        for frame in self._copy.blocks([field for field in types if field in known], columns=RECORD_COLUMNS):
+        only: Kind = "text" if pl.String in types.values() else "value"
+        for frame in self._copy.blocks([field for field in types if field in known], columns=RECORD_COLUMNS, only=only):
             reading.check()
             for piece in frame.iter_slices(self._rows):
                 records += piece.height
@@ -129,7 +130,7 @@ def _find_types(copy: Copy, reading: Reading, fields: Sequence[str]) -> Mapping[
     """Return the type of each field: Int64 if it is Int64 in every part of the copy, else Float64."""
     found: dict[str, set[Any]] = {field: set() for field in fields}
     known = {name for _source, name in copy.fields}
-    for frame in copy.blocks([field for field in fields if field in known], columns=RECORD_COLUMNS):
+    for frame in copy.blocks([field for field in fields if field in known], columns=RECORD_COLUMNS, only="value"):
         reading.check()
         for name, dtype in frame.schema.items():
             if name.startswith(VALUE) or (reading.non_finite and name.startswith(NON_FINITE)):

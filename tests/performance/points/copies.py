@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from lens_perf.performance.blocks import order_as_stored
+from lens_perf.performance.columns.field_columns import Kind
 from lens_perf.performance.metric_fields import NON_FINITE, WANDB_METADATA_FIELDS
 from lens_perf.performance.selection import Selection
 
@@ -89,7 +90,7 @@ class MemoryCopy:
         *,
         columns: Sequence[str] = tuple(FIXED),
         keep_entries: bool = False,  # noqa: ARG002 - the protocol's
-        texts_only: bool = False,
+        only: Kind | None = None,
     ) -> Iterator[pl.DataFrame]:
         for start in range(0, self.records, self._size):
             records = self._records[start : start + self._size]
@@ -98,11 +99,11 @@ class MemoryCopy:
             names = {name for record in records for name in record.fields()}
             wanted = sorted(names) if fields is None else [name for name in fields if name in names]
             texts = {name: [record.fields().get(name) for record in records] for name in wanted}
-            columns_of = (build_columns(name, texts[name], texts_only=texts_only) for name in wanted)
+            columns_of = (build_columns(name, texts[name], only=only) for name in wanted)
             yield frame.with_columns(column for found in columns_of for column in found)
 
 
-def build_columns(name: str, texts: list[str | None], *, texts_only: bool = False) -> Iterator[pl.Series]:
+def build_columns(name: str, texts: list[str | None], *, only: Kind | None = None) -> Iterator[pl.Series]:
     numbers = [text if text is not None and is_number(text) else None for text in texts]
     present = [text for text in numbers if text is not None]
     if present:
@@ -110,9 +111,9 @@ def build_columns(name: str, texts: list[str | None], *, texts_only: bool = Fals
         convert, dtype = (int, pl.Int64) if integers else (float, pl.Float64)
         values = pl.Series(f"v:{name}", [text and convert(text) for text in numbers], dtype)
         has_texts = values.cast(pl.String).to_list() != numbers
-        if has_texts:
+        if has_texts and only != "value":
             yield pl.Series(f"t:{name}", numbers, pl.String)
-        if not (has_texts and texts_only):
+        if not (has_texts and only == "text"):
             yield values
     codes = [CODES.get(text or "") for text in texts]
     if any(codes):
