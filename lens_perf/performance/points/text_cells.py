@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from lens_perf.performance.blocks import Block
-from lens_perf.performance.columns.times import to_milliseconds
+from lens_perf.performance.columns.times import read_milliseconds, to_milliseconds
 from lens_perf.performance.points.text_encodings import TextEncoding
 
 COMMA = ","
@@ -33,6 +33,29 @@ def _write_field(encoding: TextEncoding, field: str, frame: pl.DataFrame) -> pl.
         return pl.col("data_source").replace_strict(sources, texts, return_dtype=pl.String)
     value = to_milliseconds() if field == "timestamp" else pl.col(field)
     return value.cast(pl.String).fill_null(encoding.null)
+
+
+def write_few(
+    encoding: TextEncoding,
+    fields: Sequence[str],
+    origin: Mapping[str, str],
+    points: pl.DataFrame,
+    names: Sequence[str],
+) -> str:
+    """Return the text of ``points``, a frame of ``list_points``, each followed by the separator."""
+    heads = [encoding.write_head(name) for name in names]
+    columns = [[heads[index] for index in points["field"].to_list()], points["text"].to_list()]
+    for field in fields:
+        values = points["created_at" if field == "timestamp" else field].to_list()
+        if field == "timestamp":
+            values = list(map(read_milliseconds, values))
+        elif field == "data_source":
+            texts = {source: encoding.write_source(source) for source in set(values)}
+            values = [texts[source] for source in values]
+        columns.append([encoding.null if value is None else value for value in values])
+    shared = dict.fromkeys(fields, "%s") | {name: text.replace("%", "%%") for name, text in origin.items()}
+    point = "%s%s" + encoding.write_tail(shared) + encoding.separator
+    return "".join([point % cells for cells in zip(*columns, strict=True)])
 
 
 def write_cells(encoding: TextEncoding, block: Block, counts: Mapping[str, int]) -> list[pl.Expr]:

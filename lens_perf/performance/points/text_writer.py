@@ -14,15 +14,15 @@ from lens_perf.performance.columns.field_columns import Kind
 from lens_perf.performance.points.point_count import PointCount
 from lens_perf.performance.points.read_ahead import read_ahead
 from lens_perf.performance.points.spool import PointBody, Spool
-from lens_perf.performance.points.text_cells import write_cells, write_tail
+from lens_perf.performance.points.text_cells import write_cells, write_few, write_tail
 from lens_perf.performance.points.text_encodings import JSON, SHARED_FIELDS, TextEncoding
 
 # Maximum number of cells prepared at once: about 20 MB of text.
 CELLS = 2**18
 # An upper estimate of the text of a point without its name.
 POINT_BYTES = 100
-# Up to this size, joining lines takes less time than waking up the threads of the CSV writer.
-FEW_BYTES = 2**19
+# Up to this number, writing points one by one takes less time than waking up the threads of polars.
+FEW_POINTS = 2_000
 # Preparing this many data points takes longer than starting a thread.
 WORTH_A_THREAD = 2**14
 
@@ -118,26 +118,32 @@ class TextWriter:
     def _prepare_list(self, points: pl.DataFrame, fields: Sequence[str]) -> Iterator["_Piece"]:
         if points.is_empty():
             return
+        if points.height <= FEW_POINTS:
+            text = write_few(self.encoding, self.fields, self.origin, points, fields).encode()
+            yield _Piece(text, points.height, len(text))
+            return
         heads = [self.encoding.write_head(field) for field in fields]
         name = pl.lit(pl.Series(heads, dtype=pl.String)).gather(pl.col("field"))
-        text = pl.concat_str(name, "text", pl.lit(","), write_tail(self.encoding, self.fields, self.origin, points))
+        line = pl.concat_str(name, "text", pl.lit(","), write_tail(self.encoding, self.fields, self.origin, points))
         sizes = np.array([len(head.encode()) for head in heads])[points["field"].to_numpy()]
-        yield _Piece(points.select(text), points.height, points.height * POINT_BYTES + int(sizes.sum()))
+        yield _Piece(points.select(line), points.height, points.height * POINT_BYTES + int(sizes.sum()))
 
     def _write(self, piece: "_Piece") -> None:
         self.count.add(piece.points)
-        separator = self.encoding.separator
-        if piece.cells.width == 1 and piece.size <= FEW_BYTES:
-            self._spool.write((separator.join(piece.cells.to_series().to_list()) + separator).encode())
+        if isinstance(piece.content, bytes):
+            self._spool.write(piece.content)
             return
-        piece.cells.write_csv(
-            self._spool.reserve(piece.size), include_header=False, quote_style="never", line_terminator=separator
+        piece.content.write_csv(
+            self._spool.reserve(piece.size),
+            include_header=False,
+            quote_style="never",
+            line_terminator=self.encoding.separator,
         )
 
 
 class _Piece(NamedTuple):
-    """The cells of some ``points``, about ``size`` bytes."""
+    """The text of some ``points``, about ``size`` bytes, or the cells of their lines."""
 
-    cells: pl.DataFrame
+    content: bytes | pl.DataFrame
     points: int
     size: int
