@@ -12,9 +12,10 @@ from lens_perf.access.token_file import find_other_writers, load_tokens
 from lens_perf.capacity import count_connections, count_tasks, count_workers
 from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.commands.columns_command import columns_group
+from lens_perf.commands.export_command import export
 from lens_perf.commands.import_command import import_files
 from lens_perf.commands.options import DIRECTORY, FILE, config_option, reports_errors
-from lens_perf.commands.reading_commands import export, list_workloads, show
+from lens_perf.commands.reading_commands import list_workloads, show
 from lens_perf.commands.token_command import token_group
 from lens_perf.commands.watch_command import watch
 from lens_perf.config import Settings, load_settings

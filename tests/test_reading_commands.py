@@ -1,10 +1,16 @@
 """``lens-perf workloads``, ``show`` and ``export``, as a user runs them."""
 
+import io
 import json
+import os
+import pty
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 
@@ -126,6 +132,8 @@ def test_an_unknown_metric_is_named(run: Run, stored: str) -> None:
     some = run("export", stored, "--metric", "loss", "--metric", "loss2")
     assert (some.exit_code, some.stderr) == (0, words)
     assert run("export", stored, "--metric", "loss").stderr == ""
+    # Its text is part of the name of another metric.
+    assert run("export", stored, "--metric", "loss", "--metric", "los").stderr.startswith("lens-perf: no metric los in")
 
 
 @on_one_version
@@ -141,6 +149,38 @@ def test_export(run: Run, stored: str, form: str) -> None:
         assert json.loads(lines[39])["value"] == 9
     assert len(lines) == 100
     assert run("export", f"{stored}-unknown", "--format", form).exit_code == 1
+
+
+@on_one_version
+def test_export_of_a_wide_table(run: Run, stored: str) -> None:
+    result = run("export", stored, "--wide", "--metric", "loss", "--metric", "target_iteration")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0] == "iteration,timestamp,data_source,loss,target_iteration"
+    assert lines[40].split(",")[::2] == ["40", "log", "200"]
+    assert run("export", stored, "--wide", "--metric", "loss2").exit_code == 1
+    refused = run("export", stored, "--wide", "--format", "ndjson")
+    assert refused.exit_code == 2
+    assert "--wide requires --format csv or parquet" in refused.stderr
+
+
+@on_one_version
+@pytest.mark.parametrize("options", [[], ["--wide"]], ids=["points", "wide"])
+def test_export_as_parquet(run: Run, stored: str, options: list[str]) -> None:
+    result = run("export", stored, "--format", "parquet", *options)
+    assert result.exit_code == 0
+    table = pl.read_parquet(io.BytesIO(result.stdout_bytes))
+    assert table.shape == (100 if options else 200, 5)
+    assert "loss" in (table.columns if options else table["metric_name"])
+
+
+def test_a_terminal_gets_no_parquet() -> None:
+    terminal, end = pty.openpty()
+    with os.fdopen(terminal), os.fdopen(end) as output:
+        command = [sys.executable, "-m", "lens_perf", "export", "any", "--format", "parquet"]
+        ended = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.endswith("Error: Parquet is binary: redirect the output to a file\n")
 
 
 def test_formats_of_numbers_and_times() -> None:

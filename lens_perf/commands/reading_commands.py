@@ -1,11 +1,10 @@
-"""``lens-perf workloads``, ``show`` and ``export``: the answers of the API in a terminal and for pipes."""
+"""``lens-perf workloads`` and ``show``: the answers of the API in a terminal."""
 
 import json
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence, Set
-from contextlib import closing, contextmanager
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import click
 
 from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.commands.options import config_option, reports_errors
+from lens_perf.commands.reading import NOT_FOUND, open_service, read_body, search_option
 from lens_perf.commands.terminal_words import (
     describe_since,
     draw_sparkline,
@@ -30,14 +30,9 @@ from lens_perf.performance.service import PerformanceService
 from lens_perf.performance.workload_list import ListQuery, WorkloadLister
 
 MOST_LISTED = 1000
-# A command occupies no thread of a server, so it may take long.
-DAY = 86_400.0
 METRICS_AT_ONCE = 50
 NARROWEST_LINE, WIDEST_LINE = 20, 100
-BLOCK = 2**20
-NOT_FOUND = 1
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
-search_option = click.option("--cluster", help="Name of the cluster. Default: the one that has the workload.")
 
 
 @click.command(
@@ -103,7 +98,7 @@ def show(workload: str, cluster: str | None, as_json: bool, config: Path | None)
     Exit status 1: no cluster has the workload.
     """
     selection = Selection(workload)
-    with _open_service(config) as (registry, service):
+    with open_service(config) as (registry, service):
         name = find_cluster(registry, service, workload, cluster)
         if name is None:
             return NOT_FOUND
@@ -116,15 +111,6 @@ def show(workload: str, cluster: str | None, as_json: bool, config: Path | None)
         if metrics:
             _print_lines(service, name, selection, metrics, progress["non_finite"])
     return 0
-
-
-@contextmanager
-def _open_service(config: Path | None) -> Iterator[tuple[ClusterRegistry, PerformanceService]]:
-    settings = load_settings(config)
-    limits = replace(settings.limits, deadline_seconds=DAY, max_points=sys.maxsize)
-    settings = replace(settings, limits=limits)
-    with closing(ClusterRegistry(settings)) as registry:
-        yield registry, PerformanceService(registry, settings)
 
 
 def _describe_state(progress: Mapping[str, Any]) -> str:
@@ -178,7 +164,7 @@ def _print_lines(
     for start in range(0, len(metrics), METRICS_AT_ONCE):
         asked = tuple(metric["name"] for metric in metrics[start : start + METRICS_AT_ONCE])
         query = PointQuery(cluster, selection, metrics=asked, encoding="columns", sampling=Sampling(4 * width))
-        series = json.loads(b"".join(_read_body(service, query)) or b'{"series": []}')["series"]
+        series = json.loads(b"".join(read_body(service.read_points(query))) or b'{"series": []}')["series"]
         for each in sorted(series, key=lambda one: (one["metric_name"], one["data_source"] or "")):
             values = each["values"]
             ends = f"{format_number(min(values))} to {format_number(max(values))}, last {format_number(values[-1])}"
@@ -186,55 +172,3 @@ def _print_lines(
                 ends += f", not finite {describe_since(since)}"
             label = labels.get((each["metric_name"], each["data_source"]), each["metric_name"])
             print(f"  {make_printable(label).ljust(label_width)}  {draw_sparkline(values, width)}  {ends}")
-
-
-def _read_body(service: PerformanceService, query: PointQuery) -> Iterator[bytes]:
-    body = service.read_points(query).body
-    if body is not None and body.file is None:
-        yield body.content or b""
-    elif body is not None and body.file is not None:
-        with body.file as file:
-            while block := file.read(BLOCK):
-                yield block
-
-
-@click.command(
-    "export",
-    short_help="Write a workload's data points as CSV or NDJSON.",
-    epilog="Example: lens-perf export llama-7b --metric loss > loss.csv",
-)
-@click.argument("workload")
-@click.option("--format", "form", type=click.Choice(["csv", "ndjson"]), default="csv", show_default=True)
-@click.option("--metric", "metrics", multiple=True, help="Name of a metric; repeatable. Default: all metrics.")
-@search_option
-@config_option
-@reports_errors
-def export(workload: str, form: Any, metrics: Sequence[str], cluster: str | None, config: Path | None) -> int:
-    """Write all data points of WORKLOAD to standard output.
-
-    Exit status 1: no cluster has the workload, or it has no data points of the metrics.
-    """
-    with _open_service(config) as (registry, service):
-        name = find_cluster(registry, service, workload, cluster)
-        if name is None:
-            return NOT_FOUND
-        query = PointQuery(name, Selection(workload), metrics=tuple(metrics) or None, encoding=form)
-        lines, unseen = 0, set(metrics)
-        for block in _read_body(service, query):
-            sys.stdout.buffer.write(block)
-            lines += block.count(b"\n")
-            unseen -= {metric for metric in unseen if metric.encode() in block}
-        sys.stdout.buffer.flush()
-        if unseen:
-            _report_unknown(service, name, workload, unseen)
-    has_header = form == "csv"
-    return 0 if lines > has_header else NOT_FOUND
-
-
-def _report_unknown(service: PerformanceService, cluster: str, workload: str, suspected: Set[str]) -> None:
-    """Name those of the ``suspected`` metrics that the workload does not have, and those it has."""
-    known = [metric["name"] for metric in service.list_available(cluster, workload, None)["metrics"]]
-    if unknown := sorted(suspected - set(known)):
-        names = f"{workload} has {', '.join(known)}" if known else f"{workload} has no metrics"
-        text = f"lens-perf: no metric {', '.join(unknown)} in cluster {cluster}; {names}"
-        print(make_printable(text), file=sys.stderr)
