@@ -26,17 +26,17 @@ def one_cluster(postgres: EmbeddedPostgres) -> str:
 def open_dashboard(page: Page, address: str, uid: str = "", hash_text: str = "") -> None:
     """Open the dashboard, and search for ``uid``."""
     if uid:
-        _wait_until_listed(page, f"{address}/lens/v1/workloads?search={quote(uid)}")
+        wait_until_listed(page, address, uid)
     page.goto(f"{address}/lens/{hash_text}")
     expect(page.get_by_role("heading", name="Training workloads")).to_be_visible()
     if uid:
         page.get_by_label("Search").fill(uid)
 
 
-def _wait_until_listed(page: Page, search: str) -> None:
+def wait_until_listed(page: Page, address: str, search: str) -> None:
     """Wait for up to two seconds: the service shares a list for one, and the page reads it again only after 30."""
     for _ in range(40):
-        answer = page.request.get(search)
+        answer = page.request.get(f"{address}/lens/v1/workloads?search={quote(search)}")
         if not answer.ok or answer.json()["workloads"]:
             return
         page.wait_for_timeout(50)

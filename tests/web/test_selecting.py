@@ -13,7 +13,7 @@ from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from tests.conftest import Row, Store, at
 from tests.front.programs import needs
 from tests.test_serving import behind_a_prefix, gunicorn, on_one_version
-from tests.web.pages import BEGAN, charts, check_access, one_cluster, open_dashboard, pick, row_of
+from tests.web.pages import BEGAN, charts, check_access, one_cluster, open_dashboard, pick, row_of, wait_until_listed
 from tests.web_browser import open_page
 
 pytestmark = needs("chromium")
@@ -50,6 +50,7 @@ def test_the_running_workloads_are_offered(address: str, store: Store, workloads
         page.get_by_label("Search").fill(running)
         expect(offer).to_have_text("Show the running workload")
         store(f"{running}-too", [Row({"loss": 1}, 1, at(time.time() * 1000))])
+        wait_until_listed(page, address, f"{running}-too")
         page.get_by_label("Order").select_option("Name")
         expect(offer).to_have_text("Show the 2 running workloads")
         check_access(page)
