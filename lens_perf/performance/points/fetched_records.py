@@ -7,10 +7,10 @@ from typing import cast
 import polars as pl
 
 from lens_perf.performance.columns.computed_stats import compute_fields
-from lens_perf.performance.columns.field_columns import FIXED, REST, Kind, join, list_fields
+from lens_perf.performance.columns.field_columns import FIXED, REST, Form, join, list_fields
 from lens_perf.performance.columns.field_stats import FieldStats
 from lens_perf.performance.columns.record_reader import RecordReader
-from lens_perf.performance.columns.rest import expand_rest
+from lens_perf.performance.columns.rest import expand_rest, merge_rest
 from lens_perf.performance.columns.row_blocks import read_in_blocks
 from lens_perf.performance.copy_interface import CopyPart
 from lens_perf.performance.statements import RowSink
@@ -50,7 +50,7 @@ class FetchedRecords:
         *,
         columns: Sequence[str] = tuple(FIXED),
         keep_entries: bool = False,
-        only: Kind | None = None,  # noqa: ARG002 - everything is in memory
+        only: Form | None = None,  # noqa: ARG002 - everything is in memory
     ) -> Iterator[pl.DataFrame]:
         """Yield the records with ``columns`` and the columns of ``fields``, None for all."""
         wanted = set(list_fields(self._frame.columns) if fields is None else fields)
@@ -69,4 +69,5 @@ def fetch_records(copy_rows: Callable[[RowSink], None], most_fields: int, check:
     frames = [pl.DataFrame(schema=FIXED)]
     with read_in_blocks(lambda block: frames.extend(reader.read(block))) as rows:
         copy_rows(rows)
-    return FetchedRecords(join(frames), check)
+    # A field can have entries in one frame and a column in another.
+    return FetchedRecords(merge_rest(join(frames)), check)

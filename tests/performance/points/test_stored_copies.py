@@ -7,14 +7,18 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lens_perf.config import ColumnSettings
+from lens_perf.performance.columns import row_blocks
 from lens_perf.performance.columns.columns import Columns
 from lens_perf.performance.columns.manifest import CopyKey
+from lens_perf.performance.points.fetched_records import fetch_records
 from lens_perf.performance.points.query import PointQuery, Sampling
 from lens_perf.performance.points.summary import list_available, list_sources, summarize
+from lens_perf.performance.selection import Selection
+from lens_perf.performance.statements import RowSink
 from tests.performance.columns.fake_source import FakeSource
 from tests.performance.columns.fake_source import Record as Row
 from tests.performance.columns.test_copies import make_entries
@@ -64,6 +68,39 @@ def test_stored_copies_give_the_same_answers(
         for name in {name for record in records for name in record.fields()}
     }
     check_attempts(entries, records)
+
+
+# All of the first three records have the loss, and one of the others.
+COLUMN_AND_ENTRY = [
+    Record(number, number, number, 1, "log", {"loss": "2.50"} if number in {1, 2, 3, 6} else {"lr": "1"})
+    for number in range(1, 7)
+]
+
+
+@given(
+    records=record_lists(),
+    query=QUERIES,
+    encoding=st.sampled_from(["json", "csv", "columns", "parquet", "wide-csv", "wide-parquet"]),
+    has_entries=st.booleans(),
+)
+@example(records=COLUMN_AND_ENTRY, query=PointQuery(None, Selection("w")), encoding="wide-csv", has_entries=True)
+@settings(deadline=None, max_examples=120)
+def test_fetched_records_give_the_same_answers(
+    records: list[Record], query: PointQuery, *, encoding: Any, has_entries: bool
+) -> None:
+    query = replace(query, encoding=encoding)
+    rows = [Row(each.id, each.created_us, each.iteration, each.serial, each.source, each.values) for each in records]
+
+    def copy_rows(sink: RowSink) -> None:
+        for row in sorted(rows, key=Row.sort_key):
+            sink.write(row.row())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(row_blocks, "BLOCK_ROWS", 3)
+        if has_entries:
+            make_entries(patch)
+        fetched = fetch_records(copy_rows, 100, lambda: None)
+        assert read_answer(fetched, query) == read_answer(MemoryCopy(records, 100), query)
 
 
 def check_attempts(entries: list[dict[str, Any]], records: list[Record]) -> None:
