@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from functools import wraps
 from http import HTTPStatus
-from types import MappingProxyType
 from typing import Any
 
 from flask import Request, Response, current_app, request
@@ -42,6 +41,7 @@ TOO_LARGE = {
 }
 BODY_ERRORS = {
     411: ("The body has no Content-Length", request_bodies.NO_LENGTH),
+    413: ("The body is too large", request_bodies.TOO_LARGE),
     415: ("The body is not a form", request_bodies.NOT_A_FORM),
 }
 TEXT = {"schema": {"type": "string"}}
@@ -82,20 +82,17 @@ class StrictBlueprint(Blueprint):  # type: ignore[misc]  # flask-smorest has no 
         return decorate
 
 
-def answers(
-    blueprint: Blueprint,
-    schema: Schema,
-    example: Mapping[str, Any],
-    extra_errors: Mapping[int, tuple[str, str]] = MappingProxyType({}),
-) -> Decorator:
-    """Document the responses of a view that returns the value of a JSON body; HEAD runs it like GET."""
+def answers(blueprint: Blueprint, schema: Schema, example: Mapping[str, Any], *, is_form: bool = False) -> Decorator:
+    """Document the responses of a view that returns the value of a JSON body; HEAD runs it like GET.
+
+    With ``is_form``, the parameters are in the body of a POST.
+    """
 
     def decorate(view: View) -> View:
         documented = _document(
             _respond(view), blueprint.response(200, schema, description="The answer", example=example)
         )
-        errors = _describe_errors({**ERROR_EXAMPLES, **extra_errors})
-        return _document(documented, blueprint.doc(responses={"304": UNCHANGED} | errors))
+        return _document(documented, blueprint.doc(responses=_describe_failures(is_form=is_form)))
 
     return decorate
 
@@ -103,23 +100,26 @@ def answers(
 def answers_points(
     blueprint: Blueprint,
     example: Mapping[str, Any],
-    extra_errors: Mapping[int, tuple[str, str]] = MappingProxyType({}),
     *,
     schema: type[Schema] = schemas.MetricsData,
     csv_example: str = CSV_EXAMPLE,
+    is_form: bool = False,
 ) -> Decorator:
-    """Document the responses of a view that sends data points itself and reads none for HEAD."""
+    """Document the responses of a view that sends data points itself and reads none for HEAD.
+
+    With ``is_form``, the parameters are in the body of a POST.
+    """
     content = {
         "application/json": {"schema": schema, "example": example},
         "text/csv": {**TEXT, "example": csv_example},
         "application/x-ndjson": TEXT,
         "application/vnd.apache.parquet": {"schema": {"type": "string", "format": "binary"}},
     }
-    described = {"200": {"description": "The answer", "content": content}, "304": UNCHANGED}
-    errors = _describe_errors({**ERROR_EXAMPLES, **TOO_LARGE, **extra_errors})
+    described = {"200": {"description": "The answer", "content": content}}
+    failures = _describe_failures(is_form=is_form) | _describe_errors(TOO_LARGE)
 
     def decorate(view: View) -> View:
-        return _document(_respond(view), blueprint.doc(responses=described | errors))
+        return _document(_respond(view), blueprint.doc(responses=described | failures))
 
     return decorate
 
@@ -150,6 +150,11 @@ def answer_unchanged() -> Response:
     response = Response(status=HTTPStatus.NOT_MODIFIED)
     del response.headers["Content-Type"]  # there is no body
     return response
+
+
+def _describe_failures(*, is_form: bool) -> dict[str, Any]:
+    """Return the errors, and 304 for a GET: it is not defined for POST."""
+    return _describe_errors(ERROR_EXAMPLES) | (_describe_errors(BODY_ERRORS) if is_form else {"304": UNCHANGED})
 
 
 def _describe_errors(errors: Mapping[int, tuple[str, str]]) -> dict[str, Any]:

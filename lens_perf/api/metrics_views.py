@@ -7,7 +7,7 @@ from flask import Response, current_app
 
 from lens_perf.api import schemas
 from lens_perf.api.arguments import ClusterQuery, SourceQuery, parse_workload_uid
-from lens_perf.api.endpoints import BODY_ERRORS, UID_PARAMETER, StrictBlueprint, answers, answers_points
+from lens_perf.api.endpoints import UID_PARAMETER, StrictBlueprint, answers, answers_points
 from lens_perf.api.point_answers import send_no_points, send_points, wants_no_points
 from lens_perf.api.point_arguments import DataQuery, PointsQuery
 from lens_perf.api.point_queries import build_point_query
@@ -60,12 +60,11 @@ def get_data(query: Query, *, uid: str) -> Response:
 
 @metrics.route("/metrics/data", methods=["POST"], parameters=[UID_PARAMETER])
 @metrics.arguments(DataQuery(), location="form")
-@answers_points(metrics, schemas.DATA_EXAMPLE, extra_errors=BODY_ERRORS)
+@answers_points(metrics, schemas.DATA_EXAMPLE, is_form=True)
 def post_data(query: Query, *, uid: str) -> Response:
     """Get data points, with the parameters in the body.
 
-    Returns the same as GET, with the parameters in the body, for lists of metrics that are too long for a URL. Changes
-    nothing.
+    Returns the same as GET, for lists of metrics that are too long for a URL. Changes nothing.
     """
     return _answer_points(uid, query, "data")
 

@@ -7,7 +7,7 @@ from lens_perf.capacity import LARGEST_BODY
 
 FORM = "application/x-www-form-urlencoded"
 NOT_A_FORM = f"Send the parameters as {FORM}"
-TOO_LARGE = f"The body is larger than {LARGEST_BODY} bytes; request fewer metrics at once"
+TOO_LARGE = f"The body is larger than {LARGEST_BODY} bytes; request fewer metrics or workloads at once"
 NO_LENGTH = "Send the parameters with a Content-Length"
 REQUESTED_CLUSTER = "lens_perf.requested_cluster"
 REQUESTED_WORKLOADS = "lens_perf.requested_workloads"

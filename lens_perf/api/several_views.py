@@ -10,7 +10,7 @@ from flask import Response
 from lens_perf.api import several_schemas as schemas
 from lens_perf.api.access_check import SEVERAL_BLUEPRINT
 from lens_perf.api.arguments import BLANKS, LONGEST_UID, SourceQuery, absent, find_uid_error, split_workload
-from lens_perf.api.endpoints import BODY_ERRORS, StrictBlueprint, answers, answers_points
+from lens_perf.api.endpoints import StrictBlueprint, answers, answers_points
 from lens_perf.api.metrics_views import get_service
 from lens_perf.api.point_answers import send_body, send_no_points, wants_no_points
 from lens_perf.api.point_arguments import DataQuery
@@ -122,15 +122,14 @@ def get_several_data(query: Mapping[str, Any]) -> Response:
 @answers_points(
     several,
     schemas.SEVERAL_DATA_EXAMPLE,
-    extra_errors=BODY_ERRORS,
     schema=schemas.SeveralMetricsData,
     csv_example=schemas.SEVERAL_CSV_EXAMPLE,
+    is_form=True,
 )
 def post_several_data(query: Mapping[str, Any]) -> Response:
     """Get data points of many workloads, with the parameters in the body.
 
-    Returns the same as GET, with the parameters in the body, for lists of workloads and cursors that are too long for a
-    URL. Changes nothing.
+    Returns the same as GET, for lists of workloads and cursors that are too long for a URL. Changes nothing.
     """
     return _answer_points(query)
 
@@ -156,12 +155,11 @@ def get_several_summaries(query: Mapping[str, Any]) -> Mapping[str, Any]:
 
 @several.route("/metrics/summary", methods=["POST"])
 @several.arguments(SeveralSummaryQuery(), location="form")
-@answers(several, schemas.SeveralSummaries(), schemas.SEVERAL_SUMMARIES_EXAMPLE, BODY_ERRORS)
+@answers(several, schemas.SeveralSummaries(), schemas.SEVERAL_SUMMARIES_EXAMPLE, is_form=True)
 def post_several_summaries(query: Mapping[str, Any]) -> Mapping[str, Any]:
     """Get the statistics of the metrics of many workloads, with the parameters in the body.
 
-    Returns the same as GET, with the parameters in the body, for lists of workloads that are too long for a URL.
-    Changes nothing.
+    Returns the same as GET, for lists of workloads that are too long for a URL. Changes nothing.
     """
     return _summarize(query)
 
@@ -189,12 +187,11 @@ def get_several_progresses(query: Mapping[str, Any]) -> Mapping[str, Any]:
 
 @several.route("/metrics/progress", methods=["POST"])
 @several.arguments(SeveralProgressQuery(), location="form")
-@answers(several, schemas.SeveralProgresses(), schemas.SEVERAL_PROGRESSES_EXAMPLE, BODY_ERRORS)
+@answers(several, schemas.SeveralProgresses(), schemas.SEVERAL_PROGRESSES_EXAMPLE, is_form=True)
 def post_several_progresses(query: Mapping[str, Any]) -> Mapping[str, Any]:
     """Get state, ETA, pace and restarts of many workloads, with the parameters in the body.
 
-    Returns the same as GET, with the parameters in the body, for lists of workloads that are too long for a URL.
-    Changes nothing.
+    Returns the same as GET, for lists of workloads that are too long for a URL. Changes nothing.
     """
     return get_service().read_progress_of_several(query["workload"], query["data_source"])
 

@@ -23,7 +23,10 @@ REFUSALS: tuple[tuple[type[Exception], tuple[HTTPStatus, str]], ...] = (
         LimitRequestLine,
         (
             HTTPStatus.REQUEST_URI_TOO_LONG,
-            "The request line is longer than 8190 bytes; request fewer metrics, or send the parameters of data by POST",
+            (
+                "The request line is longer than 8190 bytes; request fewer metrics or workloads, or send the parameters"
+                " by POST where the endpoint supports it"
+            ),
         ),
     ),
     (LimitRequestHeaders, (HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too large")),

@@ -334,7 +334,11 @@ def test_head_and_any_etag(client: FlaskClient, workloads: list[tuple[str, str]]
 
 @pytest.mark.parametrize(
     ("endpoint", "query"),
-    [("summary", {"metrics": "loss", "split": "serial", "serial": "1"}), ("progress", {"data_source": "wandb"})],
+    [
+        ("data", {"metrics": "loss", "max_points": "5"}),
+        ("summary", {"metrics": "loss", "split": "serial", "serial": "1"}),
+        ("progress", {"data_source": "wandb"}),
+    ],
 )
 def test_post_and_get_have_the_same_answer(
     client: FlaskClient, workloads: list[tuple[str, str]], endpoint: str, query: dict[str, str]
@@ -343,7 +347,8 @@ def test_post_and_get_have_the_same_answer(
     expected = client.get(BASE + endpoint, query_string=parameters)
     answer = client.post(BASE + endpoint, data=parameters)
     assert (answer.status_code, answer.data) == (expected.status_code, expected.data) == (200, expected.data)
-    assert len(strict_json(answer.text)["workloads"]) == len(workloads)
+    mixed = client.post(BASE + endpoint, query_string=query, data={"workload": name(workloads)})
+    assert (mixed.status_code, mixed.data) == (200, expected.data)
     assert client.post(BASE + endpoint, data={**parameters, "split": "none"}).status_code == 400
     assert client.post(BASE + endpoint, json=parameters).status_code == 415
 
@@ -411,6 +416,15 @@ def test_tokens_are_checked_for_each_cluster(guarded: tuple[FlaskClient, str], e
         assert ask(other, "beta/x") == words, other
     assert ask("beta") == (400, "workload must be <cluster>/<uid>")
     assert ask()[0] == 400
+    for query, body in (("", "alpha/x"), ("beta/x", "alpha/x"), ("alpha/x", "beta/x"), ("beta/y", "beta/x")):
+        response = client.post(
+            BASE + endpoint,
+            query_string={"workload": [query] if query else []},
+            data={"workload": body},
+            headers={"Authorization": f"Bearer {secret}"},
+        )
+        assert response.status_code == (403 if "alpha/x" in {query, body} else 200)
+    assert client.post(BASE + endpoint, data={"workload": "beta/x"}).status_code == 401
 
 
 def test_the_limit_holds_for_all_workloads_together(

@@ -208,7 +208,7 @@ def test_probes_are_answered_while_every_thread_waits(settings: Path, postgres18
 
 REFUSED = {
     "a long request line": (b"GET /lens/v1/workloads/w/metrics/data?metrics=" + b"a" * 9000 + b" HTTP/1.1\r\n\r\n", 414,
-                            "The request line is longer than 8190 bytes; request fewer metrics, or send"),
+                            "The request line is longer than 8190 bytes; request fewer metrics or workloads"),
     "a line without end": (b"A" * 70_000, 414, "The request line is longer"),
     "a large header": (HEAD + b"X: " + b"a" * 9000 + b"\r\n\r\n", 431, "The headers are too large"),
     "headers without end": (HEAD + b"X: yyyyyyyyyyyyyy\r\n" * 5000, 431, "The headers are too large"),
