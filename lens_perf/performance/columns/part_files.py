@@ -27,8 +27,8 @@ TRAILER = struct.Struct("<QI8s")
 MARK = b"LENSPRT3"
 # Small columns share a section, so that a part with few records and many fields is read with few calls.
 SECTION_BYTES = 256 * 1024
-# A sample is divided by fields, because a chart of one metric needs a small part of it: into up to this many sections
-# with at least this many points.
+# A sample is divided between fields into up to this many sections, because a chart of one metric needs a small part of
+# it. All sections but the last have at least this many points.
 SAMPLE_SECTIONS = 16
 SAMPLE_POINTS = 1_000
 
@@ -41,40 +41,46 @@ def encode_part(
     frame: pl.DataFrame, statistics: bytes, samples: PartSamples, chosen: Sequence[pl.DataFrame]
 ) -> Iterator[bytes]:
     """Yield the content of a part with the records of ``frame``; ``chosen`` has the points of each sample."""
-    offset = 0
+    described = _Sections()
     columns: dict[str, int] = {}
     sections: list[Section] = []
     for number, names in enumerate(_group_columns(frame)):
         columns |= dict.fromkeys(names, number)
         content = _encode(frame.select(names).rechunk(), "lz4")
-        sections.append(_describe(offset, content))
-        offset += len(content)
+        sections.append(described.add(content))
         yield content
-    described = _describe(offset, statistics)
-    offset += len(statistics)
+    of_statistics = described.add(statistics)
     yield statistics
-    sample_sections: list[list[tuple[int, Section]]] = []
+    of_samples: list[list[tuple[int, Section]]] = []
     for sample in chosen:
-        sample_sections.append([])
+        of_samples.append([])
         for points in _split_sample(sample):
-            # Samples are small and read often. Decompressing one takes three times as long as everything else.
+            # With LZ4, decoding them would take three times as long.
             content = _encode(points, "uncompressed")
-            sample_sections[-1].append((points["field"][0], _describe(offset, content)))
-            offset += len(content)
+            of_samples[-1].append((points["field"][0], described.add(content)))
             yield content
     index = orjson.dumps(
-        [len(frame), list(columns.items()), sections, described, sample_sections, samples.write()], default=tuple
+        [len(frame), list(columns.items()), sections, of_statistics, of_samples, samples.write()], default=tuple
     )
     yield index + TRAILER.pack(len(index), google_crc32c.value(index), MARK)
 
 
-def _describe(offset: int, content: bytes) -> Section:
-    return Section(offset, len(content), google_crc32c.value(content))
+class _Sections:
+    """The sections of a part that is being written, in the order of the file."""
+
+    def __init__(self) -> None:
+        self._offset = 0
+
+    def add(self, content: bytes) -> Section:
+        """Return the description of the next section."""
+        section = Section(self._offset, len(content), google_crc32c.value(content))
+        self._offset += len(content)
+        return section
 
 
 def _split_sample(points: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """Yield the points of a sample in pieces that begin with the first point of a field."""
-    least = max(SAMPLE_POINTS, points.height // SAMPLE_SECTIONS)
+    least = max(SAMPLE_POINTS, -(-points.height // SAMPLE_SECTIONS))
     begin = 0
     for start in (np.flatnonzero(np.diff(points["field"].to_numpy())) + 1).tolist():
         if start - begin >= least:

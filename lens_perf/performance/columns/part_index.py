@@ -10,7 +10,8 @@ from cachetools import LRUCache
 
 from lens_perf.performance.columns.part_samples import PartSamples
 
-# The maximum number of columns and of counts by field and group in all cached indexes; each takes about 100 bytes.
+# The maximum number of columns, sections of samples, and counts by field and group in all cached indexes. Each takes
+# about 100 bytes, a section twice that.
 MOST_ENTRIES = 50_000
 
 # Device, inode, time of the last status change in nanoseconds, size in bytes. They identify a file and its content.
@@ -56,7 +57,8 @@ class PartIndex:
     @property
     def entries(self) -> int:
         """The size of the index in the cache."""
-        return 1 + len(self.columns) + len(self.samples.groups) * len(self.samples.counts)
+        sections = 2 * sum(map(len, self.sample_sections))
+        return 1 + len(self.columns) + sections + len(self.samples.groups) * len(self.samples.counts)
 
 
 class PartIndexes:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lens_perf.config import ColumnSettings
-from lens_perf.performance.columns import part_samples, part_writer
+from lens_perf.performance.columns import part_files, part_samples, part_writer
 from lens_perf.performance.columns.columns import Columns
 from lens_perf.performance.columns.manifest import CopyKey
 from lens_perf.performance.columns.workload_copy import CopyPart, WorkloadCopy
@@ -88,6 +88,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(part_samples, "BUCKETS", (1, 2, 4))
     monkeypatch.setattr(part_samples, "RECORDS_PER_BUCKET", 1)
     monkeypatch.setattr(part_samples, "LEAST_REDUCTION", 0)
+    monkeypatch.setattr(part_files, "SAMPLE_POINTS", 1)
 
 
 @pytest.mark.usefixtures("tiny")
