@@ -4,7 +4,7 @@ const root = new URL(`${document.documentElement.dataset.api}/`, document.baseUR
 const TOKEN = "lens_perf.token";
 // Other workloads whose names contain that of the wanted one may come before it.
 const SEARCH_PAGE = 1000;
-// Characters of the parameters in a request line, of which gunicorn accepts 4,094 by default.
+// The longest query in a request line: gunicorn accepts lines of 4,094 characters by default.
 export const LONGEST_QUERY = 3500;
 
 /** An error of the API, in the words of its answer; `status` is 0 if there was no answer. */
@@ -29,7 +29,7 @@ export function addressOf(path, query) {
   return address;
 }
 
-/** Ask the API. Many workloads, metrics or cursors are longer than a request line; then the parameters are a form. */
+/** Ask the API. Parameters that are too long for a request line are sent as a form. */
 export function ask(path, query, signal) {
   const parameters = write(query);
   return String(parameters).length > LONGEST_QUERY
