@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lens_perf.performance.columns.field_columns import NON_FINITE, REST, TEXT, VALUE, Kind
+from lens_perf.performance.columns.field_columns import NON_FINITE, REST, TEXT, VALUE, Form
 from lens_perf.performance.columns.number_text import NON_FINITE_TEXTS, NON_FINITE_VALUES, render
 from lens_perf.performance.columns.rest import read_rest
 from lens_perf.performance.columns.times import to_milliseconds
@@ -85,13 +85,13 @@ def read_blocks(
     add_axis: Callable[[pl.DataFrame], pl.DataFrame] = lambda frame: frame,
     *,
     keep_entries: bool = True,
-    only: Kind | None = None,
+    only: Form | None = None,
 ) -> Iterator["Block"]:
     """Yield the selected records, with ``fields``, in order of (created_at, id).
 
     ``add_axis`` adds columns; it gets all records of the workload, selected or not, in this order. With
-    ``keep_entries``, fields that few records have remain entries. With ``only``, the blocks can read points of this
-    kind only. Raises DamagedPartError, and the exceptions of ``reading.check``, which is called for each block.
+    ``keep_entries``, fields that few records have remain entries. With ``only``, blocks have only the texts or only the
+    values of points. Raises DamagedPartError, and the exceptions of ``reading.check``, which is called for each block.
     """
     known = {field for _source, field in copy.fields}
     condition = select_records(reading.selection, reading.serials)
@@ -114,7 +114,8 @@ class Block:
 
     ``frame`` has the columns ``v:NAME`` (the values of a metric), ``t:NAME`` (the stored texts of all of them, if some
     values render differently) and ``n:NAME`` (the codes of the texts for NaN and infinity). A column without values may
-    be absent. With ``non_finite``, the texts for NaN and infinity are data points.
+    be absent. A block that was read for one form of points lacks the ``v:`` or the ``t:`` columns of metrics that have
+    both. With ``non_finite``, the texts for NaN and infinity are data points.
     """
 
     def __init__(self, frame: pl.DataFrame, *, non_finite: bool = False) -> None:
@@ -219,6 +220,7 @@ class Block:
     def _read_values(self, field: str, records: Indices | None) -> pl.Series:
         values = self._find(VALUE + field, records)
         if values is None:
+            assert TEXT + field not in self.columns, "the block was read for its texts"  # noqa: S101 - not from outside
             return pl.Series([None], dtype=pl.Float64).new_from_index(
                 0, self.height if records is None else len(records)
             )
@@ -269,18 +271,18 @@ class PointIndex:
         return values[inverse]
 
 
-def list_points(block: Block, fields: Sequence[str], kinds: Sequence[Kind] = ("text",)) -> pl.DataFrame:
+def list_points(block: Block, fields: Sequence[str], forms: Sequence[Form] = ("text",)) -> pl.DataFrame:
     """Return a row for each data point, by record and then in the order of ``fields``.
 
     The columns are ``row`` (the index of the record in the block), ``field`` (an index into ``fields``), each of
-    ``kinds``, and those of the record. Without data points, the frame has no columns.
+    ``forms``, and those of the record. Without data points, the frame has no columns.
     """
     index = block.find_points(fields)
-    read = {kind: partial(_read_kind, block, fields, kind) for kind in kinds}
-    found = {kind: index.gather(each) for kind, each in read.items()} if len(index.records) else {}
+    read = {form: partial(_read_form, block, fields, form) for form in forms}
+    found = {form: index.gather(each) for form, each in read.items()} if len(index.records) else {}
     points = pl.DataFrame({"row": index.records, "field": index.fields} | found)
     if block.has_entries:
-        entries = block.list_entries(fields).select("row", "field", *kinds)
+        entries = block.list_entries(fields).select("row", "field", *forms)
         points = pl.concat([points, entries]).sort("row", "field") if len(points) else entries
     if points.is_empty():
         return pl.DataFrame()
@@ -289,6 +291,6 @@ def list_points(block: Block, fields: Sequence[str], kinds: Sequence[Kind] = ("t
     return points.with_columns(block.columns[name].gather(rows) for name in shared)
 
 
-def _read_kind(block: Block, fields: Sequence[str], kind: Kind, field: int, records: Indices) -> pl.Series:
-    read = block.read_texts if kind == "text" else block.read_values
+def _read_form(block: Block, fields: Sequence[str], form: Form, field: int, records: Indices) -> pl.Series:
+    read = block.read_texts if form == "text" else block.read_values
     return read(fields[field], records)

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import polars as pl
 
-from lens_perf.performance.columns.field_columns import Kind
+from lens_perf.performance.columns.field_columns import Form
 from lens_perf.performance.columns.field_stats import FieldStats
 from lens_perf.performance.columns.part_samples import PartSamples
 
@@ -70,10 +70,10 @@ class Copy(Protocol):
         *,
         columns: Sequence[str] = ...,
         keep_entries: bool = False,
-        only: Kind | None = None,
+        only: Form | None = None,
     ) -> Iterator[pl.DataFrame]:
         """Yield the records block by block, with ``columns`` and the columns of ``fields``, None for all.
 
-        With ``keep_entries``, fields that few records have may be in REST instead of columns. With ``only``, a field
-        that has a column of texts may have only this one, or only that of values.
+        With ``keep_entries``, fields that few records have may be in REST instead of columns. With ``only="text"``, a
+        field that has a column of texts may lack its column of values, and with ``only="value"`` its column of texts.
         """

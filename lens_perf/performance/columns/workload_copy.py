@@ -7,7 +7,7 @@ from typing import cast
 import polars as pl
 
 from lens_perf.performance.columns.computed_stats import compute_fields
-from lens_perf.performance.columns.field_columns import FIXED, NON_FINITE, OTHER, REST, TEXT, VALUE, Kind
+from lens_perf.performance.columns.field_columns import FIXED, NON_FINITE, OTHER, REST, TEXT, VALUE, Form
 from lens_perf.performance.columns.field_stats import FieldStats, merge_fields
 from lens_perf.performance.columns.manifest import Manifest, Part
 from lens_perf.performance.columns.part_files import PartFile
@@ -49,13 +49,14 @@ class WorkloadCopy:
         *,
         columns: Sequence[str] = tuple(FIXED),
         keep_entries: bool = False,
-        only: Kind | None = None,
+        only: Form | None = None,
     ) -> Iterator[pl.DataFrame]:
         """Yield the records in order of (created_at, id), NULL times last, in one or more blocks for each part.
 
         A block has the fixed ``columns``, and the columns ``v:``, ``t:`` and ``n:`` with values of each of ``fields``,
-        None for all. With ``keep_entries``, fields that few records have remain entries in REST. With ``only``, a field
-        that has a column of texts has only this one, or only that of values. One block at a time is in memory.
+        None for all. With ``keep_entries``, fields that few records have remain entries in REST. With
+        ``only="text"``, a field that has a column of texts has no column of values; with ``only="value"``, no field has
+        a column of texts. One block at a time is in memory.
         """
         for part in self.parts:
             yield from part.blocks(fields, columns, keep_entries=keep_entries, only=only)
@@ -107,13 +108,13 @@ class CopyPart:
         columns: Sequence[str],
         *,
         keep_entries: bool = False,
-        only: Kind | None = None,
+        only: Form | None = None,
     ) -> Iterator[pl.DataFrame]:
         """Yield the records as ``WorkloadCopy.blocks`` does. Raises DamagedPartError."""
         frame = self.read(fields, columns, only=only)
         yield from [frame] if keep_entries else expand_rest(frame, fields)
 
-    def read(self, fields: Sequence[str] | None, columns: Sequence[str], *, only: Kind | None = None) -> pl.DataFrame:
+    def read(self, fields: Sequence[str] | None, columns: Sequence[str], *, only: Form | None = None) -> pl.DataFrame:
         """Return the records with ``columns`` and the columns of ``fields``, None for all.
 
         REST is included if any of ``fields`` may have entries instead of columns. ``only`` is as in

@@ -63,7 +63,7 @@ def _write_all(copy: Copy, query: PointQuery, reading: Reading, writer: AnyWrite
         return
     fields = list_fields(copy, query.metrics, query.selection.data_source)
     writer.count.expect(count_known(copy, query, fields))
-    writer.write_blocks(read_blocks(copy, fields, reading, only=writer.kind), fields)
+    writer.write_blocks(read_blocks(copy, fields, reading, only=writer.reads), fields)
 
 
 def _make_rows(copy: Copy, query: PointQuery, reading: Reading, count: PointCount) -> WideRows:

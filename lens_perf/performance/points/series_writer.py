@@ -14,7 +14,7 @@ import polars as pl
 
 from lens_perf.instrumentation.timing import note_rows
 from lens_perf.performance.blocks import Block, index_fields, list_points
-from lens_perf.performance.columns.field_columns import Kind
+from lens_perf.performance.columns.field_columns import Form
 from lens_perf.performance.columns.groups import Groups, split_rows
 from lens_perf.performance.columns.times import to_milliseconds
 from lens_perf.performance.points.point_count import PointCount
@@ -65,7 +65,7 @@ class SeriesWriter:
     ``memory_bytes`` of memory.
     """
 
-    kind: Kind = "text"
+    reads: Form = "text"
 
     def __init__(
         self,

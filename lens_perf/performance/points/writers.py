@@ -7,7 +7,7 @@ import orjson
 import polars as pl
 
 from lens_perf.performance.blocks import Block
-from lens_perf.performance.columns.field_columns import Kind
+from lens_perf.performance.columns.field_columns import Form
 from lens_perf.performance.points.iteration_times import ITERATION
 from lens_perf.performance.points.parquet_writer import ParquetWriter
 from lens_perf.performance.points.point_count import PointCount
@@ -24,10 +24,10 @@ TEXT_ENCODINGS = {"json": JSON, "ndjson": NDJSON, "csv": CSV}
 class Writer(Protocol):
     """Writes data points to a body. Methods that write points raise ResultTooLargeError.
 
-    Of the points of blocks, it reads those of ``kind``.
+    From blocks, it reads only the texts or only the values of points, as ``reads`` says.
     """
 
-    kind: Kind
+    reads: Form
     count: PointCount
 
     def write_blocks(self, blocks: Iterable[Block], fields: Sequence[str], /) -> None:

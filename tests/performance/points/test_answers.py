@@ -155,12 +155,13 @@ def test_text_is_the_points_byte_for_byte(records: list[Record], query: PointQue
     check_text(records, query, size, memory)
 
 
-@pytest.mark.parametrize("sparse", [0, 10**9])
+@pytest.mark.parametrize(("sparse", "few"), [(0, 0), (0, 2000), (10**9, 2000)])
 @given(records=record_lists(), query=QUERIES)
 @settings(deadline=None)
-def test_few_points_are_written_as_many_are(records: list[Record], query: PointQuery, sparse: int) -> None:
+def test_few_points_are_written_as_many_are(records: list[Record], query: PointQuery, sparse: int, few: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "SPARSE", sparse)
+        patch.setattr(text_writer, "FEW_POINTS", few)
         patch.setattr(text_writer, "CELLS", 7)
         check_text(records, query, 100, 2**20)
         check_columns(records, query, 100, 2**20)
