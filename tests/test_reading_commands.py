@@ -174,6 +174,23 @@ def test_export_as_parquet(run: Run, stored: str, options: list[str]) -> None:
     assert "loss" in (table.columns if options else table["metric_name"])
 
 
+@on_one_version
+def test_the_reader_of_the_output_may_leave(
+    postgres: EmbeddedPostgres, write_settings: Callable[[str], Path], store: Store, uid: str
+) -> None:
+    # More than a pipe holds.
+    store(uid, [Row({f"loss_{number}": index for number in range(20)}, index, at(index)) for index in range(500)])
+    for words in (["export", uid], ["export", uid, "--format", "ndjson"], ["show", uid], ["workloads"]):
+        command = [sys.executable, "-m", "lens_perf", *words, "--config", str(write_settings(two_clusters(postgres)))]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.close()
+            errors = process.stderr.read()
+        assert "Broken" not in errors, words
+        assert process.returncode == 0, words
+
+
 def test_a_terminal_gets_no_parquet() -> None:
     terminal, end = pty.openpty()
     with os.fdopen(terminal), os.fdopen(end) as output:

@@ -1,5 +1,6 @@
 """The options that several commands have, and the reporting of errors."""
 
+import os
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -19,12 +20,20 @@ DIRECTORY = click.Path(file_okay=False, path_type=Path)
 
 
 def reports_errors(command: Callable[Parameters, int | None]) -> Callable[Parameters, None]:
-    """End ``command`` with one line on standard error for a LensError, and with its own status otherwise."""
+    """End ``command`` with one line on standard error for a LensError, and with its own status otherwise.
+
+    A closed standard output is no error: its reader, such as ``head``, has what it wants.
+    """
 
     @wraps(command)
     def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
         try:
             status = command(*args, **kwargs)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Python writes what is left at exit, and would report another error.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            status = 0
         except UnknownClusterError as error:
             status = _fail(error.listing(error.known))
         except LensError as error:
