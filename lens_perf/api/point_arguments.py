@@ -19,12 +19,15 @@ FORMATS = ("json", "csv", "ndjson", "parquet")
 LAYOUTS = ("points", "columns", "wide")
 AXES = ("iteration", "time", "relative_time")
 INT32 = range(-(2**31), 2**31)
+NAME_WITH_NUL = "a metric name must not contain NUL"
 
 
 class MetricNames(ma.fields.Field[Sequence[str] | None]):
     """``a,b`` or ``{a,b}``; ``{}``, or the one name ``all`` in any case, is every metric: None. A blank text is ()."""
 
     def _deserialize(self, value: Any, *_rest: Any, **_kwargs: Any) -> Any:
+        if "\0" in value:
+            raise ma.ValidationError(NAME_WITH_NUL)
         text = value.strip()
         if not text:
             return ()
@@ -86,7 +89,7 @@ class PointsQuery(TimeRangeQuery):
     )
     axis = OptionalText(
         load_default=absent,
-        validate=ma.validate.Regexp(NO_NUL, error="a metric name must not contain NUL"),
+        validate=ma.validate.Regexp(NO_NUL, error=NAME_WITH_NUL),
         metadata={
             "description": "Axis along which `max_points` forms its buckets: `iteration` (default), `time`, "
             "`relative_time` (since the first record) or the name of a metric, such as `consumed_samples`.",
@@ -206,7 +209,7 @@ class DataQuery(PointsQuery):
         },
     )
     metric = ma.fields.List(
-        ma.fields.String(validate=ma.validate.Regexp(NO_NUL, error="a metric name must not contain NUL")),
+        ma.fields.String(validate=ma.validate.Regexp(NO_NUL, error=NAME_WITH_NUL)),
         load_default=tuple,
         metadata={
             "description": "One metric name, taken verbatim, for names that contain commas or braces; repeatable, in "
@@ -214,11 +217,6 @@ class DataQuery(PointsQuery):
             "example": ["loss"],
         },
     )
-
-    @ma.validates("metrics")
-    def _check_metrics(self, names: Sequence[str] | None, **_kwargs: Any) -> None:
-        if any("\0" in name for name in names or ()):
-            raise ma.ValidationError("a metric name must not contain NUL")
 
     @ma.validates_schema
     def _check_method(self, data: Mapping[str, Any], **_kwargs: Any) -> None:

@@ -9,7 +9,7 @@ from lens_perf.api import summary_schemas
 from lens_perf.api.arguments import NO_NUL, OptionalText, SourceQuery, absent, parse_workload_uid
 from lens_perf.api.endpoints import UID_PARAMETER, answers
 from lens_perf.api.metrics_views import get_service, metrics
-from lens_perf.api.point_arguments import INT32, MetricNames, WholeNumber
+from lens_perf.api.point_arguments import INT32, NAME_WITH_NUL, MetricNames, WholeNumber
 from lens_perf.api.point_queries import choose_metrics, choose_serials
 from lens_perf.performance.selection import Selection
 
@@ -27,7 +27,7 @@ class MetricsQuery(ma.Schema):
         },
     )
     metric = ma.fields.List(
-        ma.fields.String(validate=ma.validate.Regexp(NO_NUL, error="a metric name must not contain NUL")),
+        ma.fields.String(validate=ma.validate.Regexp(NO_NUL, error=NAME_WITH_NUL)),
         load_default=tuple,
         metadata={"description": "One metric name, taken verbatim; repeatable.", "example": ["loss"]},
     )

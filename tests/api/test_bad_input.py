@@ -111,8 +111,9 @@ def test_unknown_data_source(client: FlaskClient, endpoint: str, name: str) -> N
 
 
 @pytest.mark.parametrize("query", [{"metrics": "a,\0"}, {"metric": "\0"}, {"metric": ["a", "b\0"]}])
-def test_nul_in_metric(client: FlaskClient, query: dict[str, Any]) -> None:
-    assert refused(client, DATA, **query) == "a metric name must not contain NUL"
+@pytest.mark.parametrize("path", [DATA, "/lens/v1/workloads/w/metrics/summary", "/lens/v1/workloads/summary"])
+def test_nul_in_metric(client: FlaskClient, path: str, query: dict[str, Any]) -> None:
+    assert refused(client, path, **query) == "a metric name must not contain NUL"
 
 
 @pytest.mark.parametrize(
