@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lens_perf.performance.columns.field_columns import NON_FINITE, REST, TEXT, VALUE, Form
+from lens_perf.performance.columns.field_columns import NON_FINITE, REST, TEXT, VALUE, Representation
 from lens_perf.performance.columns.number_text import NON_FINITE_TEXTS, NON_FINITE_VALUES, render
 from lens_perf.performance.columns.rest import read_rest
 from lens_perf.performance.columns.times import to_milliseconds
@@ -85,7 +85,7 @@ def read_blocks(
     add_axis: Callable[[pl.DataFrame], pl.DataFrame] = lambda frame: frame,
     *,
     keep_entries: bool = True,
-    only: Form | None = None,
+    only: Representation | None = None,
 ) -> Iterator["Block"]:
     """Yield the selected records, with ``fields``, in order of (created_at, id).
 
@@ -114,8 +114,8 @@ class Block:
 
     ``frame`` has the columns ``v:NAME`` (the values of a metric), ``t:NAME`` (the stored texts of all of them, if some
     values render differently) and ``n:NAME`` (the codes of the texts for NaN and infinity). A column without values may
-    be absent. A block that was read for one form of points lacks the ``v:`` or the ``t:`` columns of metrics that have
-    both. With ``non_finite``, the texts for NaN and infinity are data points.
+    be absent. A block that was read with ``only`` lacks the ``v:`` or the ``t:`` columns of metrics that have both.
+    With ``non_finite``, the texts for NaN and infinity are data points.
     """
 
     def __init__(self, frame: pl.DataFrame, *, non_finite: bool = False) -> None:
@@ -271,18 +271,20 @@ class PointIndex:
         return values[inverse]
 
 
-def list_points(block: Block, fields: Sequence[str], forms: Sequence[Form] = ("text",)) -> pl.DataFrame:
+def list_points(
+    block: Block, fields: Sequence[str], representations: Sequence[Representation] = ("text",)
+) -> pl.DataFrame:
     """Return a row for each data point, by record and then in the order of ``fields``.
 
     The columns are ``row`` (the index of the record in the block), ``field`` (an index into ``fields``), each of
-    ``forms``, and those of the record. Without data points, the frame has no columns.
+    ``representations``, and those of the record. Without data points, the frame has no columns.
     """
     index = block.find_points(fields)
-    read = {form: partial(_read_form, block, fields, form) for form in forms}
-    found = {form: index.gather(each) for form, each in read.items()} if len(index.records) else {}
+    read = {each: partial(_read_as, block, fields, each) for each in representations}
+    found = {name: index.gather(each) for name, each in read.items()} if len(index.records) else {}
     points = pl.DataFrame({"row": index.records, "field": index.fields} | found)
     if block.has_entries:
-        entries = block.list_entries(fields).select("row", "field", *forms)
+        entries = block.list_entries(fields).select("row", "field", *representations)
         points = pl.concat([points, entries]).sort("row", "field") if len(points) else entries
     if points.is_empty():
         return pl.DataFrame()
@@ -291,6 +293,8 @@ def list_points(block: Block, fields: Sequence[str], forms: Sequence[Form] = ("t
     return points.with_columns(block.columns[name].gather(rows) for name in shared)
 
 
-def _read_form(block: Block, fields: Sequence[str], form: Form, field: int, records: Indices) -> pl.Series:
-    read = block.read_texts if form == "text" else block.read_values
+def _read_as(
+    block: Block, fields: Sequence[str], representation: Representation, field: int, records: Indices
+) -> pl.Series:
+    read = block.read_texts if representation == "text" else block.read_values
     return read(fields[field], records)

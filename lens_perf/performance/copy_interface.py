@@ -5,7 +5,7 @@ from typing import Protocol
 
 import polars as pl
 
-from lens_perf.performance.columns.field_columns import Form
+from lens_perf.performance.columns.field_columns import Representation
 from lens_perf.performance.columns.field_stats import FieldStats
 from lens_perf.performance.columns.part_samples import PartSamples
 
@@ -70,7 +70,7 @@ class Copy(Protocol):
         *,
         columns: Sequence[str] = ...,
         keep_entries: bool = False,
-        only: Form | None = None,
+        only: Representation | None = None,
     ) -> Iterator[pl.DataFrame]:
         """Yield the records block by block, with ``columns`` and the columns of ``fields``, None for all.
 

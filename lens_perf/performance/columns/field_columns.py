@@ -19,8 +19,8 @@ FIXED = {
 # The columns of a field NAME: v:NAME has its numbers, t:NAME their stored texts if ``render`` returns other texts,
 # n:NAME the codes of NaN and the infinities, and o:NAME is true where the value is of any other kind.
 VALUE, TEXT, NON_FINITE, OTHER = "v:", "t:", "n:", "o:"
-# The forms of a data point.
-Form = Literal["text", "value"]
+# How a data point is read: as its stored text, or as a number.
+Representation = Literal["text", "value"]
 # The column of the fields without columns of their own: see ``rest``.
 REST = "rest"
 FIRST_VALUES = 64

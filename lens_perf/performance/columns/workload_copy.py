@@ -7,7 +7,7 @@ from typing import cast
 import polars as pl
 
 from lens_perf.performance.columns.computed_stats import compute_fields
-from lens_perf.performance.columns.field_columns import FIXED, NON_FINITE, OTHER, REST, TEXT, VALUE, Form
+from lens_perf.performance.columns.field_columns import FIXED, NON_FINITE, OTHER, REST, TEXT, VALUE, Representation
 from lens_perf.performance.columns.field_stats import FieldStats, merge_fields
 from lens_perf.performance.columns.manifest import Manifest, Part
 from lens_perf.performance.columns.part_files import PartFile
@@ -49,7 +49,7 @@ class WorkloadCopy:
         *,
         columns: Sequence[str] = tuple(FIXED),
         keep_entries: bool = False,
-        only: Form | None = None,
+        only: Representation | None = None,
     ) -> Iterator[pl.DataFrame]:
         """Yield the records in order of (created_at, id), NULL times last, in one or more blocks for each part.
 
@@ -108,13 +108,15 @@ class CopyPart:
         columns: Sequence[str],
         *,
         keep_entries: bool = False,
-        only: Form | None = None,
+        only: Representation | None = None,
     ) -> Iterator[pl.DataFrame]:
         """Yield the records as ``WorkloadCopy.blocks`` does. Raises DamagedPartError."""
         frame = self.read(fields, columns, only=only)
         yield from [frame] if keep_entries else expand_rest(frame, fields)
 
-    def read(self, fields: Sequence[str] | None, columns: Sequence[str], *, only: Form | None = None) -> pl.DataFrame:
+    def read(
+        self, fields: Sequence[str] | None, columns: Sequence[str], *, only: Representation | None = None
+    ) -> pl.DataFrame:
         """Return the records with ``columns`` and the columns of ``fields``, None for all.
 
         REST is included if any of ``fields`` may have entries instead of columns. ``only`` is as in

@@ -7,7 +7,7 @@ from typing import cast
 import polars as pl
 
 from lens_perf.performance.columns.computed_stats import compute_fields
-from lens_perf.performance.columns.field_columns import FIXED, REST, Form, join, list_fields
+from lens_perf.performance.columns.field_columns import FIXED, REST, Representation, join, list_fields
 from lens_perf.performance.columns.field_stats import FieldStats
 from lens_perf.performance.columns.record_reader import RecordReader
 from lens_perf.performance.columns.rest import expand_rest, merge_rest
@@ -50,7 +50,7 @@ class FetchedRecords:
         *,
         columns: Sequence[str] = tuple(FIXED),
         keep_entries: bool = False,
-        only: Form | None = None,  # noqa: ARG002 - everything is in memory
+        only: Representation | None = None,  # noqa: ARG002 - everything is in memory
     ) -> Iterator[pl.DataFrame]:
         """Yield the records with ``columns`` and the columns of ``fields``, None for all."""
         wanted = set(list_fields(self._frame.columns) if fields is None else fields)

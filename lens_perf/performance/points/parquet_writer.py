@@ -11,7 +11,7 @@ from polars.io.plugins import register_io_source
 
 from lens_perf.instrumentation.timing import note_rows
 from lens_perf.performance.blocks import Block, index_fields, list_points
-from lens_perf.performance.columns.field_columns import Form
+from lens_perf.performance.columns.field_columns import Representation
 from lens_perf.performance.columns.times import to_milliseconds
 from lens_perf.performance.points.point_count import PointCount
 from lens_perf.performance.points.spool import PointBody, Spool
@@ -54,7 +54,7 @@ class ParquetWriter:
     The texts for NaN and infinity become these numbers.
     """
 
-    reads: Form = "value"
+    reads: Representation = "value"
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ import polars as pl
 
 from lens_perf.instrumentation.timing import note_rows
 from lens_perf.performance.blocks import Block, index_fields, list_points
-from lens_perf.performance.columns.field_columns import Form
+from lens_perf.performance.columns.field_columns import Representation
 from lens_perf.performance.columns.groups import Groups, split_rows
 from lens_perf.performance.columns.times import to_milliseconds
 from lens_perf.performance.points.point_count import PointCount
@@ -65,7 +65,7 @@ class SeriesWriter:
     ``memory_bytes`` of memory.
     """
 
-    reads: Form = "text"
+    reads: Representation = "text"
 
     def __init__(
         self,
@@ -86,6 +86,7 @@ class SeriesWriter:
         self._held = 0
         self._file: IO[bytes] | None = None
         self._by_serial = by_serial
+        self._keys = ["data_source", "serial"] if by_serial else ["data_source"]
         self._arrays = ARRAYS | {name: EXTRA_ARRAYS[name] for name in extra if not (by_serial and name == "serial")}
         self._series: dict[Key, dict[str, Array]] = {}
 
@@ -143,10 +144,9 @@ class SeriesWriter:
             self._move_to_file()
 
     def _take_records(self, block: Block, fields: Sequence[str]) -> None:
-        keys = ["data_source", "serial"] if self._by_serial else ["data_source"]
         frame = block.frame.with_columns(write_shared(self._arrays)).with_row_index("record")
         found = []
-        for key, records in frame.partition_by(keys, as_dict=True, maintain_order=True).items():
+        for key, records in frame.partition_by(self._keys, as_dict=True, maintain_order=True).items():
             part = Block(records, non_finite=block.non_finite)
             shared = {title: records[f"text:{title}"] for title in self._arrays if title != "value"}
             whole = {title: _join(texts) for title, texts in shared.items()}
@@ -168,7 +168,7 @@ class SeriesWriter:
     def _take_list(self, points: pl.DataFrame, fields: Sequence[str]) -> None:
         if points.is_empty():
             return
-        groups = Groups(["data_source", "serial"] if self._by_serial else ["data_source"])
+        groups = Groups(self._keys)
         series = groups.number(points) * len(fields) + points["field"].cast(pl.Int64).to_numpy()
         # In the order of their first points.
         rows = sorted(split_rows(series), key=lambda each: int(each[0]))

@@ -10,7 +10,7 @@ import polars as pl
 
 from lens_perf.instrumentation.timing import note_rows
 from lens_perf.performance.blocks import Block, FieldIndices, index_fields, list_points
-from lens_perf.performance.columns.field_columns import Form
+from lens_perf.performance.columns.field_columns import Representation
 from lens_perf.performance.points.point_count import PointCount
 from lens_perf.performance.points.read_ahead import read_ahead
 from lens_perf.performance.points.spool import PointBody, Spool
@@ -35,7 +35,7 @@ class TextWriter:
     without the object, lines without a header. Methods that write points raise ResultTooLargeError.
     """
 
-    reads: Form = "text"
+    reads: Representation = "text"
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import polars as pl
 
 from lens_perf.performance.blocks import RECORD_COLUMNS, Block, Reading, select_records
-from lens_perf.performance.columns.field_columns import NON_FINITE, VALUE, Form
+from lens_perf.performance.columns.field_columns import NON_FINITE, VALUE, Representation
 from lens_perf.performance.columns.times import to_milliseconds
 from lens_perf.performance.copy_interface import Copy
 from lens_perf.performance.points.by_iteration import LowestLater, order_by_iteration
@@ -79,7 +79,7 @@ class RecordRows:
         condition = select_records(reading.selection, reading.serials)
         known = {name for _source, name in self._copy.fields}
         records = 0
-        only: Form = "text" if pl.String in types.values() else "value"
+        only: Representation = "text" if pl.String in types.values() else "value"
         for frame in self._copy.blocks([field for field in types if field in known], columns=RECORD_COLUMNS, only=only):
             reading.check()
             for piece in frame.iter_slices(self._rows):

@@ -7,7 +7,7 @@ import orjson
 import polars as pl
 
 from lens_perf.performance.blocks import Block
-from lens_perf.performance.columns.field_columns import Form
+from lens_perf.performance.columns.field_columns import Representation
 from lens_perf.performance.points.iteration_times import ITERATION
 from lens_perf.performance.points.parquet_writer import ParquetWriter
 from lens_perf.performance.points.point_count import PointCount
@@ -27,7 +27,7 @@ class Writer(Protocol):
     From blocks, it reads only the texts or only the values of points, as ``reads`` says.
     """
 
-    reads: Form
+    reads: Representation
     count: PointCount
 
     def write_blocks(self, blocks: Iterable[Block], fields: Sequence[str], /) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from lens_perf.performance.blocks import order_as_stored
-from lens_perf.performance.columns.field_columns import Form
+from lens_perf.performance.columns.field_columns import Representation
 from lens_perf.performance.metric_fields import NON_FINITE, WANDB_METADATA_FIELDS
 from lens_perf.performance.selection import Selection
 
@@ -90,7 +90,7 @@ class MemoryCopy:
         *,
         columns: Sequence[str] = tuple(FIXED),
         keep_entries: bool = False,  # noqa: ARG002 - the protocol's
-        only: Form | None = None,
+        only: Representation | None = None,
     ) -> Iterator[pl.DataFrame]:
         for start in range(0, self.records, self._size):
             records = self._records[start : start + self._size]
@@ -103,7 +103,7 @@ class MemoryCopy:
             yield frame.with_columns(column for found in columns_of for column in found)
 
 
-def build_columns(name: str, texts: list[str | None], *, only: Form | None = None) -> Iterator[pl.Series]:
+def build_columns(name: str, texts: list[str | None], *, only: Representation | None = None) -> Iterator[pl.Series]:
     numbers = [text if text is not None and is_number(text) else None for text in texts]
     present = [text for text in numbers if text is not None]
     if present:
