@@ -133,7 +133,10 @@ REPEATABLE = {"metric", "serial", "workload"}
 
 
 def is_invalid_as_text(case: schemathesis.Case) -> bool:
-    """Leave out values that a query string cannot tell from valid ones: a list of one, and an empty text."""
+    """Return whether the values are also invalid as the texts of a query string.
+
+    There, a scalar is a list of one, and an empty object or list is absent or an empty text.
+    """
     return not any(
         value in ({}, []) or (name in REPEATABLE and not isinstance(value, list))
         for name, value in (case.query or {}).items()
