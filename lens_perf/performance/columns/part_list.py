@@ -17,6 +17,8 @@ from lens_perf.performance.columns.part_writer import (
     fits_part,
     get_bounds,
     get_sort_key,
+    merge_complete,
+    read_statistics,
     split,
     write_part,
 )
@@ -136,25 +138,36 @@ class PartList:
         """Insert records that are between the parts ``index`` - 1 and ``index``."""
         if index < len(self.parts):
             self.appended = None
-        start, merged = index, [frame]
-        records, fields = len(frame), len(list_fields(frame.columns))
-        while merge_before and start and self._can_merge(self.parts[start - 1], frame, records, fields):
-            start -= 1
-            records += self.parts[start].records
-            fields = max(fields, self.parts[start].fields)
-            merged.insert(0, self.open(self.parts[start]).read())
-        written = self._put(start, index, split(join(merged)))
+        start = self._find_mergeable(index, frame) if merge_before else index
+        before = [self.open(part) for part in self.parts[start:index]]
+        frames = list(split(join([*(file.read() for file in before), frame])))
+        added = [compute_statistics(merge_rest(frame), self._check)] if before else []
+        known = merge_complete([*map(read_statistics, before), *added]) if before and len(frames) == 1 else None
+        written = self._put(start, index, frames, known)
         if self.appended is not None:
-            is_new_alone = len(merged) == len(written) == 1
-            self.appended.append(written[0] if is_new_alone else compute_statistics(merge_rest(frame), self._check))
+            self.appended += added or written
 
-    @staticmethod
-    def _can_merge(part: Part, frame: pl.DataFrame, records: int, fields: int) -> bool:
-        return part.last[0] == get_sort_key(frame, 0)[0] and is_mergeable(part, records, fields)
+    def _find_mergeable(self, index: int, frame: pl.DataFrame) -> int:
+        """Return the index of the first part before ``index`` that should be merged with the records of ``frame``."""
+        is_untimed = get_sort_key(frame, 0)[0]
+        records, fields = len(frame), len(list_fields(frame.columns))
+        while index:
+            part = self.parts[index - 1]
+            if part.last[0] != is_untimed or not is_mergeable(part, records, fields):
+                break
+            index -= 1
+            records += part.records
+            fields = max(fields, part.fields)
+        return index
 
-    def _put(self, start: int, end: int, frames: Iterable[pl.DataFrame]) -> list[Statistics]:
-        """Replace the parts from ``start`` to before ``end`` by parts with the records of ``frames``."""
-        written = [self._write(frame) for frame in frames]
+    def _put(
+        self, start: int, end: int, frames: Iterable[pl.DataFrame], known: Statistics | None = None
+    ) -> list[Statistics]:
+        """Replace the parts from ``start`` to before ``end`` by parts with the records of ``frames``.
+
+        ``known`` are the statistics of a single frame, if they are known.
+        """
+        written = [self._write(frame, known) for frame in frames]
         replaced = self.written & {part.name for part in self.parts[start:end]}
         self.parts[start:end] = [part for part, _ in written]
         self._store.discard(replaced)
@@ -162,9 +175,9 @@ class PartList:
         self.rewritten += len(replaced)
         return [statistics for _, statistics in written]
 
-    def _write(self, frame: pl.DataFrame) -> tuple[Part, Statistics]:
+    def _write(self, frame: pl.DataFrame, known: Statistics | None) -> tuple[Part, Statistics]:
         self._check()
-        written = write_part(self._store, frame, self._check)
+        written = write_part(self._store, frame, self._check, known)
         self.written.add(written[0].name)
         return written
 

@@ -1,7 +1,7 @@
 """Collects frames of records into parts of limited size, and writes parts with their statistics."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,15 @@ def merge_statistics(parts: Iterable[Statistics]) -> Statistics:
             sources[source] = sources.get(source, 0) + count
         fields = merge_fields([fields, part.fields])
     return Statistics(sources, fields, None)
+
+
+def merge_complete(parts: Sequence[Statistics]) -> Statistics:
+    """Return the statistics of the records of consecutive parts, with those of attempts."""
+    known = [part.attempts for part in parts if part.attempts is not None]
+    attempts = merge_fields(known) if len(known) == len(parts) else None
+    if attempts is not None and len({serial for *_, serial in attempts}) > MOST_ATTEMPTS:
+        attempts = None
+    return replace(merge_statistics(parts), attempts=attempts)
 
 
 def compute_statistics(frame: pl.DataFrame, check: Callable[[], None]) -> Statistics:
@@ -185,13 +194,16 @@ def drop_empty_columns(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.drop(empty)
 
 
-def write_part(store: Store, frame: pl.DataFrame, check: Callable[[], None]) -> tuple[Part, Statistics]:
+def write_part(
+    store: Store, frame: pl.DataFrame, check: Callable[[], None], statistics: Statistics | None = None
+) -> tuple[Part, Statistics]:
     """Write a part with the records of ``frame``, which are in order, and of which all or none have a time.
 
-    Raises OSError, ResultTooLargeError and the exceptions of ``check``.
+    ``statistics`` are those of the records, if known. Raises OSError, ResultTooLargeError and the exceptions of
+    ``check``.
     """
     frame = merge_rest(frame)
-    statistics = compute_statistics(frame, check)
+    statistics = statistics or compute_statistics(frame, check)
     name, size = store.write_part(encode_part(frame, statistics.encode(), *build_samples(frame, check)))
     first, last = get_bounds(frame)
     iterations = frame["iteration"].min(), frame["iteration"].max()
