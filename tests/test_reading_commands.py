@@ -152,6 +152,14 @@ def test_export(run: Run, stored: str, form: str) -> None:
 
 
 @on_one_version
+def test_export_of_one_metric_builds_no_copy(run: Run, stored: str) -> None:
+    assert run("export", stored, "--metric", "loss").exit_code == 0
+    assert stored not in run("columns", "list").stdout
+    assert run("export", stored, "--metric", "loss", "--metric", "loss2").exit_code == 0
+    assert stored in run("columns", "list").stdout
+
+
+@on_one_version
 def test_export_of_a_wide_table(run: Run, stored: str) -> None:
     result = run("export", stored, "--wide", "--metric", "loss", "--metric", "target_iteration")
     assert result.exit_code == 0

@@ -43,18 +43,19 @@ def export(
         name = find_cluster(registry, service, workload, cluster)
         if name is None:
             return NOT_FOUND
-        known = [each["name"] for each in service.list_available(name, workload, None)["metrics"]] if metrics else []
-        if unknown := sorted(set(metrics) - set(known)):
-            _report_unknown(workload, name, unknown, known)
         answer = service.read_points(
             PointQuery(name, Selection(workload), metrics=tuple(metrics) or None, encoding=encoding)
         )
         for block in read_body(answer):
             sys.stdout.buffer.write(block)
         sys.stdout.buffer.flush()
-    # A wide table has rows without points, too.
-    has_points = answer.points and (not metrics or set(metrics) & set(known))
-    return 0 if has_points else NOT_FOUND
+        # Listing the metrics may build a copy. A wide table has rows without points, too.
+        if not metrics or (answer.points and len(set(metrics)) == 1 and not wide):
+            return 0 if answer.points else NOT_FOUND
+        known = [each["name"] for each in service.list_available(name, workload, None)["metrics"]]
+    if unknown := sorted(set(metrics) - set(known)):
+        _report_unknown(workload, name, unknown, known)
+    return 0 if set(metrics) & set(known) else NOT_FOUND
 
 
 def _report_unknown(workload: str, cluster: str, unknown: Sequence[str], known: Sequence[str]) -> None:
