@@ -1,5 +1,6 @@
 """gunicorn's settings for lens_perf; give the address on the command line: gunicorn -b 127.0.0.1:8080."""
 
+import gc
 import os
 import sys
 from logging.config import dictConfig
@@ -63,8 +64,10 @@ logger_class = JsonLogger
 
 
 def pre_fork(_server: object, worker: Worker) -> None:
-    """Reserve a place for the worker's metrics."""
+    """Reserve a place for the worker's metrics, and exclude all objects from garbage collections of the worker."""
     worker.metrics_slot = metrics_memory.take()
+    gc.collect()
+    gc.freeze()
 
 
 def post_fork(_server: object, worker: Worker) -> None:

@@ -98,6 +98,21 @@ def idle_connections(served: Served) -> float:
 READY = "/readyz"
 
 
+FORK = """
+import gc, runpy, types
+runpy.run_path("config/gunicorn.conf.py")["pre_fork"](None, types.SimpleNamespace())
+print(gc.get_freeze_count(), len(gc.get_objects()))
+"""
+
+
+def test_workers_do_not_examine_the_objects_that_they_share() -> None:
+    """A collection would copy them."""
+    command = [sys.executable, "-c", FORK]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    shared, examined = map(int, ended.stdout.split())
+    assert shared > 10 * examined
+
+
 def test_sums_of_workers_outlive_a_killed_worker(served: Served) -> None:
     asked = served.ask_each("/healthz")
     served.ask_each(READY)
