@@ -22,6 +22,9 @@ INTEGERS = {"id": pl.Int64(), "created_at": pl.Int64(), "iteration": pl.Int32(),
 # The number of bytes before the text.
 TEXTS = {"data_source": 0, "performance": VERSION_BYTES}
 
+# Up to this number of rows, Python takes less time than waking the threads of polars.
+FEW_ROWS = 64
+
 Numbers = npt.NDArray[np.int64]
 
 
@@ -53,13 +56,27 @@ def _strip(messages: Sequence[bytes]) -> Sequence[bytes]:
 
 def _take_texts(messages: Sequence[bytes], fields: "_Fields", begins: Numbers) -> list[pl.Series]:
     """Return the columns TEXTS, the next fields of ``messages``, which are at the positions ``begins``."""
-    texts = []
+    bounds = {}
     for name, skipped in TEXTS.items():
         at, lengths = fields.take()
-        bounds = pl.Series(at - begins + skipped), pl.Series(np.maximum(lengths - skipped, 0))
-        text = pl.col("row").bin.slice(*map(pl.lit, bounds)).cast(pl.String)
-        texts.append((pl.when(pl.lit(pl.Series(lengths >= 0))).then(text) if lengths.min() < 0 else text).alias(name))
-    return pl.DataFrame({"row": pl.Series(messages, dtype=pl.Binary)}).select(texts).get_columns()
+        bounds[name] = at - begins + skipped, np.where(lengths < 0, -1, np.maximum(lengths - skipped, 0))
+    if len(messages) <= FEW_ROWS:
+        return [_take_few(messages, *each).alias(name) for name, each in bounds.items()]
+    rows = pl.DataFrame({"row": pl.Series(messages, dtype=pl.Binary)})
+    return rows.select(_slice(*each).alias(name) for name, each in bounds.items()).get_columns()
+
+
+def _take_few(messages: Sequence[bytes], at: Numbers, lengths: Numbers) -> pl.Series:
+    """Return the texts at the positions ``at`` of each of ``messages``, null where the length is -1."""
+    pieces = zip(messages, at.tolist(), lengths.tolist(), strict=True)
+    texts = [None if length < 0 else message[begin : begin + length].decode() for message, begin, length in pieces]
+    return pl.Series(texts, dtype=pl.String)
+
+
+def _slice(at: Numbers, lengths: Numbers) -> pl.Expr:
+    """Return an expression for the same as ``_take_few``, for the column ``row``."""
+    text = pl.col("row").bin.slice(pl.lit(pl.Series(at)), pl.lit(pl.Series(np.maximum(lengths, 0)))).cast(pl.String)
+    return pl.when(pl.lit(pl.Series(lengths >= 0))).then(text) if lengths.min() < 0 else text
 
 
 class _Fields:

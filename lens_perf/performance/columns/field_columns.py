@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import inf
 from typing import Literal
 
+import numpy as np
 import polars as pl
 
 from lens_perf.performance.columns.number_text import NON_FINITE_CODES, render
@@ -54,7 +55,7 @@ def build_columns(frame: pl.DataFrame, data_sources: pl.Series) -> list[pl.Serie
             texts = texts.set(values.is_null(), None)
         if values.null_count() < len(values):
             numbers += build_numbers(name, texts, values)
-    return [*copy_long_texts(numbers), *others]
+    return [*numbers, *others]
 
 
 def drop_infinite(values: pl.Series) -> pl.Series:
@@ -78,7 +79,7 @@ def build_numbers(name: str, texts: pl.Series, values: pl.Series) -> list[pl.Ser
 
     The numbers are Int64 if all of them are stored as int64.
     """
-    first = (texts.drop_nulls() if texts.has_nulls() else texts)[0]
+    first = texts[int(np.isnan(values.to_numpy()).argmin()) if values.has_nulls() else 0]
     if "." not in first:
         integers = texts.cast(pl.Int64, strict=False)
         values = integers if integers.null_count() == values.null_count() else values
@@ -93,14 +94,14 @@ def is_rendered(values: pl.Series, texts: pl.Series) -> bool:
     return all((render(values.head(count)) == texts.head(count)).all() for count in counts)
 
 
-def copy_long_texts(numbers: Sequence[pl.Series]) -> Iterable[pl.Series]:
-    """Return ``numbers`` with copies of long texts. References would keep complete rows of the COPY in memory."""
-    texts = pl.DataFrame([each for each in numbers if each.dtype == pl.String])
+def copy_long_texts(columns: Sequence[pl.Series]) -> list[pl.Series]:
+    """Return ``columns`` with copies of long texts. References would keep complete rows of the COPY in memory."""
+    texts = pl.DataFrame([each for each in columns if each.dtype == pl.String])
     lengths = texts.select(pl.all().str.len_bytes().max()).row(0, named=True) if texts.width else {}
     long = [name for name, length in lengths.items() if length > LONGEST_INLINE]
     copied = texts.select(pl.concat_str(name, pl.lit("")).alias(name) for name in long)
     copies = {each.name: each for each in copied.iter_columns()}
-    return [copies.get(each.name, each) for each in numbers]
+    return [copies.get(each.name, each) for each in columns]
 
 
 def join(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
@@ -123,11 +124,11 @@ def _adapt(
     frame: pl.DataFrame, schema: Mapping[str, pl.DataType], floats: set[str], with_text: set[str]
 ) -> pl.DataFrame:
     """Return ``frame`` with the columns ``floats`` as Float64, and with the texts of the columns ``with_text``."""
-    changed: list[pl.Expr] = []
+    columns = {series.name: series for series in frame.iter_columns()}
     for name in with_text & set(schema):
         text = TEXT + name.removeprefix(VALUE)
         if text not in schema:
-            changed.append(render(pl.col(name)).alias(text))
+            columns[text] = render(columns[name]).alias(text)
         if name in floats and schema[name] == pl.Int64:
-            changed.append(pl.col(name).cast(pl.Float64))
-    return frame.with_columns(changed) if changed else frame
+            columns[name] = columns[name].cast(pl.Float64)
+    return pl.DataFrame(list(columns.values()))

@@ -71,5 +71,7 @@ def split_rows(groups: Indices) -> Iterator[Indices]:
 
 def _find(value: object, column: pl.Series) -> NDArray[np.bool_]:
     """Return a mask of the elements of ``column`` that are ``value``, which may be None."""
+    if value is None and column.null_count() == len(column):
+        return np.ones(len(column), np.bool_)  # without waking the threads of polars
     mask = column.is_null() if value is None else column == value
     return (mask.fill_null(value=False) if mask.has_nulls() else mask).to_numpy()

@@ -46,7 +46,7 @@ def encode_part(
     sections: list[Section] = []
     for number, names in enumerate(_group_columns(frame)):
         columns |= dict.fromkeys(names, number)
-        content = _encode(frame.select(names).rechunk(), "lz4")
+        content = _encode(pl.DataFrame([frame[name].rechunk() for name in names]), "lz4")
         sections.append(described.add(content))
         yield content
     of_statistics = described.add(statistics)

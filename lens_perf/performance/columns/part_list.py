@@ -103,12 +103,12 @@ class PartList:
         New parts are merged with small ones before them, but not without ``merge_before``: a build inserts large
         frames. If only some of the records have a time, they are merged all the same.
         """
+        if frame["created_at"].null_count() in {0, len(frame)}:
+            self._insert(frame, merge_before=merge_before)
+            return
         timed = frame["created_at"].is_not_null()
         for mask in (timed, ~timed):
-            if mask.all():
-                self._insert(frame, merge_before=merge_before)
-            elif mask.any():
-                self._insert(drop_empty_columns(frame.filter(mask)))
+            self._insert(drop_empty_columns(frame.filter(mask)))
 
     def _insert(self, frame: pl.DataFrame, *, merge_before: bool = True) -> None:
         """Insert records of which all or none have a time."""

@@ -79,11 +79,12 @@ def compute_statistics(frame: pl.DataFrame, check: Callable[[], None]) -> Statis
     counts = np.bincount(groups.number(frame)).tolist()
     sources = {source: count for (source,), count in zip(groups.keys, counts, strict=True)}
     fields = compute_fields(frame, check)
-    serials = frame["serial"].unique()
+    serials = Groups(["serial"])
+    serials.number(frame)
     attempts: dict[tuple[Any, ...], FieldStats] | None
-    if len(serials) == 1:
-        attempts = {(*key, serials[0]): stats for key, stats in fields.items()}
-    elif len(serials) <= MOST_ATTEMPTS:
+    if serials.count == 1:
+        attempts = {(*key, *serials.keys[0]): stats for key, stats in fields.items()}
+    elif serials.count <= MOST_ATTEMPTS:
         attempts = compute_fields(frame, check, by_serial=True)
     else:
         attempts = None

@@ -6,7 +6,7 @@ from math import isqrt
 import polars as pl
 
 from lens_perf.performance.columns.binary_rows import read_rows
-from lens_perf.performance.columns.field_columns import FIXED, build_columns
+from lens_perf.performance.columns.field_columns import FIXED, build_columns, copy_long_texts
 from lens_perf.performance.columns.members import read_members
 from lens_perf.performance.columns.object_reader import ObjectReader
 from lens_perf.performance.columns.rest import build_rest
@@ -62,9 +62,10 @@ class RecordReader:
                 yield from self._read_rows(rows.slice(start, size), learn=False)
             return
         fields = objects.arrange(self._check)
-        records = rows.select(*FIXED)
+        records = pl.DataFrame([rows[name] for name in FIXED])
         if fields.width:
-            records = records.hstack(build_columns(fields, records["data_source"]))
+            columns = build_columns(fields, records["data_source"])
+            records = records.hstack(copy_long_texts(columns) if objects.frames else columns)
         if objects.rare:
             rest = build_rest(objects.collect_rare(), records["data_source"])
             records = records.with_columns(rest) if rest.null_count() < len(rest) else records
