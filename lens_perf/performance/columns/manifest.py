@@ -14,7 +14,7 @@ from lens_perf.performance.columns.field_stats import FieldStats
 from lens_perf.performance.columns.part_files import DamagedPartError
 
 # Includes the version of polars, which renders the numbers that are stored without their texts.
-FORMAT = f"4 polars {pl.__version__}"
+FORMAT = f"5 polars {pl.__version__}"
 MOST_NAMES_LEFT_OUT = 100
 
 

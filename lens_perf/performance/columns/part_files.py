@@ -24,7 +24,7 @@ from lens_perf.performance.columns.part_samples import PartSamples
 
 # The end of a part: size and checksum of the index, and a magic number with the version of the format.
 TRAILER = struct.Struct("<QI8s")
-MARK = b"LENSPRT3"
+MARK = b"LENSPRT4"
 # Small columns share a section, so that a part with few records and many fields is read with few calls.
 SECTION_BYTES = 256 * 1024
 # A sample is divided between fields into up to this many sections, because a chart of one metric needs a small part of

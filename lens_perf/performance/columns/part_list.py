@@ -9,16 +9,18 @@ import polars as pl
 from lens_perf.performance.columns.field_columns import join, list_fields
 from lens_perf.performance.columns.manifest import Part, SortKey
 from lens_perf.performance.columns.part_files import PartFile
-from lens_perf.performance.columns.part_writer import (
-    MOST_CELLS,
+from lens_perf.performance.columns.part_statistics import (
     Statistics,
     compute_statistics,
+    merge_complete,
+    read_statistics,
+)
+from lens_perf.performance.columns.part_writer import (
+    MOST_CELLS,
     drop_empty_columns,
     fits_part,
     get_bounds,
     get_sort_key,
-    merge_complete,
-    read_statistics,
     split,
     write_part,
 )

@@ -1,20 +1,14 @@
 """Collects frames of records into parts of limited size, and writes parts with their statistics."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
-import numpy as np
-import orjson
 import polars as pl
 
-from lens_perf.performance.columns.computed_stats import compute_fields
 from lens_perf.performance.columns.field_columns import FIXED, REST, join, list_fields
-from lens_perf.performance.columns.field_stats import FieldStats, merge_fields
-from lens_perf.performance.columns.groups import Groups
-from lens_perf.performance.columns.manifest import Part, SortKey, make_sort_key, parse_fields, write_fields
-from lens_perf.performance.columns.part_files import PartFile, encode_part
+from lens_perf.performance.columns.manifest import Part, SortKey, make_sort_key
+from lens_perf.performance.columns.part_files import encode_part
 from lens_perf.performance.columns.part_samples import build_samples
+from lens_perf.performance.columns.part_statistics import Statistics, compute_statistics
 from lens_perf.performance.columns.rest import merge_rest
 from lens_perf.performance.columns.stores import Store
 
@@ -22,73 +16,6 @@ MOST_RECORDS = 32_768
 # The maximum of records times fields of a part, and of the bytes of its texts. A part is in memory while it is written.
 MOST_CELLS = 1_000_000
 MOST_TEXT_BYTES = 16 * 1024 * 1024
-# With more attempts in a part, their statistics are not stored but computed on demand.
-MOST_ATTEMPTS = 64
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """The statistics of the records of a part, or of all records.
-
-    ``sources`` has the number of records by data source, ``fields`` the statistics by (data source, field), and
-    ``attempts`` those by (data source, field, serial), None if there are too many attempts.
-    """
-
-    sources: Mapping[str | None, int] = field(default_factory=dict)
-    fields: Mapping[tuple[Any, ...], FieldStats] = field(default_factory=dict)
-    attempts: Mapping[tuple[Any, ...], FieldStats] | None = field(default_factory=dict)
-
-    def encode(self) -> bytes:
-        """Return the statistics as bytes for ``parse``."""
-        attempts = None if self.attempts is None else write_fields(self.attempts)
-        return orjson.dumps([list(self.sources.items()), write_fields(self.fields), attempts], default=tuple)
-
-    @classmethod
-    def parse(cls, content: bytes) -> "Statistics":
-        """Return the statistics from the result of ``encode``."""
-        sources, fields, attempts = orjson.loads(content)
-        return cls(dict(sources), parse_fields(fields), None if attempts is None else parse_fields(attempts))
-
-
-def merge_statistics(parts: Iterable[Statistics]) -> Statistics:
-    """Return the statistics of the records of consecutive parts, without those of attempts."""
-    sources: dict[str | None, int] = {}
-    fields: dict[tuple[Any, ...], FieldStats] = {}
-    for part in parts:
-        for source, count in part.sources.items():
-            sources[source] = sources.get(source, 0) + count
-        fields = merge_fields([fields, part.fields])
-    return Statistics(sources, fields, None)
-
-
-def merge_complete(parts: Sequence[Statistics]) -> Statistics:
-    """Return the statistics of the records of consecutive parts, with those of attempts."""
-    known = [part.attempts for part in parts if part.attempts is not None]
-    attempts = merge_fields(known) if len(known) == len(parts) else None
-    if attempts is not None and len({serial for *_, serial in attempts}) > MOST_ATTEMPTS:
-        attempts = None
-    return replace(merge_statistics(parts), attempts=attempts)
-
-
-def compute_statistics(frame: pl.DataFrame, check: Callable[[], None]) -> Statistics:
-    """Return the statistics of the records of ``frame``, no field of which has both columns and entries.
-
-    The exceptions of ``check`` propagate.
-    """
-    groups = Groups(["data_source"])
-    counts = np.bincount(groups.number(frame)).tolist()
-    sources = {source: count for (source,), count in zip(groups.keys, counts, strict=True)}
-    fields = compute_fields(frame, check)
-    serials = Groups(["serial"])
-    serials.number(frame)
-    attempts: dict[tuple[Any, ...], FieldStats] | None
-    if serials.count == 1:
-        attempts = {(*key, *serials.keys[0]): stats for key, stats in fields.items()}
-    elif serials.count <= MOST_ATTEMPTS:
-        attempts = compute_fields(frame, check, by_serial=True)
-    else:
-        attempts = None
-    return Statistics(sources, fields, attempts)
 
 
 class PartBuilder:
@@ -230,8 +157,3 @@ def get_sort_key(frame: pl.DataFrame, row: int) -> SortKey:
 def get_bounds(frame: pl.DataFrame) -> tuple[SortKey, SortKey]:
     """Return the sort keys of the first and the last record."""
     return get_sort_key(frame, 0), get_sort_key(frame, len(frame) - 1)
-
-
-def read_statistics(file: PartFile) -> Statistics:
-    """Return the statistics of a part. Raises DamagedPartError."""
-    return Statistics.parse(file.read_statistics())

@@ -12,7 +12,8 @@ from lens_perf.performance.columns.changed_records import find_identical
 from lens_perf.performance.columns.manifest import MOST_NAMES_LEFT_OUT, CopyKey, Manifest
 from lens_perf.performance.columns.part_files import DamagedPartError
 from lens_perf.performance.columns.part_list import Ids, PartList
-from lens_perf.performance.columns.part_writer import PartBuilder, Statistics, merge_statistics, read_statistics
+from lens_perf.performance.columns.part_statistics import Statistics, merge_statistics, read_statistics
+from lens_perf.performance.columns.part_writer import PartBuilder
 from lens_perf.performance.columns.record_reader import RecordReader
 from lens_perf.performance.columns.row_blocks import RowBlocks, read_in_blocks
 from lens_perf.performance.columns.source import Changes, SourceSnapshot

@@ -12,7 +12,7 @@ from lens_perf.performance.columns.field_stats import FieldStats, merge_fields
 from lens_perf.performance.columns.manifest import Manifest, Part
 from lens_perf.performance.columns.part_files import PartFile
 from lens_perf.performance.columns.part_samples import PartSamples
-from lens_perf.performance.columns.part_writer import read_statistics
+from lens_perf.performance.columns.part_statistics import read_statistics
 from lens_perf.performance.columns.rest import expand_rest
 
 

@@ -20,8 +20,8 @@ from lens_perf.errors import ClusterSaturatedError, CopyNotReadyError, DeadlineE
 from lens_perf.performance.columns import columns as columns_module
 from lens_perf.performance.columns import part_writer, row_blocks
 from lens_perf.performance.columns.columns import Columns
-from lens_perf.performance.columns.manifest import CopyKey
-from lens_perf.performance.columns.part_files import PartFile
+from lens_perf.performance.columns.manifest import FORMAT, CopyKey
+from lens_perf.performance.columns.part_files import MARK, PartFile
 from lens_perf.performance.columns.part_index import PartIndex
 from lens_perf.performance.columns.workload_copy import WorkloadCopy
 from tests.faults import no_new_threads
@@ -74,7 +74,7 @@ def flip(path: Path, place: float) -> None:
 def date_back(path: Path) -> None:
     """Turn it into a file of an older format."""
     content = path.read_bytes()
-    path.write_bytes(content.replace(b"4 polars", b"1 polars", 1).replace(b"LENSPRT3", b"LENSPRT1"))
+    path.write_bytes(content.replace(FORMAT.encode(), b"0 polars", 1).replace(MARK, b"LENSPRT0"))
 
 
 DAMAGES = {
