@@ -12,6 +12,9 @@ from lens_perf.performance.columns.groups import Groups, split_rows
 from lens_perf.performance.columns.number_text import render
 from lens_perf.performance.columns.rest_stats import compute_rest
 
+# Up to this number of records, rendering all numbers of a field takes less time than rendering single ones.
+FEW_RECORDS = 64
+
 
 def compute_fields(
     frame: pl.DataFrame, check: Callable[[], None], *, by_serial: bool = False
@@ -56,6 +59,8 @@ class _Field:
         height = len(columns["id"])
         self._values = pl.repeat(None, height, dtype=pl.Int64, eager=True) if values is None else values
         self._texts = columns.get(TEXT + name)
+        if self._texts is None and values is not None and height <= FEW_RECORDS:
+            self._texts = render(values)
         self._floats = self._values.cast(pl.Float64).to_numpy()
         # Nulls become NaN. Data points are finite.
         self._is_point = None if values is None else ~np.isnan(self._floats)
