@@ -19,6 +19,8 @@ INT32 = -(2**31), 2**31 - 1
 RECORD_COLUMNS = ("created_at", "iteration", "serial", "data_source")
 # If fewer than one in this many cells of a block has a point, listing the points is faster than reading columns.
 SPARSE = 8
+# Up to this number, writing points one by one takes less time than waking the threads of polars.
+FEW_POINTS = 2_000
 # The texts of this many points take about 30 MB.
 LISTED_AT_ONCE = 2**18
 
@@ -47,7 +49,8 @@ def list_fields(copy: Copy, names: Sequence[str] | None, data_source: str | None
     """
     if names is not None:
         return list(names)
-    return sorted({field for source, field in copy.fields if data_source in {None, source}}, key=order_as_stored)
+    known = copy.names if data_source is None else {name for source, name in copy.fields if source == data_source}
+    return sorted(known, key=order_as_stored)
 
 
 def index_fields(fields: Sequence[str]) -> FieldIndices:
@@ -93,11 +96,10 @@ def read_blocks(
     ``keep_entries``, fields that few records have remain entries. With ``only``, blocks have only the texts or only the
     values of points. Raises DamagedPartError, and the exceptions of ``reading.check``, which is called for each block.
     """
-    known = {field for _source, field in copy.fields}
     condition = select_records(reading.selection, reading.serials)
-    wanted = [field for field in fields if field in known]
+    wanted = [field for field in fields if field in copy.names]
     for frame in copy.blocks(
-        None if len(wanted) == len(known) else wanted,
+        None if len(wanted) == len(copy.names) else wanted,
         columns=RECORD_COLUMNS,
         keep_entries=keep_entries,
         only=only,
@@ -127,6 +129,9 @@ class Block:
 
     def slices(self, rows: int) -> Iterator["Block"]:
         """Yield the block in pieces of ``rows`` records."""
+        if rows >= self.height:
+            yield self
+            return
         for start in range(0, self.height, rows):
             yield Block(self.frame.slice(start, rows), non_finite=self.non_finite)
 
@@ -171,7 +176,8 @@ class Block:
 
     def should_list(self, counts: Mapping[str, int]) -> bool:
         """Return whether the points should be listed: some are entries, or ``counts``, their numbers, are low."""
-        return self.has_entries or sum(counts.values()) * SPARSE < self.height * len(counts)
+        points = sum(counts.values())
+        return self.has_entries or points <= FEW_POINTS or points * SPARSE < self.height * len(counts)
 
     def list_pieces(self, counts: Mapping[str, int]) -> Iterator["Block"]:
         """Yield the block in pieces of about LISTED_AT_ONCE points; ``counts`` has their number by field."""
@@ -237,7 +243,10 @@ class Block:
 
     def has_point(self, field: str) -> NDArray[np.bool_]:
         """Return a mask of the records that have a data point of ``field``."""
-        masks = [column.is_not_null().to_numpy() for column in self._list_presence_columns(field)]
+        columns = self._list_presence_columns(field)
+        if any(not column.has_nulls() for column in columns):
+            return np.ones(self.height, np.bool_)
+        masks = [column.is_not_null().to_numpy() for column in columns]
         return np.logical_or.reduce(masks) if masks else np.zeros(self.height, np.bool_)
 
     def find_points(self, fields: Sequence[str]) -> "PointIndex":
@@ -288,13 +297,14 @@ def list_points(
         points = pl.concat([points, entries]).sort("row", "field") if len(points) else entries
     if points.is_empty():
         return pl.DataFrame()
-    rows = points["row"]
+    rows = points["row"].to_numpy()
     shared = [name for name in block.columns if name in RECORD_COLUMNS or name.startswith("axis")]
-    return points.with_columns(block.columns[name].gather(rows) for name in shared)
+    return points.hstack([block.columns[name][rows] for name in shared])
 
 
 def _read_as(
     block: Block, fields: Sequence[str], representation: Representation, field: int, records: Indices
 ) -> pl.Series:
     read = block.read_texts if representation == "text" else block.read_values
-    return read(fields[field], records)
+    # ``find_points`` lists records in ascending order.
+    return read(fields[field], None if len(records) == block.height else records)

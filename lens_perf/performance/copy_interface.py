@@ -1,6 +1,6 @@
 """The interface of a workload's records, in a stored copy or in memory."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Protocol
 
 import polars as pl
@@ -56,6 +56,10 @@ class Copy(Protocol):
     @property
     def fields(self) -> Mapping[tuple[str | None, str], FieldStats]:
         """The statistics of each field of each data source."""
+
+    @property
+    def names(self) -> Set[str]:
+        """The fields of all data sources."""
 
     @property
     def parts(self) -> Sequence[CopyPart]:

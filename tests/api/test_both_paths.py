@@ -14,6 +14,7 @@ from lens_perf.api.metrics_views import SERVICE
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from lens_perf.performance.workload_copies import WorkloadCopies
 from tests.conftest import Row, Store, at
+from tests.few_points import FEW, few_points
 
 NUMBER = count()
 NAMES = ["loss", "lr", "step", 'say "hi"', "a,b", "=1", "é", "target_iteration"]
@@ -61,14 +62,22 @@ DELETE FROM training_performance WHERE workload_uid = %s AND iteration IS NOT DI
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-@given(rows=ROWS, more=ROWS, removed=st.none() | st.integers(0, 6))
+@given(rows=ROWS, more=ROWS, removed=st.none() | st.integers(0, 6), few=FEW)
 def test_same_bytes(
-    app: Flask, store: Store, postgres: EmbeddedPostgres, *, rows: list[Any], more: list[Any], removed: int | None
+    app: Flask,
+    store: Store,
+    postgres: EmbeddedPostgres,
+    *,
+    rows: list[Any],
+    more: list[Any],
+    removed: int | None,
+    few: int,
 ) -> None:
     uid = f"both-paths-{next(NUMBER)}"
     copies: WorkloadCopies = app.extensions[SERVICE].copies
     store(uid, [_row(*each) for each in rows])
-    compare(app, copies, uid)
+    with few_points(few):
+        compare(app, copies, uid)
     with closing(psycopg2.connect(postgres.dsn("alpha"))) as connection, connection, connection.cursor() as cursor:
         cursor.execute(CHANGE, (uid, removed))
     store(uid, [_row(*each) for each in more])

@@ -1,7 +1,8 @@
 """An open copy: one state of a workload's records, read block by block, and their statistics."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import cached_property
 from typing import cast
 
 import polars as pl
@@ -32,6 +33,11 @@ class WorkloadCopy:
         self.sources: Mapping[str | None, int] = manifest.sources
         self.fields = cast("Mapping[tuple[str | None, str], FieldStats]", manifest.fields)
         self.left_out = manifest.left_out
+
+    @cached_property
+    def names(self) -> Set[str]:
+        """The fields of all data sources."""
+        return {name for _source, name in self.fields}
 
     def read_attempts(self) -> Mapping[tuple[str | None, str, int | None], FieldStats]:
         """Return the statistics by (data source, field, serial), merged from those of the parts."""

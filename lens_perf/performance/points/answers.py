@@ -74,9 +74,9 @@ def _make_rows(copy: Copy, query: PointQuery, reading: Reading, count: PointCoun
 
 
 def count_known(copy: Copy, query: PointQuery, fields: Sequence[str]) -> int:
-    """Return the number of data points if the statistics of the copy contain it; 0 with ranges or attempts."""
+    """Return the number of data points if the statistics of a stored copy contain it; 0 with ranges or attempts."""
     selection = query.selection
-    if selection.time_range is not None or selection.iteration_range is not None or query.serials:
+    if not copy.parts or selection.time_range is not None or selection.iteration_range is not None or query.serials:
         return 0
     wanted = set(fields)
     return sum(

@@ -1,6 +1,6 @@
 """A few records read from the table, for previews and for changes since a cursor."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from functools import cached_property
 from typing import cast
 
@@ -10,7 +10,7 @@ from lens_perf.performance.columns.computed_stats import compute_fields
 from lens_perf.performance.columns.field_columns import FIXED, REST, Representation, join, list_fields
 from lens_perf.performance.columns.field_stats import FieldStats
 from lens_perf.performance.columns.record_reader import RecordReader
-from lens_perf.performance.columns.rest import expand_rest, merge_rest
+from lens_perf.performance.columns.rest import expand_rest, merge_rest, read_rest
 from lens_perf.performance.columns.row_blocks import read_in_blocks
 from lens_perf.performance.copy_interface import CopyPart
 from lens_perf.performance.statements import RowSink
@@ -39,6 +39,11 @@ class FetchedRecords:
         """The statistics of each field of each data source."""
         return cast("Mapping[tuple[str | None, str], FieldStats]", compute_fields(self._frame, self._check))
 
+    @cached_property
+    def names(self) -> Set[str]:
+        """The fields of all data sources."""
+        return {*list_fields(self._frame.columns), *read_rest(self._frame)["name"].to_list()}
+
     def read_attempts(self) -> Mapping[tuple[str | None, str, int | None], FieldStats]:
         """Return the statistics by data source, field and serial."""
         attempts = compute_fields(self._frame, self._check, by_serial=True)
@@ -55,8 +60,13 @@ class FetchedRecords:
         """Yield the records with ``columns`` and the columns of ``fields``, None for all."""
         wanted = set(list_fields(self._frame.columns) if fields is None else fields)
         frame = self._frame
-        own = [name for name in frame.columns if name in columns or (name not in FIXED and name[2:] in wanted)]
-        chosen = frame.select(*own, *({REST} & set(frame.columns)))
+        kept = {REST, *columns}
+        own = [
+            each
+            for each in frame.iter_columns()
+            if each.name in kept or (each.name not in FIXED and each.name[2:] in wanted)
+        ]
+        chosen = pl.DataFrame(own)
         yield from [chosen] if keep_entries else expand_rest(chosen, fields)
 
 

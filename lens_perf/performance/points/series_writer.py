@@ -13,12 +13,13 @@ import orjson
 import polars as pl
 
 from lens_perf.instrumentation.timing import note_rows
-from lens_perf.performance.blocks import Block, index_fields, list_points
+from lens_perf.performance.blocks import FEW_POINTS, Block, Indices, index_fields, list_points
 from lens_perf.performance.columns.field_columns import Representation
 from lens_perf.performance.columns.groups import Groups, split_rows
 from lens_perf.performance.columns.times import to_milliseconds
 from lens_perf.performance.points.point_count import PointCount
 from lens_perf.performance.points.spool import PointBody, Spool
+from lens_perf.performance.points.text_cells import list_values
 
 ARRAYS = {"iteration": "iterations", "timestamp": "timestamps", "value": "values"}
 EXTRA_ARRAYS = {"serial": "serials", "axis_value": "axis_values"}
@@ -172,8 +173,7 @@ class SeriesWriter:
         series = groups.number(points) * len(fields) + points["field"].cast(pl.Int64).to_numpy()
         # In the order of their first points.
         rows = sorted(split_rows(series), key=lambda each: int(each[0]))
-        texts = points.with_columns(write_shared(self._arrays))[np.concatenate(rows)]
-        columns = {title: texts["text" if title == "value" else f"text:{title}"].to_list() for title in self._arrays}
+        columns = self._list_texts(points, np.concatenate(rows))
         keys = groups.keys
         start = 0
         for own in rows:
@@ -183,6 +183,17 @@ class SeriesWriter:
             joined = {title: ",".join(column[start:end]).encode() for title, column in columns.items()}
             self.add((fields[index], source, serial[0] if serial else None), joined, len(own))
             start = end
+
+    def _list_texts(self, points: pl.DataFrame, order: Indices) -> dict[str, list[str]]:
+        """Return the texts of each array for all ``points``, in ``order``."""
+        if points.height > FEW_POINTS:
+            texts = points.with_columns(write_shared(self._arrays))[order]
+            return {title: texts["text" if title == "value" else f"text:{title}"].to_list() for title in self._arrays}
+        columns = {title: list_values(points, "text" if title == "value" else title) for title in self._arrays}
+        return {
+            title: ["null" if values[row] is None else str(values[row]) for row in order.tolist()]
+            for title, values in columns.items()
+        }
 
     def _move_to_file(self) -> None:
         self._file = self._file or self._spool.open_scratch()

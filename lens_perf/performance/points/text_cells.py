@@ -4,6 +4,7 @@ A record becomes a line whose cells are parts of its points: the commas between 
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import polars as pl
 
@@ -46,16 +47,21 @@ def write_few(
     heads = [encoding.write_head(name) for name in names]
     columns = [[heads[index] for index in points["field"].to_list()], points["text"].to_list()]
     for field in fields:
-        values = points["created_at" if field == "timestamp" else field].to_list()
-        if field == "timestamp":
-            values = list(map(read_milliseconds, values))
-        elif field == "data_source":
+        values = list_values(points, field)
+        if field == "data_source":
             texts = {source: encoding.write_source(source) for source in set(values)}
             values = [texts[source] for source in values]
         columns.append([encoding.null if value is None else value for value in values])
     shared = dict.fromkeys(fields, "%s") | {name: text.replace("%", "%%") for name, text in origin.items()}
     point = "%s%s" + encoding.write_tail(shared) + encoding.separator
     return "".join([point % cells for cells in zip(*columns, strict=True)])
+
+
+def list_values(points: pl.DataFrame, field: str) -> list[Any]:
+    """Return the value of a field of the record of each point: an integer or text, None for null."""
+    if field == "timestamp":
+        return list(map(read_milliseconds, points["created_at"].to_list()))
+    return points[field].to_list()
 
 
 def write_cells(encoding: TextEncoding, block: Block, counts: Mapping[str, int]) -> list[pl.Expr]:

@@ -9,7 +9,7 @@ import orjson
 import polars as pl
 
 from lens_perf.instrumentation.timing import note_rows
-from lens_perf.performance.blocks import Block, FieldIndices, index_fields, list_points
+from lens_perf.performance.blocks import FEW_POINTS, Block, FieldIndices, index_fields, list_points
 from lens_perf.performance.columns.field_columns import Representation
 from lens_perf.performance.points.point_count import PointCount
 from lens_perf.performance.points.read_ahead import read_ahead
@@ -21,8 +21,6 @@ from lens_perf.performance.points.text_encodings import JSON, SHARED_FIELDS, Tex
 CELLS = 2**18
 # An upper estimate of the text of a point without its name.
 POINT_BYTES = 100
-# Up to this number, writing points one by one takes less time than waking up the threads of polars.
-FEW_POINTS = 2_000
 # Preparing this many data points takes longer than starting a thread.
 WORTH_A_THREAD = 2**14
 

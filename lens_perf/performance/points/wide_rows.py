@@ -77,7 +77,7 @@ class RecordRows:
         """Yield the ``wanted`` records, with numbered fields, and the number of all records up to their end."""
         reading = self._reading
         condition = select_records(reading.selection, reading.serials)
-        known = {name for _source, name in self._copy.fields}
+        known = self._copy.names
         records = 0
         only: Representation = "text" if pl.String in types.values() else "value"
         for frame in self._copy.blocks([field for field in types if field in known], columns=RECORD_COLUMNS, only=only):
@@ -129,8 +129,7 @@ def _keep_latest(frame: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
 def _find_types(copy: Copy, reading: Reading, fields: Sequence[str]) -> Mapping[str, Any]:
     """Return the type of each field: Int64 if it is Int64 in every part of the copy, else Float64."""
     found: dict[str, set[Any]] = {field: set() for field in fields}
-    known = {name for _source, name in copy.fields}
-    for frame in copy.blocks([field for field in fields if field in known], columns=RECORD_COLUMNS, only="value"):
+    for frame in copy.blocks([field for field in fields if field in copy.names], columns=RECORD_COLUMNS, only="value"):
         reading.check()
         for name, dtype in frame.schema.items():
             if name.startswith(VALUE) or (reading.non_finite and name.startswith(NON_FINITE)):

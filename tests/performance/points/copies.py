@@ -83,6 +83,7 @@ class MemoryCopy:
                 self.fields[record.source, name] = Stats(
                     stats.count + is_number(text), stats.non_finite + (text in CODES)
                 )
+        self.names = {name for _source, name in self.fields}
 
     def blocks(
         self,

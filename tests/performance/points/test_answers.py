@@ -23,6 +23,7 @@ from lens_perf.performance.points.query import PointQuery
 from lens_perf.performance.points.spool import Spool
 from lens_perf.performance.points.text_encodings import write_csv_text
 from lens_perf.performance.selection import Selection
+from tests.few_points import FEW, few_points
 from tests.performance.points.copies import (
     MemoryCopy,
     Record,
@@ -149,19 +150,27 @@ def check_text(records: list[Record], query: PointQuery, size: int, memory: int)
     assert {len(row) for row in rows} == {len(rows[0])}
 
 
-@given(records=record_lists(), query=QUERIES, size=st.sampled_from([1, 3, 100]), memory=st.sampled_from([0, 2**20]))
+@given(
+    records=record_lists(),
+    query=QUERIES,
+    size=st.sampled_from([1, 3, 100]),
+    memory=st.sampled_from([0, 2**20]),
+    few=FEW,
+)
 @settings(deadline=None)
-def test_text_is_the_points_byte_for_byte(records: list[Record], query: PointQuery, size: int, memory: int) -> None:
-    check_text(records, query, size, memory)
+def test_text_is_the_points_byte_for_byte(
+    records: list[Record], query: PointQuery, size: int, memory: int, *, few: int
+) -> None:
+    with few_points(few):
+        check_text(records, query, size, memory)
 
 
-@pytest.mark.parametrize(("sparse", "few"), [(0, 0), (0, 2000), (10**9, 2000)])
-@given(records=record_lists(), query=QUERIES)
+@pytest.mark.parametrize("sparse", [0, 10**9])
+@given(records=record_lists(), query=QUERIES, few=FEW)
 @settings(deadline=None)
 def test_few_points_are_written_as_many_are(records: list[Record], query: PointQuery, sparse: int, few: int) -> None:
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, few_points(few):
         patch.setattr(blocks, "SPARSE", sparse)
-        patch.setattr(text_writer, "FEW_POINTS", few)
         patch.setattr(text_writer, "CELLS", 7)
         check_text(records, query, 100, 2**20)
         check_columns(records, query, 100, 2**20)
@@ -187,10 +196,19 @@ def check_columns(records: list[Record], query: PointQuery, size: int, memory: i
     assert found["total_count"] == str(len(points))
 
 
-@given(records=record_lists(), query=QUERIES, size=st.sampled_from([1, 3, 100]), memory=st.sampled_from([0, 2**20]))
+@given(
+    records=record_lists(),
+    query=QUERIES,
+    size=st.sampled_from([1, 3, 100]),
+    memory=st.sampled_from([0, 2**20]),
+    few=FEW,
+)
 @settings(deadline=None)
-def test_columns_are_the_points_by_series(records: list[Record], query: PointQuery, size: int, memory: int) -> None:
-    check_columns(records, query, size, memory)
+def test_columns_are_the_points_by_series(
+    records: list[Record], query: PointQuery, size: int, memory: int, *, few: int
+) -> None:
+    with few_points(few):
+        check_columns(records, query, size, memory)
 
 
 def test_columns_of_very_many_sources() -> None:
@@ -299,11 +317,13 @@ def list_times(records: list[Record], query: PointQuery) -> list[dict[str, Any]]
 
 
 @pytest.mark.parametrize("cells", [1, 20, 2**22])
-@given(records=record_lists(), query=QUERIES, size=st.sampled_from([1, 3, 100]), by_serial=st.booleans())
+@given(records=record_lists(), query=QUERIES, size=st.sampled_from([1, 3, 100]), by_serial=st.booleans(), few=FEW)
 @settings(deadline=None)
-def test_iteration_times(records: list[Record], query: PointQuery, size: int, by_serial: bool, *, cells: int) -> None:
+def test_iteration_times(
+    records: list[Record], query: PointQuery, size: int, by_serial: bool, *, cells: int, few: int
+) -> None:
     query = replace(query, kind="iteration-times", metrics=None, non_finite=False, by_serial=by_serial)
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, few_points(few):
         patch.setattr(by_iteration, "CELLS", cells)
         found = parse_strict(answer(records, query, size=size))["data"]
         text = answer(records, with_encoding(query, "wide-csv"), size=size).decode()

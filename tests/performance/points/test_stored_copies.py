@@ -19,6 +19,7 @@ from lens_perf.performance.points.query import PointQuery, Sampling
 from lens_perf.performance.points.summary import list_available, list_sources, summarize
 from lens_perf.performance.selection import Selection
 from lens_perf.performance.statements import RowSink
+from tests.few_points import FEW, few_points
 from tests.performance.columns.fake_source import FakeSource
 from tests.performance.columns.fake_source import Record as Row
 from tests.performance.columns.test_copies import make_entries
@@ -41,10 +42,18 @@ SAMPLINGS = st.none() | st.builds(
     encoding=st.sampled_from(["json", "csv", "columns", "parquet", "wide-csv", "wide-parquet"]),
     sampling=SAMPLINGS,
     has_entries=st.booleans(),
+    few=FEW,
 )
 @settings(deadline=None, max_examples=120)
 def test_stored_copies_give_the_same_answers(
-    records: list[Record], query: PointQuery, *, kind: Any, encoding: Any, sampling: Sampling | None, has_entries: bool
+    records: list[Record],
+    query: PointQuery,
+    *,
+    kind: Any,
+    encoding: Any,
+    sampling: Sampling | None,
+    has_entries: bool,
+    few: int,
 ) -> None:
     query = replace(query, kind=kind, encoding=encoding, sampling=sampling)
     if kind == "iteration-times":
@@ -58,7 +67,7 @@ def test_stored_copies_give_the_same_answers(
         if has_entries:
             make_entries(patch)
         columns = Columns(ColumnSettings(directory=directory))
-        with columns.open(KEY, source, time.monotonic() + 30) as copy:
+        with columns.open(KEY, source, time.monotonic() + 30) as copy, few_points(few):
             assert read_answer(copy, query) == read_answer(memory, query)
             assert dict(list_sources(copy)) == dict(list_sources(memory))
             available = {name: count for name, _sources, count in list_available(copy)}
