@@ -16,6 +16,7 @@ import psycopg2.extras
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import settings
 
 from lens_perf.app import REGISTRY, create_app
 from lens_perf.clusters.registry import ClusterRegistry
@@ -47,6 +48,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "long: run the test's module first; at the end it would keep one process busy")
     if config.getoption(BARE):
         check_bare()
+    if config.getoption(THROUGH_PGBOUNCER):
+        # Its effects depend on statements and their order, not on values.
+        settings.register_profile("through PgBouncer", max_examples=20)
+        settings.load_profile("through PgBouncer")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
