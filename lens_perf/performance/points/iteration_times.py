@@ -32,6 +32,9 @@ def read_iteration_times(
     keys = ["iteration", "serial"] if by_serial else ["iteration"]
 
     def keep_earliest(frame: pl.DataFrame) -> pl.DataFrame:
+        iterations = frame["iteration"].to_numpy()
+        if (iterations[1:] > iterations[:-1]).all():
+            return frame
         return frame.unique(keys, keep="first", maintain_order=True).sort(keys, nulls_last=True)
 
     of_source = replace(reading, selection=Selection(reading.selection.workload_uid, reading.selection.data_source))
@@ -40,7 +43,7 @@ def read_iteration_times(
     for frame in order_by_iteration(_list_records(copy, of_source, add_axis, fields), later, keep_earliest):
         kept = frame if in_ranges is None else frame.filter(in_ranges)
         if kept.height:
-            yield Block(kept.with_columns(pl.col("iteration").cast(pl.Int64).alias(VALUE + ITERATION)))
+            yield Block(kept.hstack([kept["iteration"].cast(pl.Int64).alias(VALUE + ITERATION)]))
 
 
 def _list_records(
@@ -54,6 +57,7 @@ def _list_records(
         records += frame.height
         block = Block(frame)
         value, text = block.read_values(TARGET).alias(VALUE + TARGET), block.read_texts(TARGET).alias(TEXT + TARGET)
-        extended = add_axis(frame).select(*RECORD_COLUMNS, pl.exclude(frame.columns), value, text)
-        kept = extended.filter(pl.col("iteration").is_not_null())
+        added = [column for column in add_axis(frame).iter_columns() if column.name not in frame.columns]
+        extended = pl.DataFrame([*(frame[name] for name in RECORD_COLUMNS), *added, value, text])
+        kept = extended.drop_nulls("iteration") if extended["iteration"].has_nulls() else extended
         yield records, kept if condition is None else kept.filter(condition)
