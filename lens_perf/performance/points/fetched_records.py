@@ -76,8 +76,8 @@ def fetch_records(copy_rows: Callable[[RowSink], None], most_fields: int, check:
     Raises the exceptions of ``copy_rows`` and ``check``, and ClusterSaturatedError if no thread can be started.
     """
     reader = RecordReader(check, most_fields)
-    frames = [pl.DataFrame(schema=FIXED)]
+    frames: list[pl.DataFrame] = []
     with read_in_blocks(lambda block: frames.extend(reader.read(block))) as rows:
         copy_rows(rows)
     # A field can have entries in one frame and a column in another.
-    return FetchedRecords(merge_rest(join(frames)), check)
+    return FetchedRecords(merge_rest(join(frames or [pl.DataFrame(schema=FIXED)])), check)
