@@ -34,15 +34,18 @@ export function smooth(x, y, { kind, weight }, extent) {
   return result;
 }
 
-/** The exponential moving average, without the pull of its beginning. */
+/** The exponential moving average of the line, without the pull of its beginning. */
 function average({ x, y }, distance) {
   const result = new Float64Array(y.length);
   result[0] = y[0];
   let sum = 0;
   let total = 0;
   for (let index = 1; index < y.length; index += 1) {
-    const rest = Math.exp(-(x[index] - x[index - 1]) / distance);
-    sum = sum * rest + ((y[index] + y[index - 1]) / 2) * (1 - rest);
+    const length = (x[index] - x[index - 1]) / distance;
+    const rest = Math.exp(-length);
+    // How far the average of a piece of the line is before its end, as a share of its change: half of it if it is short.
+    const lag = length > 0 ? (1 - rest) / length - rest : 0;
+    sum = sum * rest + y[index] * (1 - rest) - (y[index] - y[index - 1]) * lag;
     total = total * rest + (1 - rest);
     result[index] = total > 0 ? sum / total : y[index];
   }
