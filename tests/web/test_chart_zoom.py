@@ -35,8 +35,22 @@ def test_zooming_in_y_and_in_both_and_back(address: str, workloads: list[str]) -
         whole = read_values(page)
         drag(page, chart(page), (0.5, 0.6), (0.505, 0.95))
         expect(page).not_to_have_url(re.compile("range="))
+        expect(page).to_have_url(re.compile(r"zoom=[\d.]+\.\.[\d.]+%40loss"))
         narrow = read_values(page)
         assert float(narrow[-1]) < float(whole[-1])
+        # The address has the range, and each way back leads to the whole one.
+        page.reload()
+        wait_for_charts(page)
+        assert read_values(page) == narrow
+        page.get_by_role("button", name="Show the whole range").click()
+        expect(page).not_to_have_url(re.compile("zoom="))
+        expect(page.get_by_role("button", name="Show the whole range")).to_be_hidden()
+        wait_for_charts(page)
+        assert read_values(page) == whole
+        page.go_back()
+        expect(page).to_have_url(re.compile("zoom="))
+        wait_for_charts(page)
+        assert read_values(page) == narrow
         drag(page, chart(page), (0.2, 0.2), (0.6, 0.8))
         expect(page).to_have_url(re.compile(r"range=\d+\.\.\d+"))
         wait_for_charts(page)

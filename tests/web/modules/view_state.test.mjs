@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { DEFAULTS, formatView, parseView } from "../../../lens_perf/web/pages/dashboard/view_state.js";
+import { DEFAULTS, formatView, parseView, selectWorkloads } from "../../../lens_perf/web/pages/dashboard/view_state.js";
 
 test("an empty address is the default view, and the default view an empty address", () => {
   assert.deepEqual(parseView(""), DEFAULTS);
@@ -20,6 +20,7 @@ test("a view survives its address", () => {
     pins: ["lr"],
     axis: "relative_time",
     xRange: [10, 20],
+    yZooms: { "train/loss, val/loss": [0.25, 0.3], "a,b&c": [-2e-9, 1e-9], "x@y": [0, 1] },
     yScale: { log: true, range: [-0.5, 2.25], ignoreOutliers: true },
     smoothing: { kind: "gaussian", weight: 0.9 },
     align: "restart",
@@ -33,7 +34,21 @@ test("a view survives its address", () => {
 
 test("what is malformed is left at its default", () => {
   const view = parseView(
-    "w=nothing&range=5..x&y=3..3&smooth=7&smoother=magic&columns=99&height=-1&attempts=1&range2=1&with=alone",
+    "w=nothing&range=5..x&y=3..3&smooth=7&smoother=magic&columns=99&height=-1&attempts=1&range2=1&with=alone&zoom=1..2&zoom=2..1@loss",
   );
   assert.deepEqual(view, { ...DEFAULTS, smoothing: { kind: "ema", weight: 0.999 } });
+});
+
+test("the ends of a zoomed y axis have as many digits as a pointer can choose", () => {
+  const text = (ends) => formatView({ ...DEFAULTS, yZooms: { loss: ends } });
+  assert.equal(text([2.123456789, 3.987654321]), "zoom=2.1235..3.9877%40loss");
+  assert.equal(text([1.00000012345, 1.00000067891]), "zoom=1.00000012345..1.00000067891%40loss");
+  assert.equal(text([123456, 923456]), "zoom=123460..923460%40loss");
+});
+
+test("the range of x is kept while runs are added and removed, until there are none", () => {
+  const [one, other] = ["one", "other"].map((uid) => ({ cluster: "alpha", uid }));
+  const view = { ...DEFAULTS, workloads: [one], xRange: [5, 9], yZooms: { loss: [0, 1] } };
+  assert.deepEqual(selectWorkloads(view, [one, other], true), { workloads: [one, other], xRange: [5, 9], yZooms: {} });
+  assert.deepEqual(selectWorkloads(view, [one], false), { workloads: [], xRange: null, yZooms: {} });
 });

@@ -18,6 +18,7 @@ import { ChartTable } from "./chart_table.js";
 import { ChartLegend, ChartTooltip } from "./chart_tooltip.js";
 import { fillFrame } from "./embedding.js";
 import { haveChanged } from "./inputs.js";
+import { titleOf } from "./view_state.js";
 import { make } from "./words.js";
 
 const HEIGHT = 260;
@@ -26,19 +27,20 @@ const STEPS = { ArrowLeft: -1, ArrowRight: 1, PageUp: -20, PageDown: 20, Home: -
 export class Chart {
   /** `actions`: onZoom, onReset, onToggle, onHighlight, onPin, onNames, onMove, onHeight; `queue` draws the chart. */
   constructor(names, actions, queue) {
-    Object.assign(this, { names, actions, queue, lines: [], inputs: [], yRange: null, at: null });
+    Object.assign(this, { names, actions, queue, lines: [], inputs: [], at: null });
     // What is dirty is laid out before it is painted.
     Object.assign(this, { isShown: false, isOnScreen: false, isDirty: false, plain: null, rest: "" });
     this.place = make("div", { className: "plot", tabIndex: 0 });
     this.place.setAttribute("role", "img");
-    this.place.setAttribute("aria-label", names.join(", "));
+    this.title = titleOf(names);
+    this.place.setAttribute("aria-label", this.title);
     this.tooltip = new ChartTooltip();
     this.reason = make("p", { className: "reason", hidden: true });
     this.notes = make("p", { className: "notes" });
     this.legend = new ChartLegend(actions);
     this.table = new ChartTable();
     this.plot = new ChartPlot(this.place, {
-      onZoom: (ranges) => this.zoom(ranges),
+      onZoom: (ranges) => actions.onZoom(this.title, ranges),
       onCursor: (cursor) => this.follow(cursor),
     });
     const { buttons, pin } = makeButtons(this);
@@ -47,7 +49,7 @@ export class Chart {
     this.figure = make(
       "figure",
       { className: "chart" },
-      make("figcaption", {}, make("span", { className: "title" }, names.join(", "))),
+      make("figcaption", {}, make("span", { className: "title" }, this.title)),
       make("div", { className: "stage" }, this.place, this.reason, this.tooltip.element),
       buttons,
       this.legend.element,
@@ -56,16 +58,14 @@ export class Chart {
     );
     this.figure.dataset.metrics = names.join(" ");
     this.place.addEventListener("keydown", (event) => this.walk(event));
-    this.place.addEventListener("dblclick", () => this.reset());
+    this.place.addEventListener("dblclick", () => actions.onReset(this.title));
     this.place.addEventListener("blur", () => this.tooltip.hide());
     this.figure.addEventListener("fullscreenchange", () => this.redraw());
   }
 
   /** Take what there is to draw; what is new is drawn when it is on the screen. */
   show(runs, view, store) {
-    const scope = JSON.stringify([view.axis, view.align, view.workloads]);
-    if (this.scope !== scope) this.yRange = null;
-    Object.assign(this, { runs, view, store, scope });
+    Object.assign(this, { runs, view, store });
     const size = this.measure();
     // Charts that are drawn later must not move those below.
     this.place.style.minHeight = `${size.height}px`;
@@ -112,7 +112,10 @@ export class Chart {
     const { names, runs, view, store } = this;
     this.plain ??= layOutPlain(names, runs, view, store);
     const listed = listRuns(names, runs, store);
-    const content = { ...layOutChart(this.plain, listed, view, this.yRange), highlighted: this.highlighted ?? null };
+    const content = {
+      ...layOutChart(this.plain, listed, view, view.yZooms[this.title]),
+      highlighted: this.highlighted ?? null,
+    };
     this.lines = content.lines;
     const reason = content.lines.length ? "" : explain(names, runs, view, store);
     this.reason.textContent = reason;
@@ -149,18 +152,6 @@ export class Chart {
     if (this.isShown && this.plot.content) this.queue.add(this);
   }
 
-  zoom({ xRange, yRange }) {
-    if (yRange) this.yRange = yRange;
-    if (xRange) this.actions.onZoom(xRange);
-    else this.redraw();
-  }
-
-  reset() {
-    this.yRange = null;
-    if (this.view.xRange) this.actions.onReset();
-    else this.redraw();
-  }
-
   /** Show the values where the cursor is, once a frame: here as a tooltip, in the other charts as dots. */
   follow(cursor) {
     this.at = cursor;
@@ -190,7 +181,7 @@ export class Chart {
   /** Move the cursor of all charts by the arrow keys, along the longest line. */
   walk(event) {
     const step = STEPS[event.key];
-    if (event.key === "Escape") return this.reset();
+    if (event.key === "Escape") return this.actions.onReset(this.title);
     if (!step || !this.lines.length) return;
     event.preventDefault();
     const { x } = this.lines.reduce((one, other) => (other.x.length > one.x.length ? other : one));

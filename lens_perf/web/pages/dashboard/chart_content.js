@@ -5,6 +5,7 @@ import { markSparse } from "./chart_density.js";
 import { addTrends, layOutLines, listNonFinite, listRestarts } from "./chart_lines.js";
 import { describeAbsent, explainEmpty } from "./chart_notes.js";
 import { findXRange, findYRange } from "./chart_ranges.js";
+import { titleOf } from "./view_state.js";
 
 // Around a single point in time, in milliseconds.
 const POINT_ROOM = 30_000;
@@ -61,10 +62,19 @@ export function listInputs(names, runs, { axis, align }, store) {
 }
 
 /** What else the content depends on, as text. */
-export function describeRest(names, runs, { xRange, yScale, smoothing }, store) {
+export function describeRest(names, runs, { xRange, yZooms, yScale, smoothing }, store) {
   const isRead = runs.map(({ key }) => names.map((name) => store.isRead(key, [name])));
   const listed = listRuns(names, runs, store).map(({ key }) => key);
-  return JSON.stringify([xRange, yScale, smoothing, store.warnings, store.failure, isRead, listed]);
+  return JSON.stringify([
+    xRange,
+    yZooms[titleOf(names)],
+    yScale,
+    smoothing,
+    store.warnings,
+    store.failure,
+    isRead,
+    listed,
+  ]);
 }
 
 /** The runs in the legend: all but those that are known to have no points of `names`, in any range. */

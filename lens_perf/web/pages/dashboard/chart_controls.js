@@ -2,9 +2,12 @@
 
 import { makePopover } from "./popover.js";
 import { KINDS } from "./smoothing.js";
+import { titleOf } from "./view_state.js";
 import { make } from "./words.js";
 
 const AXES = { iteration: "iterations", time: "time", relative_time: "relative time" };
+// What is shown without zooming.
+const WHOLE = { xRange: null, yZooms: {} };
 const METRIC_GROUP = "Metrics";
 const SMOOTHINGS = Object.entries(KINDS).filter(([kind]) => kind !== "none");
 
@@ -12,13 +15,13 @@ export class ChartControls {
   constructor(element, { change }) {
     Object.assign(this, { element, change, drawn: "" });
     this.axis = make("select", { id: "axis" });
-    this.axis.addEventListener("change", () => change({ axis: this.axis.value, xRange: null }));
+    this.axis.addEventListener("change", () => change({ axis: this.axis.value, ...WHOLE }));
     this.log = this.makeBox((isOn) => this.changeY({ log: isOn }));
     this.log.setAttribute("aria-label", "logarithmic y axis");
     // On a phone, there is no room for words beside them.
     this.axis.setAttribute("aria-label", "X axis");
     this.outliers = this.makeBox((isOn) => this.changeY({ ignoreOutliers: isOn }));
-    this.align = this.makeBox((isOn) => change({ align: isOn ? "restart" : null, xRange: null }));
+    this.align = this.makeBox((isOn) => change({ align: isOn ? "restart" : null, ...WHOLE }));
     this.ends = ["from", "to"].map((name) => {
       const end = make("input", { type: "text", inputMode: "decimal", className: "end", placeholder: "auto" });
       end.setAttribute("aria-label", `y ${name}`);
@@ -47,7 +50,7 @@ export class ChartControls {
       change({ layout: { ...this.view.layout, columns: Number(this.columns.value) || null } }),
     );
     this.whole = make("button", { type: "button" }, "Show the whole range");
-    this.whole.addEventListener("click", () => change({ xRange: null }));
+    this.whole.addEventListener("click", () => change(WHOLE));
     this.alignLabel = make("label", {}, this.align, " aligned at the restart");
     element.append(
       labelled("X axis", this.axis),
@@ -117,7 +120,7 @@ export class ChartControls {
     this.weight.value = view.smoothing.weight;
     this.shown.textContent = view.smoothing.weight ? view.smoothing.weight.toFixed(2) : "off";
     this.columns.value = String(view.layout.columns ?? "");
-    this.whole.hidden = view.xRange === null;
+    this.whole.hidden = view.xRange === null && !view.metrics.some((names) => titleOf(names) in view.yZooms);
   }
 
   listAxes(names, chosen) {

@@ -65,8 +65,12 @@ export class ChartGrid {
 
   makeActions() {
     return {
-      onZoom: (xRange) => this.change({ xRange }),
-      onReset: () => this.change({ xRange: null }),
+      onZoom: (title, { xRange, yRange }) =>
+        this.change({
+          xRange: xRange ?? this.view.xRange,
+          yZooms: yRange ? { ...this.view.yZooms, [title]: yRange } : this.view.yZooms,
+        }),
+      onReset: (title) => this.change({ xRange: null, yZooms: without(this.view.yZooms, title) }),
       onToggle: (key, isAlone) => this.change({ hidden: toggle(this.runs, this.view.hidden, key, isAlone) }),
       onHighlight: (key) => this.highlight(key),
       onPin: (names) => this.change({ pins: togglePins(this.view.pins, names) }),
@@ -115,6 +119,10 @@ export class ChartGrid {
     this.element.style.setProperty("--columns", String(count));
     this.store.points = Math.ceil((POINTS_PER_PIXEL * width) / count / 400) * 400;
   }
+}
+
+function without(zooms, title) {
+  return Object.fromEntries(Object.entries(zooms).filter(([each]) => each !== title));
 }
 
 /** The charts, one of them with the metrics `others` instead of `names`; what joins it leaves the other charts. */

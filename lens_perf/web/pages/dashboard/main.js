@@ -19,7 +19,7 @@ import { showTab } from "./tab.js";
 import { setUpTheme, switchTheme } from "./theme.js";
 import { setUpTokenDialog } from "./token_dialog.js";
 import { explainRefusal } from "./unknown_clusters.js";
-import { isSame, readView, writeView } from "./view_state.js";
+import { readView, selectWorkloads, writeView } from "./view_state.js";
 import { WorkloadList } from "./workload_list.js";
 
 const TICK_MS = 1000;
@@ -61,17 +61,16 @@ const askForToken = setUpTokenDialog(start);
 
 /** Show another view, as a new entry of the history or, with `replace`, instead of the current one. */
 function change(partial, { replace = false } = {}) {
+  const mustRead = READ.some((name) => name in partial && partial[name] !== view[name]);
   view = { ...view, ...partial };
   writeView(view, { replace });
-  if (Object.keys(partial).some((name) => READ.includes(name))) load();
+  if (mustRead) load();
   else render();
 }
 
 /** Put workloads into the view, or take them out. */
 function select(workloads, isSelected) {
-  const others = view.workloads.filter((each) => !workloads.some((workload) => isSame(each, workload)));
-  const added = workloads.filter((workload) => !view.workloads.some((each) => isSame(each, workload)));
-  change({ workloads: isSelected ? [...view.workloads, ...added] : others, xRange: null });
+  change(selectWorkloads(view, workloads, isSelected));
 }
 
 /** Show what is known. */

@@ -8,6 +8,7 @@ export const DEFAULTS = {
   pins: [], // names of the metrics that come first in the panel
   axis: "iteration", // or "time", "relative_time", or the name of a metric
   xRange: null, // [from, to] on that axis
+  yZooms: {}, // by title of a chart, the [from, to] of its y axis that is shown
   yScale: { log: false, range: null, ignoreOutliers: false },
   smoothing: { kind: "ema", weight: 0 },
   align: null, // "restart": every attempt begins at 0
@@ -23,6 +24,18 @@ export const LEAST_HEIGHT = 120;
 const MOST_HEIGHT = 2000;
 
 export const keyOf = ({ cluster, uid }) => `${cluster}/${uid}`;
+
+/** Return what changes in `view` when `workloads` are put into it, or taken out. */
+export function selectWorkloads(view, workloads, isSelected) {
+  const others = view.workloads.filter((each) => !workloads.some((workload) => isSame(each, workload)));
+  const added = workloads.filter((workload) => !view.workloads.some((each) => isSame(each, workload)));
+  const chosen = isSelected ? [...view.workloads, ...added] : others;
+  // Runs are compared in the same range of x; the values of another run may be in another range.
+  return { workloads: chosen, xRange: chosen.length ? view.xRange : null, yZooms: {} };
+}
+
+/** The title of a chart of the metrics `names`. */
+export const titleOf = (names) => names.join(", ");
 
 /** Return whether two workloads are the same. */
 export const isSame = (one, other) => one.cluster === other.cluster && one.uid === other.uid;
@@ -43,6 +56,7 @@ export function parseView(text) {
     pins: given.getAll("pin"),
     axis: given.get("axis") || DEFAULTS.axis,
     xRange: parseRange(given.get("range")),
+    yZooms: Object.fromEntries(given.getAll("zoom").map(parseZoom).filter(Boolean)),
     yScale: {
       log: given.get("log") === "1",
       range: parseRange(given.get("y")),
@@ -76,6 +90,7 @@ export function formatView(view) {
   for (const name of view.pins) text.append("pin", name);
   setUnless("axis", view.axis, view.axis === DEFAULTS.axis);
   setUnless("range", view.xRange?.map((end) => roundEnd(end, view.axis)).join(".."), !view.xRange);
+  for (const [title, ends] of Object.entries(view.yZooms)) text.append("zoom", `${shorten(ends).join("..")}@${title}`);
   setUnless("log", 1, !view.yScale.log);
   setUnless("y", view.yScale.range?.join(".."), !view.yScale.range);
   setUnless("outliers", 0, !view.yScale.ignoreOutliers);
@@ -116,6 +131,12 @@ function parseAttempts(text) {
   return cut < 0 ? null : [text.slice(cut + 1), numbers];
 }
 
+function parseZoom(text) {
+  const cut = text.indexOf("@");
+  const ends = parseRange(text.slice(0, Math.max(0, cut)));
+  return ends && [text.slice(cut + 1), ends];
+}
+
 /** `m` begins a chart, `with` adds a metric to it. */
 function parseCharts(given) {
   const charts = [];
@@ -129,6 +150,12 @@ function parseCharts(given) {
 function parseRange(text) {
   const ends = (text ?? "").split("..").map((end) => (end.trim() === "" ? NaN : Number(end)));
   return ends.length === 2 && ends.every(Number.isFinite) && ends[0] < ends[1] ? ends : null;
+}
+
+/** The ends of a range with as many digits as a pointer can choose. */
+function shorten([low, high]) {
+  const step = 10 ** (Math.floor(Math.log10(high - low)) - 4);
+  return [low, high].map((end) => Number((Math.round(end / step) * step).toPrecision(12)));
 }
 
 /** Iterations and milliseconds are whole; of a metric's values, seven digits are more than a pointer can choose. */
