@@ -1,5 +1,7 @@
 // Requests to the API: the one module that knows its addresses, its parameters and its errors.
 
+import { UnknownClusters } from "./unknown_clusters.js";
+
 const root = new URL(`${document.documentElement.dataset.api}/`, document.baseURI);
 const TOKEN = "lens_perf.token";
 // Other workloads whose names contain that of the wanted one may come before it.
@@ -94,8 +96,14 @@ export async function findListed({ cluster, uid }, signal) {
 /** The parameters that name several workloads. */
 export const namesOf = (workloads) => workloads.map(({ cluster, uid }) => ["workload", `${cluster}/${uid}`]);
 
+const unknown = new UnknownClusters(listClusters);
+
+/** Ask about several workloads. */
+export const askAbout = (path, workloads, query, signal) =>
+  unknown.ask(workloads, (others) => ask(path, [...namesOf(others), ...query], signal));
+
 /** The progress of several workloads. */
-export const readProgresses = (workloads, signal) => ask("metrics/progress", namesOf(workloads), signal);
+export const readProgresses = (workloads, signal) => askAbout("metrics/progress", workloads, [], signal);
 
 /** The targets of several workloads, by key. They are found in an index, so no workload is read for them. */
 export async function readTargets(workloads, signal) {
@@ -105,12 +113,14 @@ export async function readTargets(workloads, signal) {
     ["max_points", 2],
     ["layout", "columns"],
   ];
-  const { series } = await ask("metrics/data", [...namesOf(workloads), ...query], signal);
+  const { series } = await askAbout("metrics/data", workloads, query, signal);
   const targets = new Map();
   for (const { cluster, workload_uid: uid, values } of series) targets.set(`${cluster}/${uid}`, values.at(-1));
   return targets;
 }
 
 /** The statistics of some metrics of several workloads; of all metrics if `names` is empty. */
-export const readSummaries = (workloads, names, signal) =>
-  ask("metrics/summary", [...namesOf(workloads), ...names.map((name) => ["metric", name])], signal);
+export const readSummaries = (workloads, names, signal) => {
+  const query = names.map((name) => ["metric", name]);
+  return askAbout("metrics/summary", workloads, query, signal);
+};

@@ -18,7 +18,6 @@ import { showEmbedded } from "./embedding.js";
 import { showTab } from "./tab.js";
 import { setUpTheme, switchTheme } from "./theme.js";
 import { setUpTokenDialog } from "./token_dialog.js";
-import { explainRefusal } from "./unknown_clusters.js";
 import { readView, selectWorkloads, writeView } from "./view_state.js";
 import { WorkloadList } from "./workload_list.js";
 
@@ -111,11 +110,9 @@ async function load() {
   } catch (error) {
     if (error.name === "AbortError") return;
     await Promise.allSettled([charts, table]);
-    const message = await explainRefusal(error, view.workloads, client);
     if (signal.aborted) return;
-    if (series.failure) series.failure = message;
     retry.fail(Date.now());
-    report("view", error, load, message);
+    report("view", error, load);
     render();
   } finally {
     if (!signal.aborted) grid.setReading(false);
@@ -195,10 +192,10 @@ async function followList() {
   else await openList();
 }
 
-function report(part, error, retry, message = error.message) {
+function report(part, error, retry) {
   if (!(error instanceof client.ApiError)) throw error;
   if (error.status === 401) askForToken();
-  else showTrouble(part, message, retry);
+  else showTrouble(part, error.message, retry);
 }
 
 const openList = () => list.open((error, again) => (error ? report("start", error, again) : showTrouble("start")));

@@ -1,6 +1,6 @@
 // The requests for series: of how many runs, metrics and points each, and along which range.
 
-import { ask, namesOf } from "./api_client.js";
+import { askAbout, namesOf } from "./api_client.js";
 
 // Each point of a preview is an index lookup.
 const PREVIEW_POINTS = 150;
@@ -49,8 +49,7 @@ function findPages(runs, names, held) {
   return pages;
 }
 
-const describe = (runs, names, { axis }) => [
-  ...namesOf(runs),
+const describe = (names, { axis }) => [
   ["layout", "columns"],
   ["non_finite", "true"],
   ["split", "serial"],
@@ -94,8 +93,8 @@ function findRange({ axis, xRange }, runs, iterations = null) {
 
 /** Ask for a few points of all metrics, which name them. */
 export function askNames(runs, signal) {
-  const query = [...describe(runs, [], { axis: "iteration" }), ["method", "stride"], ["max_points", NAME_POINTS]];
-  return request(query, signal);
+  const query = [...describe([], { axis: "iteration" }), ["method", "stride"], ["max_points", NAME_POINTS]];
+  return request(runs, query, signal);
 }
 
 /** Whether there can be a preview: along a metric, it has no positions; along time, it has no range. */
@@ -105,18 +104,18 @@ export const hasPreview = ({ axis, xRange }) => AXES.includes(axis) && (axis ===
 export function askPreview(runs, names, view, signal) {
   const most = Math.max(LEAST_PREVIEW, Math.min(PREVIEW_POINTS, Math.floor(MOST_PREVIEW / runs.length)));
   const range = view.axis === "iteration" ? findRange(view, runs) : [];
-  const query = [...describe(runs, names, { axis: null }), ...range, ["method", "stride"], ["max_points", most]];
-  return request(query, signal);
+  const query = [...describe(names, { axis: null }), ...range, ["method", "stride"], ["max_points", most]];
+  return request(runs, query, signal);
 }
 
 /** Ask for full series of up to `most` points, and for a cursor; of a range of a metric, within `iterations`. */
 export function askSeries({ runs, names, iterations }, view, most, signal) {
-  return request([...describeFull(runs, names, view, most, iterations), ["after", ""]], signal);
+  return request(runs, [...describeFull(runs, names, view, most, iterations), ["after", ""]], signal);
 }
 
 /** Ask for what has changed since `cursor`. */
 export function askChanges(runs, names, view, most, cursor, signal) {
-  return request([...describeFull(runs, names, view, most), ["after", cursor]], signal);
+  return request(runs, [...describeFull(runs, names, view, most), ["after", cursor]], signal);
 }
 
 /** Whether a range is shown that a request cannot give: each run has its own iterations in it. */
@@ -149,9 +148,9 @@ function listSerials([{ attempts = [] }, ...others]) {
 }
 
 const describeFull = (runs, names, view, most, iterations) => [
-  ...describe(runs, names, { axis: axisOf(view) }),
+  ...describe(names, { axis: axisOf(view) }),
   ...findRange(view, runs, iterations),
   ["max_points", most],
 ];
 
-const request = (query, signal) => ask("metrics/data", query, signal);
+const request = (runs, query, signal) => askAbout("metrics/data", runs, query, signal);
