@@ -27,12 +27,15 @@ def install_compression(app: Flask, settings: Settings) -> None:
 
 
 def _compress(response: Response) -> Response:
+    is_unchanged = response.status_code == HTTPStatus.NOT_MODIFIED
+    if not is_unchanged and (response.status_code != HTTPStatus.OK or response.mimetype not in COMPRESSIBLE):
+        return response
+    # Also if the body is small or not sent: its size does not depend on the request alone.
+    vary = response.headers.get("Vary")
+    response.headers["Vary"] = f"{vary}, Accept-Encoding" if vary else "Accept-Encoding"
     size = sum(map(len, response.response)) if response.is_sequence else response.content_length
-    if (size or 0) < LEAST_BYTES or response.status_code != HTTPStatus.OK:
+    if is_unchanged or (size or 0) < LEAST_BYTES:
         return response
-    if response.mimetype not in COMPRESSIBLE or request.method not in {"GET", "POST"}:
-        return response
-    response.vary.add("Accept-Encoding")
     if request.accept_encodings.best_match(("gzip", "identity"), "identity") != "gzip":
         return response
     if response.is_sequence:

@@ -12,7 +12,7 @@ from werkzeug.routing import BaseConverter
 
 from lens_perf.api import request_bodies, schemas
 from lens_perf.api.arguments import LONGEST_UID, UID_PATTERN, Location, parse_parameters
-from lens_perf.api.error_responses import NO_SUCH_PATH, ErrorSchema
+from lens_perf.api.error_responses import NO_SUCH_PATH, NO_SUCH_RANGE, ErrorSchema
 
 View = Callable[..., Any]
 Decorator = Callable[[View], View]
@@ -33,11 +33,12 @@ ERROR_EXAMPLES = {
         "The query ran past its deadline; request fewer metrics, one data_source or a shorter time range",
     ),
 }
-TOO_LARGE = {
+POINT_ERRORS = {
     413: (
         "The result exceeds the maximum number of data points",
         "The result has more than 20,000,000 data points; limit it with metrics, data_source, or max_points",
-    )
+    ),
+    416: ("The Parquet file does not have the range of the header Range", NO_SUCH_RANGE),
 }
 BODY_ERRORS = {
     411: ("The body has no Content-Length", request_bodies.NO_LENGTH),
@@ -116,7 +117,7 @@ def answers_points(
         "application/vnd.apache.parquet": {"schema": {"type": "string", "format": "binary"}},
     }
     described = {"200": {"description": "The answer", "content": content}}
-    failures = _describe_failures(is_form=is_form) | _describe_errors(TOO_LARGE)
+    failures = _describe_failures(is_form=is_form) | _describe_errors(POINT_ERRORS)
 
     def decorate(view: View) -> View:
         return _document(_respond(view), blueprint.doc(responses=described | failures))

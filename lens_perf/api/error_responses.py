@@ -6,7 +6,7 @@ from typing import Any
 import marshmallow as ma
 from flask import Response, jsonify, request
 from flask_smorest import Api
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestedRangeNotSatisfiable
 
 from lens_perf.api.access_check import SEVERAL_BLUEPRINT, list_granted
 from lens_perf.errors import (
@@ -41,6 +41,7 @@ STATUSES: dict[type[BaseException], HTTPStatus] = {
 }
 RETRY_AFTER_SECONDS = {HTTPStatus.SERVICE_UNAVAILABLE: "1"}
 INTERNAL_ERROR = "Internal server error"
+NO_SUCH_RANGE = "The file has no such range; request one range within the length that Content-Range names"
 NO_SUCH_PATH = "No such path; write a slash in a uid as %2F, and see the documentation for all paths"
 
 
@@ -83,7 +84,7 @@ def answer_lens_error(error: LensError) -> Response:
     status = find_status(error)
     body: dict[str, Any] = {"code": status.value, "status": status.phrase, "message": error.message}
     if isinstance(error, InvalidParameterError) and error.errors:
-        body["errors"] = error.errors
+        body["errors"] = {_find_location(location): each for location, each in error.errors.items()}
     response = _make_response(body, status)
     if isinstance(error, UnauthorizedError):
         # RFC 6750, section 3: no error code if the request has no credentials.
@@ -91,14 +92,25 @@ def answer_lens_error(error: LensError) -> Response:
     return response
 
 
+def _find_location(location: str) -> str:
+    """Return where the parameters of the request are: for POST, those of the query count as parts of the form."""
+    return "form" if location == "query" and request.method == "POST" else location
+
+
 def answer_http_error(error: HTTPException) -> Response:
     """Return a response for errors of Flask itself (no such path, wrong method) and for unexpected exceptions."""
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
-    messages = {HTTPStatus.INTERNAL_SERVER_ERROR: INTERNAL_ERROR, HTTPStatus.NOT_FOUND: NO_SUCH_PATH}
+    messages = {
+        HTTPStatus.INTERNAL_SERVER_ERROR: INTERNAL_ERROR,
+        HTTPStatus.NOT_FOUND: NO_SUCH_PATH,
+        HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: NO_SUCH_RANGE,
+    }
     message = messages.get(status) or error.description or status.phrase
     response = _make_response({"code": status.value, "status": status.phrase, "message": message}, status)
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+    if isinstance(error, RequestedRangeNotSatisfiable) and error.length is not None:
+        response.headers["Content-Range"] = f"{error.units} */{error.length}"
     return response
 
 

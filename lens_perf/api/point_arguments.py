@@ -38,9 +38,9 @@ class MetricNames(ma.fields.Field[Sequence[str] | None]):
 
 
 class WholeNumber(ma.fields.Field[int]):
-    """A whole number in ASCII digits within ``bounds``; the empty text is None unless it is an ``item`` of a list."""
+    """A whole number in ASCII digits within ``bounds``; the empty text is None."""
 
-    def __init__(self, name: str, description: str, example: int, bounds: range = INT64, *, item: bool = False) -> None:
+    def __init__(self, name: str, description: str, example: int, bounds: range = INT64) -> None:
         least = f" of at least {bounds.start}" if bounds.start >= 0 else ""
         most = f" and at most {bounds.stop - 1}" if bounds.stop < INT64.stop else ""
         number = {"type": "integer", "format": "int64", "minimum": bounds.start, "maximum": bounds.stop - 1}
@@ -50,15 +50,14 @@ class WholeNumber(ma.fields.Field[int]):
             metadata={
                 "description": description,
                 "example": example,
-                **(number if item else {"oneOf": [number, {"type": "string", "enum": [""]}]}),
+                "oneOf": [number, {"type": "string", "enum": [""]}],
             },
         )
         self._bounds = bounds
-        self._is_item = item
 
     def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
         """Return None for the empty text."""
-        return None if value == "" and not self._is_item else super().deserialize(value, attr, data, **kwargs)
+        return None if value == "" else super().deserialize(value, attr, data, **kwargs)
 
     def _deserialize(self, value: Any, *_rest: Any, **_kwargs: Any) -> int:
         if not WHOLE_NUMBER.fullmatch(value) or int(value) not in self._bounds:
@@ -98,7 +97,7 @@ class PointsQuery(TimeRangeQuery):
         },
     )
     serial = ma.fields.List(
-        WholeNumber("serial", "Attempt", 0, INT32, item=True),
+        WholeNumber("serial", "Attempt", 0, INT32),
         load_default=tuple,
         metadata={"description": "Return this attempt only; repeatable.", "example": []},
     )

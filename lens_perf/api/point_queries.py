@@ -56,7 +56,7 @@ def _choose_encoding(query: Mapping[str, Any]) -> Encoding:
     layout = query["layout"]
     if layout == "columns":
         return "columns"
-    if query["format"] is None and layout is None:
+    if query["format"] is None and layout in {None, "points"}:
         chosen = BY_MEDIA_TYPE[request.accept_mimetypes.best_match(tuple(BY_MEDIA_TYPE), "application/json")]
     else:
         chosen = query["format"] or "json"
@@ -80,7 +80,7 @@ def choose_metrics(query: Mapping[str, Any]) -> tuple[str, ...] | None:
 
 def choose_serials(query: Mapping[str, Any]) -> tuple[int, ...]:
     """Return the requested attempts, each once; empty for all."""
-    return tuple(dict.fromkeys(query["serial"]))
+    return tuple(dict.fromkeys(serial for serial in query["serial"] if serial is not None))
 
 
 def _choose_sampling(query: Mapping[str, Any]) -> Sampling | None:

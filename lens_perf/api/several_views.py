@@ -137,6 +137,7 @@ def post_several_data(query: Mapping[str, Any]) -> Response:
 def _answer_points(query: Mapping[str, Any]) -> Response:
     queries = _build_queries(query)
     if wants_no_points():
+        get_service().check_points_of_several(queries)
         return send_no_points(None, queries[0].encoding, FILE_NAME)
     body, warnings = get_service().read_points_of_several(queries)
     return send_body(body, queries[0].encoding, FILE_NAME, len(warnings))

@@ -37,7 +37,7 @@ class SummaryQuery(SourceQuery, MetricsQuery):
     """Selects the metrics of a workload to summarize."""
 
     serial = ma.fields.List(
-        WholeNumber("serial", "Attempt", 0, INT32, item=True),
+        WholeNumber("serial", "Attempt", 0, INT32),
         load_default=tuple,
         metadata={"description": "Summarize this attempt only; repeatable.", "example": []},
     )

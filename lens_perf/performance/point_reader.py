@@ -81,6 +81,10 @@ class PointReader:
             work = _Work(query, time_limit, spool, count, Observation(query, subject, tag), changes)
             return replace(self._plans[plan](work), points=count.value)
 
+    def check(self, query: PointQuery) -> None:
+        """Raise InvalidParameterError for a cursor of another query, and UnknownClusterError."""
+        _parse_cursor(query, digest(self._clusters.resolve(query.cluster), *_subject(query)))
+
     def find_etag(self, query: PointQuery) -> str | None:
         """Return the current ETag of the response without reading it; None for previews and for changes.
 

@@ -114,6 +114,12 @@ class PerformanceService:
         self._check_clusters([str(query.cluster) for query in queries])
         return self._readers.read_several(queries, self._start_time_limit())
 
+    def check_points_of_several(self, queries: Sequence["PointQuery"]) -> None:
+        """Raise the exceptions of ``read_points_of_several`` that depend on the queries alone."""
+        self._check_clusters([str(query.cluster) for query in queries])
+        for query in queries:
+            self._readers.points.check(query)
+
     def summarize_several(
         self,
         workloads: Sequence[WorkloadKey],

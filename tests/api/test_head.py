@@ -141,3 +141,33 @@ def test_head_runs_only_statements_of_get(
     assert of_head
     assert set(of_head) <= of_get | set(statements[len(of_head) :])
     assert not [each for each in of_head if "COPY" in each]
+
+
+SEVERAL = "/lens/v1/metrics/data?metrics=loss&workload="
+
+
+@pytest.mark.parametrize(
+    "query", ["nobody/x", "alpha/x&after=abc", "alpha/x&workload=nobody/x", "alpha/x&layout=wide&metrics="]
+)
+def test_an_error_of_several_workloads(client: FlaskClient, query: str) -> None:
+    answers = [
+        client.get(SEVERAL + query),
+        client.head(SEVERAL + query),
+        client.get(SEVERAL + query, headers={"If-None-Match": "*"}),
+    ]
+    assert [answer.status_code for answer in answers] == [400, 400, 400]
+    assert len({answer.headers.get("Cache-Control") for answer in answers}) == 1
+
+
+def test_of_a_compressed_body(client: FlaskClient, store: Store, uid: str) -> None:
+    store(uid, [Row({f"metric_{number}": number for number in range(60)})])
+    path = BASE.format(uid=uid) + "/metrics/"
+    accepting = {"Accept-Encoding": "gzip"}
+    get, head = (ask(path + "available", headers=accepting) for ask in (client.get, client.head))
+    assert get.headers["Content-Encoding"] == "gzip"
+    assert others(head) == others(get)
+    assert head.content_length == get.content_length == len(get.data)
+    get, head = (ask(path + "data", headers=accepting) for ask in (client.get, client.head))
+    assert head.headers["Vary"] == get.headers["Vary"]
+    unchanged = client.get(path + "data", headers={**accepting, "If-None-Match": get.headers["ETag"]})
+    assert (unchanged.status_code, unchanged.headers["Vary"]) == (304, get.headers["Vary"])

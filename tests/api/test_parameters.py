@@ -75,3 +75,31 @@ def test_an_ascii_separator_is_not_blank(client: FlaskClient) -> None:
     """Python's strip() removes it; the published pattern and JavaScript do not."""
     answer = client.get("/lens/v1/workloads/%1E/metrics/sources")
     assert (answer.status_code, answer.json["workload_uid"]) == (200, "\x1e")
+
+
+@pytest.mark.parametrize("endpoint", ["data", "summary", "iteration-times"])
+def test_an_empty_serial_counts_as_absent(ask: Ask, endpoint: str) -> None:
+    assert ask(endpoint, serial="") == ask(endpoint)
+    assert ask(endpoint, serial=["", "7"]) == ask(endpoint, serial="7") != ask(endpoint)
+
+
+def test_the_metric_with_the_empty_name(ask: Ask, store: Store, uid: str) -> None:
+    store(uid, [Row({"": 5}, 3, at(3000))])
+    assert [point["value"] for point in ask("data", metric="")["data"]] == [5]
+
+
+@pytest.mark.parametrize("layout", ["", "points"])
+@pytest.mark.parametrize("media_type", ["text/csv", "application/x-ndjson", "application/vnd.apache.parquet"])
+def test_the_header_decides_without_a_format(client: FlaskClient, uid: str, layout: str, media_type: str) -> None:
+    path = f"/lens/v1/workloads/{uid}/metrics/data?layout={layout}"
+    assert client.get(path, headers={"Accept": media_type}).mimetype == media_type
+
+
+def test_a_range_that_a_file_does_not_have(client: FlaskClient, uid: str) -> None:
+    path = f"/lens/v1/workloads/{uid}/metrics/data?format=parquet"
+    length = client.get(path).content_length
+    assert client.get(path, headers={"Range": "bytes=0-3"}).status_code == 206
+    for wanted in ("bytes=99999999-", "bytes=0-3,5-6"):
+        response = client.get(path, headers={"Range": wanted})
+        assert (response.status_code, response.headers["Content-Range"]) == (416, f"bytes */{length}")
+        assert "Content-Range" in response.json["message"]

@@ -174,3 +174,21 @@ def counted(client: FlaskClient) -> int:
     lines = client.get("/metrics").text.splitlines()
     wanted = 'lens_perf_requests_total{cluster="beta",endpoint="metrics.post_data",status="200"}'
     return int(float(next((line.split()[-1] for line in lines if line.startswith(wanted)), "0")))
+
+
+@pytest.mark.parametrize(
+    ("path", "parameter", "value"),
+    [
+        ("workloads/x/metrics/data", "cluster", "nobody"),
+        ("workloads/x/metrics/data", "after", "abc"),
+        ("workloads/x/metrics/data", "start", "abc"),
+        ("metrics/data", "workload", "nobody/x"),
+        ("metrics/progress", "workload", "nobody/x"),
+    ],
+)
+def test_an_error_names_the_place_of_the_parameter(client: FlaskClient, path: str, parameter: str, value: str) -> None:
+    posted = client.post(f"/lens/v1/{path}", data={parameter: value})
+    asked = client.get(f"/lens/v1/{path}", query_string={parameter: value})
+    assert posted.status_code == asked.status_code == 400
+    assert posted.json["errors"] == {"form": asked.json["errors"]["query"]}
+    assert parameter in posted.json["errors"]["form"]

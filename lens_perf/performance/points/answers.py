@@ -70,7 +70,8 @@ def _make_rows(copy: Copy, query: PointQuery, reading: Reading, count: PointCoun
     if query.kind == "iteration-times":
         return TimeRows(copy, reading, list_extra(query), by_serial=query.by_serial)
     fields = list_fields(copy, query.metrics, query.selection.data_source)
-    return RecordRows(copy, reading, fields, count, by_serial=query.has_serial)
+    is_sample = query.sampling is not None
+    return RecordRows(copy, reading, fields, count, by_serial=query.has_serial, is_sample=is_sample)
 
 
 def count_known(copy: Copy, query: PointQuery, fields: Sequence[str]) -> int:

@@ -29,14 +29,14 @@ class SampledRows:
         self._keys = ["iteration", "data_source", *(["serial"] if "serial" in extra else [])]
 
     def find_types(self) -> Mapping[str, Any]:
-        """Return the type of each field."""
+        """Return the type of each field, None if it has no points."""
         if self._points is None:
-            return dict.fromkeys(self.fields, pl.Float64)
+            return dict.fromkeys(self.fields)
         texts = self._points.select("field", "text")
         of_whole = texts.group_by("field").agg(pl.col("text").cast(pl.Int64, strict=False).has_nulls().not_())
         whole = dict(of_whole.iter_rows())
         return {
-            name: pl.Int64 if whole.get(index, False) else pl.Float64
+            name: (pl.Int64 if whole[index] else pl.Float64) if index in whole else None
             for index, name in zip(self._indices, self.fields, strict=True)
         }
 

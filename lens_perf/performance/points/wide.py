@@ -91,7 +91,9 @@ class WideWriter:
                 piece.write_csv(self._spool.reserve(size), include_header=False, quote_style="never")
 
     def _write_parquet(self, rows: WideRows) -> None:
-        types = rows.find_types()
+        # A column without values must not make integers of other workloads float64.
+        unknown = pl.Int64 if self._is_part else pl.Float64
+        types = {name: dtype or unknown for name, dtype in rows.find_types().items()}
         titles = list_titles(self._origin, self._extra, rows.fields)
         schema = dict(zip(titles, list_types(self._origin, self._extra, types.values()), strict=True))
         origin = [pl.lit(value).alias(f"origin:{name}") for name, value in self._origin.items()]

@@ -27,7 +27,10 @@ class WideRows(Protocol):
         """The names of the fields."""
 
     def find_types(self) -> Mapping[str, Any]:
-        """Return the type of each field: Int64 if all of its data points are integers that fit, else Float64."""
+        """Return the type of each field: Int64 if all of its data points are integers that fit, else Float64.
+
+        The type of a field without data points is None.
+        """
 
     def read(self, types: Mapping[str, Any], /) -> Iterator[pl.DataFrame]:
         """Yield the rows, with the fields in these types as columns ``0``, ``1`` and so on.
@@ -45,11 +48,19 @@ class RecordRows:
     """A row for each iteration and data source, and with ``by_serial`` for each attempt.
 
     A row has the latest data point of each of ``fields``, by (created_at, id), and the latest time. A record without an
-    iteration is a separate row at the end. The maximum number of cells is checked with ``count`` before they are read.
+    iteration is a separate row at the end. With ``is_sample``, rows without data points are left out, and types are
+    those of the rows. The maximum number of cells is checked with ``count`` before they are read.
     """
 
     def __init__(
-        self, copy: Copy, reading: Reading, fields: Sequence[str], count: PointCount, *, by_serial: bool
+        self,
+        copy: Copy,
+        reading: Reading,
+        fields: Sequence[str],
+        count: PointCount,
+        *,
+        by_serial: bool,
+        is_sample: bool = False,
     ) -> None:
         self.fields = fields
         self._copy = copy
@@ -57,21 +68,32 @@ class RecordRows:
         self._count = count
         self._rows = choose_rows_at_once(len(fields))
         self._keys = ["iteration", "data_source", *(["serial"] if by_serial else [])]
+        self._is_sample = is_sample
 
     def find_types(self) -> Mapping[str, Any]:
-        """Return the type of each field in all records, selected or not. Raises DamagedPartError."""
-        return _find_types(self._copy, self._reading, self.fields)
+        """Return the type of each field in all records, selected or not. Raises as ``read`` does."""
+        if not self._is_sample:
+            return _find_types(self._copy, self._reading, self.fields)
+        found: dict[str, Any] = dict.fromkeys(self.fields)
+        for frame in self.read(dict.fromkeys(self.fields, pl.String)):
+            for index, field in enumerate(self.fields):
+                texts = frame[str(index)].drop_nulls()
+                if len(texts) and found[field] != pl.Float64:
+                    found[field] = pl.Float64 if texts.cast(pl.Int64, strict=False).has_nulls() else pl.Int64
+        return found
 
     def read(self, types: Mapping[str, Any]) -> Iterator[pl.DataFrame]:
         """Yield the rows by iteration, data source and serial. Raises ResultTooLargeError and DamagedPartError."""
         later = LowestLater(self._copy, self._reading, self._rows)
         self._count.expect(later.records * len(self.fields))
-        order = ["iteration", "timestamp", *self._keys[1:], *map(str, range(len(self.fields)))]
+        values = list(map(str, range(len(self.fields))))
+        order = ["iteration", "timestamp", *self._keys[1:], *values]
+        with_point = pl.any_horizontal(pl.col(values).is_not_null()) if self._is_sample else pl.lit(value=True)
         records = self._list_records(types, pl.col("iteration").is_not_null())
         for frame in order_by_iteration(records, later, partial(_keep_latest, keys=self._keys)):
-            yield frame.select(order)
+            yield frame.select(order).filter(with_point)
         for _end, frame in self._list_records(types, pl.col("iteration").is_null()) if later.has_null else ():
-            yield frame.select(order)
+            yield frame.select(order).filter(with_point)
 
     def _list_records(self, types: Mapping[str, Any], wanted: pl.Expr) -> Iterator[tuple[int, pl.DataFrame]]:
         """Yield the ``wanted`` records, with numbered fields, and the number of all records up to their end."""
@@ -79,7 +101,9 @@ class RecordRows:
         condition = select_records(reading.selection, reading.serials)
         known = self._copy.names
         records = 0
-        only: Representation = "text" if pl.String in types.values() else "value"
+        only: Representation | None = "text" if pl.String in types.values() else "value"
+        if self._is_sample:
+            only = None  # integers of the rows may be among other numbers in the copy
         for frame in self._copy.blocks([field for field in types if field in known], columns=RECORD_COLUMNS, only=only):
             reading.check()
             for piece in frame.iter_slices(self._rows):
@@ -111,11 +135,13 @@ class TimeRows:
         return _find_types(self._copy, self._reading, self.fields)
 
     def read(self, types: Mapping[str, Any]) -> Iterator[pl.DataFrame]:
-        """Yield the rows by iteration and serial. Raises DamagedPartError."""
+        """Yield the rows by iteration, data source and serial. Raises DamagedPartError."""
+        keys = ["iteration", "data_source", "serial"]
         for block in read_iteration_times(self._copy, self._reading, by_serial=self._by_serial):
             time = to_milliseconds().alias("timestamp")
             target = block.read_texts(TARGET).cast(types[TARGET]).alias("0")
-            yield block.frame.select("iteration", time, "data_source", *self._extra).hstack([target])
+            rows = block.frame.select("iteration", time, "data_source", *self._extra).hstack([target])
+            yield rows.sort(keys, nulls_last=True, maintain_order=True) if self._by_serial else rows
 
 
 def _keep_latest(frame: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
@@ -127,21 +153,22 @@ def _keep_latest(frame: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
 
 
 def _find_types(copy: Copy, reading: Reading, fields: Sequence[str]) -> Mapping[str, Any]:
-    """Return the type of each field: Int64 if it is Int64 in every part of the copy, else Float64."""
+    """Return the type of each field: Int64 if it is Int64 in every part of the copy, else Float64; None if in none."""
     found: dict[str, set[Any]] = {field: set() for field in fields}
     for frame in copy.blocks([field for field in fields if field in copy.names], columns=RECORD_COLUMNS, only="value"):
         reading.check()
         for name, dtype in frame.schema.items():
             if name.startswith(VALUE) or (reading.non_finite and name.startswith(NON_FINITE)):
                 found[name[2:]].add(dtype)
-    return {field: pl.Int64 if types == {pl.Int64} else pl.Float64 for field, types in found.items()}
+    return {
+        field: (pl.Int64 if types == {pl.Int64} else pl.Float64) if types else None for field, types in found.items()
+    }
 
 
 def _read(block: Block, field: str, dtype: Any) -> pl.Series:
     if dtype == pl.String:
         return block.read_texts(field)
-    return (
-        block.columns[VALUE + field]
-        if dtype == pl.Int64 and VALUE + field in block.columns
-        else block.read_values(field).cast(dtype)
-    )
+    values = block.columns.get(VALUE + field)
+    if dtype != pl.Int64 or values is None:
+        return block.read_values(field).cast(dtype)
+    return values if values.dtype == pl.Int64 else block.read_texts(field).cast(pl.Int64, strict=False)
