@@ -44,6 +44,19 @@ LOGS = {
     "dialects/nanogpt_iter-lines.log": Facts(2547, 0, 2546, None),
     "dialects/mlperf-mllog_mi300x_llama2-70b-lora.txt": Facts(5, 1536, 3072, None, step=384, lines=52),
 }
+# Values of some iterations, by metric, as they are printed in the file.
+SAMPLES: dict[str, dict[str, dict[int, float]]] = {
+    "log/primus-megatron_mi355x_deepseek-v2-lite.log": {
+        "rocm_max_mem_rank": {1: 1, 2: 4, 3: 4, 20: 4},
+        "rocm_max_mem_usage_gb": {1: 248.37, 2: 251.53, 3: 251.53, 20: 251.53},
+        "rocm_max_mem_usage_percent": {1: 86.25, 2: 87.34, 3: 87.34, 20: 87.34},
+        "rocm_mem_usage_gb": {1: 234.35, 2: 250.12},
+        "tflops": {1: 98.1, 2: 139.0, 4: 239.8},
+        "tflops_average": {3: 238.4, 4: 239.1},
+    },
+}
+# Names that contain a value, such as a rank, or that were kept apart from another name by a number.
+SUSPECT = re.compile(r"rank.*\d|_\d+$|[ /]")
 # Patterns for some fields in the file, by metric; independent of the package.
 FIELDS = {
     r"lm[ _]loss: (\S+)": "lm_loss",
@@ -55,6 +68,10 @@ FIELDS = {
     r"num zeros: (\S+)": "num_zeros",
     r"validation (?:loss|results) at iteration \d+ \| lm[ _]loss value: (\S+)": "validation_lm_loss",
     r" forward-compute: (\S+)": "forward_compute_time_ms",
+    r"hip mem usage/free/total/usage_ratio: ([0-9.]+)GB": "hip_mem_usage_gb",
+    r"rank-(\d+) rocm max mem usage/usage_ratio: ": "rocm_max_mem_rank",
+    r"rank-\d+ rocm max mem usage/usage_ratio: ([0-9.]+)GB": "rocm_max_mem_usage_gb",
+    r"rank-\d+ rocm max mem usage/usage_ratio: .*/([0-9.]+)%": "rocm_max_mem_usage_percent",
     r"step: +\d+ .*\bloss: +([0-9.]+)": "lm_loss",
     r"step: +\d+ .*\bgrad_norm: +([0-9.]+)": "grad_norm",
     r"step: +\d+ .*\btps: +([0-9,]+)": "tokens_per_second_per_gpu",
@@ -114,6 +131,10 @@ def test_real_log(importer: Importer, ask: Ask, app: Flask, name: str) -> None:
     points = ask("data")["data"]
     for metric, numbers in expected.items():
         assert [point["value"] for point in points if point["metric_name"] == metric] == numbers, metric
+    assert not {point["metric_name"] for point in points if SUSPECT.search(point["metric_name"])}
+    found = {(point["metric_name"], point["iteration"]): point["value"] for point in points}
+    for metric, values in SAMPLES.get(name, {}).items():
+        assert {iteration: found.get((metric, iteration)) for iteration in values} == values, metric
 
 
 def test_printed_dictionaries(importer: Importer, ask: Ask, app: Flask) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import count
 
 from lens_perf.ingest.logs.forms import Form, Line
-from lens_perf.ingest.logs.metric_names import find_field, fold_words, read_field, spell_name
+from lens_perf.ingest.logs.metric_names import find_field, fold_words, read_field, spell_name, split_rank
 from lens_perf.ingest.numbers import ALWAYS_KEPT_DIGITS, NUMBER, is_rounded
 from lens_perf.ingest.read_summary import ReadSummary
 from lens_perf.ingest.records import MetricValue
@@ -68,14 +68,17 @@ class LineMetrics:
 
     def _choose_name(self, metric: str, name: str, form: Form, found: dict[str, MetricValue]) -> str:
         """Return the name for a metric of the field ``name``."""
-        kept = self._kept.get((metric, name))
+        rank, words = split_rank(fold_words(name))
+        # The name without a rank identifies the field, because the rank changes.
+        key = metric, words if rank else name
+        kept = self._kept.get(key)
         if kept is None:
             # Several names of the vocabulary may mean one metric.
             if metric not in found and (form.verbatim or find_field(name, form.names) is not None):
                 return metric
-            own_spelling = f"{form.name_prefix}{' '.join(name.split())}{form.name_suffix}"
+            own_spelling = metric if rank else f"{form.name_prefix}{' '.join(name.split())}{form.name_suffix}"
             kept = next(each for each in _list_names(metric, own_spelling) if each not in self._taken | found.keys())
-            self._kept[metric, name] = kept
+            self._kept[key] = kept
             self._taken.add(kept)
         return kept if kept not in found else next(each for each in _list_names(kept, kept) if each not in found)
 

@@ -77,6 +77,22 @@ def spell_name(words: str) -> str:
     return NOT_IN_A_NAME.sub("_", words.lower()).strip("_")
 
 
+def split_rank(words: str) -> tuple[str, str]:
+    """Return the rank in the name of a list of memory, empty if there is none, and the name without it.
+
+    As in ``rank-4 rocm max mem usage/usage_ratio: 232.82GB/80.84%``, where the rank changes.
+    """
+    device, _, listed = words.rpartition(" ")
+    if not device.startswith("rank-") or not _lists_memory(device, listed):
+        return "", words
+    rank, _, words = words.removeprefix("rank-").partition(" ")
+    return rank, words
+
+
+def _lists_memory(device: str, listed: str) -> bool:
+    return "/" in listed and device.endswith(("mem", "memory"))
+
+
 def read_field(name: str, text: str, fields: Mapping[str, Field], *, verbatim: bool = False) -> dict[str, MetricValue]:
     """Return the metrics of the field ``name`` of a log; none if ``text`` has no number.
 
@@ -108,19 +124,15 @@ def _read_parts(names: tuple[str, ...], text: str) -> dict[str, MetricValue]:
 
 
 def _read_memory(words: str, text: str) -> dict[str, MetricValue]:
-    """Return the numbers of a field whose name lists them, each under a name with its unit.
-
-    As in ``rank-4 rocm max mem usage/usage_ratio: 232.82GB/80.84%``, where the rank changes.
-    """
+    """Return the numbers of a field whose name lists them, each under a name with its unit."""
+    rank, words = split_rank(words)
     device, _, listed = words.rpartition(" ")
     parts, values = listed.split("/"), text.split("/")
-    if "/" not in listed or len(parts) != len(values) or not device.endswith(("mem", "memory")):
+    if not _lists_memory(device, listed) or len(parts) != len(values):
         return {}
     found: dict[str, MetricValue] = {}
-    if device.startswith("rank-"):
-        rank, _, device = device.removeprefix("rank-").partition(" ")
-        if number := parse_number(rank):
-            found[f"{spell_name(device)}_rank"] = number.value
+    if number := parse_number(rank):
+        found[f"{spell_name(device)}_rank"] = number.value
     for part, value in zip(parts, values, strict=True):
         number = parse_number(value)
         if number is None:
