@@ -137,6 +137,15 @@ def test_real_log(importer: Importer, ask: Ask, app: Flask, name: str) -> None:
         assert {iteration: found.get((metric, iteration)) for iteration in values} == values, metric
 
 
+def test_the_loss_has_one_name_in_logs_of_two_programs(importer: Importer, ask: Ask, app: Flask) -> None:
+    names = ("log/gpt-neox_70m_3072it.out.gz", "log/primus-megatron_50it.log")
+    assert importer.run("log", *(REAL_DATA / name for name in names)).status == 0
+    losses = [value for name in names for value in read_values(name)["lm_loss"]]
+    points = ask("data")["data"]
+    assert [point["value"] for point in points if point["metric_name"] == "lm_loss"] == losses
+    assert not {point["metric_name"] for point in points if SUSPECT.search(point["metric_name"])}
+
+
 def test_printed_dictionaries(importer: Importer, ask: Ask, app: Flask) -> None:
     name = "log/hf-trainer_tevatron_6wtuv9pb_output.log"
     expected = [ast.literal_eval(line) for line in re.findall(r"\{'loss'.*?\}", read_text(name))]

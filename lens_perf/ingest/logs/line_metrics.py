@@ -1,10 +1,8 @@
 """Turns the fields of lines into metrics with distinct names, and counts values that are not numbers."""
 
-from collections.abc import Iterator
-from itertools import count
-
+from lens_perf.ingest.logs.field_names import FieldNames
 from lens_perf.ingest.logs.forms import Form, Line
-from lens_perf.ingest.logs.metric_names import find_field, fold_words, read_field, spell_name, split_rank
+from lens_perf.ingest.logs.metric_names import find_field, fold_words, read_field, spell_name
 from lens_perf.ingest.numbers import ALWAYS_KEPT_DIGITS, NUMBER, is_rounded
 from lens_perf.ingest.read_summary import ReadSummary
 from lens_perf.ingest.records import MetricValue
@@ -13,20 +11,16 @@ NO_VALUE = frozenset({"n/a", "none", "null", "-"})
 
 
 class LineMetrics:
-    """Reads the fields of the lines of one input.
-
-    A name derived from a field's words belongs to the first field of the input with that name; a field with other words
-    keeps its original name.
-    """
+    """Reads the fields of the lines of one input."""
 
     def __init__(self, summary: ReadSummary) -> None:
         self._summary = summary
-        self._kept: dict[tuple[str, str], str] = {}
-        self._taken: set[str] = set()
+        self._names = FieldNames()
 
     def read(self, line: Line) -> dict[str, MetricValue]:
         """Return the metrics of a line's fields; fields without numbers are counted in the summary."""
         form, found = line.form, dict[str, MetricValue]()
+        self._names.enter(line)
         prefix = f"{self._find_split(line)}_" if line.label and form.name_prefix else form.name_prefix
         for name, text in line.fields:
             if form.texts and fold_words(name) in form.texts:
@@ -38,7 +32,7 @@ class LineMetrics:
             if len(text) > ALWAYS_KEPT_DIGITS:
                 self._count_rounded(text, metrics)
             for metric, value in metrics.items():
-                found[self._choose_name(f"{prefix}{metric}{form.name_suffix}", name, form, found)] = value
+                found[self._names.choose(f"{prefix}{metric}{form.name_suffix}", name, form, found)] = value
         for piece in line.rest:
             self._summary.lose(f"parts of the {form.name} that are not fields", piece)
         return found
@@ -65,26 +59,3 @@ class LineMetrics:
         self._summary.skip_text(
             f"fields of the {form.name} that are not numbers", f"{prefix}{metric}{form.name_suffix}", f"{name}: {text}"
         )
-
-    def _choose_name(self, metric: str, name: str, form: Form, found: dict[str, MetricValue]) -> str:
-        """Return the name for a metric of the field ``name``."""
-        rank, words = split_rank(fold_words(name))
-        # The name without a rank identifies the field, because the rank changes.
-        key = metric, words if rank else name
-        kept = self._kept.get(key)
-        if kept is None:
-            # Several names of the vocabulary may mean one metric.
-            if metric not in found and (form.verbatim or find_field(name, form.names) is not None):
-                return metric
-            own_spelling = metric if rank else f"{form.name_prefix}{' '.join(name.split())}{form.name_suffix}"
-            kept = next(each for each in _list_names(metric, own_spelling) if each not in self._taken | found.keys())
-            self._kept[key] = kept
-            self._taken.add(kept)
-        return kept if kept not in found else next(each for each in _list_names(kept, kept) if each not in found)
-
-
-def _list_names(metric: str, own_spelling: str) -> Iterator[str]:
-    """Yield the possible names of a metric, the preferred one first."""
-    yield metric
-    yield own_spelling
-    yield from (f"{metric}_{number}" for number in count(2))
