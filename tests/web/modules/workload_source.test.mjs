@@ -125,3 +125,34 @@ test("the states of long workloads are estimated, and replaced by those of runs"
   assert.deepEqual([states.stateOf(key), states.isEstimate(key)], ["running", true]);
   assert.deepEqual(client.states, []);
 });
+
+test("the workloads of a cluster that does not answer are kept, and marked", async () => {
+  const answers = {};
+  const source = new WorkloadSource({ listWorkloads: async () => answers.next }, { stateOf: () => null });
+  const answer = (workloads, silent = []) => {
+    const warnings = silent.map((cluster) => ({ cluster, message: `Cluster ${cluster} cannot be reached` }));
+    answers.next = { workloads, total_count: workloads.length, next_page_token: null, warnings };
+  };
+  const [a, b] = ["a", "b"].map((cluster, index) => ({
+    cluster,
+    workload_uid: `run-${index}`,
+    last_timestamp: 9 - index,
+  }));
+  const shown = () => source.shown.map(({ cluster, isOld = false }) => `${cluster}${isOld ? " old" : ""}`);
+  for (const order of ["active", "name"]) {
+    answer([a, b]);
+    await source.load(query("", order));
+    assert.deepEqual([shown(), source.total, source.isPartial], [["a", "b"], 2, false]);
+    answer([b], ["a"]);
+    await source.load(query("", order));
+    assert.deepEqual([shown(), source.total, source.isPartial], [["a old", "b"], 2, true]);
+    answer([], ["a", "b"]);
+    await source.load(query("run", order));
+    assert.deepEqual(shown(), ["a old", "b old"]);
+    await source.load(query("other", order));
+    assert.deepEqual([shown(), source.total], [[], 0]);
+    answer([a]);
+    await source.load(query("", order));
+    assert.deepEqual([shown(), source.total], [["a"], 1]);
+  }
+});

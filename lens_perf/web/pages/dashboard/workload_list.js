@@ -5,7 +5,7 @@ import { setUpRoving } from "./roving.js";
 import { keyOf } from "./view_state.js";
 import { WorkloadSource } from "./workload_source.js";
 import { WorkloadStates } from "./workload_states.js";
-import { age, make, number } from "./words.js";
+import { age, make, moment, number } from "./words.js";
 
 const SETTLE_MS = 200;
 const MOST_RUNS = 100; // as many as one request may name
@@ -93,8 +93,9 @@ export class WorkloadList {
 
   showLoading() {
     this.list.setAttribute("aria-busy", "true");
-    if (!this.source.found?.length)
-      this.list.replaceChildren(...Array.from({ length: 6 }, () => make("li", { className: "skeleton" })));
+    if (this.source.found?.length) return;
+    this.list.replaceChildren(...Array.from({ length: 6 }, () => make("li", { className: "skeleton" })));
+    this.shownKey = null;
   }
 
   stopLoading() {
@@ -126,25 +127,34 @@ export class WorkloadList {
     if (!found) return;
     this.list.setAttribute("aria-busy", "false");
     find("#more").hidden = !this.source.hasMore;
-    find("#workload-count").textContent =
-      `${number(shown.length)} of ${number(total)}${this.source.isPartial ? "+" : ""}`;
+    const isUnknown = total === 0 && this.source.warnings.length > 0;
+    find("#workload-count").textContent = isUnknown
+      ? ""
+      : `${number(shown.length)} of ${number(total)}${this.source.isPartial ? "+" : ""}`;
     this.showSelection(search.error ? 0 : total);
     const key = JSON.stringify([
       shown.map((each) => [each, this.describe(each)]),
       this.runs.map((run) => [run.key, run.colour]),
-      search.error,
+      this.explainEmpty(),
     ]);
     if (key === this.shownKey) return;
     this.shownKey = key;
     const focused = this.list.contains(document.activeElement) ? document.activeElement.dataset.key : null;
-    const words =
-      search.error ||
-      (find("#search").value ? "No workload matches." : "No workloads yet. lens-perf import adds some.");
     this.list.replaceChildren(
-      ...(shown.length ? shown.map((each) => this.makeItem(each)) : [make("li", { className: "none" }, words)]),
+      ...(shown.length
+        ? shown.map((each) => this.makeItem(each))
+        : [make("li", { className: "none" }, this.explainEmpty())]),
     );
     if (focused) this.list.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
     this.refresh();
+  }
+
+  /** Why no workload is shown. */
+  explainEmpty() {
+    const { search, warnings } = this.source;
+    if (search.error) return search.error;
+    if (warnings.length) return "No workloads of the clusters that answer.";
+    return find("#search").value ? "No workload matches." : "No workloads yet. lens-perf import adds some.";
   }
 
   showSelection(total) {
@@ -164,13 +174,16 @@ export class WorkloadList {
 
   /** Return the listed workloads that are known to run, as many as can be selected. */
   findRunning() {
-    const isRunning = ({ cluster, workload_uid: uid }) => this.states.stateOf(keyOf({ cluster, uid })) === "running";
+    const isRunning = ({ cluster, workload_uid: uid, isOld }) =>
+      !isOld && this.states.stateOf(keyOf({ cluster, uid })) === "running";
     return this.source.shown.filter(isRunning).slice(0, MOST_RUNS);
   }
 
   /** The facts about a workload: a line, or two where its cluster is one of several. */
   describe(found) {
-    const state = this.states.stateOf(keyOf({ cluster: found.cluster, uid: found.workload_uid }));
+    const state = found.isOld
+      ? "not up to date"
+      : this.states.stateOf(keyOf({ cluster: found.cluster, uid: found.workload_uid }));
     const activity = [state, found.last_timestamp === null ? "no times" : age(found.last_timestamp)];
     const iteration = found.last_iteration === null ? "" : `iteration ${number(found.last_iteration)}`;
     const lines = find("#cluster").hidden ? [[...activity, iteration]] : [activity, [iteration, found.cluster]];
@@ -187,8 +200,11 @@ export class WorkloadList {
     const dot = make("span", { className: "dot" });
     if (run) dot.style.backgroundColor = run.colour;
     const name = make("span", { className: "name", title: workload.uid }, workload.uid);
-    const facts = make("span", { className: `facts ${this.states.stateOf(key) ?? ""}` }, this.describe(found));
-    if (this.states.isEstimate(key)) facts.title = "Estimated from the time of the last record; select it to read it";
+    const state = found.isOld ? "" : (this.states.stateOf(key) ?? "");
+    const facts = make("span", { className: `facts ${state}` }, this.describe(found));
+    if (found.isOld) facts.title = `As of ${moment(found.listedAt)}: cluster ${found.cluster} does not answer`;
+    else if (this.states.isEstimate(key))
+      facts.title = "Estimated from the time of the last record; select it to read it";
     return make("li", {}, make("label", {}, box, dot, name, facts));
   }
 }

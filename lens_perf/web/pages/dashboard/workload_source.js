@@ -1,10 +1,15 @@
-// Loads the listed workloads: page by page, or all of them where the browser has to search or sort. No DOM.
+// Loads the listed workloads: page by page, or all of them where the browser has to search or sort. Those of a cluster
+// that does not answer are kept as they were listed last. No DOM.
 
+import { keyOf } from "./view_state.js";
 import { parseSearch, sortWorkloads } from "./workload_search.js";
 
 const PAGE = 30;
 const LARGEST_PAGE = 1000;
 const MOST_PAGES = 10;
+const UNAVAILABLE = 503;
+
+const keyIn = ({ cluster, workload_uid: uid }) => keyOf({ cluster, uid });
 
 export class WorkloadSource {
   constructor(client, states) {
@@ -14,6 +19,8 @@ export class WorkloadSource {
     this.next = null;
     this.limit = PAGE;
     this.warnings = [];
+    // By key, all workloads that were listed, each with `listedAt`, the time of that in milliseconds.
+    this.listed = new Map();
   }
 
   /** The workloads to show. */
@@ -30,8 +37,15 @@ export class WorkloadSource {
     if (!keep) this.limit = PAGE;
     const search = parseSearch(typed);
     Object.assign(this, { query: { typed, cluster, order }, search });
-    if (search.isPlain && order === "active") await this.loadPage(null, Math.min(LARGEST_PAGE, this.limit), signal);
-    else await this.loadAll(signal);
+    try {
+      if (search.isPlain && order === "active") await this.loadPage(null, Math.min(LARGEST_PAGE, this.limit), signal);
+      else await this.loadAll(signal);
+    } catch (error) {
+      // Of all clusters, one that does not answer is a warning.
+      if (!cluster || error.status !== UNAVAILABLE) throw error;
+      this.take([], 0, [{ cluster, message: error.message }]);
+      Object.assign(this, { next: null, isPartial: true });
+    }
   }
 
   async more(signal) {
@@ -47,13 +61,12 @@ export class WorkloadSource {
 
   async loadPage(token, size, signal) {
     const page = await this.client.listWorkloads(this.search.text, this.query.cluster, size, token, signal);
-    this.found = token === null ? page.workloads : [...this.found, ...page.workloads];
-    Object.assign(this, {
-      total: page.total_count,
-      next: page.next_page_token,
-      warnings: page.warnings,
-      isPartial: false,
-    });
+    const before = token === null ? [] : this.found.filter(({ isOld }) => !isOld);
+    const listed = [...before, ...page.workloads];
+    // The number may include workloads of a cluster that fails only now.
+    const isAll = page.warnings.length > 0 && page.next_page_token === null;
+    this.take(listed, isAll ? listed.length : page.total_count, page.warnings);
+    Object.assign(this, { next: page.next_page_token, isPartial: page.warnings.length > 0 });
   }
 
   async loadAll(signal) {
@@ -68,9 +81,22 @@ export class WorkloadSource {
     }
     const matching = all.filter(({ workload_uid: uid }) => this.search.matches(uid));
     // What is no regular expression selects nothing, of all workloads.
-    const total = this.search.error ? all.length : matching.length;
-    Object.assign(this, { found: matching, total, next: null, warnings, isPartial: token !== null });
+    this.take(matching, this.search.error ? all.length : matching.length, warnings);
+    Object.assign(this, { next: null, isPartial: token !== null || warnings.length > 0 });
     this.sort();
+  }
+
+  /** Take what was listed, and what was listed before of the clusters that `warnings` name. */
+  take(listed, total, warnings) {
+    const now = Date.now();
+    for (const each of listed) this.listed.set(keyIn(each), { ...each, listedAt: now });
+    const silent = new Set(warnings.map(({ cluster }) => cluster));
+    const keys = new Set(listed.map(keyIn));
+    const isKept = (each) =>
+      silent.has(each.cluster) && !keys.has(keyIn(each)) && this.search.matches(each.workload_uid);
+    const kept = [...this.listed.values()].filter(isKept).map((each) => ({ ...each, isOld: true }));
+    const found = kept.length ? sortWorkloads([...listed, ...kept], this.query.order) : listed;
+    Object.assign(this, { found, total: total + kept.length, warnings });
   }
 
   /** Sort again, after states have become known. */

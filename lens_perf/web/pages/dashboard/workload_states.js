@@ -17,8 +17,9 @@ export class WorkloadStates {
     this.client = client;
     // By key, {state, time}: the state, and the time of the last record that it was read with; isEstimate.
     this.known = new Map();
-    // Keys of the runs in view, whose states are read otherwise.
+    // Keys of the runs in view, whose states are read otherwise, and of those whose state cannot be read now.
     this.taken = new Set();
+    this.old = new Set();
     // By key of a long workload, its target, or null.
     this.targets = new Map();
   }
@@ -35,7 +36,9 @@ export class WorkloadStates {
   take(runs) {
     const stated = runs.filter(({ state }) => state);
     this.taken = new Set(stated.map(({ key }) => key));
+    this.old = new Set(stated.filter(({ asOf }) => asOf).map(({ key }) => key));
     for (const { key, state, progress } of stated) this.known.set(key, { state, time: progress.last_timestamp });
+    for (const key of this.old) this.known.delete(key);
   }
 
   /** Read what is not known yet, or may have changed; `onState` is called after each request. */
@@ -70,6 +73,7 @@ export class WorkloadStates {
   }
 
   isWanted(listed) {
+    if (listed.isOld || this.old.has(keyIn(listed))) return false;
     const known = this.known.get(keyIn(listed));
     if (!known) return true;
     if (this.taken.has(keyIn(listed)) && listed.records > MOST_RECORDS) return false;

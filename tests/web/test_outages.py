@@ -1,0 +1,74 @@
+"""A cluster that fails while the page is open: what is known stays, and is marked as not up to date."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from lens_perf.demo.embedded_postgres import EmbeddedPostgres
+from tests.conftest import READER, Row, Store, at
+from tests.front.programs import needs
+from tests.test_serving import gunicorn, on_one_version
+from tests.web.outages import outage
+from tests.web.pages import BEGAN, one_cluster, open_dashboard, tolerant_page
+from tests.web_browser import open_page
+
+pytestmark = needs("chromium")
+
+Write = Callable[[str], Path]
+
+LIST_PAUSE = 31_000
+
+
+def two_of(postgres: EmbeddedPostgres) -> str:
+    """Return settings for both clusters of ``postgres``."""
+    dsn = postgres.dsn("beta", READER)
+    return f'default_cluster = "alpha"\n{one_cluster(postgres)}[clusters.beta]\ndsn = "{dsn}"\n'
+
+
+@on_one_version
+def test_the_list_keeps_the_workloads_of_a_cluster_that_fails(
+    postgres: EmbeddedPostgres, address: str, running: str
+) -> None:
+    with open_page() as page:
+        page.clock.install()
+        open_dashboard(page, address, running)
+        entry = page.locator("#workloads li:not(.skeleton)")
+        expect(entry).to_contain_text("running")
+        with outage(postgres, "alpha"):
+            page.clock.fast_forward(LIST_PAUSE)
+            expect(entry).to_contain_text("not up to date")
+            expect(entry.locator(".name")).to_have_text(running)
+            expect(page.locator("#workload-count")).to_have_text("1 of 1+")
+            expect(page.get_by_role("alert")).to_contain_text("Cluster alpha cannot be reached now")
+            page.get_by_label("Search").fill(f"{running} none")
+            page.clock.fast_forward(1000)
+            expect(entry).to_have_text("No workloads of the clusters that answer.")
+            expect(page.locator("#workload-count")).to_be_empty()
+            page.get_by_label("Search").fill(running)
+            page.clock.fast_forward(1000)
+            expect(entry).to_contain_text("not up to date")
+        page.clock.fast_forward(LIST_PAUSE)
+        expect(entry).to_contain_text("running")
+        expect(page.locator("#workload-count")).to_have_text("1 of 1")
+
+
+@on_one_version
+def test_the_list_of_the_chosen_cluster_is_kept_as_well(
+    postgres: EmbeddedPostgres, write_settings: Write, store: Store, uid: str
+) -> None:
+    for cluster in ("alpha", "beta"):
+        store(f"{uid}-{cluster}", [Row({"loss": 1}, 1, at(BEGAN))], cluster)
+    with gunicorn(write_settings(two_of(postgres))) as address, tolerant_page() as page:
+        open_dashboard(page, address, uid)
+        entries = page.locator("#workloads li")
+        expect(entries).to_have_count(2)
+        with outage(postgres, "beta"):
+            page.wait_for_timeout(1100)  # the service shares a list for a second
+            page.get_by_label("Cluster").select_option("beta")
+            expect(entries).to_have_count(1)
+            expect(entries).to_contain_text("not up to date")
+            page.get_by_label("Cluster").select_option("All clusters")
+            expect(entries).to_have_count(2)
+            expect(entries.filter(has_text=f"{uid}-alpha")).not_to_contain_text("not up to date")
+            expect(entries.filter(has_text=f"{uid}-beta")).to_contain_text("not up to date")
