@@ -1,5 +1,6 @@
 """A cluster that fails while the page is open: what is known stays, and is marked as not up to date."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from tests.conftest import READER, Row, Store, at
 from tests.front.programs import needs
 from tests.test_serving import gunicorn, on_one_version
 from tests.web.outages import outage
-from tests.web.pages import BEGAN, one_cluster, open_dashboard, tolerant_page
+from tests.web.pages import BEGAN, one_cluster, open_dashboard, row_of, tolerant_page, wait_for_charts
 from tests.web_browser import open_page
 
 pytestmark = needs("chromium")
@@ -72,3 +73,28 @@ def test_the_list_of_the_chosen_cluster_is_kept_as_well(
             expect(entries).to_have_count(2)
             expect(entries.filter(has_text=f"{uid}-alpha")).not_to_contain_text("not up to date")
             expect(entries.filter(has_text=f"{uid}-beta")).to_contain_text("not up to date")
+
+
+@on_one_version
+def test_a_run_that_cannot_be_read_is_not_shown_as_running(
+    postgres: EmbeddedPostgres, address: str, running: str
+) -> None:
+    with open_page() as page:
+        page.clock.install()
+        page.goto(f"{address}/lens/#w=alpha/{running}&m=loss")
+        wait_for_charts(page)
+        state = row_of(page, running).locator(".state-cell")
+        eta = row_of(page, running).locator("td").nth(2)
+        expect(state).to_have_text("Running")
+        expect(eta).not_to_have_text("\u2013")
+        expect(page).to_have_title(re.compile("^Running 30 %"))
+        with outage(postgres, "alpha"):
+            page.clock.fast_forward(11_000)
+            expect(state).to_have_text(re.compile(r"^Running, as of (\S+ )?\d\d:\d\d$"))
+            expect(state).to_have_class("state-cell old")
+            expect(eta).to_have_text("\u2013")
+            expect(page).to_have_title(re.compile("^Not up to date"))
+            expect(page.locator("link[rel=icon]")).to_have_attribute("data-state", "")
+        page.clock.fast_forward(16_000)
+        expect(state).to_have_text("Running")
+        expect(page).to_have_title(re.compile("^Running 30 %"))

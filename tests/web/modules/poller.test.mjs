@@ -91,3 +91,11 @@ test("a run whose request was interrupted is due at once; one whose request fail
   await assert.rejects(fail("ApiError"));
   assert.equal(schedule.due([run], 1).length, 0);
 });
+
+test("a run that could not be read is asked about soon, although it has ended", () => {
+  const schedule = new Schedule(PROGRESS);
+  const [ended] = runs("ended");
+  schedule.note([ended], 0);
+  assert.deepEqual(schedule.due([ended], 16_000), []);
+  assert.equal(schedule.due([{ ...ended, asOf: 1 }], 16_000).length, 1);
+});

@@ -55,6 +55,8 @@ test("states", () => {
   assert.equal(state(nan), "Running, loss not finite");
   assert.match(describeState(nan).title, /loss is not finite since iteration 351/);
   assert.equal(describeState(nan).kind, "trouble");
+  const old = { ...run("a", { eta: { seconds: 5 } }), asOf: new Date().setHours(0, 1, 0, 0) };
+  assert.deepEqual([state(old), describeState(old).kind, text("eta", old)], ["Running, as of 00:01", "old", "–"]);
 });
 
 test("cells", () => {

@@ -38,6 +38,9 @@ test("the title of the tab", () => {
     "1 stalled, 2 running · Page",
   );
   assert.equal(nameTab([run("a", null), run("b", null)], "Page"), "2 runs · Page");
+  const old = { ...run("a", "running"), asOf: 1 };
+  assert.equal(nameTab([old], "Page"), "Not up to date · a · Page");
+  assert.equal(nameTab([old, run("b", "running")], "Page"), "1 running, 1 not up to date · Page");
 });
 
 test("the icon shows the gravest state, else the liveliest", () => {
@@ -45,4 +48,5 @@ test("the icon shows the gravest state, else the liveliest", () => {
   assert.equal(sumUp([run("a", "ended"), run("b", "running")]), "running");
   assert.equal(sumUp([run("a", "stalled"), run("b", "running")]), "stalled");
   assert.equal(sumUp([run("a", "ended", ["loss"]), run("b", "stalled")]), "trouble");
+  assert.equal(sumUp([{ ...run("a", "running"), asOf: 1 }]), null);
 });

@@ -104,3 +104,27 @@ test("metrics are counted where their numbers of points are known", async () => 
   ]);
   assert.deepEqual([store.hasNames("c/b"), store.listNames("c/a")], [true, ["loss"]]);
 });
+
+test("progress that cannot be read again is kept, with the time of its reading", async () => {
+  const answers = [];
+  const store = new RunStore({
+    ...client,
+    readProgresses: async (asked) => (answers.length ? answers.shift()() : client.readProgresses(asked)),
+  });
+  const view = { ...DEFAULTS, workloads: workloads.slice(0, 1) };
+  const read = () => store.loadProgress(view.workloads).catch(() => null);
+  const asOf = () => store.build(view)[0].asOf;
+  const warning = { cluster: "c", workload_uid: "a", message: "away" };
+  const begin = Date.now();
+  await read();
+  assert.equal(asOf(), null);
+  answers.push(() => ({ workloads: [], warnings: [warning] }));
+  await read();
+  assert.ok(asOf() >= begin);
+  assert.equal(store.build(view)[0].state, "running");
+  await read();
+  assert.equal(asOf(), null);
+  answers.push(() => Promise.reject(new Error("away")));
+  await read();
+  assert.deepEqual([asOf() >= begin, store.build(view)[0].state], [true, "running"]);
+});

@@ -51,7 +51,7 @@ export function layOutChart(plain, runs, view, fixed) {
 
 /** All that the lines depend on, to compare one by one: series that are read again are other arrays. */
 export function listInputs(names, runs, { axis, align }, store) {
-  const drawn = runs.map(({ progress, summary, counts, iteration, ...run }) => ({
+  const drawn = runs.map(({ progress, summary, counts, iteration, asOf, ...run }) => ({
     ...run,
     begin: progress?.first_timestamp,
   }));

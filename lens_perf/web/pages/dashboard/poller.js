@@ -7,7 +7,7 @@ export const SHORT_REST = 3;
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 
-// Pauses by state; a run whose state is not known yet counts as running.
+// Pauses by state; a run whose state is not known yet counts as running, one that could not be read as stalled.
 export const POINTS = { running: 3 * SECOND, stalled: 15 * SECOND, ended: 5 * MINUTE, finished: 5 * MINUTE };
 export const PROGRESS = { running: 10 * SECOND, stalled: 15 * SECOND, ended: MINUTE, finished: MINUTE };
 // Which metrics there are.
@@ -25,11 +25,11 @@ export class Schedule {
 
   /** Return the runs whose pause is over at `now`, in milliseconds; `pauses` replaces the usual ones. */
   due(runs, now, pauses = this.pauses) {
-    return runs.filter(({ key, state }) => {
+    return runs.filter(({ key, state, asOf }) => {
       const last = this.asked.get(key);
       if (!last) return true;
       if (last.end === null) return false;
-      const pause = last.isHurried ? 0 : (pauses[state] ?? pauses.running);
+      const pause = last.isHurried ? 0 : ((asOf ? pauses.stalled : pauses[state]) ?? pauses.running);
       return now >= last.end + Math.max(pause, this.restFactor * (last.end - last.begin));
     });
   }

@@ -4,9 +4,10 @@ import { age, moment, number, percent, span } from "./format.js";
 
 const STATES = { running: "Running", stalled: "Stalled", ended: "Ended", finished: "Finished" };
 const NONE = "–";
+const NOT_READ = "The progress cannot be read now";
 
 /** Return the words for the state of a run: {text, kind, title}; kind is the class that colours it. */
-export function describeState({ progress, state, exists }) {
+export function describeState({ progress, state, exists, asOf }) {
   if (exists === false) return { text: "No such workload", kind: "trouble", title: "" };
   if (progress === null) return { text: "Loading", kind: "", title: "" };
   if (progress instanceof Error) return { text: "No answer", kind: "trouble", title: progress.message };
@@ -22,9 +23,12 @@ export function describeState({ progress, state, exists }) {
   );
   const isLoss = progress.health.reasons.includes("non_finite_loss");
   return {
-    text: `${STATES[state]}${isLoss ? ", loss not finite" : notFinite.length ? ", not finite" : ""}`,
-    kind: notFinite.length ? "trouble" : state,
-    title: [`Last record ${age(progress.last_timestamp)}`, ...notFinite].join("\n"),
+    text: [
+      `${STATES[state]}${isLoss ? ", loss not finite" : notFinite.length ? ", not finite" : ""}`,
+      ...(asOf ? [`as of ${moment(asOf)}`] : []),
+    ].join(", "),
+    kind: notFinite.length ? "trouble" : asOf ? "old" : state,
+    title: [`Last record ${age(progress.last_timestamp)}`, ...notFinite, ...(asOf ? [NOT_READ] : [])].join("\n"),
   };
 }
 
@@ -115,6 +119,7 @@ function describeEta(run) {
   const progress = known(run);
   if (progress?.state === "finished") return { text: "done", value: 0 };
   if (!progress?.eta) return { text: NONE, value: null };
+  if (run.asOf) return { text: NONE, value: null, title: NOT_READ };
   const { seconds, timestamp, earliest, latest, basis } = progress.eta;
   const range = earliest === null || latest === null ? "" : `, between ${moment(earliest)} and ${moment(latest)}`;
   return { text: span(seconds), value: seconds, title: `${moment(timestamp)}${range}\n${basis}` };

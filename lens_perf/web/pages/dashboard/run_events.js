@@ -30,13 +30,14 @@ function findNonFinite(old, run) {
   return [{ text: `${run.name}: ${listed} not finite`, isNews: true }];
 }
 
+const OLD = "not up to date";
 const RANKS = ["trouble", "stalled", "running", "ended", "finished"];
 
-/** Return the state shown for all runs: the worst, else the most active; null without any. */
+/** Return the state shown for all runs: the worst, else the most active; null if none is known now. */
 export function sumUp(runs) {
   const kinds = runs
     .filter(({ state }) => state)
-    .map((run) => (run.progress.non_finite.length ? "trouble" : run.state));
+    .map((run) => (run.progress.non_finite.length ? "trouble" : run.asOf ? null : run.state));
   return RANKS.find((rank) => kinds.includes(rank)) ?? null;
 }
 
@@ -50,15 +51,17 @@ export function nameTab(runs, page) {
     return [words, run.name, page].filter(Boolean).join(" · ");
   }
   const counts = RANKS.slice(1)
-    .map((state) => [known.filter((run) => run.state === state).length, state])
+    .map((state) => [known.filter((run) => run.state === state && !run.asOf).length, state])
+    .concat([[known.filter(({ asOf }) => asOf).length, OLD]])
     .filter(([count]) => count);
   const alarm = known.some(({ progress }) => progress.non_finite.length) ? "⚠ " : "";
   const states = counts.map(([count, state]) => `${count} ${state}`).join(", ");
   return `${alarm}${states || `${runs.length} runs`} · ${page}`;
 }
 
-function describe({ state, progress }) {
+function describe({ state, progress, asOf }) {
   const share = progress.share_done === null ? "" : ` ${Math.floor(100 * progress.share_done)} %`;
   const alarm = progress.non_finite.length ? "⚠ " : "";
+  if (asOf) return `${alarm}${OLD[0].toUpperCase()}${OLD.slice(1)}`;
   return `${alarm}${state[0].toUpperCase()}${state.slice(1)}${state === "running" ? share : ""}`;
 }

@@ -10,6 +10,9 @@ export class RunStore {
     this.slots = new Map();
     // By key of a run, what the API returned last, or an Error.
     this.progress = new Map();
+    // By key of a run, the time of its progress, in milliseconds; and the keys of runs that had no answer since.
+    this.readAt = new Map();
+    this.old = new Set();
     this.summaries = new Map();
     // By key of a run, the names of the metrics that were asked about.
     this.summarized = new Map();
@@ -25,18 +28,28 @@ export class RunStore {
   async loadProgress(workloads, signal) {
     if (!workloads.length) return;
     try {
-      keep(this.progress, await this.client.readProgresses(workloads, signal));
+      this.takeProgress(await this.client.readProgresses(workloads, signal));
     } catch (error) {
-      if (error.name !== "AbortError") for (const workload of workloads) this.progress.set(keyOf(workload), error);
+      if (error.name !== "AbortError") this.takeProgress(failAll(workloads, error));
       throw error;
     }
     await Promise.all(workloads.map((workload) => this.loadListed(workload, signal)));
+  }
+
+  takeProgress(answer) {
+    keep(this.progress, answer);
+    for (const key of answer.workloads.map(keyIn)) {
+      this.readAt.set(key, Date.now());
+      this.old.delete(key);
+    }
+    for (const key of answer.warnings.map(keyIn)) this.old.add(key);
   }
 
   /** A workload without progress may have records without times, of which the list has the iteration, or none. */
   async loadListed(workload, signal) {
     const key = keyOf(workload);
     const progress = this.progress.get(key);
+    if (this.old.has(key)) return;
     if (progress && !(progress instanceof Error) && progress.state === null)
       this.listed.set(key, await this.client.findListed(workload, signal));
     else this.listed.delete(key);
@@ -58,7 +71,7 @@ export class RunStore {
     for (const each of found) {
       const counts = new Map();
       for (const { metric_name: name, count } of each.metrics) counts.set(name, (counts.get(name) ?? 0) + count);
-      this.metrics.set(keyOf({ cluster: each.cluster, uid: each.workload_uid }), counts);
+      this.metrics.set(keyIn(each), counts);
     }
   }
 
@@ -111,6 +124,8 @@ export class RunStore {
       isSplit: apart !== null,
       attempts: isKnown ? progress.attempts.map((attempt) => describeAttempt(attempt, slot, apart)) : [],
       state: isKnown ? progress.state : null,
+      // When the progress was read, if it could not be read since; else null.
+      asOf: isKnown && this.old.has(key) ? this.readAt.get(key) : null,
       progress,
       summary: this.summaries.get(key) ?? null,
       counts: this.metrics.get(key) ?? null,
@@ -135,11 +150,19 @@ function describeAttempt(attempt, slot, apart) {
   };
 }
 
+const keyIn = ({ cluster, workload_uid: uid }) => keyOf({ cluster, uid });
+
+/** What `keep` takes if a request of `workloads` fails. */
+const failAll = (workloads, { message }) => ({
+  workloads: [],
+  warnings: workloads.map(({ cluster, uid }) => ({ cluster, workload_uid: uid, message })),
+});
+
 /** Keep what was returned of each workload; one that could not be answered keeps what it had, else the reason. */
 function keep(known, { workloads, warnings }) {
-  for (const each of workloads) known.set(keyOf({ cluster: each.cluster, uid: each.workload_uid }), each);
-  for (const { cluster, workload_uid: uid, message } of warnings) {
-    const key = keyOf({ cluster, uid });
-    if (!known.has(key) || known.get(key) instanceof Error) known.set(key, new Error(message));
+  for (const each of workloads) known.set(keyIn(each), each);
+  for (const each of warnings) {
+    const key = keyIn(each);
+    if (!known.has(key) || known.get(key) instanceof Error) known.set(key, new Error(each.message));
   }
 }
