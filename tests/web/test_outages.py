@@ -1,6 +1,7 @@
 """A cluster that fails while the page is open: what is known stays, and is marked as not up to date."""
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,3 +99,34 @@ def test_a_run_that_cannot_be_read_is_not_shown_as_running(
         page.clock.fast_forward(16_000)
         expect(state).to_have_text("Running")
         expect(page).to_have_title(re.compile("^Running 30 %"))
+
+
+@on_one_version
+def test_the_banner_names_each_cluster_as_soon_as_points_cannot_be_read(
+    postgres: EmbeddedPostgres, write_settings: Write, store: Store, uid: str
+) -> None:
+    rows = [Row({"loss": 1 / index}, index, at(time.time() * 1000 - 300_000 + 1000 * index)) for index in range(1, 300)]
+    for cluster in ("alpha", "beta"):
+        store(uid, rows, cluster)
+    with gunicorn(write_settings(two_of(postgres))) as address, open_page() as page:
+        listed: list[str] = []
+        page.on("request", lambda request: listed.append(request.url) if "/workloads" in request.url else None)
+        page.clock.install()
+        open_dashboard(page, address, uid, f"#w=alpha/{uid}&w=beta/{uid}&m=loss")
+        wait_for_charts(page)
+        expect(page.locator("#runs tbody").get_by_text("Running")).to_have_count(2)
+        listed.clear()
+        banner = page.get_by_role("alert")
+        with outage(postgres, "alpha"), outage(postgres, "beta"):
+            page.clock.fast_forward(4000)
+            expect(banner.locator("p")).to_have_text(
+                [f"Cluster {name} cannot be reached now; try again later" for name in ("alpha", "beta")]
+            )
+            # The progress is read again at once.
+            expect(page.locator("#runs tbody").get_by_text("Running, as of")).to_have_count(2)
+            assert listed == []
+            page.clock.fast_forward(LIST_PAUSE)
+            expect(page.locator("#workloads")).to_contain_text("not up to date")
+            expect(banner.locator("p")).to_have_count(2)
+        page.clock.fast_forward(LIST_PAUSE)
+        expect(banner).to_be_hidden()

@@ -215,3 +215,20 @@ test("runs that leave the view are forgotten", async () => {
   await load(store, VIEW, RUNS.slice(0, 1));
   assert.deepEqual(store.seriesOf("a/two", "loss"), []);
 });
+
+test("the warnings of runs that were not asked about stay; a run that has, or no longer has, one has changed", async () => {
+  const store = new SeriesStore();
+  await load(store);
+  const uids = () => store.warnings.map(({ workload_uid: uid }) => uid);
+  service.stored.one = null;
+  assert.deepEqual((await store.follow(RUNS, VIEW, signal)).changedRuns, ["a/one"]);
+  assert.deepEqual((await store.follow(RUNS.slice(1), VIEW, signal)).changedRuns, []);
+  assert.deepEqual(uids(), ["one"]);
+  service.stored.one = [1, 2];
+  assert.deepEqual((await store.follow(RUNS, VIEW, signal)).changedRuns, ["a/one"]);
+  assert.deepEqual(uids(), []);
+  service.stored.two = null;
+  await store.follow(RUNS, VIEW, signal);
+  await load(store, VIEW, RUNS.slice(0, 1));
+  assert.deepEqual(uids(), []);
+});

@@ -1,7 +1,7 @@
 // Wires the page together: what the address describes is read, shown and kept up to date.
 
 import * as client from "./api_client.js";
-import { isWell, showTrouble } from "./banner.js";
+import { isWell, showTrouble, showWarnings } from "./banner.js";
 import { ChartControls } from "./chart_controls.js";
 import { DefaultCharts } from "./default_charts.js";
 import { focusField, setUpKeys } from "./keys.js";
@@ -49,10 +49,7 @@ const notifications = new Notifications(find("#notify"), find("#status"));
 const list = new WorkloadList({
   onSelect: select,
   onTrouble: (error, retry) => report("list", error, retry),
-  onWarnings: (warnings) => {
-    showTrouble("list");
-    showTrouble("clusters", warnings.map(({ message }) => message).join(" "));
-  },
+  onWarnings: (warnings) => showWarnings("list", warnings),
 });
 setUpRoving(find("#tools"))();
 setUpPanels(view.workloads.length > 0);
@@ -83,6 +80,7 @@ function render() {
   for (const place of ["#chart-controls", "#metrics-panel"]) find(place).hidden = isNothing;
   find("#empty").hidden = !isNothing;
   showTab(runs);
+  showWarnings("points", series.warnings);
   showEmbedded(view);
   grid.show(runs, view);
 }

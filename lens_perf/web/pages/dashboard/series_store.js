@@ -3,6 +3,7 @@
 import { findIterations } from "./metric_ranges.js";
 import { applyChanges, holdSeries } from "./series_changes.js";
 import * as requests from "./series_requests.js";
+import { keyOf } from "./view_state.js";
 
 // A series that has grown to so many times its sample is sampled again.
 const MOST_GROWTH = 4;
@@ -50,6 +51,7 @@ export class SeriesStore {
   async load(runs, view, { signal, points = this.points, onPreview = () => {} }) {
     const names = [...new Set(view.metrics.flat())];
     this.forget(runs, names);
+    this.warnings = this.warnings.filter((each) => findRun(runs, each));
     const ask = (asked, shown) => this.read(asked, names, shown, { signal, points, onPreview });
     // A range of a metric is known by the points of the whole.
     const isKnown = (run) => this.held.get(run.key)?.whole?.axis === view.axis;
@@ -67,7 +69,7 @@ export class SeriesStore {
       most,
     ]);
     const restored = this.isStale || scope !== this.scope ? this.changeScope(scope, names, view.xRange === null) : [];
-    [this.warnings, this.failure] = [[], null];
+    this.failure = null;
     if (restored.length) onPreview();
     for (const page of requests.planPages(runs, names, this.held, view)) {
       // One after the other: the service would answer both late, and the preview takes a fraction of the time.
@@ -118,7 +120,7 @@ export class SeriesStore {
       throw error;
     });
     if (signal.aborted) return;
-    this.warnings.push(...answer.warnings);
+    this.takeWarnings(runs, answer.warnings);
     for (const given of answer.workloads) {
       const run = findRun(runs, given);
       const held = this.held.get(run.key) ?? this.add(run.key);
@@ -140,7 +142,10 @@ export class SeriesStore {
     return findIterations([...held.whole.series, ...held.whole.finer], xRange);
   }
 
-  /** Apply the changes of `runs` since the last call. */
+  /**
+   * Apply the changes of `runs` since the last call. Return the keys of the runs that have changed or that can, or can
+   * no longer, be read; and whether all is to be read again.
+   */
   async follow(runs, view, signal) {
     const due = runs.filter((run) => this.held.get(run.key)?.cursor);
     // A run without an answer so far, such as one whose copy is being built, is asked for once more.
@@ -151,13 +156,20 @@ export class SeriesStore {
     const cursor = due.map((run) => this.held.get(run.key).cursor).join(".");
     const answer = await requests.askChanges(due, names, view, most, cursor, signal);
     if (signal.aborted) return { changedRuns: [], mustReload: false };
-    this.warnings = answer.warnings;
+    const before = this.warnings;
+    this.takeWarnings(due, answer.warnings);
+    const turned = findTurned(before, this.warnings);
     const changed = answer.workloads
       .map((given) => this.update(findRun(due, given), names, given, answer))
       .filter(Boolean);
     // Changes along a metric come without positions.
     if (changed.length && !["iteration", "time"].includes(requests.axisOf(view))) this.isStale = true;
-    return { changedRuns: changed, mustReload: this.isStale || isLacking };
+    return { changedRuns: [...new Set([...changed, ...turned])], mustReload: this.isStale || isLacking };
+  }
+
+  /** Take the warnings of an answer about `runs`; those of other runs stay. */
+  takeWarnings(runs, warnings) {
+    this.warnings = [...this.warnings.filter((each) => !findRun(runs, each)), ...warnings];
   }
 
   /** Return the key of a run that has changed, else null. */
@@ -200,6 +212,14 @@ const copy = ([key, { byName, names, cursor, most }]) => [
 ];
 
 const isOf = ({ cluster, workload_uid: uid }, run) => cluster === run.cluster && uid === run.uid;
+
+/** The keys of the runs that are in one of two lists of warnings alone. */
+function findTurned(before, after) {
+  const [one, other] = [before, after].map(
+    (warnings) => new Set(warnings.map(({ cluster, workload_uid: uid }) => keyOf({ cluster, uid }))),
+  );
+  return [...[...one].filter((key) => !other.has(key)), ...[...other].filter((key) => !one.has(key))];
+}
 
 const findRun = (runs, given) => runs.find((run) => isOf(given, run));
 
