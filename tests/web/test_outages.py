@@ -11,6 +11,7 @@ from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from tests.conftest import READER, Row, Store, at
 from tests.front.programs import needs
 from tests.test_serving import gunicorn, on_one_version
+from tests.web.chart_pages import chart, drag, open_view
 from tests.web.outages import outage
 from tests.web.pages import BEGAN, one_cluster, open_dashboard, row_of, tolerant_page, wait_for_charts
 from tests.web_browser import open_page
@@ -130,3 +131,28 @@ def test_the_banner_names_each_cluster_as_soon_as_points_cannot_be_read(
             expect(banner.locator("p")).to_have_count(2)
         page.clock.fast_forward(LIST_PAUSE)
         expect(banner).to_be_hidden()
+
+
+@on_one_version
+def test_charts_say_which_runs_are_not_up_to_date(
+    postgres: EmbeddedPostgres, address: str, running: str, store: Store
+) -> None:
+    other = f"{running}-other"
+    store(other, [Row({"only": index}, index, at(BEGAN + 1000 * index)) for index in range(1, 100)])
+    message = "(Cluster alpha cannot be reached now; try again later)"
+    with open_page() as page:
+        page.clock.install()
+        open_view(page, address, [running, other], ("m", "loss"), ("m", "only"), ("m", "lr"))
+        expect(row_of(page, running).locator(".state-cell")).to_have_text("Running")
+        with outage(postgres, "alpha"):
+            page.clock.fast_forward(5000)
+            expect(chart(page).locator(".notes")).to_have_text(f"not up to date: {running} {message}")
+            # The other run has ended, and is not polled as often.
+            expect(chart(page, 1).locator(".notes")).to_be_empty()
+            expect(chart(page, 2).locator(".notes")).to_have_text(f"not up to date: {running} {message}")
+        page.clock.fast_forward(16_000)
+        expect(chart(page).locator(".notes")).to_be_empty()
+        with outage(postgres, "alpha"):
+            # Of a range, nothing is read yet.
+            drag(page, chart(page), (0.3, 0.5), (0.6, 0.5))
+            expect(chart(page).locator(".notes")).to_have_text(f"not read in full yet: {running} {message}")

@@ -110,9 +110,15 @@ export function nameAbsent(names, runs, view, store, { lines, axis }) {
   const what = view.align
     ? "redone iterations"
     : ({ iteration: "iterations", time: "times", relative_time: "times" }[axis] ?? axis);
-  const isPending = ({ cluster, workload_uid: uid }) =>
-    visible.some((run) => run.cluster === cluster && run.uid === uid);
-  return describeAbsent(absent, what, store.warnings.filter(isPending));
+  const pending = listRuns(names, visible, store).flatMap((run) => {
+    const warning = store.warnings.find((each) => each.cluster === run.cluster && each.workload_uid === run.uid);
+    const isRead = store.isRead(run.key, names);
+    // All of its points are known, and there are none.
+    if (!warning || (isRead && !isHeld(run) && !run.counts)) return [];
+    const status = isRead ? "not up to date" : isHeld(run) ? "not read in full yet" : "not read yet";
+    return [{ name: run.name, status, message: warning.message }];
+  });
+  return describeAbsent(absent, what, pending);
 }
 
 /** What the dashes of a chart of several metrics or data sources mean. */

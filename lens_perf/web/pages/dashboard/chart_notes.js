@@ -38,9 +38,12 @@ export function explainEmpty(
   return `No record has both ${what} and ${axis}.`;
 }
 
-/** Which visible runs are not shown, and why: `absent` have no points on the x axis, `warnings` are of the service. */
-export function describeAbsent(absent, what, warnings) {
-  const parts = warnings.map(({ workload_uid: uid, message }) => `not read yet: ${uid} (${message})`);
+/**
+ * Which visible runs are not shown, and why: `absent` have no points on the x axis; `pending`, each `{name, status,
+ * message}`, could not be read.
+ */
+export function describeAbsent(absent, what, pending) {
+  const parts = pending.map(({ name, status, message }) => `${status}: ${name} (${message})`);
   return [...parts, ...(absent.length ? [`not shown: ${absent.join(", ")} (no ${what})`] : [])].join("   ");
 }
 
