@@ -175,6 +175,26 @@ def test_any_metric_is_an_x_axis(address: str, store: Store, uid: str) -> None:
 
 
 @on_one_version
+def test_runs_without_the_metric_of_the_x_axis_are_named(address: str, store: Store, uid: str) -> None:
+    plain, other = f"{uid}-plain", f"{uid}-tokens"
+    store(plain, [Row({"loss": 9 / index}, index, at(BEGAN + index * 1000)) for index in range(1, 101)])
+    store(
+        other,
+        [Row({"loss": 8 / index, "tokens": 4096 * index}, index, at(BEGAN + index * 1000)) for index in range(1, 101)],
+    )
+    with open_page() as page:
+        open_view(page, address, [plain], ("m", "loss"), ("m", "nothing"), ("axis", "tokens"))
+        expect(chart(page).locator(".reason")).to_have_text("No record has both loss and tokens.")
+        expect(chart(page, 1).locator(".reason")).to_have_text("No data points of nothing.")
+        open_view(page, address, [plain, other], ("m", "loss"), ("m", "tokens"), ("axis", "tokens"))
+        expect(chart(page).locator(".notes")).to_have_text(f"not shown: {plain} (no tokens)")
+        expect(chart(page).locator(".legend button")).to_have_text([plain, other])
+        expect(chart(page, 1).locator(".notes")).to_be_empty()
+        open_view(page, address, [plain, other], ("m", "loss"), ("axis", "tokens"), ("range", "4000..90000"))
+        expect(chart(page).locator(".notes")).to_have_text(f"not shown: {plain} (no tokens)")
+
+
+@on_one_version
 def test_an_empty_chart_says_why(address: str, store: Store, uid: str) -> None:
     store(uid, [Row({"loss": 1 / index}, index, None) for index in range(1, 50)])
     with open_page() as page:

@@ -114,6 +114,8 @@ test("points without a position on the axis are left out, and the chart says why
   assert.match(explainEmpty(["loss"], [], { ...state, isLoading: true, failure: "cannot be read" }), /cannot be read/);
   assert.match(explainEmpty(["loss"], [], { ...state, isLoading: true, warnings: [{ message: "37 % done" }] }), /37 %/);
   assert.match(explainEmpty(["loss"], held, { ...state, axis: "tokens" }), /both loss and tokens/);
+  assert.match(explainEmpty(["loss"], [], { ...state, axis: "tokens" }), /No data points of loss/);
+  assert.match(explainEmpty(["loss"], [], { ...state, axis: "tokens", lacksAxis: true }), /both loss and tokens/);
 });
 
 test("points are in the order of x", () => {

@@ -5,6 +5,7 @@ import { markSparse } from "./chart_density.js";
 import { addTrends, layOutLines, listNonFinite, listRestarts } from "./chart_lines.js";
 import { describeAbsent, explainEmpty } from "./chart_notes.js";
 import { findXRange, findYRange } from "./chart_ranges.js";
+import { AXES } from "./series_requests.js";
 import { titleOf } from "./view_state.js";
 
 // Around a single point in time, in milliseconds.
@@ -62,19 +63,13 @@ export function listInputs(names, runs, { axis, align }, store) {
 }
 
 /** What else the content depends on, as text. */
-export function describeRest(names, runs, { xRange, yZooms, yScale, smoothing }, store) {
+export function describeRest(names, runs, view, store) {
+  const { xRange, yZooms, yScale, smoothing } = view;
   const isRead = runs.map(({ key }) => names.map((name) => store.isRead(key, [name])));
   const listed = listRuns(names, runs, store).map(({ key }) => key);
-  return JSON.stringify([
-    xRange,
-    yZooms[titleOf(names)],
-    yScale,
-    smoothing,
-    store.warnings,
-    store.failure,
-    isRead,
-    listed,
-  ]);
+  const lacking = runs.map((run) => lacksAxis(names, run, view, store) && Boolean(run.counts));
+  const yZoom = yZooms[titleOf(names)];
+  return JSON.stringify([xRange, yZoom, yScale, smoothing, store.warnings, store.failure, isRead, listed, lacking]);
 }
 
 /** The runs in the legend: all but those that are known to have no points of `names`, in any range. */
@@ -83,12 +78,24 @@ export const listRuns = (names, runs, store) =>
     names.some((name) => !counts || counts.get(name) > 0 || store.seriesOf(key, name).length > 0),
   );
 
+/**
+ * Whether the axis is a metric that no record of a run with one of `names` has: the service then returns no points. In a
+ * range, that is known by the number of points of that metric.
+ */
+function lacksAxis(names, { key, counts }, { axis, xRange }, store) {
+  if (AXES.includes(axis) || !store.isRead(key, names)) return false;
+  if (names.some((name) => store.seriesOf(key, name).length > 0)) return false;
+  if (counts && !names.some((name) => counts.get(name) > 0)) return false;
+  return xRange === null || Boolean(counts && !counts.get(axis));
+}
+
 const listVisible = (runs) => runs.filter(({ isVisible }) => isVisible);
 
 /** Why a chart of `names` has no lines. */
 export function explain(names, runs, view, store) {
   const visible = listVisible(runs);
   const held = visible.flatMap((run) => names.flatMap((name) => store.seriesOf(run.key, name)));
+  const listed = listRuns(names, visible, store);
   return explainEmpty(names, held, {
     ...view,
     hasRuns: runs.length > 0,
@@ -97,6 +104,7 @@ export function explain(names, runs, view, store) {
     warnings: store.warnings,
     failure: store.failure,
     isLoading: visible.some(({ key }) => !store.isRead(key, names)),
+    lacksAxis: listed.length > 0 && listed.every((run) => lacksAxis(names, run, view, store)),
   });
 }
 
@@ -105,7 +113,8 @@ export function nameAbsent(names, runs, view, store, { lines, axis }) {
   const isHeld = (run) => names.some((name) => store.seriesOf(run.key, name).length > 0);
   const visible = listVisible(runs);
   const absent = visible
-    .filter((run) => isHeld(run) && !lines.some((line) => line.run === run.key))
+    .filter((run) => isHeld(run) || (run.counts && lacksAxis(names, run, view, store)))
+    .filter((run) => !lines.some((line) => line.run === run.key))
     .map(({ name }) => name);
   const what = view.align
     ? "redone iterations"

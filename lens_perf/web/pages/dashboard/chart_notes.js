@@ -19,18 +19,21 @@ export function describeMarks({ lines, restarts, nonFinite }, log) {
 
 const plural = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
 
-/** Why a chart of `names` has no line along `axis`; `held` are the series of its visible runs. */
+/**
+ * Why a chart of `names` has no line along `axis`; `held` are the series of its visible runs. `lacksAxis` says that the
+ * axis is a metric, and that no record of these runs has it and one of `names`.
+ */
 export function explainEmpty(
   names,
   held,
-  { axis, align, hasRuns, isAnyVisible, isLoading, isZoomed, failure = null, warnings = [] },
+  { axis, align, hasRuns, isAnyVisible, isLoading, isZoomed, lacksAxis = false, failure = null, warnings = [] },
 ) {
   const what = names.join(", ");
   if (!hasRuns) return "";
   if (!isAnyVisible) return "All runs are hidden.";
   if (align === "restart" && held.length) return "No attempt redid iterations of this metric.";
   if (isLoading) return warnings[0]?.message ?? failure ?? "Loading …";
-  if (!held.some(({ values }) => values.length))
+  if (!lacksAxis && !held.some(({ values }) => values.length))
     return isZoomed ? `No data points of ${what} in this range.` : `No data points of ${what}.`;
   if (axis === "time" || axis === "relative_time")
     return "These records have no times. Choose iterations as the x axis.";
