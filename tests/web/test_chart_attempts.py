@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from tests.conftest import Row, Store, at
 from tests.front.programs import needs
 from tests.test_serving import on_one_version
-from tests.web.chart_pages import chart, hover, open_view, read_tooltip
+from tests.web.chart_pages import chart, colour_of, count_pixels, hover, open_view, read_tooltip
 from tests.web.pages import BEGAN
 from tests.web_browser import open_page
 
@@ -57,6 +57,29 @@ def test_separate_attempts_have_different_styles(address: str, resumed: str) -> 
         # Attempt 3, which trained 401 to 500, is hidden.
         hover(chart(page), 0.999)
         expect(chart(page).locator(".tooltip .at")).to_have_text(re.compile("39[89]|400"))
+
+
+@on_one_version
+def test_the_last_of_separate_attempts_has_the_colour_of_the_run(address: str, resumed: str) -> None:
+    with open_page() as page:
+        open_view(page, address, [resumed], ("m", "loss"), ("attempts", f"1,2,3@alpha/{resumed}"))
+        # The last attempt trained the last fifth of the iterations, without a dash.
+        assert count_pixels(chart(page), colour_of(page, resumed)) > 100
+        entries = chart(page).locator(".kinds li")
+        expect(entries).to_have_text([f"attempt {number}" for number in (1, 2, 3)])
+        looks = [
+            (str(line.get_attribute("stroke")), line.get_attribute("stroke-dasharray"))
+            for line in entries.locator("line").all()
+        ]
+        assert looks[2] == (colour_of(page, resumed), "")
+        assert [dash for _, dash in looks] == ["", "", ""]
+        # Earlier attempts are lighter.
+        sums = [sum(bytes.fromhex(colour[1:])) for colour, _ in looks]
+        assert sums == sorted(sums, reverse=True)
+        assert len(set(sums)) == 3
+        page.get_by_label(f"3 attempts of {resumed}").click()
+        page.get_by_label("Draw attempts apart").uncheck()
+        expect(entries).to_have_count(0)
 
 
 @on_one_version

@@ -79,8 +79,8 @@ export const listRuns = (names, runs, store) =>
   );
 
 /**
- * Whether the axis is a metric that no record of a run with one of `names` has: the service then returns no points. In a
- * range, that is known by the number of points of that metric.
+ * Whether the axis is a metric that no record of a run with one of `names` has: the service then returns no points. In
+ * a range, that is known by the number of points of that metric.
  */
 function lacksAxis(names, { key, counts }, { axis, xRange }, store) {
   if (AXES.includes(axis) || !store.isRead(key, names)) return false;
@@ -130,8 +130,22 @@ export function nameAbsent(names, runs, view, store, { lines, axis }) {
   return describeAbsent(absent, what, pending);
 }
 
-/** What the dashes of a chart of several metrics or data sources mean. */
-export function listKinds(names, lines) {
+/** What the colours of attempts drawn apart mean, and the dashes of a chart of several metrics or data sources. */
+export const listKinds = (names, lines) => [...listAttempts(lines), ...listDashes(names, lines)];
+
+function listAttempts(lines) {
+  const apart = lines.filter(({ isApart }) => isApart);
+  const isOne = new Set(lines.map(({ run }) => run)).size < 2;
+  const kinds = new Map();
+  for (const { run, name, attempt } of apart) {
+    const text = `attempt ${attempt.number}`;
+    const { colour, dash } = attempt;
+    kinds.set(`${run} ${attempt.number}`, { text: isOne ? text : `${name} · ${text}`, colour, dash });
+  }
+  return [...kinds.values()];
+}
+
+function listDashes(names, lines) {
   const kinds = new Map();
   const sources = new Set(lines.map(({ source }) => source));
   for (const line of lines) {

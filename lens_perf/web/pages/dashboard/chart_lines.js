@@ -49,6 +49,7 @@ export function layOutLines(names, runs, seriesOf, view) {
         lines.push(
           ...layOutRun(run, series, view).map((line) => ({
             ...line,
+            isApart: run.isSplit && line.attempt !== null,
             metric: name,
             source,
             label: addAttempt(label, run, line),
@@ -68,7 +69,8 @@ function chooseStyle(run, { attempt }, variant) {
   const { colour, dash } = (run.isSplit && attempt) || run;
   const variantDash = styleOf(0, 0, variant).dash;
   if (variant === 0) return { colour, dash: dash ?? [], variantDash };
-  return { ...styleOf(run.slot, run.isSplit && attempt ? run.attempts.indexOf(attempt) : 0, variant), variantDash };
+  const shade = run.isSplit && attempt ? run.attempts.length - 1 - run.attempts.indexOf(attempt) : 0;
+  return { ...styleOf(run.slot, shade, variant), variantDash };
 }
 
 /** The lines of the series of one metric and data source of a run: one for each attempt. */

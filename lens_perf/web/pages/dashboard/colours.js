@@ -13,13 +13,14 @@ export const PALETTE = [
   "#6b9a1f",
   "#2a93a8",
 ];
-const SHADES = [0, 0.32, -0.3, 0.52, -0.48];
+// The colour itself, and lighter ones.
+const SHADES = [0, 0.3, 0.46, 0.58, 0.68];
 
 /** Return the colour and dash (lengths in CSS pixels; empty: a solid line) of an attempt, or of a whole run.
  *
- * `slot` is the run's place in the palette, `shade` counts attempts from 0, `variant` distinguishes lines of one
- * attempt (metrics of one chart, data sources). Different arguments give different pairs while there are fewer than 8
- * variants. */
+ * `slot` is the run's place in the palette, `shade` counts attempts back from the last one, 0, `variant` distinguishes
+ * lines of one attempt (metrics of one chart, data sources). Different arguments give different pairs while there are
+ * fewer than 8 variants. */
 export function styleOf(slot, shade = 0, variant = 0) {
   const round = Math.floor(slot / PALETTE.length);
   const dashing = variant + 8 * (round + 16 * Math.floor(shade / SHADES.length));

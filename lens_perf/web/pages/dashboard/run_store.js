@@ -122,7 +122,7 @@ export class RunStore {
       ...styleOf(slot),
       isVisible: !view.hidden.includes(key),
       isSplit: apart !== null,
-      attempts: isKnown ? progress.attempts.map((attempt) => describeAttempt(attempt, slot, apart)) : [],
+      attempts: isKnown ? progress.attempts.map(describeAttempt(slot, apart)) : [],
       state: isKnown ? progress.state : null,
       // When the progress was read, if it could not be read since; else null.
       asOf: isKnown && this.old.has(key) ? this.readAt.get(key) : null,
@@ -135,20 +135,19 @@ export class RunStore {
   }
 }
 
-function describeAttempt(attempt, slot, apart) {
-  return {
-    number: attempt.number,
-    serial: attempt.serial,
-    ...styleOf(slot, attempt.number - 1),
-    isVisible: apart === null || apart.includes(attempt.number),
-    firstIteration: attempt.first_iteration,
-    lastIteration: attempt.last_iteration,
-    firstTimestamp: attempt.first_timestamp,
-    lastTimestamp: attempt.last_timestamp,
-    records: attempt.records,
-    redoneFrom: attempt.discarded_from,
-  };
-}
+/** The last attempt has the colour of the run. */
+const describeAttempt = (slot, apart) => (attempt, place, attempts) => ({
+  number: attempt.number,
+  serial: attempt.serial,
+  ...styleOf(slot, attempts.length - 1 - place),
+  isVisible: apart === null || apart.includes(attempt.number),
+  firstIteration: attempt.first_iteration,
+  lastIteration: attempt.last_iteration,
+  firstTimestamp: attempt.first_timestamp,
+  lastTimestamp: attempt.last_timestamp,
+  records: attempt.records,
+  redoneFrom: attempt.discarded_from,
+});
 
 const keyIn = ({ cluster, workload_uid: uid }) => keyOf({ cluster, uid });
 
