@@ -47,6 +47,15 @@ def attempts(postgres: EmbeddedPostgres, uid: str) -> str:
 
 
 @on_one_version
+def test_the_progress_bar_stays_below_the_pointer(address: str, workloads: list[str]) -> None:
+    with open_page() as page:
+        page.goto(f"{address}/lens/#w=alpha/{workloads[0]}&m=loss")
+        cell = row_of(page, workloads[0]).get_by_text("299 / 1,000")
+        cell.hover()
+        assert "gradient" in cell.evaluate("(cell) => getComputedStyle(cell).backgroundImage")
+
+
+@on_one_version
 def test_the_table_as_a_file(address: str, workloads: list[str]) -> None:
     with open_page() as page:
         page.goto(f"{address}/lens/#w=alpha/{workloads[0]}&w=alpha/{workloads[1]}&m=loss&sort=-name")
