@@ -144,6 +144,22 @@ def test_the_legend_leaves_out_runs_without_the_metric(address: str, store: Stor
 
 
 @on_one_version
+def test_a_legend_shows_five_long_names_and_scrolls_to_others(address: str, store: Store, uid: str) -> None:
+    names = [f"{uid}-{'with-a-very-long-name-' * 3}{place}" for place in range(9)]
+    for name in names:
+        store(name, [Row({"loss": 1, "lr": 1}, index, at(BEGAN + index)) for index in range(1, 11)])
+    fifth = """(legend) => {
+        const { bottom } = legend.children[4].getBoundingClientRect();
+        return bottom <= legend.getBoundingClientRect().bottom;
+    }"""
+    with open_page() as page:
+        open_view(page, address, names, ("m", "loss"), ("m", "lr"))
+        legend = chart(page).locator(".legend .runs")
+        assert legend.evaluate("(legend) => legend.scrollHeight > legend.clientHeight")
+        assert legend.evaluate(fifth)
+
+
+@on_one_version
 def test_the_arrow_keys_move_the_cursor_of_all_charts(address: str, store: Store, uid: str) -> None:
     names = store_constants(store, uid, {"a": 2})
     with open_page() as page:
