@@ -127,6 +127,24 @@ def test_several_metrics_in_one_chart(address: str, many: str) -> None:
 
 
 @on_one_version
+def test_a_metric_to_add_is_typed_at_once_and_must_exist(address: str, many: str) -> None:
+    with open_page() as page:
+        open_view(page, address, [many], ("m", "accuracy"))
+        expect(page.locator("#metrics-panel summary").first).to_have_text(re.compile("1 of 306"))
+        chart(page).get_by_label(re.compile("^Add a metric")).click()
+        expect(chart(page).get_by_role("combobox")).to_be_focused()
+        page.keyboard.type("val")
+        page.keyboard.press("Enter")
+        expect(chart(page).get_by_text("No run has a metric val", exact=True)).to_be_visible()
+        check_access(page)
+        assert list_charts(page) == ["accuracy"]
+        page.keyboard.type("/loss")
+        expect(chart(page).locator(".problem")).to_be_empty()
+        page.keyboard.press("Enter")
+        expect(chart(page)).to_have_attribute("data-metrics", "accuracy val/loss")
+
+
+@on_one_version
 def test_hundreds_of_charts_are_drawn_as_they_come_into_view(address: str, many: str) -> None:
     with open_page() as page:
         open_view(

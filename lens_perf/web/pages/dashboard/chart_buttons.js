@@ -56,12 +56,15 @@ export function makeButtons(chart) {
         names.filter((each) => each !== name),
       ),
     );
+  const { field, problem } = makeField(chart);
   const metrics = makePopover(
     "menu",
     opener("Add a metric", "add"),
-    makeField(chart),
+    field,
+    problem,
     ...(names.length > 1 ? names.map(remove) : []),
   );
+  metrics.addEventListener("toggle", () => metrics.open && field.focus());
   const full = button("Full screen", "full", () =>
     document.fullscreenElement ? document.exitFullscreen() : chart.figure.requestFullscreen(),
   );
@@ -72,16 +75,25 @@ export function makeButtons(chart) {
   return { pin, buttons: make("div", { className: "buttons" }, ...move, metrics, pin, files, full) };
 }
 
-/** The field by which another metric joins the chart; the metrics panel has the list of names. */
-function makeField({ names, actions }) {
+/** The `field` by which another metric joins the chart, and the `problem` with what was entered. */
+function makeField(chart) {
+  const { names, actions } = chart;
   const field = make("input", { type: "text", placeholder: "metric to add", autocomplete: "off" });
+  // The metrics panel has the list of names.
   field.setAttribute("list", "metric-names");
   field.setAttribute("aria-label", "Metric to add to this chart");
+  const problem = make("span", { className: "problem" });
+  problem.setAttribute("role", "status");
+  field.addEventListener("input", () => (problem.textContent = ""));
   field.addEventListener("change", () => {
     const name = field.value.trim();
-    if (name && !names.includes(name)) actions.onNames(names, [...names, name]);
+    if (!name || names.includes(name)) return;
+    // While the metrics of a run are not known, it may have any.
+    if (chart.runs.every(({ counts }) => counts && !counts.has(name)))
+      problem.textContent = `No run has a metric ${name}`;
+    else actions.onNames(names, [...names, name]);
   });
-  return field;
+  return { field, problem };
 }
 
 /** A grip that changes the height of all charts. */
