@@ -60,9 +60,13 @@ def test_the_running_workloads_are_offered(address: str, store: Store, workloads
         expect(offer).to_be_hidden()
 
 
-ONE_LINE_CUT_OFF = """() => {
+ONE_LINE_CUT_IN_THE_MIDDLE = """() => {
     const name = document.querySelector("#workloads .name");
-    return name && name.offsetHeight > 0 && name.offsetHeight < 30 && name.scrollWidth > name.clientWidth;
+    if (!name || name.offsetHeight === 0 || name.offsetHeight >= 30) return false;
+    const begin = name.querySelector(".begin");
+    // The end is drawn beside the beginning, with room for all of it.
+    return name.scrollWidth <= name.clientWidth && begin.scrollWidth > begin.clientWidth && begin.clientWidth > 20 &&
+        name.clientWidth - begin.clientWidth > 80 && getComputedStyle(name, "::after").content.includes("long-name-");
 }"""
 
 
@@ -78,7 +82,7 @@ def test_searching_and_sorting(address: str, store: Store, uid: str) -> None:
         assert listed(page) == [names[2], names[0]]
         expect(page.locator("#workload-count")).to_have_text("2 of 2")
         # The list is redrawn when the states arrive, and a replaced element has no size.
-        page.wait_for_function(ONE_LINE_CUT_OFF)
+        page.wait_for_function(ONE_LINE_CUT_IN_THE_MIDDLE)
         long = page.locator("#workloads .name").first
         expect(long).to_have_attribute("title", names[2])
         page.get_by_label("Search").fill(f"/{uid}-llama-(8|70)b$/")

@@ -8,6 +8,7 @@ import {
   makeFilter,
   moveChart,
   orderCharts,
+  prefixOf,
 } from "../../../lens_perf/web/pages/dashboard/metric_choice.js";
 
 const choose = (...names) => chooseFirstMetrics(new Map(names.map((name) => [name, 10])));
@@ -126,4 +127,13 @@ test("two thousand names are grouped and filtered quickly", () => {
   const began = performance.now();
   for (let round = 0; round < 10; round += 1) groupMetrics(names.filter(makeFilter("weight1")));
   assert.ok(performance.now() - began < 5000);
+});
+
+test("a group has the prefix of its names", () => {
+  assert.equal(prefixOf("evaluation/average_reward", "evaluation"), "evaluation/");
+  assert.equal(prefixOf("a.b/c.d", "a.b"), "a.b/");
+  assert.equal(prefixOf("timers.forward", "timers"), "timers.");
+  assert.equal(prefixOf("loss", "Other"), "");
+  assert.equal(prefixOf("_runtime", "Internal"), "");
+  assert.equal(prefixOf("train/", "train"), "");
 });

@@ -1,6 +1,7 @@
 // The tooltip of a chart: the values of all lines where the pointer is, sorted; and the legend, which hides runs.
 
 import { formatPosition, formatValue } from "./chart_formats.js";
+import { showName } from "./names.js";
 import { make } from "./words.js";
 
 const MOST_ROWS = 30;
@@ -82,12 +83,14 @@ export class ChartTooltip {
     const swatch = makeSwatch({ colour: "none" });
     const cells = {
       swatch: make("td", {}, swatch),
-      label: make("th", { scope: "row" }),
+      label: make("span"),
       shown: make("td", { className: "value" }),
       raw: make("td", { className: "raw" }),
       place: make("td", { className: "place" }),
     };
-    const row = { element: make("tr", {}, ...Object.values(cells)), ...cells, swatch, line: null };
+    const [first, label, ...others] = Object.values(cells);
+    const element = make("tr", {}, first, make("th", { scope: "row" }, label), ...others);
+    const row = { element, ...cells, swatch, line: null };
     this.rows.push(row);
     this.body.append(row.element);
   }
@@ -100,9 +103,10 @@ export class ChartTooltip {
       fillSwatch(row.swatch, point.line);
       row.line = point.line;
     }
-    const { label } = point.line;
+    const { label, name } = point.line;
     const discarded = point.isDiscarded && !label.endsWith("discarded") ? " (discarded)" : "";
-    setText(row.label, `${label}${discarded}`);
+    // The metric and the attempt follow the name of the run.
+    showName(row.label, name, { suffix: `${label.slice(name.length)}${discarded}` });
     setText(row.shown, formatValue(point.shown));
     setText(row.raw, hasTrend ? formatValue(point.raw) : "");
     setText(row.place, place);
@@ -145,11 +149,12 @@ export class ChartLegend {
   }
 
   makeButton(run) {
+    const title = `${run.name}: click to ${run.isVisible ? "hide" : "show"}, Alt+click to show alone`;
     const button = make(
       "button",
-      { type: "button", title: `${run.name}: click to ${run.isVisible ? "hide" : "show"}, Alt+click to show alone` },
+      { type: "button", title },
       makeSwatch(run),
-      ` ${run.name}`,
+      showName(make("span"), run.name, { title }),
     );
     button.dataset.key = run.key;
     button.setAttribute("aria-pressed", String(run.isVisible));

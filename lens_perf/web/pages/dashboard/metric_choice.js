@@ -108,6 +108,14 @@ function groupOf(name) {
   return cut > 0 ? name.slice(0, cut) : UNGROUPED;
 }
 
+/** What a name has in common with those of its `group`, with the slash or dot after it; "" if nothing, or all of it. */
+export function prefixOf(name, group) {
+  const { length } = group;
+  return name.length > length + 1 && name.startsWith(group) && "/.".includes(name[length])
+    ? name.slice(0, length + 1)
+    : "";
+}
+
 /** The groups of `names`, each `{group, names}`, by name; those without a prefix and the internal ones last. */
 export function groupMetrics(names) {
   const groups = new Map();

@@ -1,7 +1,8 @@
 // Which metrics have a chart: a list by groups of their names, with a search.
 
-import { groupMetrics, makeFilter, orderCharts } from "./metric_choice.js";
+import { groupMetrics, makeFilter, orderCharts, prefixOf } from "./metric_choice.js";
 import { makeIcon } from "./chart_icons.js";
+import { showName } from "./names.js";
 import { make, number } from "./words.js";
 
 // Of a search that matches more, the rest is counted only.
@@ -93,8 +94,8 @@ export class MetricsPanel {
     const details = make(
       "details",
       { className: "group" },
-      make("summary", {}, `${group} `, make("small", {}, number(names.length))),
-      make("ul", {}, ...names.map((name) => this.makeItem(name))),
+      make("summary", {}, showName(make("span"), group), " ", make("small", {}, number(names.length))),
+      make("ul", {}, ...names.map((name) => this.makeItem(name, prefixOf(name, group)))),
     );
     details.open = Boolean(this.search.value.trim()) || !this.view.collapsed.includes(group);
     details.addEventListener("toggle", () => {
@@ -106,18 +107,15 @@ export class MetricsPanel {
     return make("div", { className: "group-row" }, box, details);
   }
 
-  makeItem(name) {
+  /** The item of a metric; its group shows the `prefix` of its name already. */
+  makeItem(name, prefix) {
     const box = make("input", { type: "checkbox", value: name });
     box.addEventListener("change", () => this.select([name], box.checked));
     const pin = make("button", { type: "button", className: "quiet", title: "Pin to the top" }, makeIcon("pin"));
     pin.setAttribute("aria-label", `Pin ${name}`);
     pin.addEventListener("click", () => this.pin(name));
-    const label = make(
-      "label",
-      { title: this.counts.get(name) ? `${name}: ${number(this.counts.get(name))} data points` : name },
-      box,
-      make("span", {}, name),
-    );
+    const title = this.counts.get(name) ? `${name}: ${number(this.counts.get(name))} data points` : name;
+    const label = make("label", { title }, box, showName(make("span"), name, { prefix, title }));
     this.boxes.set(name, { box, names: [name], pin });
     return make("li", {}, label, pin);
   }

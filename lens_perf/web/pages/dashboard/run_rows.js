@@ -1,5 +1,6 @@
 // The rows of the run table: one for each run, and below it one for each of its attempts.
 
+import { showName } from "./names.js";
 import { make, span } from "./words.js";
 import { describeAttempt, describeCost } from "./run_columns.js";
 
@@ -38,8 +39,7 @@ export function showRun({ row, visible, expand, swatch, name }, run, columns, is
   paint(swatch, run);
   row.classList.toggle("off", !run.isVisible);
   const [first, ...others] = columns.map(({ describe }) => describe(run));
-  setText(name, first.text);
-  name.title = first.title;
+  showName(name, first.text, { title: first.title });
   while (row.cells.length > columns.length) row.lastChild.remove();
   while (row.cells.length < columns.length) row.append(make("td"));
   others.forEach((cell, index) => showCell(row.cells[index + 1], cell, columns[index + 1].name));

@@ -5,6 +5,7 @@ import { haveChanged } from "./inputs.js";
 import { listColumns, nextSort, sortRuns } from "./run_columns.js";
 import { writeRuns } from "./run_export.js";
 import { makeAttemptRows, makeRunRow, showRun } from "./run_rows.js";
+import { showName } from "./names.js";
 import { setUpRoving } from "./roving.js";
 import { saveCsv } from "./save_file.js";
 import { makeScroller } from "./scroll_hint.js";
@@ -82,7 +83,7 @@ export class RunTable {
     const metrics = [...new Set(columns.map(({ metric }) => metric).filter(Boolean))];
     const general = columns.filter(({ metric }) => !metric).length;
     const groups = metrics.map((metric) =>
-      make("th", { scope: "colgroup", colSpan: 3, title: metric }, make("span", { className: "name" }, metric)),
+      make("th", { scope: "colgroup", colSpan: 3 }, showName(make("span", { className: "name" }), metric)),
     );
     keepFocus(this.headings, () =>
       this.headings.replaceChildren(

@@ -1,6 +1,7 @@
 // The list of workloads: search, order, pages, and which of them are selected.
 
 import * as client from "./api_client.js";
+import { showName } from "./names.js";
 import { setUpRoving } from "./roving.js";
 import { keyOf } from "./view_state.js";
 import { WorkloadSource } from "./workload_source.js";
@@ -199,7 +200,7 @@ export class WorkloadList {
     box.addEventListener("change", () => this.onSelect([workload], box.checked));
     const dot = make("span", { className: "dot" });
     if (run) dot.style.backgroundColor = run.colour;
-    const name = make("span", { className: "name", title: workload.uid }, workload.uid);
+    const name = showName(make("span", { className: "name" }), workload.uid);
     const state = found.isOld ? "" : (this.states.stateOf(key) ?? "");
     const facts = make("span", { className: `facts ${state}` }, this.describe(found));
     if (found.isOld) facts.title = `As of ${moment(found.listedAt)}: cluster ${found.cluster} does not answer`;

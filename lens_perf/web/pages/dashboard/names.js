@@ -1,0 +1,35 @@
+// Shows names on one line: one that has no room is cut in the middle, as the runs of a sweep differ at the end.
+
+import { make } from "./words.js";
+
+// Shorter names are cut at the end. Of others, so many characters at the end, or this share, are the last to be cut.
+const LEAST = 14;
+const MOST_END = 18;
+const END_SHARE = 0.6;
+
+/**
+ * Show `name` in `element`, and return that. The end of the name, and the whole `suffix` after it, are the last to be
+ * cut; `prefix`, with which the name begins, is not seen. Whatever is seen, the text of `element` is whole: for screen
+ * readers, for copying and for searching.
+ */
+export function showName(element, name, { prefix = "", suffix = "", title = `${name}${suffix}` } = {}) {
+  if (element.title !== title) element.title = title;
+  if (element.textContent === `${name}${suffix}`) return element;
+  const seen = [...name.slice(prefix.length)];
+  const length = seen.length < LEAST ? 0 : Math.min(MOST_END, Math.floor(seen.length * END_SHARE));
+  const begin = seen.slice(0, seen.length - length).join("");
+  const end = `${seen.slice(seen.length - length).join("")}${suffix}`;
+  element.classList.add("cut");
+  // The style sheet draws the end, so that the text is that of one element without breaks.
+  element.dataset.end = end;
+  element.replaceChildren(
+    make(
+      "span",
+      { className: "begin" },
+      prefix && make("span", { className: "undrawn" }, prefix),
+      begin,
+      end && make("span", { className: "undrawn" }, end),
+    ),
+  );
+  return element;
+}

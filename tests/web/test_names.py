@@ -1,0 +1,117 @@
+"""Long names in a real Chromium: cut in the middle, so that the runs of a sweep can be told apart."""
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.conftest import Row, Store, at
+from tests.front.programs import needs
+from tests.test_serving import on_one_version
+from tests.web.chart_pages import chart, hover, open_view
+from tests.web.pages import BEGAN, check_access, wait_until_listed
+from tests.web_browser import open_page
+
+pytestmark = needs("chromium")
+
+# Whether the end of a name is drawn, as far as its room goes; the text of the element, a copy of it, and the title.
+READ_NAME = """(element, end) => {
+    const { content } = getComputedStyle(element, "::after");
+    const begin = element.querySelector(".begin");
+    const isDrawn = content.includes(`${end}"`) && element.scrollWidth <= element.clientWidth;
+    getSelection().selectAllChildren(element);
+    return [isDrawn && begin.clientWidth > 10, element.textContent, getSelection().toString().trim(), element.title];
+}"""
+
+
+@pytest.fixture
+def sweep(store: Store, uid: str) -> list[str]:
+    """Runs whose long names differ at the end, with a loss, a validation loss and a metric with a long name."""
+    names = [f"{uid}-sweep-gpt2-medium-bs512-lr-0.0003-seed-{seed}" for seed in range(5)]
+    for seed, name in enumerate(names):
+        rows = [
+            Row(
+                {"loss": 2 + seed, "val/loss": 3 + seed, "evaluation/average_episode_reward": seed},
+                index,
+                at(BEGAN + index * 1000 + seed),
+            )
+            for index in range(1, 201)
+        ]
+        store(name, rows)
+    return names
+
+
+def check_name(element: Locator, name: str, end: str) -> None:
+    """Check that ``end`` is drawn, and that the text, a copy of it and the title have the whole name."""
+    # The workload list is redrawn when states arrive, and a replaced element has no size.
+    for _ in range(50):
+        is_drawn, text, copied, title = element.evaluate(READ_NAME, end)
+        if is_drawn:
+            break
+        element.page.wait_for_timeout(100)
+    assert is_drawn
+    assert (text, copied) == (name, name)
+    assert title.startswith(name)
+
+
+def read_label(page: Page, role: str, name: str) -> list[str]:
+    """Return the accessible names with ``name`` of elements with ``role``, as Chromium computes them."""
+    session = page.context.new_cdp_session(page)
+    root = session.send("DOM.getDocument")["root"]["nodeId"]
+    found = session.send("Accessibility.queryAXTree", {"nodeId": root, "role": role})["nodes"]
+    names = [str(each["name"]["value"]) for each in found if not each["ignored"]]
+    return [each for each in names if name in each]
+
+
+@on_one_version
+def test_names_of_a_sweep_can_be_told_apart(address: str, sweep: list[str]) -> None:
+    with open_page() as page:
+        wait_until_listed(page, address, sweep[0])
+        open_view(page, address, sweep, ("m", "loss"))
+        for name in sweep:
+            end = name[-14:]
+            check_name(page.locator("#workloads .name", has_text=name), name, end)
+            check_name(page.locator("#runs tbody .name", has_text=name), name, end)
+            check_name(chart(page).locator(".legend button span", has_text=name).first, name, end)
+            assert len(read_label(page, "checkbox", name)) >= 2
+            assert len(read_label(page, "rowheader", name)) >= 1
+        check_access(page)
+        page.set_viewport_size({"width": 390, "height": 844})
+        for name in sweep:
+            check_name(page.locator("#runs tbody .name", has_text=name), name, name[-6:])
+            check_name(page.locator("#workloads .name", has_text=name), name, name[-14:])
+
+
+@on_one_version
+def test_the_rows_of_a_tooltip_name_the_metric(address: str, sweep: list[str]) -> None:
+    with open_page() as page:
+        open_view(page, address, sweep[:2], ("m", "loss"), ("with", "val/loss"), ("attempts", f"1@alpha/{sweep[0]}"))
+        hover(chart(page))
+        labels = chart(page).locator(".tooltip tr:not([hidden]) .cut")
+        expect(labels).to_have_count(4)
+        for label, seed, metric in ((0, 1, "val/loss"), (1, 0, "val/loss"), (2, 1, "loss"), (3, 0, "loss")):
+            suffix = f" \u00b7 {metric}" + (" \u00b7 attempt 1" if seed == 0 else "")
+            check_name(labels.nth(label), f"{sweep[seed]}{suffix}", f"seed-{seed}{suffix}")
+
+
+@on_one_version
+def test_metrics_of_a_group_are_shown_without_its_name(address: str, store: Store, sweep: list[str], uid: str) -> None:
+    long = "a-group-with-a-name-that-is-longer-than-the-panel-is-wide"
+    store(f"{uid}-long", [Row({f"{long}/loss": 1, f"{long}.": 2}, index, at(BEGAN + index)) for index in range(1, 9)])
+    with open_page() as page:
+        open_view(page, address, [sweep[0], f"{uid}-long"], ("m", "loss"))
+        panel = page.locator("#metrics-panel")
+        reward = panel.get_by_role("checkbox", name="evaluation/average_episode_reward", exact=True)
+        expect(reward).to_be_visible()
+        assert read_label(page, "checkbox", "average_episode") == ["evaluation/average_episode_reward"]
+        label = panel.locator("li label", has_text="evaluation/average_episode_reward")
+        expect(label).to_have_attribute("title", "evaluation/average_episode_reward: 200 data points")
+        name = label.locator(".cut")
+        check_name(name, "evaluation/average_episode_reward", "reward")
+        expect(name.locator(".undrawn").first).to_have_text("evaluation/")
+        expect(name.locator(".undrawn").first).to_have_css("font-size", "0px")
+        summary = panel.locator("summary", has_text=long)
+        check_name(summary.locator(".cut"), long, "panel-is-wide")
+        box, count = summary.bounding_box(), summary.locator("small").bounding_box()
+        assert box
+        assert count
+        assert box["height"] < 30
+        assert count["x"] + count["width"] <= box["x"] + box["width"]
