@@ -2,7 +2,8 @@
 
 import re
 
-from playwright.sync_api import expect
+import pytest
+from playwright.sync_api import FloatRect, Locator, Page, expect
 
 from tests.conftest import Row, Store, at
 from tests.front.programs import needs
@@ -38,6 +39,66 @@ def test_one_tooltip_has_all_runs_sorted_by_value(address: str, store: Store, ui
         expect(chart(page).locator(".tooltip")).to_be_hidden()
         page.mouse.move(2, 2)
         expect(page.locator(".tooltip:visible")).to_have_count(0)
+
+
+def box_of(element: Locator) -> FloatRect:
+    box = element.bounding_box()
+    assert box
+    return box
+
+
+def check_tooltip(page: Page, figure: Locator, width: int, height: int) -> None:
+    """Check that the tooltip is within the window, and that it leaves the chart visible."""
+    tooltip, plot = box_of(figure.locator(".tooltip")), box_of(figure.locator(".u-over"))
+    assert tooltip["x"] >= 0
+    assert tooltip["x"] + tooltip["width"] <= width
+    assert tooltip["y"] >= 0
+    assert tooltip["y"] + tooltip["height"] <= height
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    is_across = tooltip["x"] < plot["x"] + plot["width"] and plot["x"] < tooltip["x"] + tooltip["width"]
+    is_down = tooltip["y"] < plot["y"] + plot["height"] and plot["y"] < tooltip["y"] + tooltip["height"]
+    assert not (is_across and is_down)
+
+
+@on_one_version
+@pytest.mark.parametrize(("count", "window"), [(5, (1280, 900)), (10, (1280, 700)), (5, (390, 844))])
+def test_a_wide_tooltip_is_beside_the_chart(
+    address: str, store: Store, uid: str, count: int, window: tuple[int, int]
+) -> None:
+    width, height = window
+    names = [f"{uid}-a-long-name-of-a-run-lr-0.0003-seed-{seed}" for seed in range(count)]
+    for seed, name in enumerate(names):
+        # At every 16th iteration, the validation loss is at the position of the pointer or near it.
+        records = [{"loss": seed, "lr": 1, **({"val/loss": seed} if index % 16 == 0 else {})} for index in range(200)]
+        store(name, [Row(record, index, at(BEGAN + index * 1000)) for index, record in enumerate(records)])
+    with open_page() as page:
+        page.set_viewport_size({"width": width, "height": height})
+        open_view(page, address, names, ("m", "loss"), ("with", "val/loss"), ("m", "lr"), ("m", "val/loss"))
+        for share in (0.05, 0.3, 0.5, 0.7, 0.95):
+            hover(chart(page), share)
+            assert len(read_tooltip(chart(page))) == 2 * count
+            check_tooltip(page, chart(page), width, height)
+            for row in chart(page).locator(".tooltip tr:not([hidden])").all():
+                value, tooltip = box_of(row.locator(".value")), box_of(chart(page).locator(".tooltip"))
+                assert value["x"] + value["width"] <= tooltip["x"] + tooltip["width"]
+
+
+@on_one_version
+def test_a_tooltip_is_hidden_while_a_selection_is_dragged(address: str, store: Store, uid: str) -> None:
+    names = store_constants(store, uid, {"a": 2})
+    with open_page() as page:
+        open_view(page, address, names, ("m", "loss"))
+        hover(chart(page), 0.3)
+        tooltip = chart(page).locator(".tooltip")
+        expect(tooltip).to_be_visible()
+        plot = box_of(chart(page).locator(".u-over"))
+        assert plot["x"] < box_of(tooltip)["x"] < plot["x"] + plot["width"]
+        page.mouse.down()
+        page.mouse.move(plot["x"] + plot["width"] * 0.5, plot["y"] + plot["height"] / 2, steps=4)
+        expect(tooltip).to_be_hidden()
+        page.mouse.up()
+        expect(page).to_have_url(re.compile("range="))
+        expect(tooltip).to_be_visible()
 
 
 @on_one_version

@@ -171,8 +171,7 @@ export class Chart {
     this.tooltip.show(points, {
       ...cursor,
       axis: this.plot.content.axis,
-      width: over.clientWidth,
-      offset: over.offsetLeft,
+      over,
       hasTrend: this.lines.some(({ trend }) => trend),
       closest: findClosest(points, cursor.top, (value) => this.plot.toTop(value)),
     });

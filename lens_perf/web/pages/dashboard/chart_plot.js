@@ -123,16 +123,18 @@ export class ChartPlot {
     });
   }
 
-  /** Where the cursor is, in values and in pixels; null if it is not on the plot. */
+  /** Where the cursor is, in values and in pixels, and whether it drags; null if it is not on the plot. */
   readCursor(plot) {
     const { left, top, event } = plot.cursor;
     if (left === null || left === undefined || left < 0) return null;
-    return { x: plot.posToVal(left, "x"), left, top, isOwn: Boolean(event) || this.isMoving };
+    const isSelecting = plot.select.width > 0;
+    return { x: plot.posToVal(left, "x"), left, top, isOwn: Boolean(event) || this.isMoving, isSelecting };
   }
 
   zoom(plot) {
     const { left, top, width, height } = plot.select;
     plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+    this.onCursor(this.readCursor(plot));
     if (width < LEAST_DRAG || height < LEAST_DRAG) return;
     const isWhole = (size, whole) => size >= whole - 1;
     const ends = (scale, ...places) => places.map((place) => plot.posToVal(place, scale));

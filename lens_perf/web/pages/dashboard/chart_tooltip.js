@@ -2,10 +2,13 @@
 
 import { formatPosition, formatValue } from "./chart_formats.js";
 import { showName } from "./names.js";
+import { findTooltipPlace } from "./tooltip_place.js";
 import { make } from "./words.js";
 
 const MOST_ROWS = 30;
-const APART = 14;
+// In a low window, fewer rows have room, below the title and above the number of the others.
+const ROW_HEIGHT = 20;
+const OTHER_ROWS = 4;
 
 /** A swatch in the colour and dash of a line, with a marker for one that is sparse. */
 function makeSwatch(look) {
@@ -45,38 +48,54 @@ export class ChartTooltip {
       this.more,
     );
     this.element.setAttribute("role", "status");
-    Object.assign(this, { rows: [], lines: new Set(), length: 0, size: 0 });
+    Object.assign(this, { rows: [], lines: new Set(), key: "", size: null });
   }
 
   hide() {
     this.element.hidden = true;
   }
 
-  /** Show `points`, sorted, at a place of the plot, which is `width` wide; `closest` is nearest to the pointer. */
-  show(points, { axis, x, left, top, width, offset, closest, hasTrend }) {
+  /** Show `points`, sorted, for the cursor at a place of the plot `over`; `closest` is nearest to the pointer. */
+  show(points, { axis, x, left, top, isSelecting, over, closest, hasTrend }) {
+    // Where the plot is, is read before anything changes: later, the page would have to be laid out for it.
+    const plot = over.getBoundingClientRect();
+    const stage = this.element.parentElement.getBoundingClientRect();
     const prefix = ["iteration", "time", "relative_time"].includes(axis) ? "" : `${axis} `;
     const at = findPlace(points, x);
     const title = formatPosition(axis, at);
     this.title.textContent = `${prefix}${title}`;
-    const shown = points.slice(0, MOST_ROWS);
+    const shown = points.slice(0, Math.min(MOST_ROWS, Math.max(1, Math.floor(innerHeight / ROW_HEIGHT) - OTHER_ROWS)));
     while (this.rows.length < shown.length) this.addRow();
     const isElsewhere = (point) => point.line.isSparse && point.x !== at;
     const places = shown.map((point) =>
       isElsewhere(point) ? describePlace(formatPosition(axis, point.x), title) : "",
     );
     this.rows.forEach((row, index) => this.fill(row, shown[index], { closest, hasTrend, place: places[index] }));
-    this.more.textContent = points.length > MOST_ROWS ? `and ${points.length - MOST_ROWS} more` : "";
+    this.more.textContent = points.length > shown.length ? `and ${points.length - shown.length} more` : "";
     this.element.hidden = points.length === 0;
-    // The size is measured when other lines or longer places are shown, not in each frame, as that lays the page out.
+    this.measure(shown);
+    const cursor = { left: plot.left + left, top: plot.top + top };
+    const place = findTooltipPlace(stage, cursor, this.size, {
+      width: document.documentElement.clientWidth,
+      height: innerHeight,
+    });
+    // What is selected must be seen.
+    this.element.hidden ||= isSelecting && place.isOver;
+    const [toRight, down] = [place.left - stage.left, place.top - stage.top].map(Math.round);
+    this.element.style.transform = `translate(${toRight}px, ${down}px)`;
+  }
+
+  /** Measure the size when other lines or longer texts are shown, not in each frame, as that lays the page out. */
+  measure(shown) {
+    if (this.element.hidden) return;
     const lines = new Set(shown.map(({ line }) => line));
-    const length = Math.max(0, ...places.map((place) => place.length));
+    const rows = this.rows.slice(0, shown.length);
+    const lengths = rows.map((row) => [row.label, row.shown, row.raw, row.place].map(lengthOf));
+    const key = JSON.stringify([innerWidth, innerHeight, lengths]);
     const hasChanged = lines.size !== this.lines.size || [...lines].some((line) => !this.lines.has(line));
-    if (hasChanged || length !== this.length) this.size = this.element.offsetWidth;
-    Object.assign(this, { lines, length });
-    const { size } = this;
-    const isLeft = left + APART + size > width && left - APART - size > -offset;
-    const place = offset + (isLeft ? left - APART - size : Math.min(left + APART, Math.max(0, width - size)));
-    this.element.style.transform = `translate(${Math.round(place)}px, ${Math.round(Math.max(0, top - 20))}px)`;
+    if (hasChanged || key !== this.key)
+      this.size = { width: this.element.offsetWidth, height: this.element.offsetHeight };
+    Object.assign(this, { lines, key });
   }
 
   addRow() {
@@ -123,6 +142,8 @@ function describePlace(position, title) {
 /** Where the point nearest to `x` is. */
 const findPlace = (points, x) =>
   points.reduce((best, point) => (Math.abs(point.x - x) < Math.abs(best - x) ? point.x : best), points[0]?.x ?? x);
+
+const lengthOf = ({ textContent }) => textContent.length;
 
 const setText = (element, text) => {
   if (element.textContent !== text) element.textContent = text;
