@@ -216,7 +216,7 @@ test("runs that leave the view are forgotten", async () => {
   assert.deepEqual(store.seriesOf("a/two", "loss"), []);
 });
 
-test("the warnings of runs that were not asked about stay; a run that has, or no longer has, one has changed", async () => {
+test("warnings of runs that were not asked about stay; a run that gets or loses one has changed", async () => {
   const store = new SeriesStore();
   await load(store);
   const uids = () => store.warnings.map(({ workload_uid: uid }) => uid);
