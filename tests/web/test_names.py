@@ -66,6 +66,9 @@ def test_names_of_a_sweep_can_be_told_apart(address: str, sweep: list[str]) -> N
     with open_page() as page:
         wait_until_listed(page, address, sweep[0])
         open_view(page, address, sweep, ("m", "loss"))
+        # Others that were active later would be listed before them.
+        page.get_by_label("Search").fill(sweep[0][:-1])
+        expect(page.locator("#workloads li")).to_have_count(len(sweep))
         for name in sweep:
             end = name[-14:]
             check_name(page.locator("#workloads .name", has_text=name), name, end)

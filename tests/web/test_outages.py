@@ -37,6 +37,7 @@ def test_the_list_keeps_the_workloads_of_a_cluster_that_fails(
         page.clock.install()
         open_dashboard(page, address, running)
         entry = page.locator("#workloads li:not(.skeleton)")
+        expect(entry).to_have_count(1)
         expect(entry).to_contain_text("running")
         with outage(postgres, "alpha"):
             page.clock.fast_forward(LIST_PAUSE)

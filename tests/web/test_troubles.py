@@ -65,7 +65,7 @@ def test_an_unknown_cluster_is_named(address: str, workloads: list[str]) -> None
         expect(states.last.locator("[title]").or_(states.last)).to_have_attribute("title", text)
         expect(charts(page).locator(".notes")).to_contain_text(text)
         expect(charts(page).locator(".reason")).to_be_hidden()
-        expect(page.get_by_role("alert")).to_be_hidden()
+        expect(page.get_by_role("alert")).to_contain_text(text)
         page.goto(f"{address}/lens/#w=gamma/{workloads[0]}&m=loss")
         expect(charts(page).locator(".reason")).to_have_text(text)
 

@@ -43,7 +43,7 @@ function average({ x, y }, distance) {
   for (let index = 1; index < y.length; index += 1) {
     const length = (x[index] - x[index - 1]) / distance;
     const rest = Math.exp(-length);
-    // How far the average of a piece of the line is before its end, as a share of its change: half of it if it is short.
+    // How far the average of a piece of the line is from its end, as a share of its change: half of it if it is short.
     const lag = length > 0 ? (1 - rest) / length - rest : 0;
     sum = sum * rest + y[index] * (1 - rest) - (y[index] - y[index - 1]) * lag;
     total = total * rest + (1 - rest);
