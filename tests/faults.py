@@ -1,6 +1,7 @@
-"""Real faults: frozen processes, and a gateway to PostgreSQL that stops responding or trickles."""
+"""Real faults: frozen processes, missing rights, and a gateway to PostgreSQL that stops responding or trickles."""
 
 import os
+import pwd
 import selectors
 import signal
 import socket
@@ -9,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +41,30 @@ def frozen(*processes: int) -> Iterator[None]:
 def _wake(process: int) -> None:
     with suppress(ProcessLookupError):
         os.kill(process, signal.SIGCONT)
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """Run the block as a user whom file modes restrict: root acts as nobody."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(pwd.getpwnam("nobody").pw_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+@contextmanager
+def closed(directory: Path) -> Iterator[None]:
+    """During the block, let no unprivileged user enter or list ``directory``."""
+    mode = directory.stat().st_mode
+    directory.chmod(0)
+    try:
+        with unprivileged():
+            yield
+    finally:
+        directory.chmod(mode)
 
 
 class Gateway:

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from lens_perf.config import ColumnSettings
 from lens_perf.performance.columns.builds import Builds, make_not_ready
-from lens_perf.performance.columns.directory_store import MANIFEST, DirectoryStore, has_manifest, is_own_directory
+from lens_perf.performance.columns.directory_store import MANIFEST, DirectoryStore, check_directory, has_manifest
 from lens_perf.performance.columns.manifest import CopyKey, Manifest
 from lens_perf.performance.columns.manifest_cache import ManifestCache
 from lens_perf.performance.columns.part_files import DamagedPartError
@@ -100,7 +100,7 @@ class Columns:
 
     def list(self) -> Iterator[CopyInfo]:
         """Yield the copies in the directory. Raises OSError."""
-        if not is_own_directory(self.root):
+        if not check_directory(self.root):
             return
         for use in list_uses(self.root):
             manifest = self._cache.load(use.path / MANIFEST)
@@ -110,7 +110,7 @@ class Columns:
     def drop(self, key: CopyKey) -> bool:
         """Remove a copy from the directory; return False if there is none, or if a process is writing to it."""
         self._private.drop(key)
-        return is_own_directory(self.root) and remove_copy(self.root / key.digest)
+        return check_directory(self.root) and remove_copy(self.root / key.digest)
 
     def verify(self, key: CopyKey, source: Source, deadline: float) -> Comparison | None:
         """Bring a copy up to date and compare it with the table; return None if there is no copy.
@@ -153,9 +153,11 @@ class Columns:
 
     def _choose_store(self, key: CopyKey) -> Store:
         if time.monotonic() >= self._unusable_until:
-            if not self.root.exists() or is_own_directory(self.root):
+            try:
+                check_directory(self.root)
                 return DirectoryStore(self.root, key, self._cache, self._indexes, self._evictor.reserve)
-            self._report_unusable(PermissionError(0, "it is not a directory of this user"))
+            except OSError as error:
+                self._report_unusable(error)
         return self._private.get(key)
 
     def _open_parts(self, store: Store, manifest: Manifest) -> WorkloadCopy:
@@ -165,12 +167,17 @@ class Columns:
         return WorkloadCopy(manifest, files)
 
     def _drop_damaged(self, store: Store, key: CopyKey, state: tuple[str, int]) -> None:
-        """Remove the copy, unless another process has replaced it in the meantime."""
-        with store.hold(time.monotonic() + 1.0) as held:
-            manifest = store.load()
-            if held and manifest is not None and (manifest.history, manifest.generation) == state:
-                logger.warning("The copy of workload %s of cluster %s is damaged and will be rebuilt", key[1], key[0])
-                store.remove()
+        """Remove the copy unless another process has replaced it; if that fails, stop using the directory."""
+        try:
+            with store.hold(time.monotonic() + 1.0) as held:
+                manifest = store.load()
+                if held and manifest is not None and (manifest.history, manifest.generation) == state:
+                    logger.warning(
+                        "The copy of workload %s of cluster %s is damaged and will be rebuilt", key[1], key[0]
+                    )
+                    store.remove()
+        except OSError as error:
+            self._report_unusable(error)
 
     def _report_unusable(self, error: OSError) -> None:
         """Stop using the directory for PAUSE_SECONDS, and log the reason."""

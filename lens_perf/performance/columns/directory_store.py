@@ -203,19 +203,27 @@ def write_all(descriptor: int, content: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def is_own_directory(path: Path) -> bool:
-    """Return whether ``path`` is a directory that belongs to this user and that no other user can write to."""
+def check_directory(path: Path) -> bool:
+    """Return whether the directory of all copies exists.
+
+    Raises OSError if it cannot be used: it is out of reach, belongs to another user, or others may write to it.
+    """
     try:
         found = path.lstat()
-    except OSError:
+    except FileNotFoundError:
         return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
+    if not stat.S_ISDIR(found.st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    if found.st_uid != os.geteuid():
+        raise PermissionError(errno.EPERM, "it belongs to another user")
+    if found.st_mode & 0o022:
+        raise PermissionError(errno.EPERM, "other users may write to it")
+    return True
 
 
 def prepare_directory(path: Path) -> None:
-    """Create the directory of all copies if it is missing. Raises OSError, also if other users may write to it."""
+    """Create the directory of all copies if it is missing. Raises OSError, as ``check_directory`` does."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not is_own_directory(path):
-        raise PermissionError(errno.EPERM, "other users may write to it")
+    check_directory(path)
     if path.stat().st_mode & 0o077:
         path.chmod(0o700)

@@ -24,7 +24,7 @@ from lens_perf.performance.columns.manifest import FORMAT, CopyKey
 from lens_perf.performance.columns.part_files import MARK, PartFile
 from lens_perf.performance.columns.part_index import PartIndex
 from lens_perf.performance.columns.workload_copy import WorkloadCopy
-from tests.faults import no_new_threads
+from tests.faults import closed, no_new_threads
 from tests.performance.columns.fake_source import FakeSnapshot, FakeSource, Record, expect_records
 from tests.performance.columns.reading import read_blocks
 
@@ -238,6 +238,42 @@ def test_a_directory_of_another_user_is_not_used(tmp_path: Path, caplog: pytest.
     answer(open_columns(directory), make_source())
     assert "cannot be used" in caplog.text
     assert not list(directory.iterdir())
+
+
+def test_a_directory_out_of_reach(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Below a directory that the user may not enter. Afterwards, the directory of copies is used again."""
+    outer, source = tmp_path / "outer", make_source()
+    outer.mkdir()
+    columns = open_columns(outer / "columns")
+    with closed(outer):
+        assert not columns.has(KEY)
+        assert columns.peek(KEY) is None
+        answer(columns, source)
+        assert caplog.text.count("cannot be used (Permission denied)") == 1
+        source.change([RECORDS[0]._replace(id=1000)])
+        answer(columns, source)
+    assert source.heavy == 1
+    columns = open_columns(outer / "columns")
+    answer(columns, source)
+    assert files(outer / "columns", ".part")
+
+
+def test_a_directory_below_a_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").touch()
+    answer(open_columns(tmp_path / "file" / "columns"), make_source())
+    assert "cannot be used (Not a directory)" in caplog.text
+
+
+def test_damage_that_cannot_be_removed(small_disk: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A damaged copy on a read-only disk is not used."""
+    source, directory = make_source(), small_disk / "columns"
+    columns = open_columns(directory)
+    answer(columns, source)
+    truncate(files(directory, ".part")[0])
+    remount(small_disk, "ro")
+    answer(columns, source)
+    assert "cannot be used (Read-only file system)" in caplog.text
+    assert source.heavy == 2
 
 
 def test_without_a_directory(tmp_path: Path) -> None:
