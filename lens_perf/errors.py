@@ -81,6 +81,14 @@ class CopyNotReadyError(LensError):
         self.share = share
 
 
+class CopyDirectoryError(LensError):
+    """The directory of columnar copies cannot be used; only commands report this, as requests need no directory."""
+
+
+class DamagedCopyError(LensError):
+    """A columnar copy is damaged; only commands report this, because a request builds it again."""
+
+
 class DeadlineExceededError(LensError):
     """The query ran past its deadline."""
 

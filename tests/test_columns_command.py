@@ -1,5 +1,7 @@
 """``lens-perf columns`` lists, verifies and drops copies of a real table."""
 
+import os
+import pwd
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -67,6 +69,52 @@ def test_verifying_the_copy_of_an_unknown_workload(uid: str, config: Path) -> No
     assert build(config, uid) == 0, "a request for its progress creates an empty copy"
     verified = run(config, "verify", *target)
     assert (verified.exit_code, verified.output) == (1, f"lens-perf: no workload {uid} in cluster alpha\n")
+
+
+@pytest.fixture
+def target(store: Store, uid: str, config: Path) -> list[str]:
+    """The options for a workload with a copy."""
+    store(uid, [Row({"loss": 1.5})])
+    assert build(config, uid) == 1
+    return ["--cluster", "alpha", uid]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda path: path.chmod(0), "its owner may not use it: chmod u+rwx"),
+        (lambda path: path.chmod(0o777), "other users may write to it: chmod go-w"),
+        (
+            lambda path: os.chown(path, pwd.getpwnam("nobody").pw_uid, -1),
+            "it belongs to another user; run this command as the user of the service",
+        ),
+    ],
+)
+def test_an_unusable_directory(
+    target: list[str], config: Path, tmp_path: Path, change: Callable[[Path], None], reason: str
+) -> None:
+    directory = tmp_path / "copies"
+    try:
+        change(directory)
+    except PermissionError:
+        pytest.skip("only root may give files to others")
+    message = f"lens-perf: The directory of copies {directory} cannot be used: {reason}\n"
+    for words in (["list"], ["verify", *target], ["drop", *target]):
+        ended = run(config, *words)
+        assert (ended.exit_code, ended.output) == (2, message)
+
+
+def test_a_damaged_copy(target: list[str], config: Path, tmp_path: Path) -> None:
+    (part,) = (tmp_path / "copies").glob("*/*.part")
+    os.truncate(part, 10)
+    verified = run(config, "verify", *target)
+    assert verified.exit_code == 1
+    assert verified.output == (
+        "lens-perf: The copy is damaged: remove it with lens-perf columns drop; the next request builds it again\n"
+    )
+    assert run(config, "drop", *target).exit_code == 0
+    assert build(config, target[-1]) == 1
+    assert run(config, "verify", *target).exit_code == 0
 
 
 def test_copies_of_another_database_are_marked(

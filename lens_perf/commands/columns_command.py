@@ -88,7 +88,7 @@ def drop(cluster: str, workload_uid: str, config: Path | None) -> int:
 def verify(cluster: str, workload_uid: str, config: Path | None) -> int:
     """Compare the copy of WORKLOAD_UID with the table, record by record.
 
-    Exit status 1: they differ, there is no copy, or there are no records.
+    Exit status 1: they differ, the copy is damaged, there is no copy, or there are no records.
     """
     found = _open_copies(load_settings(config)).verify(cluster, workload_uid)
     if found is None:

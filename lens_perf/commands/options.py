@@ -9,12 +9,12 @@ from typing import ParamSpec
 
 import click
 
-from lens_perf.errors import LensError, UnknownClusterError
+from lens_perf.errors import DamagedCopyError, LensError, UnknownClusterError
 from lens_perf.ingest.read_summary import make_printable
 
 Parameters = ParamSpec("Parameters")
 
-USER_ERROR = 2
+FAILURE, USER_ERROR = 1, 2
 FILE = click.Path(dir_okay=False, path_type=Path)
 DIRECTORY = click.Path(file_okay=False, path_type=Path)
 
@@ -36,6 +36,8 @@ def reports_errors(command: Callable[Parameters, int | None]) -> Callable[Parame
             status = 0
         except UnknownClusterError as error:
             status = _fail(error.listing(error.known))
+        except DamagedCopyError as error:
+            status = _fail(error, FAILURE)
         except LensError as error:
             status = _fail(error)
         sys.exit(status or 0)
@@ -43,10 +45,10 @@ def reports_errors(command: Callable[Parameters, int | None]) -> Callable[Parame
     return run
 
 
-def _fail(error: LensError) -> int:
+def _fail(error: LensError, status: int = USER_ERROR) -> int:
     reason = "" if error.reason is None else f" ({error.reason})"
     print(make_printable(f"lens-perf: {error.message}{reason}"), file=sys.stderr)
-    return USER_ERROR
+    return status
 
 
 config_option = click.option(

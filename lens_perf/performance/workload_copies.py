@@ -63,7 +63,8 @@ class WorkloadCopies:
     def verify(self, cluster: str, workload_uid: str) -> Comparison | None:
         """Compare a copy with the table; return None if there is no copy.
 
-        Raises UnknownClusterError, ClusterError, DeadlineExceededError, CopyNotReadyError, OSError, DamagedPartError.
+        Raises UnknownClusterError, ClusterError, DeadlineExceededError, CopyNotReadyError, CopyDirectoryError and
+        DamagedCopyError.
         """
         key = self.make_key(cluster, workload_uid)
         source = TableSource(self._clusters, key.cluster, workload_uid)

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from lens_perf.config import ColumnSettings
 from lens_perf.performance.columns.builds import Builds, make_not_ready
+from lens_perf.performance.columns.command_errors import reports_faults
 from lens_perf.performance.columns.directory_store import MANIFEST, DirectoryStore, check_directory, has_manifest
 from lens_perf.performance.columns.manifest import CopyKey, Manifest
 from lens_perf.performance.columns.manifest_cache import ManifestCache
@@ -99,25 +100,33 @@ class Columns:
         return None
 
     def list(self) -> Iterator[CopyInfo]:
-        """Yield the copies in the directory. Raises OSError."""
-        if not check_directory(self.root):
-            return
-        for use in list_uses(self.root):
-            manifest = self._cache.load(use.path / MANIFEST)
-            key, records = (manifest.key, manifest.records) if manifest else (None, None)
-            yield CopyInfo(use.path, key, records, use.size, use.used_at)
+        """Yield the copies in the directory. Raises CopyDirectoryError."""
+        with reports_faults(self.root):
+            uses = list_uses(self.root) if check_directory(self.root) else ()
+            for use in uses:
+                manifest = self._cache.load(use.path / MANIFEST)
+                key, records = (manifest.key, manifest.records) if manifest else (None, None)
+                yield CopyInfo(use.path, key, records, use.size, use.used_at)
 
     def drop(self, key: CopyKey) -> bool:
-        """Remove a copy from the directory; return False if there is none, or if a process is writing to it."""
+        """Remove a copy from the directory; return False if there is none, or if a process is writing to it.
+
+        Raises CopyDirectoryError.
+        """
         self._private.drop(key)
-        return check_directory(self.root) and remove_copy(self.root / key.digest)
+        with reports_faults(self.root):
+            return check_directory(self.root) and remove_copy(self.root / key.digest)
 
     def verify(self, key: CopyKey, source: Source, deadline: float) -> Comparison | None:
         """Bring a copy up to date and compare it with the table; return None if there is no copy.
 
-        Raises OSError, DamagedPartError, the exceptions of ``source``, and CopyNotReadyError if another process is
-        still writing to the copy at ``deadline``.
+        Raises CopyDirectoryError, DamagedCopyError, the exceptions of ``source``, and CopyNotReadyError if another
+        process is still writing to the copy at ``deadline``.
         """
+        with reports_faults(self.root):
+            return self._verify(key, source, deadline) if check_directory(self.root) else None
+
+    def _verify(self, key: CopyKey, source: Source, deadline: float) -> Comparison | None:
         store = DirectoryStore(self.root, key, self._cache, self._indexes, self._evictor.reserve)
         if store.load() is None:
             return None

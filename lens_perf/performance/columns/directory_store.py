@@ -206,7 +206,8 @@ def write_all(descriptor: int, content: bytes) -> None:
 def check_directory(path: Path) -> bool:
     """Return whether the directory of all copies exists.
 
-    Raises OSError if it cannot be used: it is out of reach, belongs to another user, or others may write to it.
+    Raises OSError if it cannot be used: it is out of reach, belongs to another user, or has an unsuitable mode. The
+    errno is EACCES if another user may be able to use it.
     """
     try:
         found = path.lstat()
@@ -215,9 +216,11 @@ def check_directory(path: Path) -> bool:
     if not stat.S_ISDIR(found.st_mode):
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
     if found.st_uid != os.geteuid():
-        raise PermissionError(errno.EPERM, "it belongs to another user")
+        raise PermissionError(errno.EACCES, "it belongs to another user")
     if found.st_mode & 0o022:
-        raise PermissionError(errno.EPERM, "other users may write to it")
+        raise PermissionError(errno.EPERM, "other users may write to it: chmod go-w")
+    if ~found.st_mode & 0o700:
+        raise PermissionError(errno.EPERM, "its owner may not use it: chmod u+rwx")
     return True
 
 

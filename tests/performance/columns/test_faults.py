@@ -16,7 +16,13 @@ from threading import Barrier, Thread
 import pytest
 
 from lens_perf.config import ColumnSettings
-from lens_perf.errors import ClusterSaturatedError, CopyNotReadyError, DeadlineExceededError, ResultTooLargeError
+from lens_perf.errors import (
+    ClusterSaturatedError,
+    CopyDirectoryError,
+    CopyNotReadyError,
+    DeadlineExceededError,
+    ResultTooLargeError,
+)
 from lens_perf.performance.columns import columns as columns_module
 from lens_perf.performance.columns import part_writer, row_blocks
 from lens_perf.performance.columns.columns import Columns
@@ -214,6 +220,21 @@ def test_a_full_disk(small_disk: Path, caplog: pytest.LogCaptureFixture, monkeyp
     time.sleep(0.3)
     answer(columns, source)
     assert files(small_disk / "columns", "manifest")
+
+
+def test_verifying_on_a_full_disk(small_disk: Path) -> None:
+    source, columns = make_source(), open_columns(small_disk / "columns")
+    answer(columns, source)
+    with suppress(OSError), (small_disk / "filler").open("wb", buffering=0) as filler:
+        while filler.write(b"x" * 512):
+            pass
+    source.change([record._replace(id=1_000 + record.id) for record in RECORDS])
+    with pytest.raises(CopyDirectoryError, match="No space left on device; free some space on its disk"):
+        columns.verify(KEY, source, time.monotonic() + 30)
+    (small_disk / "filler").unlink()
+    verified = columns.verify(KEY, source, time.monotonic() + 30)
+    assert verified is not None
+    assert verified.is_good
 
 
 def test_a_read_only_directory(small_disk: Path, caplog: pytest.LogCaptureFixture) -> None:
