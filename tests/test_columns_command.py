@@ -14,9 +14,10 @@ from lens_perf.cli import main
 from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.config import load_settings
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
+from lens_perf.performance.freshness import checkpoint
 from lens_perf.performance.time_limit import TimeLimit
 from lens_perf.performance.workload_copies import WorkloadCopies
-from tests.conftest import Row, Store
+from tests.conftest import Row, Store, at
 
 HEADER = "CLUSTER  WORKLOAD  RECORDS  SIZE  LAST USED"
 
@@ -74,8 +75,8 @@ def test_verifying_the_copy_of_an_unknown_workload(uid: str, config: Path) -> No
 @pytest.fixture
 def target(store: Store, uid: str, config: Path) -> list[str]:
     """The options for a workload with a copy."""
-    store(uid, [Row({"loss": 1.5})])
-    assert build(config, uid) == 1
+    store(uid, [Row({"loss": number}, number, at(number)) for number in range(3)])
+    assert build(config, uid) == 3
     return ["--cluster", "alpha", uid]
 
 
@@ -104,6 +105,32 @@ def test_an_unusable_directory(
         assert (ended.exit_code, ended.output) == (2, message)
 
 
+UPDATE = """UPDATE training_performance SET performance = '{"loss": 3}' WHERE workload_uid = %s AND iteration = 1"""
+DELETE = "DELETE FROM training_performance WHERE workload_uid = %s AND iteration = 2"
+
+
+@pytest.fixture
+def large_workloads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let updates in place and deletions be searched for as in large workloads, whose ids are settled: seldom."""
+    for name, value in {"SMALL_WORKLOAD": 0, "UNSETTLED_IDS": 0, "COMPARE_SECONDS": 600}.items():
+        monkeypatch.setattr(checkpoint, name, value)
+
+
+@pytest.mark.usefixtures("large_workloads")
+@pytest.mark.parametrize("statement", [UPDATE, DELETE], ids=["update", "deletion"])
+def test_changes_just_before_are_no_differences(
+    postgres: EmbeddedPostgres, target: list[str], config: Path, statement: str
+) -> None:
+    uid = target[-1]
+    with closing(psycopg2.connect(postgres.dsn("alpha"))) as connection, connection.cursor() as cursor:
+        cursor.execute(statement, (uid,))
+        assert cursor.rowcount == 1
+        connection.commit()
+    verified = run(config, "verify", *target)
+    assert verified.exit_code == 0, verified.output
+    assert "0 missing, 0 surplus, 0 different\nstatistics agree" in verified.output
+
+
 def test_a_damaged_copy(target: list[str], config: Path, tmp_path: Path) -> None:
     (part,) = (tmp_path / "copies").glob("*/*.part")
     os.truncate(part, 10)
@@ -113,7 +140,7 @@ def test_a_damaged_copy(target: list[str], config: Path, tmp_path: Path) -> None
         "lens-perf: The copy is damaged: remove it with lens-perf columns drop; the next request builds it again\n"
     )
     assert run(config, "drop", *target).exit_code == 0
-    assert build(config, target[-1]) == 1
+    assert build(config, target[-1]) == 3
     assert run(config, "verify", *target).exit_code == 0
 
 

@@ -80,12 +80,16 @@ class TableSnapshot:
     selection: Selection
     position: Position
 
-    def find_changes(self, checkpoint: str | None) -> Changes:
-        """Return the changes since ``checkpoint``, the text from earlier changes; None if there is no copy yet."""
+    def find_changes(self, checkpoint: str | None, *, compare: bool = False) -> Changes:
+        """Return the changes since ``checkpoint``, the text from earlier changes; None if there is no copy yet.
+
+        With ``compare``, updates and deletions are searched for even if that is not due yet.
+        """
         known = None if checkpoint is None else _State.parse(checkpoint)
         if known is None or not self._continues(known.checkpoint):
             return self._begin()
-        return self._compare(known)
+        is_due = known.checkpoint.must_compare(known.records, self.position.rewrites, self.position.snapshot)
+        return self._compare(known, compare=compare or is_due)
 
     def _continues(self, known: Checkpoint) -> bool:
         return known.continues(self.transaction, self.selection.workload_uid, self.position.snapshot)
@@ -98,9 +102,8 @@ class TableSnapshot:
         records = self._count()
         return Changes(_State(self.position.begin(()), records, digests).write(), reset=True, records=records)
 
-    def _compare(self, known: "_State") -> Changes:
+    def _compare(self, known: "_State", *, compare: bool) -> Changes:
         before = known.checkpoint
-        compare = before.must_compare(known.records, self.position.rewrites, self.position.snapshot)
         if not compare and before.is_quiet(self.position.snapshot):
             return Changes(known.write(), unchanged=True)
         checkpoint = self.position.advance(before, (), compared=compare)

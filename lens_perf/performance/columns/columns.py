@@ -138,7 +138,7 @@ class Columns:
                 return None
             refresher = self._updater.make_refresher(store, key, deadline)
             with source.open_snapshot(deadline, heavy=True) as snapshot:
-                changes = snapshot.find_changes(manifest.checkpoint)
+                changes = snapshot.find_changes(manifest.checkpoint, compare=True)
                 if not changes.unchanged:
                     manifest = refresher.refresh(snapshot, manifest, changes)
                 return compare(refresher, snapshot, manifest, changes)

@@ -37,8 +37,11 @@ class Changes:
 class SourceSnapshot(Protocol):
     """A snapshot of the workload's records. Methods raise LensError, which waiting requests also raise."""
 
-    def find_changes(self, checkpoint: str | None) -> Changes:
-        """Return the changes since ``checkpoint``, which is None if there is no copy yet."""
+    def find_changes(self, checkpoint: str | None, *, compare: bool = False) -> Changes:
+        """Return the changes since ``checkpoint``, which is None if there is no copy yet.
+
+        With ``compare``, they include all updates and deletions, which are otherwise searched for from time to time.
+        """
 
     def copy_records(self, ids: Sequence[int] | None, sink: RowSink) -> None:
         """Copy the records with ``ids``, None for all, in order of (created_at, id), NULL times last.

@@ -86,7 +86,7 @@ class FakeSnapshot:
     records: Mapping[int, Record]
     version: int
 
-    def find_changes(self, checkpoint: str | None) -> Changes:
+    def find_changes(self, checkpoint: str | None, *, compare: bool = False) -> Changes:  # noqa: ARG002 - the protocol's
         now = f"{self.source.history}/{self.version}"
         history, _, version = (checkpoint or "/").partition("/")
         if history != self.source.history:
