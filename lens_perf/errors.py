@@ -129,5 +129,9 @@ class ClusterMisconfiguredError(ClusterError):
     """The cluster answers, but the role, database or table is missing or does not fit."""
 
 
+class StandardOutputError(LensError):
+    """The output of a command cannot be written, as on a full disk."""
+
+
 class ImportInputError(LensError):
     """The input of an import contains nothing that can be read."""

@@ -9,7 +9,7 @@ from typing import ParamSpec
 
 import click
 
-from lens_perf.errors import DamagedCopyError, LensError, UnknownClusterError
+from lens_perf.errors import DamagedCopyError, LensError, StandardOutputError, UnknownClusterError
 from lens_perf.ingest.read_summary import make_printable
 
 Parameters = ParamSpec("Parameters")
@@ -27,16 +27,16 @@ def reports_errors(command: Callable[Parameters, int | None]) -> Callable[Parame
 
     @wraps(command)
     def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
+        status: int | None = 0
         try:
             status = command(*args, **kwargs)
             sys.stdout.flush()
         except BrokenPipeError:
             # Python writes what is left at exit, and would report another error.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            status = 0
         except UnknownClusterError as error:
             status = _fail(error.listing(error.known))
-        except DamagedCopyError as error:
+        except (DamagedCopyError, StandardOutputError) as error:
             status = _fail(error, FAILURE)
         except LensError as error:
             status = _fail(error)

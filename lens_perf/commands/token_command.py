@@ -9,7 +9,7 @@ import click
 from lens_perf.access.token_file import create_token, describe_readers, load_tokens, revoke_token
 from lens_perf.commands.options import config_option, reports_errors
 from lens_perf.config import Settings, load_settings
-from lens_perf.errors import ConfigError, UnknownClusterError
+from lens_perf.errors import ConfigError, StandardOutputError, UnknownClusterError
 
 
 @click.group("token", short_help="Create, list and revoke tokens.")
@@ -33,7 +33,13 @@ def create(name: str, clusters: Sequence[str], config: Path | None) -> None:
         if cluster not in settings.clusters:
             raise UnknownClusterError(cluster, tuple(settings.clusters))
     path = _find_file(settings)
-    print(create_token(path, name, clusters, settings.path))
+    secret = create_token(path, name, clusters, settings.path)
+    try:
+        print(secret, flush=True)
+    except (StandardOutputError, BrokenPipeError):
+        # Nobody has the secret.
+        revoke_token(path, name)
+        raise StandardOutputError("standard output cannot be written, so no token was created") from None
     _warn_of_readers(path)
 
 
