@@ -40,9 +40,18 @@ def _parse_source(_: click.Context, __: click.Parameter, words: Sequence[str]) -
     has_kind = len(words) > 1 and words[0] in KINDS
     paths = [Path(word) for word in words[has_kind:]]
     for path in paths:
-        if path != STANDARD_INPUT and not path.exists():
-            raise click.BadParameter(f"{path} does not exist")
+        if path != STANDARD_INPUT:
+            _check_exists(path)
     return (KINDS[words[0]] if has_kind else None), paths
+
+
+def _check_exists(path: Path) -> None:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise click.BadParameter(f"{path} does not exist") from None
+    except OSError as error:
+        raise click.BadParameter(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _parse_timezone(_: click.Context, __: click.Parameter, name: str) -> ZoneInfo:

@@ -15,6 +15,7 @@ import pytest
 from flask import Flask
 
 from tests.conftest import Ask
+from tests.faults import closed
 from tests.ingest.importing import Importer
 
 pytestmark = pytest.mark.parametrize("postgres", [18], indirect=True)
@@ -143,6 +144,16 @@ def test_wrong_commands(importer: Importer, log: Path, kind: str, options: tuple
     outcome = importer.run(kind, log, options=options)
     assert outcome.status == 2
     assert words in outcome.errors
+
+
+def test_a_file_out_of_reach(importer: Importer, tmp_path: Path) -> None:
+    """In a directory that the user may not enter."""
+    directory = tmp_path / "closed"
+    directory.mkdir()
+    with closed(directory):
+        outcome = importer.run("log", directory / "training.log")
+    assert outcome.status == 2
+    assert outcome.errors.endswith(f"{directory}/training.log cannot be read: Permission denied\n")
 
 
 def test_a_directory_without_files_of_the_kind(importer: Importer, log: Path) -> None:

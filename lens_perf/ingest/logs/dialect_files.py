@@ -42,14 +42,21 @@ def load_dialects(directory: Path | None) -> tuple[Dialect, ...]:
     """
     if directory is None:
         return load_built_in_dialects()
-    if not directory.is_dir():
-        raise ConfigError(f"{directory}: imports.dialects: expected a directory of TOML files")
-    own = [_load_file(path) for path in sorted(directory.glob("*.toml"))]
+    own = [_load_file(path) for path in _list_files(directory)]
     names = [dialect.name for dialect in own]
     for name in names:
         if names.count(name) > 1:
             raise ConfigError(f"{directory}: two files have a dialect named {name!r}")
     return (*own, *(each for each in load_built_in_dialects() if each.name not in names))
+
+
+def _list_files(directory: Path) -> Sequence[Path]:
+    try:
+        return sorted(path for path in directory.iterdir() if path.name.endswith(".toml"))
+    except OSError as error:
+        raise ConfigError(
+            f"{directory}: imports.dialects: expected a directory of TOML files that can be read ({error.strerror})"
+        ) from None
 
 
 def _load_file(path: Path) -> Dialect:

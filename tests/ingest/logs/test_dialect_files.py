@@ -19,6 +19,7 @@ from lens_perf.ingest.logs.options import LogOptions
 from lens_perf.ingest.logs.reader import read_log
 from lens_perf.ingest.logs.templates import PLACEHOLDERS, TemplateError, compile_template
 from lens_perf.ingest.read_summary import ReadSummary
+from tests.faults import closed
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -95,8 +96,14 @@ def test_errors_name_file_form_and_key(tmp_path: Path, old: str, new: str, words
 
 
 def test_directories_that_cannot_be_used(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="expected a directory"):
-        load_dialects(tmp_path / "nowhere")
+    directory = tmp_path / "dialects"
+    directory.mkdir()
+    for path, reason in ((tmp_path / "nowhere", "No such file or directory"), (Path(__file__), "Not a directory")):
+        with pytest.raises(ConfigError, match=rf"expected a directory of TOML files that can be read \({reason}\)"):
+            load_dialects(path)
+    for path in (directory, directory / "below"):
+        with closed(directory), pytest.raises(ConfigError, match=r"\(Permission denied\)"):
+            load_dialects(path)
     for name in ("a.toml", "b.toml"):
         (tmp_path / name).write_text(MINIMAL)
     with pytest.raises(ConfigError, match="two files have a dialect named 'Mine'"):
