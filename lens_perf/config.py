@@ -287,6 +287,9 @@ def _checked(value: Any, key: Field[Any], where: str) -> Any:
     if type(value) is not wanted or too_small:
         bound = "" if minimum is None else f" of at least {minimum:g}"
         raise ConfigError(f"{where}: expected {TYPE_WORDS[wanted]}{bound}: {key.metadata['help']}")
+    # Neither the system nor libpq accepts it, and TOML has an escape sequence for it.
+    if isinstance(value, str) and "\0" in value:
+        raise ConfigError(f"{where}: expected a text without NUL characters: {key.metadata['help']}")
     return value
 
 

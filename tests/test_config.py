@@ -79,6 +79,9 @@ BAD_FILES = {
     "[pol]\nsize = 8\n" + ONE: "pol: is not a setting",
     "[http]\nbase_path = 'lens/'\n" + ONE: "http.base_path: expected a path such as /lens/v1",
     "[http]\nbase_path = '/'\n" + ONE: "http.base_path: expected a path such as /lens/v1",
+    ONE + 'password = "hunter2\\u0000"': "clusters.alpha.password: expected a text without NUL characters",
+    ONE + 'password_file = "hunter2\\u0000"': "clusters.alpha.password_file: expected a text without NUL characters",
+    '[access]\ntoken_file = "hunter2\\u0000"\n' + ONE: "access.token_file: expected a text without NUL characters",
     "dsn = 'hunter2": "is not valid TOML (at end of document)",
     "password = 'hunter2'\npassword = 'hunter2'": "is not valid TOML (at",
 }
@@ -156,6 +159,9 @@ def test_passwords(write_settings: Write, monkeypatch: pytest.MonkeyPatch) -> No
     assert password('dsn = ""\npassword_file = "secret"') == SECRET
     assert password(f'dsn = ""\npassword_file = "{path.parent}/secret"') == SECRET
     assert password('dsn = ""\npassword_env = "LENS_TEST_PASSWORD"') == SECRET
+    (path.parent / "secret").write_text(f"{SECRET}\0\n")
+    with pytest.raises(ConfigError, match=r"x\.password_file: expected a password without NUL characters"):
+        password('dsn = ""\npassword_file = "secret"')
 
 
 def test_the_dsn_takes_precedence_over_the_network_limits(write_settings: Write) -> None:

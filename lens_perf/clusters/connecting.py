@@ -95,6 +95,9 @@ def _read_password(where: str, settings: ClusterSettings) -> Mapping[str, str]:
 def _read_password_file(where: str, path: Path) -> str:
     try:
         with path.open(encoding="utf-8") as file:
-            return file.readline().rstrip("\r\n")
+            password = file.readline().rstrip("\r\n")
     except (OSError, UnicodeDecodeError):
         raise ConfigError(f"{where}.password_file: expected a readable text file") from None
+    if "\0" in password:
+        raise ConfigError(f"{where}.password_file: expected a password without NUL characters")
+    return password
