@@ -3,6 +3,7 @@
 import gzip
 import http.client
 import json
+import os
 import socket
 import ssl
 import threading
@@ -22,7 +23,8 @@ from flask import request
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from tests.conftest import Row, Store, at, running_app, strict_json, two_clusters
 from tests.faults import wait_until
-from tests.front.nginx import Nginx, run_nginx
+from tests.front.jail import need_jail
+from tests.front.nginx import Nginx, check_shipped, run_nginx
 from tests.front.programs import needs
 from tests.test_serving import METRICS, free_port, gunicorn, on_one_version, serve
 
@@ -76,6 +78,17 @@ def ask(
         connection.request(method, target, headers=headers or {})
         response = connection.getresponse()
         return response.status, response.headers, response.read()
+
+
+def test_the_shipped_file_as_it_is() -> None:
+    """Only root may open the files that it names."""
+    if os.geteuid() == 0:
+        need_jail()
+    said = check_shipped()
+    assert "syntax is ok" in said, said
+    if os.geteuid() == 0:
+        assert "test is successful" in said, said
+        assert said.endswith("www-data:700\n")
 
 
 def check_error(status: int, headers: Any, body: bytes, expected: int) -> str:

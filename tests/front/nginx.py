@@ -1,5 +1,6 @@
-"""Runs nginx with the shipped config/nginx.conf, in which only addresses and paths are replaced."""
+"""Runs nginx with the shipped config/nginx.conf, with other addresses and paths, or checks it as it is."""
 
+import os
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from tests.front.programs import find_program, open_directory
 from tests.test_serving import free_port, wait_for
 
 CONFIG = Path(__file__).parent.parent.parent / "config/nginx.conf"
+NGINX_DIRECTORIES = ("/run", "/var/lib/nginx", "/var/log/nginx")
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,24 @@ def run_nginx(instances: Sequence[int], extra: Mapping[str, str] | None = None) 
             finally:
                 process.send_signal(signal.SIGTERM)
                 process.communicate(timeout=20)
+
+
+def check_shipped() -> str:
+    """Return what ``nginx -t`` says of the shipped file, in which only the paths of the certificate are replaced.
+
+    For root, the directories of Debian's package are new and empty, and the owner of the one for responses follows.
+    """
+    with open_directory() as directory:
+        make_certificate(directory, "server", "IP:127.0.0.1", make_authority(directory, "authority"))
+        config = directory / "nginx.conf"
+        config.write_text(CONFIG.read_text("utf-8").replace("/etc/lens_perf/tls/", f"{directory}/"), "utf-8")
+        command = [find_program("nginx"), "-t", "-c", str(config)]
+        if os.geteuid() == 0:
+            mounts = "".join(f"mount -t tmpfs -o mode=755 tmpfs {place}; " for place in NGINX_DIRECTORIES)
+            script = f"{mounts} {' '.join(command)}; stat --format %U:%a /var/lib/nginx/lens_perf"
+            command = ["unshare", "--mount", "--net", "--propagation", "private", "sh", "-euc", script]
+        ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        return ended.stdout
 
 
 def _adapt(nginx: Nginx, instances: Sequence[int], extra: Mapping[str, str]) -> str:
