@@ -1,7 +1,6 @@
 """gunicorn's settings for lens_perf; give the address on the command line: gunicorn -b 127.0.0.1:8080."""
 
 import gc
-import os
 import sys
 from logging.config import dictConfig
 
@@ -11,7 +10,8 @@ from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
 
 from lens_perf.access.addresses import find_objection
-from lens_perf.config import load_settings
+from lens_perf.capacity import count_workers
+from lens_perf.config import HttpSettings, load_settings
 from lens_perf.errors import ConfigError
 from lens_perf.instrumentation import request_log, shared_memory, shared_values
 
@@ -21,11 +21,29 @@ metrics_memory = shared_memory.open_shared_memory()
 # gunicorn's own status for a server that cannot start.
 REFUSED = 3
 
+
+def read_threads() -> int:
+    """Return http.threads of the settings, or the default if they are invalid: the application reports that."""
+    try:
+        return load_settings().http.threads
+    except ConfigError:
+        return HttpSettings().threads
+
+
+def read_workers() -> int:
+    """Return WEB_CONCURRENCY; an invalid one ends the process with one line."""
+    try:
+        return count_workers()
+    except ConfigError as error:
+        sys.stderr.write(f"lens_perf: {error.message}\n")
+        sys.exit(REFUSED)
+
+
 # Requests wait for databases more than they compute: threads for waiting, processes for computing. This is gthread, but
 # a request that is still arriving occupies no thread, and probes have their own threads.
 worker_class = "lens_perf.serving.worker.Worker"
-workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-threads = int(os.environ.get("LENS_PERF_HTTP_THREADS", "8"))
+workers = read_workers()
+threads = read_threads()
 
 # Loading before the fork shares memory; connections are opened later, by each worker.
 preload_app = True

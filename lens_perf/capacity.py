@@ -3,6 +3,7 @@
 import os
 
 from lens_perf.config import Settings
+from lens_perf.errors import ConfigError
 
 # gunicorn's own event loop, its two threads for probes, the watchdog, the prober and the pools' janitor.
 EXTRA_THREADS = 6
@@ -13,8 +14,11 @@ USUAL_WORKERS = "2"
 
 
 def count_workers() -> int:
-    """Return the number of worker processes that gunicorn runs with config/gunicorn.conf.py."""
-    return int(os.environ.get(WORKERS_VARIABLE, USUAL_WORKERS))
+    """Return the number of worker processes that gunicorn runs with config/gunicorn.conf.py. Raises ConfigError."""
+    text = os.environ.get(WORKERS_VARIABLE, USUAL_WORKERS)
+    if not (text.isascii() and text.isdecimal() and int(text)):
+        raise ConfigError(f"{WORKERS_VARIABLE}: expected a whole number of at least 1: gunicorn's worker processes")
+    return int(text)
 
 
 def count_tasks(settings: Settings, workers: int) -> int:

@@ -101,6 +101,16 @@ def test_check_config_by_variable(run: Run, settings: Path, monkeypatch: pytest.
     assert (both.exit_code, both.output) == (2, "lens-perf: Give either FILE or --config, not both\n")
 
 
+@pytest.mark.parametrize("workers", ["abc", "0", "-1", "", "²"])
+def test_check_config_of_an_invalid_number_of_workers(
+    run: Run, settings: Path, monkeypatch: pytest.MonkeyPatch, workers: str
+) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", workers)
+    result = run("check-config", settings)
+    words = "lens-perf: WEB_CONCURRENCY: expected a whole number of at least 1: gunicorn's worker processes\n"
+    assert (result.exit_code, result.output) == (2, words)
+
+
 def test_check_config_of_bad_settings(run: Run, write_settings: Callable[[str], Path]) -> None:
     path = write_settings("[clusters.alpha]\ndns = 'password=hunter2'")
     result = run("check-config", path)

@@ -104,7 +104,7 @@ ALLOWED = {
     "access": {"access", "config", "errors"},
     "clusters": {"clusters", "caller", "instrumentation", "config", "errors"},
     "instrumentation": {"instrumentation"},
-    "capacity": {"config"},
+    "capacity": {"config", "errors"},
     "performance.table_check": set(),
     "caller": set(),
     "config": {"errors"},

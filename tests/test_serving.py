@@ -148,6 +148,37 @@ def test_invalid_settings_are_reported_in_one_line(write_settings: Callable[[str
     assert "hunter2" not in ended.stderr
 
 
+def print_config(settings: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Let gunicorn print its configuration for ``settings``."""
+    environment = {**os.environ, "LENS_PERF_CONFIG": str(settings), **variables}
+    command = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.conf.py", "--print-config", "wsgi:app"]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=30, check=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "variables", "threads"),
+    [("", {}, 8), ("[http]\nthreads = 3\n", {}, 3), ("[http]\nthreads = 3\n", {"LENS_PERF_HTTP_THREADS": "5"}, 5)],
+)
+def test_the_settings_determine_the_threads_of_gunicorn(
+    write_settings: Callable[[str], Path], text: str, variables: dict[str, str], threads: int
+) -> None:
+    printed = print_config(write_settings(f'[clusters.alpha]\ndsn = ""\n{text}'), **variables)
+    assert re.findall(r"^threads +=? *(\d+)$", printed.stdout, re.MULTILINE) == [str(threads)]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("LENS_PERF_HTTP_THREADS", "abc"), ("LENS_PERF_HTTP_THREADS", "0"), ("WEB_CONCURRENCY", "0")],
+)
+def test_an_invalid_number_of_threads_or_workers_is_reported_in_one_line(
+    write_settings: Callable[[str], Path], variable: str, value: str
+) -> None:
+    ended = print_config(write_settings('[clusters.alpha]\ndsn = ""'), **{variable: value})
+    assert ended.returncode == 3
+    assert ended.stderr.startswith(f"lens_perf: {variable}: expected a whole number of at least 1: ")
+    assert ended.stderr.count("\n") == 1
+
+
 @contextmanager
 def serve(app: Callable[..., Any]) -> Iterator[str]:
     """Serve a WSGI application from a thread of the test's process, and yield the address."""
