@@ -23,7 +23,7 @@ from lens_perf.errors import ConfigError, LensError
 from lens_perf.ingest.read_summary import format_count
 from lens_perf.interruption import INTERRUPTION
 from lens_perf.performance.schema import can_read_table, create_schema, find_missing_indexes, has_table
-from lens_perf.performance.table_check import find_conditions, find_obstacle, list_warnings
+from lens_perf.performance.table_check import find_conditions, find_obstacle, find_wrong_columns, list_warnings
 
 
 @click.group(
@@ -102,6 +102,8 @@ def _inspect(connection: psycopg2.extensions.connection, connections: int) -> tu
     conditions = find_conditions(connection)
     if obstacle := find_obstacle(conditions):
         return [obstacle], False
+    if wrong := find_wrong_columns(connection):
+        return wrong, False
     missing = [
         f"recommended index ({index.columns}) is missing, for {index.serves}: create it with lens-perf db init"
         for index in find_missing_indexes(connection)

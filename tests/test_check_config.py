@@ -59,6 +59,58 @@ def test_a_locked_table(postgres18: EmbeddedPostgres, check: Check) -> None:
     assert "conflicted with other work in cluster odd; try again in a moment (SQLSTATE 55P03)" in result.output
 
 
+READ_BY_THE_SERVICE = ("id", "performance", "iteration", "created_at", "serial", "workload_uid", "data_source")
+
+
+@pytest.mark.parametrize("column", READ_BY_THE_SERVICE)
+def test_a_missing_column(postgres18: EmbeddedPostgres, check: Check, column: str) -> None:
+    with database(postgres18, "lacking", f"ALTER TABLE training_performance DROP {column} CASCADE") as dsn:
+        result = check(dsn)
+    assert result.exit_code == 1
+    assert f"odd: NOT READY\n  column {column} is missing: add it with ALTER TABLE training" in result.output
+
+
+@pytest.mark.parametrize(
+    ("column", "type_name"),
+    [
+        ("id", "numeric"), ("performance", "json"), ("iteration", "text"), ("iteration", "numeric"),
+        ("created_at", "text"), ("created_at", "date"), ("serial", "double precision"), ("workload_uid", "uuid"),
+        ("data_source", "integer"),
+    ],
+)  # fmt: skip
+def test_a_column_of_an_unsuitable_type(
+    postgres18: EmbeddedPostgres, check: Check, column: str, type_name: str
+) -> None:
+    statements = (
+        f"ALTER TABLE training_performance DROP {column} CASCADE",
+        f"ALTER TABLE training_performance ADD {column} {type_name}",
+    )
+    with database(postgres18, "unsuitable", *statements) as dsn:
+        result = check(dsn)
+    assert result.exit_code == 1
+    assert f"odd: NOT READY\n  column {column} is of the type {type_name}, which the service cannot" in result.output
+
+
+OTHER_TYPES = (
+    "CREATE DOMAIN source_name AS text",
+    "ALTER TABLE training_performance ALTER id TYPE bigint, ALTER iteration TYPE bigint, ALTER serial TYPE smallint",
+    "ALTER TABLE training_performance ALTER data_source DROP DEFAULT, ALTER data_source TYPE source_name",
+    "ALTER TABLE training_performance ALTER workload_uid TYPE text, ALTER created_at TYPE timestamp",
+)
+
+
+def test_other_types_of_columns_that_the_service_can_read(
+    postgres18: EmbeddedPostgres, check: Check, write_settings: Callable[[str], Path]
+) -> None:
+    with database(postgres18, "other_types", *OTHER_TYPES, FILL) as dsn:
+        assert "odd: ready" in check(dsn).output
+        with running_app(write_settings(SETTINGS.format(dsn, 8))) as app:
+            for endpoint in ("sources", "available", "data", "iteration-times"):
+                response = app.test_client().get(f"/lens/v1/workloads/w/metrics/{endpoint}")
+                assert response.status_code == 200
+                assert b"12" in response.data
+
+
 FILL = """
 INSERT INTO training_performance (workload_uid, iteration, created_at, data_source, performance)
 SELECT 'w', i, timestamp '2026-03-08 06:30' + i * interval '10 minutes', 'log', '{"loss": 1}'

@@ -171,7 +171,7 @@ def test_db_init_adds_to_a_foreign_table_only_indexes(run: Run, settings: Path, 
     with closing(psycopg2.connect(new_database)) as connection, connection, connection.cursor() as cursor:
         cursor.execute("""
             CREATE TABLE training_performance (id bigserial PRIMARY KEY, performance jsonb, iteration int,
-                created_at timestamptz, workload_uid text, data_source text, own_column int);
+                created_at timestamptz, serial int, workload_uid text, data_source text, own_column int);
             CREATE INDEX own_name ON training_performance (workload_uid, data_source, iteration DESC);
             CREATE INDEX partial ON training_performance (data_source) WHERE own_column = 1;
         """)

@@ -1,6 +1,6 @@
-"""Finds conditions of a cluster that limit the service although the table can be read, for ``check-config``."""
+"""Finds what keeps the service from reading the table, or limits it, for ``check-config``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, named in lower case by the driver
@@ -30,10 +30,52 @@ AND database.datname = current_database()
 ORDER BY relation.oid
 """
 
+# The category distinguishes texts and enums from other types. For a domain, the type is the one that it restricts.
+SELECT_COLUMNS = """
+/* lens_perf: find_wrong_columns */
+SELECT attname::text AS name, format_type(coalesce(nullif(typbasetype, 0), pg_type.oid), NULL) AS type,
+    typcategory::text AS category
+FROM pg_attribute
+JOIN pg_type
+ON pg_type.oid = atttypid
+WHERE attrelid = to_regclass('training_performance')
+AND attnum > 0
+AND NOT attisdropped
+ORDER BY attnum
+"""
+
 TABLE_KINDS = frozenset({"r", "p", "m"})
 TIME_ZONED = "timestamp with time zone"
+TIMES = frozenset({TIME_ZONED, "timestamp without time zone"})
+INTEGERS = frozenset({"smallint", "integer", "bigint"})
+TEXT_CATEGORY, ENUM_CATEGORY = "S", "E"
 UTF8 = "UTF8"
 NO_LIMIT = -1
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """The types that a column may have: those named, and those of the named categories of PostgreSQL."""
+
+    usual: str
+    types: frozenset[str] = frozenset()
+    categories: frozenset[str] = frozenset()
+
+    def admits(self, type_name: str, category: str) -> bool:
+        """Return whether the service can read a column of this type."""
+        return type_name in self.types or category in self.categories
+
+
+# The columns that the service reads.
+REQUIREMENTS: Mapping[str, Requirement] = {
+    "id": Requirement("integer", INTEGERS),
+    "performance": Requirement("jsonb", frozenset({"jsonb"})),
+    "iteration": Requirement("integer", INTEGERS),
+    "created_at": Requirement(TIME_ZONED, TIMES),
+    "serial": Requirement("integer", INTEGERS),
+    "workload_uid": Requirement("character varying or text", categories=frozenset({TEXT_CATEGORY})),
+    "data_source": Requirement("an enum or text", categories=frozenset({TEXT_CATEGORY, ENUM_CATEGORY})),
+}
 
 
 @dataclass(frozen=True)
@@ -68,6 +110,26 @@ def find_obstacle(conditions: Conditions) -> str | None:
             "system column xmin, which only a table has; let the search_path of the role lead to the table itself"
         )
     return None
+
+
+def find_wrong_columns(connection: Connection) -> list[str]:
+    """Return a finding for each column that the service reads and that is missing or has an unsuitable type.
+
+    The table must exist. Raises psycopg2.Error.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(SELECT_COLUMNS)
+        present = {name: (type_name, category) for name, type_name, category in cursor.fetchall()}
+    missing = [
+        f"column {name} is missing: add it with ALTER TABLE training_performance ADD COLUMN; its type is {each.usual}"
+        for name, each in REQUIREMENTS.items()
+        if name not in present
+    ]
+    return missing + [
+        f"column {name} is of the type {present[name][0]}, which the service cannot read: it must be {each.usual}"
+        for name, each in REQUIREMENTS.items()
+        if name in present and not each.admits(*present[name])
+    ]
 
 
 def list_warnings(conditions: Conditions, connections: int) -> Iterator[str]:
