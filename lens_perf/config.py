@@ -155,6 +155,9 @@ SECTIONS: Mapping[str, type[Any]] = {
 TOP_KEYS = tuple(each for each in fields(Settings) if each.name in {"default_cluster", "current_cluster"})
 CLUSTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+SELF, ANY_ORIGIN = "self", "*"
+# The format of browsers: lower case, and no path, not even a slash.
+ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 TYPE_WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", tuple: "a list of texts"}
 TRUTHS = {"true": True, "false": False}
 Section = TypeVar("Section")
@@ -315,3 +318,12 @@ def _check_agreement(settings: Settings, path: Path) -> None:
         )
     if not BASE_PATH.fullmatch(settings.http.base_path):
         raise ConfigError(f"{path}: http.base_path: expected a path such as /lens/v1")
+    _check_origins(settings.http, path)
+
+
+def _check_origins(http: HttpSettings, path: Path) -> None:
+    expected = "expected origins as https://example.org, without a path,"
+    if set(http.cors_origins) != {ANY_ORIGIN} and not all(map(ORIGIN.fullmatch, http.cors_origins)):
+        raise ConfigError(f'{path}: http.cors_origins: {expected} or "*" alone')
+    if not all(each in (SELF, ANY_ORIGIN) or ORIGIN.fullmatch(each) for each in http.frame_ancestors):
+        raise ConfigError(f'{path}: http.frame_ancestors: {expected} "self" or "*"')

@@ -82,6 +82,9 @@ BAD_FILES = {
     ONE + 'password = "hunter2\\u0000"': "clusters.alpha.password: expected a text without NUL characters",
     ONE + 'password_file = "hunter2\\u0000"': "clusters.alpha.password_file: expected a text without NUL characters",
     '[access]\ntoken_file = "hunter2\\u0000"\n' + ONE: "access.token_file: expected a text without NUL characters",
+    "[http]\ncors_origins = ['https://hunter2/']\n" + ONE: "http.cors_origins: expected origins as https://example.org",
+    "[http]\ncors_origins = ['*', 'https://a.org']\n" + ONE: 'without a path, or "*" alone',
+    "[http]\nframe_ancestors = ['hunter2']\n" + ONE: "http.frame_ancestors: expected origins as https://example.org",
     "dsn = 'hunter2": "is not valid TOML (at end of document)",
     "password = 'hunter2'\npassword = 'hunter2'": "is not valid TOML (at",
 }
