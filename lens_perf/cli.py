@@ -11,6 +11,7 @@ from lens_perf import __version__
 from lens_perf.access.token_file import find_other_writers, load_tokens
 from lens_perf.capacity import count_connections, count_tasks, count_workers
 from lens_perf.clusters.registry import ClusterRegistry
+from lens_perf.clusters.write_errors import CREATE_ERRORS
 from lens_perf.commands.columns_command import columns_group
 from lens_perf.commands.export_command import export
 from lens_perf.commands.import_command import import_files
@@ -127,7 +128,7 @@ def database() -> None:
 def init_database(cluster: str, config: Path | None) -> None:
     """Create the table and the recommended indexes if they are missing; change nothing else."""
     registry = ClusterRegistry(load_settings(config))
-    with registry.open_connection(cluster) as connection:
+    with registry.open_connection(cluster, CREATE_ERRORS) as connection:
         made = create_schema(connection)
     print(f"{cluster}: created {', '.join(made)}" if made else f"{cluster}: nothing is missing")
 

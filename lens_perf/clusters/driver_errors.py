@@ -129,11 +129,14 @@ def translate(cluster: str, error: psycopg2.Error | ConfigError) -> LensError:
     return translated
 
 
-def make_error(cluster: str, error: psycopg2.Error | ConfigError) -> LensError:
-    """Return the LensError for a driver error of ``cluster``, or for a missing password source."""
+def make_error(cluster: str, error: psycopg2.Error | ConfigError, first: Sequence[Rule] = ()) -> LensError:
+    """Return the LensError for a driver error of ``cluster``, or for a missing password source.
+
+    The rules ``first`` apply before RULES.
+    """
     if isinstance(error, ConfigError):
         return ClusterMisconfiguredError(NOT_SET_UP.format(cluster=cluster))
-    kind, message = _classify(error)
+    kind, message = _classify(error, first)
     return kind(message.format(cluster=cluster))
 
 
@@ -152,10 +155,10 @@ def is_canceled(error: psycopg2.Error) -> bool:
     return error.pgcode == QUERY_CANCELED
 
 
-def _classify(error: psycopg2.Error) -> tuple[type[LensError], str]:
+def _classify(error: psycopg2.Error, first: Sequence[Rule] = ()) -> tuple[type[LensError], str]:
     if error.pgcode:
         return next(
-            ((rule.error, rule.message) for rule in RULES if error.pgcode.startswith(rule.codes)),
+            ((rule.error, rule.message) for rule in (*first, *RULES) if error.pgcode.startswith(rule.codes)),
             (QueryFailedError, INTERNAL_ERROR),
         )
     if isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError)):

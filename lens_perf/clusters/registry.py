@@ -12,12 +12,13 @@ from lens_perf.clusters.bulkhead import Bulkhead
 from lens_perf.clusters.cluster import Cluster, Guards
 from lens_perf.clusters.connecting import connect, identify_database, read_connection_arguments
 from lens_perf.clusters.connection_failures import explain_failure
-from lens_perf.clusters.driver_errors import make_error
+from lens_perf.clusters.driver_errors import Rule, make_error
 from lens_perf.clusters.fan_out import FanOut
 from lens_perf.clusters.guard import Watchdog
 from lens_perf.clusters.guard_thread import GuardThread
 from lens_perf.clusters.prober import Prober
 from lens_perf.clusters.transaction import ReadTransaction
+from lens_perf.clusters.write_errors import choose_rules
 from lens_perf.config import Settings
 from lens_perf.errors import ClusterSaturatedError, ConfigError, LensError, UnknownClusterError
 from lens_perf.instrumentation import metrics
@@ -95,21 +96,23 @@ class ClusterRegistry:
         return self._heavy_reads.enter(lambda: metrics.count_refusal(self.resolve(requested), "heavy"))
 
     @contextmanager
-    def open_connection(self, requested: str | None) -> Iterator[Connection]:
+    def open_connection(self, requested: str | None, rules: Sequence[Rule] = ()) -> Iterator[Connection]:
         """Open a connection outside the pool for the command line; the caller manages transactions.
 
-        Raises as ``read`` does, with the ``reason`` of the error instead of a line in the log.
+        Raises as ``read`` does, with the ``reason`` of the error instead of a line in the log. A command that writes
+        passes the ``rules`` for errors that are its own.
         """
         name = self.resolve(requested)
         try:
             connection = self._connect[name]()
             connection.autocommit = False
+            rules = choose_rules(connection, rules) if rules else ()
             try:
                 yield connection
             finally:
                 connection.close()
         except (psycopg2.Error, ConfigError) as error:
-            explained = make_error(name, error)
+            explained = make_error(name, error, rules)
             explained.reason = explain_failure(error)
             raise explained from None
 

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import click
 
 from lens_perf.clusters.registry import ClusterRegistry
+from lens_perf.clusters.write_errors import IMPORT_ERRORS
 from lens_perf.commands.options import cluster_option, config_option, reports_errors
 from lens_perf.config import CONFIG_VARIABLE, ImportSettings, Settings, load_settings
 from lens_perf.ingest.imports import ImportJob, ImportReport, run_import
@@ -184,7 +185,7 @@ def _warn(sentence: str) -> None:
 
 def _find_cluster(settings: Settings, cluster: str | None) -> Connect:
     registry = ClusterRegistry(settings)
-    return partial(registry.open_connection, registry.resolve(cluster))
+    return partial(registry.open_connection, registry.resolve(cluster), IMPORT_ERRORS)
 
 
 def _print_report(report: ImportReport, uid: str, *, as_json: bool) -> None:
