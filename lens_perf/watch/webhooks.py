@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from lens_perf.errors import ConfigError
 from lens_perf.watch.messages import Format
@@ -21,6 +21,8 @@ FIRST_DELAY_SECONDS = 1.0
 LONGEST_DELAY_SECONDS = 900.0
 FORMATS: tuple[Format, ...] = get_args(Format)
 ALERTS_PATH = "/api/v2/alerts"
+# Hosts whose URLs are secrets, also in a subdomain.
+SLACK_HOSTS = ("slack.com", "slack-gov.com")
 # Permanent refusals; any other failure may be temporary.
 REFUSALS = frozenset({400, 401, 403, 404, 405, 410, 413, 415, 422})
 
@@ -54,16 +56,31 @@ def parse_webhook(address: str, format_: Format) -> Webhook:
             raise ConfigError(f"The environment variable {rest} of --webhook is empty; it must hold a URL")
     else:
         url = address
-        if format_ == "slack" or "@" in urlsplit(url).netloc:
+        if format_ == "slack" or _holds_secret(_split(url)):
             raise ConfigError(
                 "The URL of this webhook holds a secret: give it as --webhook file:PATH or --webhook env:NAME"
             )
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ConfigError("A webhook must be an http or https URL, file:PATH or env:NAME")
+    parts = _split(url)
     if format_ == "alertmanager" and parts.path in {"", "/"}:
         url = parts._replace(path=ALERTS_PATH).geturl()
     return Webhook(url, format_)
+
+
+def _split(url: str) -> SplitResult:
+    """Return the parts of an HTTP URL with a host. Raises ConfigError."""
+    try:
+        parts = urlsplit(url)
+        is_valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # its text may contain the URL
+        is_valid = False
+    if not is_valid:
+        raise ConfigError("A webhook must be an http or https URL, file:PATH or env:NAME")
+    return parts
+
+
+def _holds_secret(parts: SplitResult) -> bool:
+    host = (parts.hostname or "").rstrip(".")
+    return "@" in parts.netloc or any(f".{host}".endswith(f".{each}") for each in SLACK_HOSTS)
 
 
 def _read_first_line(path: Path) -> str:

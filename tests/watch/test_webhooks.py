@@ -88,6 +88,8 @@ def test_where_an_address_comes_from(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("HOOK", url)
     for address in (f"file:{tmp_path / 'url'}", "env:HOOK"):
         assert parse_webhook(address, "slack") == Webhook(url, "slack")
+    assert parse_webhook("https://notslack.com/hook", "json").url == "https://notslack.com/hook"
+    assert parse_webhook("http://[::1]:9093/hook", "json").url == "http://[::1]:9093/hook"
     assert parse_webhook("http://127.0.0.1:9093", "alertmanager").url == "http://127.0.0.1:9093/api/v2/alerts"
     own_path = "http://127.0.0.1/am/api/v2/alerts"
     assert parse_webhook(own_path, "alertmanager").url == own_path
@@ -97,6 +99,12 @@ def test_where_an_address_comes_from(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ("address", "format_", "words"),
     [
         (f"https://hooks.slack.com/{SECRET}", "slack", "file:PATH or --webhook env:NAME"),
+        (f"https://hooks.slack.com/services/{SECRET}", "json", "file:PATH or --webhook env:NAME"),
+        (f"HTTPS://Hooks.Slack.COM.:443/services/{SECRET}", "alertmanager", "file:PATH or --webhook env:NAME"),
+        (f"https://hooks.slack-gov.com/services/{SECRET}", "json", "file:PATH or --webhook env:NAME"),
+        (f"http://[::1/{SECRET}", "json", "http or https"),
+        (f"http://example.org:{SECRET}/", "json", "http or https"),
+        ("http://example.org:99999/", "json", "http or https"),
         (f"https://user:{SECRET}@example.org", "json", "file:PATH or --webhook env:NAME"),
         ("ftp://example.org", "json", "http or https"),
         ("example.org", "json", "http or https"),
