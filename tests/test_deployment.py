@@ -14,11 +14,12 @@ import psycopg2
 import pytest
 import requests
 
-from lens_perf.access.token_file import create_token, revoke_token
+from lens_perf.access.token_file import create_token, load_tokens, revoke_token
 from lens_perf.capacity import count_tasks
 from lens_perf.config import load_settings
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from tests.conftest import Row, Store, running_app
+from tests.documented.blocks import find_blocks
 from tests.faults import wait_until
 from tests.front.jail import Jail, need_jail
 from tests.front.programs import find_program, needs, open_directory
@@ -26,6 +27,7 @@ from tests.test_serving import free_port, wait_for
 
 CONFIG = Path(__file__).parent.parent / "config"
 UNIT = CONFIG / "lens_perf@.service"
+LENS_PERF = f"{sys.executable} -m lens_perf"
 PASSWORD = 'it\'s "hunter2"'
 
 
@@ -148,6 +150,44 @@ def test_a_unit_is_valid_and_restricted(tmp_path: Path, template: str, instance:
     rating = [program, "security", "--offline=yes", "--threshold=20", "--no-pager", unit]
     rated = subprocess.run(rating, capture_output=True, text=True, check=False)
     assert rated.returncode == 0, rated.stdout
+
+
+def find_recipe(words: str) -> str:
+    """Return the code block of docs/deployment.rst that contains ``words``."""
+    (text,) = [each.text for each in find_blocks(CONFIG.parent / "docs/deployment.rst") if words in each.text]
+    return text
+
+
+def run_recipe(directory: Path, lines: list[str]) -> None:
+    """Run the lines of a recipe in ``directory``."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("LENS_PERF_")}
+    command = ["bash", "-euc", "\n".join(lines)]
+    ended = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("lens_")
+
+
+def test_the_documented_commands_install_settings_and_a_token(tmp_path: Path) -> None:
+    (tmp_path / "lens_perf.toml").write_text(find_recipe('password_file = "alpha-password"'), "utf-8")
+    (tmp_path / "alpha-password").write_text("secret\n", "utf-8")
+    recipe = find_recipe("systemd-sysusers").replace("/usr/local/lib/lens_perf/.venv/bin/lens-perf", LENS_PERF)
+    recipe = recipe.replace("-g lens_perf-config", "").replace("/etc/lens_perf", f"{tmp_path}/installed")
+    run_recipe(tmp_path, re.findall(r"^install .*|^.* token create .*", recipe, re.MULTILINE))
+    installed = tmp_path / "installed"
+    assert [token.name for token in load_tokens(installed / "tokens.toml")] == ["grafana"]
+    assert (installed / "tokens.toml").stat().st_mode & 0o777 == 0o640
+    assert (
+        load_settings(installed / "lens_perf.toml", {}).clusters["alpha"].password_file == f"{installed}/alpha-password"
+    )
+    assert (installed / "alpha-password").read_text("utf-8") == "secret\n"
+
+
+def test_the_documented_command_creates_the_token_file_of_a_secret(tmp_path: Path) -> None:
+    (tmp_path / "config/kubernetes").mkdir(parents=True)
+    shutil.copy(CONFIG / "kubernetes/lens_perf.toml", tmp_path / "config/kubernetes")
+    recipe = find_recipe("kubectl apply -k").replace("\\\n", "").replace("lens-perf token", f"{LENS_PERF} token")
+    run_recipe(tmp_path, re.findall(r"^.* token create .*", recipe, re.MULTILINE))
+    assert [token.name for token in load_tokens(tmp_path / "tokens.toml")] == ["grafana"]
 
 
 @pytest.fixture
