@@ -6,7 +6,7 @@ No message of this module repeats a value, because any value may contain a passw
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from math import isfinite
 from pathlib import Path
@@ -22,7 +22,12 @@ FOREIGN_VARIABLES = frozenset({CONFIG_VARIABLE, "LENS_PERF_REAL_DATA"})
 
 def setting(help_text: str, default: Any = MISSING, *, minimum: float | None = None, secret: bool = False) -> Any:
     """Declare one setting; ``help_text`` appears in the documentation and in error messages."""
-    return field(default=default, repr=not secret, metadata={"help": help_text, "minimum": minimum})
+    return field(default=default, repr=not secret, metadata={"help": help_text, "minimum": minimum, "is_path": False})
+
+
+def path_setting(help_text: str) -> Any:
+    """Declare a setting that is a path, relative to the directory of the settings file, or not set."""
+    return field(default=None, metadata={"help": help_text, "minimum": None, "is_path": True})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +36,7 @@ class ClusterSettings:
 
     dsn: str = setting("libpq connection string, key=value or postgresql:// form", secret=True)
     password: str | None = setting("password; prefer password_file or password_env", None, secret=True)
-    password_file: str | None = setting("file whose first line is the password, relative to the settings file", None)
+    password_file: str | None = path_setting("file whose first line is the password, relative to the settings file")
     password_env: str | None = setting("name of the environment variable that holds the password", None)
 
 
@@ -57,9 +62,7 @@ class HttpSettings:
 class AccessSettings:
     """``[access]``: who may read the API."""
 
-    token_file: str | None = setting(
-        "file of bearer tokens, relative to the settings file; without it, no tokens", None
-    )
+    token_file: str | None = path_setting("file of bearer tokens, relative to the settings file; without it, no tokens")
     open_without_tokens: bool = setting(
         "whether to serve addresses other than loopback and Unix sockets without tokens", False
     )
@@ -100,8 +103,8 @@ class ColumnSettings:
     """``[columns]``: the columnar copies of workloads, from which whole workloads are answered."""
 
     enabled: bool = setting("whether copies are kept in the directory; if not, each process keeps its own", True)
-    directory: str | None = setting(
-        "directory of the copies, relative to the settings file; by default a cache directory", None
+    directory: str | None = path_setting(
+        "directory of the copies, relative to the settings file; by default a cache directory"
     )
     max_gib: float = setting(
         "total size of all copies; beyond it, the least recently used are removed", 20.0, minimum=0
@@ -120,7 +123,7 @@ class ImportSettings:
     """``[imports]``: what ``lens-perf import`` reads."""
 
     max_unpacked_mib: int = setting("maximum size to which one compressed file may unpack", 4096, minimum=1)
-    dialects: str | None = setting("directory of TOML files with log dialects, relative to the settings file", None)
+    dialects: str | None = path_setting("directory of TOML files with log dialects, relative to the settings file")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +156,8 @@ SECTIONS: Mapping[str, type[Any]] = {
     "imports": ImportSettings,
 }
 TOP_KEYS = tuple(each for each in fields(Settings) if each.name in {"default_cluster", "current_cluster"})
+# As a message lists them.
+TABLES = ("[clusters.NAME]", *(f"[{name}]" for name in SECTIONS))
 CLUSTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 SELF, ANY_ORIGIN = "self", "*"
@@ -173,15 +178,15 @@ def load_settings(path: Path | None = None, environment: Mapping[str, str] = os.
     tables = _read_toml(path)
     own_keys = {key: value for key, value in tables.items() if key not in {*SECTIONS, "clusters"}}
     sections: dict[str, Any] = {
-        name: _read_section(section, tables.get(name, {}), f"{path}: {name}", environment, variable_stem(name))
+        name: _anchor(
+            _read_section(section, tables.get(name, {}), f"{path}: {name}", environment, variable_stem(name)),
+            path.parent,
+        )
         for name, section in SECTIONS.items()
     }
-    sections["access"] = _anchor(sections["access"], "token_file", path.parent)
-    sections["columns"] = _anchor(sections["columns"], "directory", path.parent)
-    sections["imports"] = _anchor(sections["imports"], "dialects", path.parent)
     settings = Settings(
         path=path,
-        **_read_keys(TOP_KEYS, own_keys, f"{path}: ", environment, VARIABLE_PREFIX),
+        **_read_keys(TOP_KEYS, own_keys, f"{path}: ", environment, VARIABLE_PREFIX, tables=TABLES),
         **sections,
         clusters=_read_clusters(tables.get("clusters", {}), path, environment),
     )
@@ -227,13 +232,15 @@ def _read_clusters(table: Any, path: Path, environment: Mapping[str, str]) -> di
         name: _read_section(ClusterSettings, table[name], f"{where}.{name}", environment, stem)
         for name, stem in zip(table, stems, strict=True)
     }
-    return {name: _anchor(cluster, "password_file", path.parent) for name, cluster in clusters.items()}
+    return {name: _anchor(cluster, path.parent) for name, cluster in clusters.items()}
 
 
-def _anchor(section: Section, key: str, directory: Path) -> Section:
-    """Return ``section`` with the path in ``key``, if any, made relative to the settings file's directory."""
-    named = getattr(section, key)
-    return section if named is None else replace(section, **{key: str(directory / named)})  # type: ignore[type-var]
+def _anchor(section: Section, directory: Path) -> Section:
+    """Return ``section`` with its paths made relative to the settings file's directory."""
+    keys = [key.name for key in fields(section) if key.metadata["is_path"]]  # type: ignore[arg-type]
+    named = {key: getattr(section, key) for key in keys}
+    anchored = {key: str(directory / path) for key, path in named.items() if path is not None}
+    return replace(section, **anchored)  # type: ignore[type-var]
 
 
 def _read_section(section: type[Section], table: Any, where: str, environment: Mapping[str, str], stem: str) -> Section:
@@ -243,12 +250,18 @@ def _read_section(section: type[Section], table: Any, where: str, environment: M
 
 
 def _read_keys(
-    keys: Iterable[Field[Any]], table: Mapping[str, Any], where: str, environment: Mapping[str, str], stem: str
+    keys: Iterable[Field[Any]],
+    table: Mapping[str, Any],
+    where: str,
+    environment: Mapping[str, str],
+    stem: str,
+    *,
+    tables: Sequence[str] = (),
 ) -> dict[str, Any]:
     known = {key.name: key for key in keys}
     for name in table:
         if name not in known:
-            raise ConfigError(f"{where}{name}: is not a setting; expected one of {', '.join(known)}")
+            raise ConfigError(f"{where}{name}: is not a setting; expected one of {', '.join((*known, *tables))}")
     values = {name: _checked(value, known[name], f"{where}{name}") for name, value in table.items()}
     for name, key in known.items():
         variable = stem + name.upper()
@@ -285,6 +298,8 @@ def _checked(value: Any, key: Field[Any], where: str) -> Any:
         value = float(value)
     if wanted is tuple and type(value) is list and all(type(each) is str for each in value):
         value = tuple(value)
+    if key.metadata["is_path"] and value == "":
+        raise ConfigError(f"{where}: expected a path that is not empty: {key.metadata['help']}")
     minimum = key.metadata["minimum"]
     too_small = type(value) in {int, float} and minimum is not None and not (isfinite(value) and value >= minimum)
     if type(value) is not wanted or too_small:

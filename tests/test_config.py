@@ -76,7 +76,12 @@ BAD_FILES = {
     "[pool]\nwait_seconds = inf\n" + ONE: "pool.wait_seconds: expected a number of at least 0",
     "[pool]\nsizes = 8\n" + ONE: "pool.sizes: is not a setting; expected one of size,",
     "pool = 8\n" + ONE: "pool: expected a table",
-    "[pol]\nsize = 8\n" + ONE: "pol: is not a setting",
+    "[pol]\nsize = 8\n" + ONE: "pol: is not a setting; expected one of default_cluster, current_cluster, [clus",
+    "[limit]\nmax_points = 8\n" + ONE: "[clusters.NAME], [http], [access], [pool], [limits], [columns], [imports]",
+    "[access]\ntoken_file = ''\n" + ONE: "access.token_file: expected a path that is not empty: file of bearer tokens",
+    "[columns]\ndirectory = ''\n" + ONE: "columns.directory: expected a path that is not empty",
+    "[imports]\ndialects = ''\n" + ONE: "imports.dialects: expected a path that is not empty",
+    ONE + "password_file = ''\n": "clusters.alpha.password_file: expected a path that is not empty",
     "[http]\nbase_path = 'lens/'\n" + ONE: "http.base_path: expected a path such as /lens/v1",
     "[http]\nbase_path = '/'\n" + ONE: "http.base_path: expected a path such as /lens/v1",
     ONE + 'password = "hunter2\\u0000"': "clusters.alpha.password: expected a text without NUL characters",
@@ -106,6 +111,7 @@ def test_bad_files(write_settings: Write, text: str, words: str) -> None:
     [
         ("LENS_PERF_POOL_SIZE", "LENS_PERF_POOL_SIZE: expected a whole number of at least 1"),
         ("LENS_PERF_LIMITS_DEADLINE_SECONDS", "LENS_PERF_LIMITS_DEADLINE_SECONDS: expected a number"),
+        ("LENS_PERF_LIMIT_MAX_POINTS", "LENS_PERF_LIMIT_MAX_POINTS: not the variable of a setting"),
         ("LENS_PERF_POOL_SIZES", "LENS_PERF_POOL_SIZES: not the variable of a setting"),
         ("LENS_PERF_CLUSTERS_GAMMA_DSN", "LENS_PERF_CLUSTERS_GAMMA_DSN: not the variable of a setting"),
     ],
@@ -114,6 +120,11 @@ def test_bad_variables(write_settings: Write, variable: str, words: str) -> None
     with pytest.raises(ConfigError, match=words) as caught:
         load(write_settings(ONE), **{variable: SECRET})
     assert SECRET not in caught.value.message
+
+
+def test_an_empty_path_in_a_variable(write_settings: Write) -> None:
+    with pytest.raises(ConfigError, match=r"^LENS_PERF_ACCESS_TOKEN_FILE: expected a path that is not empty"):
+        load(write_settings(ONE), LENS_PERF_ACCESS_TOKEN_FILE="")
 
 
 def test_unreadable_files(tmp_path: Path) -> None:
