@@ -34,7 +34,8 @@ test("a view survives its address", () => {
 
 test("what is malformed is left at its default", () => {
   const view = parseView(
-    "w=nothing&range=5..x&y=3..3&smooth=7&smoother=magic&columns=99&height=-1&attempts=1&range2=1&with=alone&zoom=1..2&zoom=2..1@loss",
+    "w=nothing&range=5..x&y=3..3&smooth=7&smoother=magic&columns=99&height=-1&attempts=1&range2=1&with=alone" +
+      "&zoom=1..2&zoom=2..1@loss",
   );
   assert.deepEqual(view, { ...DEFAULTS, smoothing: { kind: "ema", weight: 0.999 } });
 });
