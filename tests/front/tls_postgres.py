@@ -4,16 +4,17 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg2
 
 from lens_perf.performance.schema import create_schema
+from tests.faults import wait_until
 from tests.front.certificates import Certificate, make_authority, make_certificate
 from tests.front.programs import find_program, open_directory
-from tests.test_serving import free_port, wait_for
+from tests.test_serving import free_port
 
 # It refuses to run as root.
 USER = "postgres"
@@ -72,13 +73,21 @@ def run_tls_postgres() -> Iterator[TlsPostgres]:
         command = [programs / "postgres", "-D", data]
         with subprocess.Popen(command, user=user, stderr=subprocess.DEVNULL, cwd=directory) as process:
             try:
-                wait_for(port)
+                # It listens before it is ready.
+                wait_until(lambda: _accepts(made.local_dsn()))
                 with closing(psycopg2.connect(made.local_dsn())) as connection:
                     create_schema(connection)
                 yield made
             finally:
                 process.send_signal(signal.SIGINT)
                 process.wait(timeout=20)
+
+
+def _accepts(dsn: str) -> bool:
+    with suppress(psycopg2.OperationalError):
+        psycopg2.connect(dsn).close()
+        return True
+    return False
 
 
 def _give(server: Certificate, user: str | None) -> None:

@@ -21,6 +21,7 @@ OF_THE_SERVER = {
     "create_incoming",
     "find_conditions",
     "find_missing_indexes",
+    "find_wrong_columns",
     "has_table",
     "lock_workload",
     "select_engine",

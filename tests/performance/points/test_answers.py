@@ -348,7 +348,13 @@ def pivot_times(points: list[dict[str, Any]], *, has_serial: bool) -> list[dict[
             rows.append({name: point[name] for name in shared} | {TARGET: None})
         else:
             rows[-1][TARGET] = point["value"]
-    return rows
+    return sorted(rows, key=_order)
+
+
+def _order(row: dict[str, Any]) -> tuple[Any, ...]:
+    """Return the sort key of a row: iteration, data source and serial, None last."""
+    source, serial = row["data_source"], row.get("serial")
+    return int(row["iteration"]), source is None, source or "", serial is None, int(serial or 0)
 
 
 def write_cell(name: str, value: str | None) -> str:
