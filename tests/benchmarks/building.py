@@ -60,8 +60,10 @@ def measure_memory(bench: Bench, *, name: str) -> Outcome:
     ]
     growths = []
     with run_gunicorn("wsgi:app", bench.write_settings()) as service, open_reader(service.port) as reader:
-        # Opens the pool, and has the libraries' code read into memory, which is the same memory in all processes.
-        for question in (ask_statistics(seed.SMALL)["available"], *ask_points(seed.SMALL), ask_all_metrics(seed.SMALL)):
+        # Opens the pool, and has the libraries' code read into memory, which is the same memory in all processes. Up to
+        # 2,000 points would be written by other code.
+        warm = seed.HUNDRED
+        for question in (ask_statistics(warm)["available"], *ask_points(warm), ask_all_metrics(warm)):
             question.ask(reader)
         before = service.reset_peaks()
         for _ in range(bench.rounds):

@@ -65,7 +65,8 @@ MIDDLE = Workload("bench-150k", 150_000, 10)
 LARGE = Workload("bench-1m", 1_000_000, 1)
 SHORT = Workload("bench-10k", 10_000, 1)
 SMALL = Workload("bench-ten", 10, 1)
-WORKLOADS = (SMALL, SHORT, MIDDLE, LARGE)
+HUNDRED = Workload("bench-hundred", 100, 1)
+WORKLOADS = (SMALL, HUNDRED, SHORT, MIDDLE, LARGE)
 METRIC_COUNT = len(METRICS) + len(RARE_METRICS)
 
 # In order of time, so that each page has rows of all workloads.
