@@ -1,4 +1,4 @@
-"""Long names in a real Chromium: cut in the middle, so that the runs of a sweep can be told apart."""
+"""Long names in a real Chromium: cut in the middle, so that the runs of a sweep can be distinguished."""
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -62,7 +62,7 @@ def read_label(page: Page, role: str, name: str) -> list[str]:
 
 
 @on_one_version
-def test_names_of_a_sweep_can_be_told_apart(address: str, sweep: list[str]) -> None:
+def test_names_of_a_sweep_can_be_distinguished(address: str, sweep: list[str]) -> None:
     with open_page() as page:
         wait_until_listed(page, address, sweep[0])
         open_view(page, address, sweep, ("m", "loss"))

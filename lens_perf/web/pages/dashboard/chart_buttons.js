@@ -19,13 +19,13 @@ export function makeButtons(chart) {
       { type: "button", className: "quiet", title: label },
       content in ICONS ? makeIcon(content) : content,
     );
-    made.setAttribute("aria-label", `${label}: ${names.join(", ")}`);
+    made.setAttribute("aria-label", `${label}: ${chart.title}`);
     made.addEventListener("click", action);
     return made;
   };
   const opener = (label, icon) => {
     const summary = make("summary", { title: label }, makeIcon(icon));
-    summary.setAttribute("aria-label", `${label}: ${names.join(", ")}`);
+    summary.setAttribute("aria-label", `${label}: ${chart.title}`);
     return summary;
   };
   const pin = button("Pin to the top", "pin", () => actions.onPin(names));

@@ -44,7 +44,7 @@ function paintFrame(ctx, chart, rows, width, height) {
   ctx.fillRect(0, 0, width, height + TITLE + rows.length * ROW);
   ctx.fillStyle = styleOf("--text");
   ctx.font = "14px system-ui";
-  ctx.fillText(chart.names.join(", "), 8, 18);
+  ctx.fillText(chart.title, 8, 18);
   rows.forEach((line, index) => {
     const y = TITLE + height + index * ROW + 9;
     ctx.strokeStyle = line.colour;

@@ -1,6 +1,7 @@
 // What a chart says in words: its notes, why it is empty, and what its picture shows.
 
 import { formatPosition, formatValue } from "./chart_formats.js";
+import { titleOf } from "./view_state.js";
 
 /** Notes below a chart: what is not finite, restarts, gaps, and what a logarithmic axis cannot show. */
 export function describeMarks({ lines, restarts, nonFinite }, log) {
@@ -28,7 +29,7 @@ export function explainEmpty(
   held,
   { axis, align, hasRuns, isAnyVisible, isLoading, isZoomed, lacksAxis = false, failure = null, warnings = [] },
 ) {
-  const what = names.join(", ");
+  const what = titleOf(names);
   if (!hasRuns) return "";
   if (!isAnyVisible) return "All runs are hidden.";
   if (align === "restart" && held.length) return "No attempt redid iterations of this metric.";
@@ -56,6 +57,6 @@ export function describeChart(names, lines, axis) {
     const place = Math.max(0, (kept || x.length) - 1);
     return `${label}, last ${formatValue(values[place])} at ${formatPosition(axis, x[place])}`;
   });
-  const what = `${names.join(", ")} along ${axis.replace("_", " ")}`;
+  const what = `${titleOf(names)} along ${axis.replace("_", " ")}`;
   return `${what}: ${last.join("; ") || "no points"}. Arrow keys move the cursor.`;
 }

@@ -1,7 +1,7 @@
 // What is known of the runs in view: their progress and the statistics of their metrics. No DOM.
 
 import { assignSlots, styleOf } from "./colours.js";
-import { keyOf } from "./view_state.js";
+import { keyIn, keyOf } from "./view_state.js";
 
 export class RunStore {
   /** `client` has readProgresses, readSummaries and findListed of api_client.js. */
@@ -148,8 +148,6 @@ const describeAttempt = (slot, apart) => (attempt, place, attempts) => ({
   records: attempt.records,
   redoneFrom: attempt.discarded_from,
 });
-
-const keyIn = ({ cluster, workload_uid: uid }) => keyOf({ cluster, uid });
 
 /** What `keep` takes if a request of `workloads` fails. */
 const failAll = (workloads, { message }) => ({

@@ -3,7 +3,7 @@
 import { findIterations } from "./metric_ranges.js";
 import { applyChanges, holdSeries } from "./series_changes.js";
 import * as requests from "./series_requests.js";
-import { keyOf } from "./view_state.js";
+import { keyIn } from "./view_state.js";
 
 // A series that has grown to so many times its sample is sampled again.
 const MOST_GROWTH = 4;
@@ -215,9 +215,7 @@ const isOf = ({ cluster, workload_uid: uid }, run) => cluster === run.cluster &&
 
 /** The keys of the runs that are in one of two lists of warnings alone. */
 function findTurned(before, after) {
-  const [one, other] = [before, after].map(
-    (warnings) => new Set(warnings.map(({ cluster, workload_uid: uid }) => keyOf({ cluster, uid }))),
-  );
+  const [one, other] = [before, after].map((warnings) => new Set(warnings.map(keyIn)));
   return [...[...one].filter((key) => !other.has(key)), ...[...other].filter((key) => !one.has(key))];
 }
 

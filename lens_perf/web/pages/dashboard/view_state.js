@@ -25,6 +25,9 @@ const MOST_HEIGHT = 2000;
 
 export const keyOf = ({ cluster, uid }) => `${cluster}/${uid}`;
 
+/** The key of the workload that a part of an answer of the API is about. */
+export const keyIn = ({ cluster, workload_uid: uid }) => keyOf({ cluster, uid });
+
 /** Return what changes in `view` when `workloads` are put into it, or taken out. */
 export function selectWorkloads(view, workloads, isSelected) {
   const others = view.workloads.filter((each) => !workloads.some((workload) => isSame(each, workload)));

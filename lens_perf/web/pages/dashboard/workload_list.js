@@ -3,7 +3,7 @@
 import * as client from "./api_client.js";
 import { showName } from "./names.js";
 import { setUpRoving } from "./roving.js";
-import { keyOf } from "./view_state.js";
+import { keyIn, keyOf } from "./view_state.js";
 import { WorkloadSource } from "./workload_source.js";
 import { WorkloadStates } from "./workload_states.js";
 import { age, make, moment, number } from "./words.js";
@@ -175,16 +175,13 @@ export class WorkloadList {
 
   /** Return the listed workloads that are known to run, as many as can be selected. */
   findRunning() {
-    const isRunning = ({ cluster, workload_uid: uid, isOld }) =>
-      !isOld && this.states.stateOf(keyOf({ cluster, uid })) === "running";
+    const isRunning = (found) => !found.isOld && this.states.stateOf(keyIn(found)) === "running";
     return this.source.shown.filter(isRunning).slice(0, MOST_RUNS);
   }
 
   /** The facts about a workload: a line, or two where its cluster is one of several. */
   describe(found) {
-    const state = found.isOld
-      ? "not up to date"
-      : this.states.stateOf(keyOf({ cluster: found.cluster, uid: found.workload_uid }));
+    const state = found.isOld ? "not up to date" : this.states.stateOf(keyIn(found));
     const activity = [state, found.last_timestamp === null ? "no times" : age(found.last_timestamp)];
     const iteration = found.last_iteration === null ? "" : `iteration ${number(found.last_iteration)}`;
     const lines = find("#cluster").hidden ? [[...activity, iteration]] : [activity, [iteration, found.cluster]];

@@ -1,15 +1,13 @@
 // Loads the listed workloads: page by page, or all of them where the browser has to search or sort. Those of a cluster
 // that does not answer are kept as they were listed last. No DOM.
 
-import { keyOf } from "./view_state.js";
+import { keyIn } from "./view_state.js";
 import { parseSearch, sortWorkloads } from "./workload_search.js";
 
 const PAGE = 30;
 const LARGEST_PAGE = 1000;
 const MOST_PAGES = 10;
 const UNAVAILABLE = 503;
-
-const keyIn = ({ cluster, workload_uid: uid }) => keyOf({ cluster, uid });
 
 export class WorkloadSource {
   constructor(client, states) {

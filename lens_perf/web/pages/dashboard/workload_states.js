@@ -1,7 +1,7 @@
 // The states of the workloads that the list shows: read a few at a time, those of long workloads estimated. No DOM.
 
 import { estimateState } from "./state_estimates.js";
-import { keyOf } from "./view_state.js";
+import { keyIn, keyOf } from "./view_state.js";
 
 const BATCH = 10;
 // The first read of a longer workload takes the database seconds; it is read when it is selected.
@@ -10,7 +10,6 @@ const SLOW_MS = 2000;
 const OVER = ["ended", "finished"];
 
 const workloadOf = ({ cluster, workload_uid: uid }) => ({ cluster, uid });
-const keyIn = (listed) => keyOf(workloadOf(listed));
 
 export class WorkloadStates {
   constructor(client) {
