@@ -11,23 +11,16 @@ from gunicorn.workers.base import Worker
 
 from lens_perf.access.addresses import find_objection
 from lens_perf.capacity import count_workers
-from lens_perf.config import HttpSettings, load_settings
+from lens_perf.config import load_settings
 from lens_perf.errors import ConfigError
 from lens_perf.instrumentation import request_log, shared_memory, shared_values
+from lens_perf.serving.worker import load_http_settings
 
 # Allocated by the master and inherited by its workers: each worker's /metrics shows the sums.
 metrics_memory = shared_memory.open_shared_memory()
 
 # gunicorn's own status for a server that cannot start.
 REFUSED = 3
-
-
-def read_threads() -> int:
-    """Return http.threads of the settings, or the default if they are invalid: the application reports that."""
-    try:
-        return load_settings().http.threads
-    except ConfigError:
-        return HttpSettings().threads
 
 
 def read_workers() -> int:
@@ -43,7 +36,7 @@ def read_workers() -> int:
 # a request that is still arriving occupies no thread, and probes have their own threads.
 worker_class = "lens_perf.serving.worker.Worker"
 workers = read_workers()
-threads = read_threads()
+threads = load_http_settings().threads
 
 # Loading before the fork shares memory; connections are opened later, by each worker.
 preload_app = True

@@ -20,14 +20,21 @@ VARIABLE_PREFIX = "LENS_PERF_"
 FOREIGN_VARIABLES = frozenset({CONFIG_VARIABLE, "LENS_PERF_REAL_DATA"})
 
 
-def setting(help_text: str, default: Any = MISSING, *, minimum: float | None = None, secret: bool = False) -> Any:
+def setting(
+    help_text: str,
+    default: Any = MISSING,
+    *,
+    minimum: float | None = None,
+    secret: bool = False,
+    is_path: bool = False,
+) -> Any:
     """Declare one setting; ``help_text`` appears in the documentation and in error messages."""
-    return field(default=default, repr=not secret, metadata={"help": help_text, "minimum": minimum, "is_path": False})
+    return field(default=default, repr=not secret, metadata={"help": help_text, "minimum": minimum, "is_path": is_path})
 
 
 def path_setting(help_text: str) -> Any:
     """Declare a setting that is a path, relative to the directory of the settings file, or not set."""
-    return field(default=None, metadata={"help": help_text, "minimum": None, "is_path": True})
+    return setting(help_text, None, is_path=True)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,7 +67,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # likewise
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
-        self._request_seconds = _load_http_settings().request_seconds
+        self._request_seconds = load_http_settings().request_seconds
         # In the order of their deadlines, since each has the same time.
         self._arriving: dict[TConn, ArrivingRequest] = {}
         self._arriving_bytes = 0
@@ -288,7 +288,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # likewise
             client.send(format_refusal(status, message), socket.MSG_DONTWAIT)
 
 
-def _load_http_settings() -> HttpSettings:
+def load_http_settings() -> HttpSettings:
     """Return the settings, or the defaults if they cannot be read, which the application reports."""
     try:
         return load_settings().http
