@@ -65,7 +65,7 @@ class PointReader:
         ClientLeftError, CopyNotReadyError, and the ClusterErrors of the query's cluster.
         """
         time_limit = time_limit or TimeLimit(self._limits.deadline_seconds)
-        subject = digest(self._clusters.resolve(query.cluster), *_subject(query))
+        subject = self._digest_subject(query)
         tag = digest(subject, replace(query, cluster=None, known=()))
         before = _parse_cursor(query, subject)
         current = self._find_current(query, tag, time_limit)
@@ -83,7 +83,7 @@ class PointReader:
 
     def check(self, query: PointQuery) -> None:
         """Raise InvalidParameterError for a cursor of another query, and UnknownClusterError."""
-        _parse_cursor(query, digest(self._clusters.resolve(query.cluster), *_subject(query)))
+        _parse_cursor(query, self._digest_subject(query))
 
     def find_etag(self, query: PointQuery) -> str | None:
         """Return the current ETag of the response without reading it; None for previews and for changes.
@@ -91,7 +91,7 @@ class PointReader:
         Raises as ``read`` does, except for errors that depend on the data points.
         """
         time_limit = TimeLimit(self._limits.deadline_seconds)
-        subject = digest(self._clusters.resolve(query.cluster), *_subject(query))
+        subject = self._digest_subject(query)
         tag = digest(subject, replace(query, cluster=None, known=()))
         _parse_cursor(query, subject)
         current = self._find_current(query, tag, time_limit)
@@ -106,6 +106,11 @@ class PointReader:
                 return None
             observation.note(transaction, position)
             return observation.make_etag(lambda: select_count(transaction, query.selection))
+
+    def _digest_subject(self, query: PointQuery) -> str:
+        """Return a digest of the subject of a cursor: the workload and the data source. Ranges may differ."""
+        selection = query.selection
+        return digest(self._clusters.resolve(query.cluster), selection.workload_uid, selection.data_source)
 
     def _find_current(self, query: PointQuery, tag: str, time_limit: TimeLimit) -> EntityTag | None:
         """Return the client's ETag that is current, or None."""
@@ -199,11 +204,6 @@ class PointReader:
             if known:
                 admit()
             yield PointCount(self._limits.max_points, None if known else admit, before=points_before)
-
-
-def _subject(query: PointQuery) -> tuple[str, str | None]:
-    """Return the subject of a cursor: the workload and the data source. Ranges may change between requests."""
-    return query.selection.workload_uid, query.selection.data_source
 
 
 def _parse_cursor(query: PointQuery, subject: str) -> Cursor | None:

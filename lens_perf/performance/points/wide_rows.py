@@ -86,14 +86,17 @@ class RecordRows:
         """Yield the rows by iteration, data source and serial. Raises ResultTooLargeError and DamagedPartError."""
         later = LowestLater(self._copy, self._reading, self._rows)
         self._count.expect(later.records * len(self.fields))
-        values = list(map(str, range(len(self.fields))))
-        order = ["iteration", "timestamp", *self._keys[1:], *values]
-        with_point = pl.any_horizontal(pl.col(values).is_not_null()) if self._is_sample else pl.lit(value=True)
         records = self._list_records(types, pl.col("iteration").is_not_null())
         for frame in order_by_iteration(records, later, partial(_keep_latest, keys=self._keys)):
-            yield frame.select(order).filter(with_point)
+            yield self._arrange(frame)
         for _end, frame in self._list_records(types, pl.col("iteration").is_null()) if later.has_null else ():
-            yield frame.select(order).filter(with_point)
+            yield self._arrange(frame)
+
+    def _arrange(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return the columns of the rows in order, and of a sample only the rows with data points."""
+        values = list(map(str, range(len(self.fields))))
+        rows = frame.select("iteration", "timestamp", *self._keys[1:], *values)
+        return rows.filter(pl.any_horizontal(pl.col(values).is_not_null())) if self._is_sample else rows
 
     def _list_records(self, types: Mapping[str, Any], wanted: pl.Expr) -> Iterator[tuple[int, pl.DataFrame]]:
         """Yield the ``wanted`` records, with numbered fields, and the number of all records up to their end."""

@@ -150,13 +150,16 @@ def check_text(records: list[Record], query: PointQuery, size: int, memory: int)
     assert {len(row) for row in rows} == {len(rows[0])}
 
 
-@given(
+given_limits = given(
     records=record_lists(),
     query=QUERIES,
     size=st.sampled_from([1, 3, 100]),
     memory=st.sampled_from([0, 2**20]),
     few=FEW,
 )
+
+
+@given_limits
 @settings(deadline=None)
 def test_text_is_the_points_byte_for_byte(
     records: list[Record], query: PointQuery, size: int, memory: int, *, few: int
@@ -196,13 +199,7 @@ def check_columns(records: list[Record], query: PointQuery, size: int, memory: i
     assert found["total_count"] == str(len(points))
 
 
-@given(
-    records=record_lists(),
-    query=QUERIES,
-    size=st.sampled_from([1, 3, 100]),
-    memory=st.sampled_from([0, 2**20]),
-    few=FEW,
-)
+@given_limits
 @settings(deadline=None)
 def test_columns_are_the_points_by_series(
     records: list[Record], query: PointQuery, size: int, memory: int, *, few: int
