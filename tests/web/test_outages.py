@@ -12,7 +12,7 @@ from tests.conftest import READER, Row, Store, at
 from tests.front.programs import needs
 from tests.test_serving import gunicorn, on_one_version
 from tests.web.chart_pages import chart, drag, open_view
-from tests.web.outages import outage
+from tests.web.outages import advance_until, outage
 from tests.web.pages import BEGAN, one_cluster, open_dashboard, row_of, tolerant_page, wait_for_charts
 from tests.web_browser import open_page
 
@@ -40,7 +40,7 @@ def test_the_list_keeps_the_workloads_of_a_cluster_that_fails(
         expect(entry).to_have_count(1)
         expect(entry).to_contain_text("running")
         with outage(postgres, "alpha"):
-            page.clock.fast_forward(LIST_PAUSE)
+            advance_until(page, LIST_PAUSE, lambda: "not up to date" in entry.inner_text())
             expect(entry).to_contain_text("not up to date")
             expect(entry.locator(".name")).to_have_text(running)
             expect(page.locator("#workload-count")).to_have_text("1 of 1+")
@@ -52,7 +52,7 @@ def test_the_list_keeps_the_workloads_of_a_cluster_that_fails(
             page.get_by_label("Search").fill(running)
             page.clock.fast_forward(1000)
             expect(entry).to_contain_text("not up to date")
-        page.clock.fast_forward(LIST_PAUSE)
+        advance_until(page, LIST_PAUSE, lambda: "running" in entry.inner_text())
         expect(entry).to_contain_text("running")
         expect(page.locator("#workload-count")).to_have_text("1 of 1")
 
@@ -92,13 +92,13 @@ def test_a_run_that_cannot_be_read_is_not_shown_as_running(
         expect(eta).not_to_have_text("\u2013")
         expect(page).to_have_title(re.compile("^Running 30 %"))
         with outage(postgres, "alpha"):
-            page.clock.fast_forward(11_000)
+            advance_until(page, 11_000, lambda: "as of" in state.inner_text())
             expect(state).to_have_text(re.compile(r"^Running, as of (\S+ )?\d\d:\d\d$"))
             expect(state).to_have_class("state-cell old")
             expect(eta).to_have_text("\u2013")
             expect(page).to_have_title(re.compile("^Not up to date"))
             expect(page.locator("link[rel=icon]")).to_have_attribute("data-state", "")
-        page.clock.fast_forward(16_000)
+        advance_until(page, 16_000, lambda: state.inner_text() == "Running")
         expect(state).to_have_text("Running")
         expect(page).to_have_title(re.compile("^Running 30 %"))
 
@@ -127,15 +127,10 @@ def test_the_banner_names_each_cluster_as_soon_as_points_cannot_be_read(
             # The progress is read again at once.
             expect(page.locator("#runs tbody").get_by_text("Running, as of")).to_have_count(2)
             assert listed == []
-            page.clock.fast_forward(LIST_PAUSE)
+            advance_until(page, LIST_PAUSE, lambda: "not up to date" in page.locator("#workloads").inner_text())
             expect(page.locator("#workloads")).to_contain_text("not up to date")
             expect(banner.locator("p")).to_have_count(2)
-        # The service finds out after a moment that the clusters answer again.
-        for _ in range(40):
-            page.clock.fast_forward(LIST_PAUSE)
-            page.wait_for_timeout(500)
-            if banner.is_hidden():
-                break
+        advance_until(page, LIST_PAUSE, banner.is_hidden)
         expect(banner).to_be_hidden()
 
 
@@ -151,12 +146,12 @@ def test_charts_say_which_runs_are_not_up_to_date(
         open_view(page, address, [running, other], ("m", "loss"), ("m", "only"), ("m", "lr"))
         expect(row_of(page, running).locator(".state-cell")).to_have_text("Running")
         with outage(postgres, "alpha"):
-            page.clock.fast_forward(5000)
+            advance_until(page, 5000, lambda: "not up" in chart(page).locator(".notes").inner_text())
             expect(chart(page).locator(".notes")).to_have_text(f"not up to date: {running} {message}")
             # The other run has ended, and is not polled as often.
             expect(chart(page, 1).locator(".notes")).to_be_empty()
             expect(chart(page, 2).locator(".notes")).to_have_text(f"not up to date: {running} {message}")
-        page.clock.fast_forward(16_000)
+        advance_until(page, 16_000, lambda: not chart(page).locator(".notes").inner_text())
         expect(chart(page).locator(".notes")).to_be_empty()
         with outage(postgres, "alpha"):
             # Of a range, nothing is read yet.
