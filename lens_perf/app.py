@@ -27,10 +27,11 @@ from lens_perf.api.request_scope import install_request_scope
 from lens_perf.api.several_views import several
 from lens_perf.api.workload_gauges import WorkloadGauges
 from lens_perf.clusters.registry import ClusterRegistry
-from lens_perf.config import Settings, load_settings
+from lens_perf.config import load_settings
 from lens_perf.performance.listing import Listing
 from lens_perf.performance.readiness import Readiness
 from lens_perf.performance.service import PerformanceService
+from lens_perf.settings import Settings
 from lens_perf.web.dashboard_page import create_dashboard_blueprint, redirect_to_dashboard
 from lens_perf.web.docs_page import create_docs_blueprint
 

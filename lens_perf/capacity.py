@@ -2,8 +2,8 @@
 
 import os
 
-from lens_perf.config import Settings
 from lens_perf.errors import ConfigError
+from lens_perf.settings import Settings
 
 # gunicorn's own event loop, its two threads for probes, the watchdog, the prober and the pools' janitor.
 EXTRA_THREADS = 6

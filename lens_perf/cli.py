@@ -19,12 +19,13 @@ from lens_perf.commands.options import DIRECTORY, FILE, config_option, reports_e
 from lens_perf.commands.reading_commands import list_workloads, show
 from lens_perf.commands.token_command import token_group
 from lens_perf.commands.watch_command import watch
-from lens_perf.config import Settings, load_settings
+from lens_perf.config import load_settings
 from lens_perf.errors import ConfigError, LensError
 from lens_perf.ingest.read_summary import format_count
 from lens_perf.interruption import INTERRUPTION
 from lens_perf.performance.schema import can_read_table, create_schema, find_missing_indexes, has_table
 from lens_perf.performance.table_check import find_conditions, find_obstacle, find_wrong_columns, list_warnings
+from lens_perf.settings import Settings
 
 
 @click.group(

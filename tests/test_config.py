@@ -8,8 +8,9 @@ import pytest
 
 from lens_perf.app import create_app
 from lens_perf.clusters.connecting import read_connection_arguments
-from lens_perf.config import Settings, load_settings
+from lens_perf.config import load_settings
 from lens_perf.errors import ConfigError
+from lens_perf.settings import Settings
 
 Write = Callable[[str], Path]
 SECRET = "hunter2"

@@ -18,7 +18,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from lens_perf.cli import main
-from lens_perf.config import SECTIONS, TOP_KEYS, ClusterSettings
+from lens_perf.settings import SECTIONS, TOP_KEYS, ClusterSettings
 from tests.conftest import running_app
 
 ROOT = Path(__file__).parent.parent

@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Iterable
 from functools import lru_cache
 
-from lens_perf.config import Settings
+from lens_perf.settings import Settings
 
 LOCAL_NAMES = {"localhost"}
 # REMOTE_ADDR of a Unix socket in gunicorn and Werkzeug.

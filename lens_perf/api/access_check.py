@@ -9,10 +9,10 @@ from lens_perf.access.current_tokens import CurrentTokens
 from lens_perf.access.tokens import Token
 from lens_perf.api.arguments import split_workload
 from lens_perf.api.request_bodies import find_requested_cluster, list_requested_workloads
-from lens_perf.config import Settings
 from lens_perf.errors import ForbiddenError, UnauthorizedError
 from lens_perf.instrumentation import metrics
 from lens_perf.instrumentation.timing import note_token, phase
+from lens_perf.settings import Settings
 
 # The blueprints that require tokens. The matched rule decides, not the path, so no spelling of a path bypasses the
 # check.

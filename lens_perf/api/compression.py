@@ -7,8 +7,8 @@ from http import HTTPStatus
 
 from flask import Flask, Response, request
 
-from lens_perf.config import Settings
 from lens_perf.instrumentation.timing import note_streamed
+from lens_perf.settings import Settings
 
 # Smaller bodies gain less than the headers cost.
 LEAST_BYTES = 1000

@@ -10,7 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import RequestRedirect
 
 from lens_perf.api.access_check import GUARDED_BLUEPRINTS
-from lens_perf.config import ANY_ORIGIN, SELF, Settings
+from lens_perf.settings import ANY_ORIGIN, SELF, Settings
 
 # If a browser displays a JSON response, it must neither run nor load anything, and no page may frame it.
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"

@@ -1,6 +1,6 @@
 """The introduction of the OpenAPI description in Markdown: the rules that apply to all endpoints."""
 
-from lens_perf.config import Settings
+from lens_perf.settings import Settings
 
 INTRODUCTION = """\
 Metrics, progress and iteration times of training workloads, read from the PostgreSQL of each GPU cluster.

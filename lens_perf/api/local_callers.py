@@ -11,8 +11,8 @@ from flask import Flask, Request, request
 
 from lens_perf.access.addresses import is_local_peer
 from lens_perf.api.access_check import GUARDED_BLUEPRINTS
-from lens_perf.config import Settings
 from lens_perf.errors import ForbiddenError
+from lens_perf.settings import Settings
 
 NOT_OPEN = (
     "This service has no tokens and answers only callers on its own machine; its operator can set access.token_file or "

@@ -10,10 +10,10 @@ from flask import Flask, Request
 
 from lens_perf.api.request_bodies import find_requested_cluster
 from lens_perf.caller import set_client_socket
-from lens_perf.config import Settings
 from lens_perf.instrumentation import metrics
 from lens_perf.instrumentation.request_log import bare_path, choose_request_id, log_request
 from lens_perf.instrumentation.timing import Timings, end_timings, start_timings
+from lens_perf.settings import Settings
 
 Headers = Sequence[tuple[str, str]]
 

@@ -16,9 +16,9 @@ from lens_perf.clusters.guard import Cut, Watchdog
 from lens_perf.clusters.pool import ConnectionPool
 from lens_perf.clusters.prober import Prober
 from lens_perf.clusters.transaction import ReadTransaction, format_limits
-from lens_perf.config import Settings
 from lens_perf.errors import ClientLeftError, ClusterUnreachableError, ConfigError, DeadlineExceededError
 from lens_perf.instrumentation import metrics
+from lens_perf.settings import Settings
 
 Connect = Callable[[], Connection]
 

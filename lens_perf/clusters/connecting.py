@@ -11,8 +11,8 @@ import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, named in lower case by the driver
 from psycopg2.extensions import parse_dsn
 
-from lens_perf.config import ClusterSettings
 from lens_perf.errors import ConfigError
+from lens_perf.settings import ClusterSettings
 
 # The kernel notices a vanished peer 2 seconds after sending to it, or after about 20 seconds of silence. A busy peer is
 # not affected, because its kernel acknowledges.

@@ -24,10 +24,10 @@ from sqlalchemy.pool import ConnectionPoolEntry, Pool, QueuePool
 
 from lens_perf.clusters.driver_errors import translate
 from lens_perf.clusters.guard import Watchdog, duplicate_socket
-from lens_perf.config import PoolSettings
 from lens_perf.errors import ClusterSaturatedError, ConfigError
 from lens_perf.instrumentation import metrics
 from lens_perf.instrumentation.timing import phase
+from lens_perf.settings import PoolSettings
 
 LIFETIME_JITTER = 0.1
 # The keys of what is kept with a connection.

@@ -19,9 +19,9 @@ from lens_perf.clusters.guard_thread import GuardThread
 from lens_perf.clusters.prober import Prober
 from lens_perf.clusters.transaction import ReadTransaction
 from lens_perf.clusters.write_errors import choose_rules
-from lens_perf.config import Settings
 from lens_perf.errors import ClusterSaturatedError, ConfigError, LensError, UnknownClusterError
 from lens_perf.instrumentation import metrics
+from lens_perf.settings import Settings
 
 Found = TypeVar("Found")
 

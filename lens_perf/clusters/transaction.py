@@ -13,9 +13,9 @@ from typing import Any
 from psycopg2.extensions import TRANSACTION_STATUS_INERROR, TRANSACTION_STATUS_INTRANS
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, named in lower case by the driver
 
-from lens_perf.config import LimitSettings
 from lens_perf.errors import InvalidParameterError
 from lens_perf.instrumentation.timing import phase
+from lens_perf.settings import LimitSettings
 
 UNSTORABLE = "A parameter contains a NUL character or an unpaired surrogate, which PostgreSQL cannot store"
 

@@ -13,8 +13,9 @@ from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.commands.options import config_option, reports_errors
 from lens_perf.commands.terminal_words import format_number, print_table
 from lens_perf.commands.workload_clusters import describe_missing
-from lens_perf.config import Settings, load_settings
+from lens_perf.config import load_settings
 from lens_perf.ingest.read_summary import format_count, make_printable
+from lens_perf.settings import Settings
 
 if TYPE_CHECKING:
     from lens_perf.performance.columns.columns import Columns, CopyInfo

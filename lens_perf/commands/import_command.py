@@ -16,7 +16,7 @@ import click
 from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.clusters.write_errors import IMPORT_ERRORS
 from lens_perf.commands.options import cluster_option, config_option, reports_errors
-from lens_perf.config import CONFIG_VARIABLE, ImportSettings, Settings, load_settings
+from lens_perf.config import CONFIG_VARIABLE, load_settings
 from lens_perf.ingest.imports import ImportJob, ImportReport, run_import
 from lens_perf.ingest.kinds import SourceOptions
 from lens_perf.ingest.logs.dialect_files import load_dialects
@@ -29,6 +29,7 @@ from lens_perf.ingest.tables.columns import TableOptions
 from lens_perf.ingest.tables.csv_rows import DELIMITER_WORDS
 from lens_perf.ingest.tables.times import SECONDS_PER_UNIT
 from lens_perf.interruption import INTERRUPTION
+from lens_perf.settings import ImportSettings, Settings
 
 AUTO = "auto"
 KINDS: Mapping[str, Kind | None] = {**{kind.value: kind for kind in Kind}, AUTO: None}

@@ -8,8 +8,9 @@ import click
 
 from lens_perf.access.token_file import create_token, describe_readers, load_tokens, revoke_token
 from lens_perf.commands.options import config_option, reports_errors
-from lens_perf.config import Settings, load_settings
+from lens_perf.config import load_settings
 from lens_perf.errors import ConfigError, StandardOutputError, UnknownClusterError
+from lens_perf.settings import Settings
 
 
 @click.group("token", short_help="Create, list and revoke tokens.")

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from contextlib import closing
 
-from lens_perf.config import Settings
 from lens_perf.performance.cluster_interface import Clusters
 from lens_perf.performance.payloads import ClusterWarning, MetricSummary
 from lens_perf.performance.point_reader import PointReader
@@ -16,6 +15,7 @@ from lens_perf.performance.selection import Selection
 from lens_perf.performance.several_workloads import WorkloadKey, ask_each
 from lens_perf.performance.time_limit import TimeLimit
 from lens_perf.performance.workload_copies import WorkloadCopies
+from lens_perf.settings import Settings
 
 
 class CopyReaders:

@@ -5,7 +5,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lens_perf.config import LimitSettings
 from lens_perf.errors import InvalidParameterError
 from lens_perf.performance.cluster_interface import Clusters
 from lens_perf.performance.copy_interface import Copy
@@ -27,6 +26,7 @@ from lens_perf.performance.points.table_points import write_table_points
 from lens_perf.performance.statements import Transaction
 from lens_perf.performance.time_limit import TimeLimit
 from lens_perf.performance.workload_copies import WorkloadCopies
+from lens_perf.settings import LimitSettings
 
 NOT_A_CURSOR = "after must be the cursor of an earlier answer for this workload; leave it empty to start"
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from lens_perf.config import Settings
 from lens_perf.performance.memory import limit_memory
 from lens_perf.performance.payloads import (
     Available,
@@ -22,6 +21,7 @@ from lens_perf.performance.several_workloads import WorkloadKey, collect_answers
 from lens_perf.performance.source_names import count_by_source
 from lens_perf.performance.source_statement import select_sources
 from lens_perf.performance.time_limit import TimeLimit
+from lens_perf.settings import Settings
 
 if TYPE_CHECKING:
     from lens_perf.performance.cluster_interface import Clusters

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from lens_perf.config import Settings
 from lens_perf.performance.cluster_interface import Clusters
 from lens_perf.performance.columns.columns import Columns
 from lens_perf.performance.columns.manifest import CopyKey
@@ -13,6 +12,7 @@ from lens_perf.performance.columns.verification import Comparison
 from lens_perf.performance.columns.workload_copy import WorkloadCopy
 from lens_perf.performance.table_source import Observe, TableSource
 from lens_perf.performance.time_limit import TimeLimit
+from lens_perf.settings import Settings
 
 Answer = TypeVar("Answer")
 

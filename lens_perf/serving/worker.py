@@ -20,12 +20,13 @@ from gunicorn.http.errors import ParseException
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
-from lens_perf.config import HttpSettings, load_settings
+from lens_perf.config import load_settings
 from lens_perf.errors import ConfigError
 from lens_perf.instrumentation import metrics
 from lens_perf.serving.answer_socket import UNREAD_SECONDS, AnswerSocket
 from lens_perf.serving.arriving_request import ArrivingRequest
 from lens_perf.serving.refusals import TOO_SLOW, find_refusal, format_refusal
+from lens_perf.settings import HttpSettings
 
 # gunicorn's own status for a server that cannot start.
 REFUSED = 3

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lens_perf.access.addresses import find_objection, is_local
-from lens_perf.config import AccessSettings, ClusterSettings, Settings
+from lens_perf.settings import AccessSettings, ClusterSettings, Settings
 
 
 @pytest.mark.parametrize(

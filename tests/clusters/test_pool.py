@@ -11,8 +11,8 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from lens_perf.clusters.guard import Watchdog
 from lens_perf.clusters.pool import ConnectionPool
-from lens_perf.config import PoolSettings
 from lens_perf.errors import ClusterSaturatedError, ClusterUnreachableError
+from lens_perf.settings import PoolSettings
 
 PATIENT = PoolSettings(size=2, wait_seconds=0.1)
 

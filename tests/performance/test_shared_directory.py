@@ -10,12 +10,13 @@ import pytest
 
 from lens_perf.clusters.connecting import identify_database
 from lens_perf.clusters.registry import ClusterRegistry
-from lens_perf.config import ClusterSettings, load_settings
+from lens_perf.config import load_settings
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from lens_perf.performance.columns.manifest import Manifest
 from lens_perf.performance.points.query import PointQuery
 from lens_perf.performance.selection import Selection
 from lens_perf.performance.service import PerformanceService
+from lens_perf.settings import ClusterSettings
 from tests.conftest import READER, Row, at, insert_rows
 from tests.databases import database
 

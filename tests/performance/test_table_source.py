@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from lens_perf.clusters.registry import ClusterRegistry
-from lens_perf.config import ColumnSettings
 from lens_perf.performance import table_source
 from lens_perf.performance.columns.columns import Columns
 from lens_perf.performance.columns.manifest import CopyKey, Manifest
 from lens_perf.performance.freshness import checkpoint
 from lens_perf.performance.table_source import TableSource
+from lens_perf.settings import ColumnSettings
 from tests.conftest import Row, Store, at
 
 

@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from lens_perf.config import ColumnSettings
 from lens_perf.performance.columns.builds import Builds, make_not_ready
 from lens_perf.performance.columns.command_errors import reports_faults
 from lens_perf.performance.columns.directory_store import MANIFEST, DirectoryStore, check_directory, has_manifest
@@ -24,6 +23,7 @@ from lens_perf.performance.columns.updating import CopyUpdater
 from lens_perf.performance.columns.usage import Evictor, list_uses, remove_copy
 from lens_perf.performance.columns.verification import Comparison, compare
 from lens_perf.performance.columns.workload_copy import WorkloadCopy
+from lens_perf.settings import ColumnSettings
 
 logger = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lens_perf.config import ColumnSettings
 from lens_perf.performance.columns import object_reader, part_list, part_writer, record_reader, rest, row_blocks
 from lens_perf.performance.columns.columns import Columns
 from lens_perf.performance.columns.manifest import CopyKey
+from lens_perf.settings import ColumnSettings
 from tests.performance.columns.fake_source import (
     FakeSource,
     Record,
@@ -127,7 +127,7 @@ def columns(tmp_path: Path) -> Columns:
 
 
 @pytest.mark.usefixtures("tiny")
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS, unsettled=st.lists(st.integers(1, 60), max_size=3), history_changes=st.booleans())
 def test_any_sequence_of_changes(
     columns: Columns, steps: list[Any], unsettled: list[int], history_changes: bool

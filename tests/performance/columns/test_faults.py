@@ -15,7 +15,6 @@ from threading import Barrier, Thread
 
 import pytest
 
-from lens_perf.config import ColumnSettings
 from lens_perf.errors import (
     ClusterSaturatedError,
     CopyDirectoryError,
@@ -30,6 +29,7 @@ from lens_perf.performance.columns.manifest import FORMAT, CopyKey
 from lens_perf.performance.columns.part_files import MARK, PartFile
 from lens_perf.performance.columns.part_index import PartIndex
 from lens_perf.performance.columns.workload_copy import WorkloadCopy
+from lens_perf.settings import ColumnSettings
 from tests.faults import closed, no_new_threads
 from tests.performance.columns.fake_source import FakeSnapshot, FakeSource, Record, expect_records
 from tests.performance.columns.reading import read_blocks

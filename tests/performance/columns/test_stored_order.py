@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from lens_perf.config import ColumnSettings
 from lens_perf.performance.columns import part_writer, row_blocks
 from lens_perf.performance.columns.columns import Columns
 from lens_perf.performance.columns.manifest import CopyKey
+from lens_perf.settings import ColumnSettings
 from tests.conftest import Ask, Row, Store, at
 from tests.performance.columns.fake_source import FakeSource, Record, expect_records
 from tests.performance.columns.reading import read_blocks

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lens_perf.config import ColumnSettings
 from lens_perf.performance.columns import row_blocks
 from lens_perf.performance.columns.columns import Columns
 from lens_perf.performance.columns.manifest import CopyKey
@@ -19,6 +18,7 @@ from lens_perf.performance.points.query import PointQuery, Sampling
 from lens_perf.performance.points.summary import list_available, list_sources, summarize
 from lens_perf.performance.selection import Selection
 from lens_perf.performance.statements import RowSink
+from lens_perf.settings import ColumnSettings
 from tests.few_points import FEW, few_points
 from tests.performance.columns.fake_source import FakeSource
 from tests.performance.columns.fake_source import Record as Row
@@ -44,7 +44,7 @@ SAMPLINGS = st.none() | st.builds(
     has_entries=st.booleans(),
     few=FEW,
 )
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 def test_stored_copies_give_the_same_answers(
     records: list[Record],
     query: PointQuery,
@@ -93,7 +93,7 @@ COLUMN_AND_ENTRY = [
     has_entries=st.booleans(),
 )
 @example(records=COLUMN_AND_ENTRY, query=PointQuery(None, Selection("w")), encoding="wide-csv", has_entries=True)
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 def test_fetched_records_give_the_same_answers(
     records: list[Record], query: PointQuery, *, encoding: Any, has_entries: bool
 ) -> None:

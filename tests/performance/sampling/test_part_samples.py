@@ -11,7 +11,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lens_perf.config import ColumnSettings
 from lens_perf.performance.columns import part_files, part_samples, part_writer
 from lens_perf.performance.columns.columns import Columns
 from lens_perf.performance.columns.manifest import CopyKey
@@ -19,6 +18,7 @@ from lens_perf.performance.columns.workload_copy import CopyPart, WorkloadCopy
 from lens_perf.performance.points.query import PointQuery, Sampling
 from lens_perf.performance.sampling import copy_sampling
 from lens_perf.performance.selection import Selection
+from lens_perf.settings import ColumnSettings
 from tests.performance.columns.fake_source import FakeSource
 from tests.performance.columns.fake_source import Record as Row
 from tests.performance.columns.test_copies import make_entries
@@ -93,7 +93,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("tiny")
 @given(records=workloads(), query=QUERIES, has_entries=st.booleans(), most_joined=st.sampled_from([1, 30, 100, 2**16]))
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_samples_change_no_byte(records: list[Record], query: PointQuery, has_entries: bool, most_joined: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(copy_sampling, "MOST_JOINED", most_joined)
