@@ -16,7 +16,7 @@ import psycopg2.extras
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from lens_perf.app import REGISTRY, create_app
 from lens_perf.clusters.registry import ClusterRegistry
@@ -28,6 +28,9 @@ from tests.web_browser import browser
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 READER = "lens_reader"
+# No test asserts how long something takes, and the machine may be busy.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 THROUGH_PGBOUNCER = "--through-pgbouncer"
 AS_ON_CITUS = "--as-on-citus"
 # beta has data sources as text, as some clusters do.

@@ -61,7 +61,7 @@ DELETE FROM training_performance WHERE workload_uid = %s AND iteration IS NOT DI
 """
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(rows=ROWS, more=ROWS, removed=st.none() | st.integers(0, 6), few=FEW)
 def test_same_bytes(
     app: Flask,

@@ -52,7 +52,7 @@ def build_queries(sampling: st.SearchStrategy[Any], optional: Mapping[str, Any])
     return st.tuples(st.just({}) | sampling, chosen).map(lambda parts: {**parts[0], **parts[1]})
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(
     rows=ROWS,
     data=build_queries(SAMPLINGS | PREVIEWS, {**SHARED, **OF_DATA}),

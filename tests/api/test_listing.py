@@ -148,7 +148,7 @@ def test_with_the_indexes_that_every_cluster_has(bare_app: Flask, bare_connectio
 
 
 @pytest.mark.usefixtures("newest")
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
 @given(records=st.lists(st.tuples(st.sampled_from([None, "log", "wandb"]), st.integers(0, 99)), min_size=1, max_size=6))
 def test_times_of_all_sources_without_the_time_index(
     bare_app: Flask, bare_connection: Connection, records: list[tuple[str | None, int]]
@@ -177,7 +177,7 @@ def test_an_unavailable_cluster_is_a_warning(client: FlaskClient, store: Store, 
     assert client.get(WORKLOADS, query_string={"cluster": "invented"}).status_code == 400
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(times=st.lists(st.none() | st.integers(0, 3), min_size=1, max_size=12), page_size=st.integers(1, 5))
 def test_pages_show_every_workload_once(app: Flask, store: Store, times: list[int | None], page_size: int) -> None:
     prefix = f"paged-{next(NUMBER)}-"
@@ -203,7 +203,7 @@ def test_pages_show_every_workload_once(app: Flask, store: Store, times: list[in
 WRITES = st.lists(st.tuples(st.integers(0, 7), st.none() | st.integers(0, 9)), max_size=4)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(times=st.lists(st.none() | st.integers(0, 9), min_size=1, max_size=8), between=st.lists(WRITES, max_size=6),
        has_index=st.booleans())  # fmt: skip
 def test_writes_between_pages_move_no_workload(

@@ -120,7 +120,7 @@ def check_against_the_description(app: Flask, path: str) -> None:
         kinds.append(operation.as_strategy(generation_mode=GenerationMode.NEGATIVE).filter(is_invalid_as_text))
     for cases in kinds:
 
-        @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=50, suppress_health_check=list(HealthCheck))
         @given(case=cases)
         def check(case: schemathesis.Case) -> None:
             # Without a server, schemathesis does not decompress responses.

@@ -232,7 +232,7 @@ def test_progress_includes_new_records(client: FlaskClient, store: Store, uid: s
 PACES = st.lists(st.integers(1, 30), min_size=3, max_size=25)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(
     paces=PACES, cut=st.integers(1, 20), back=st.integers(0, 8), standstill=st.integers(0, 500), every=st.integers(1, 4)
 )

@@ -59,9 +59,7 @@ ROWS = st.builds(
 )
 BOUNDS = st.integers(-2, 22) | st.sampled_from([-(2**63), 2**63 - 1, 9224318015999999, -210866803200000, 2253657600123])
 
-with_database = settings(
-    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+with_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 class Workload:

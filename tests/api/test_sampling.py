@@ -97,7 +97,7 @@ def has_all_buckets(whole: Series, chosen: Series, axis: str, max_points: int, s
     return True
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(
     records=RECORDS,
     max_points=st.sampled_from([1, 2, 3, 4, 5, 8, 12, 20, 1000]),
@@ -129,7 +129,7 @@ def test_m4(app: Flask, store: Store, *, records: list[Any], max_points: int, ax
         check_sample(series, by_series(answer["data"], field), field, max_points, 5 if non_finite else 4)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(
     records=RECORDS,
     targets=st.lists(st.sampled_from([1, 1000, 500, "x", None]), min_size=80, max_size=80),
@@ -274,7 +274,7 @@ def test_a_spike_among_a_million_records_is_kept(app: Flask, million: str, postg
     with closing(psycopg2.connect(postgres.dsn("alpha"))) as connection, connection.cursor() as cursor:
         connection.autocommit = True
 
-        @settings(max_examples=8, deadline=None, derandomize=True)
+        @settings(max_examples=8, derandomize=True)
         @given(
             iteration=st.integers(0, 999_999),
             value=st.sampled_from([1e9, -1e9, 3.0001]),

@@ -45,7 +45,7 @@ def fetch_from(client: FlaskClient) -> Callable[[str], object]:
     return fetch
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(uid=UIDS.filter(NOT_BLANK.search), safe=SAFE, lower=st.booleans())
 def test_any_characters(client: FlaskClient, uid: str, safe: str, lower: bool) -> None:
     path = quote(uid, safe=safe)

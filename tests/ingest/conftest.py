@@ -4,14 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from tests.ingest.importing import Importer
-
-# No test asserts how long something takes, and the machine may be busy.
-settings.register_profile("unhurried", deadline=None)
-settings.load_profile("unhurried")
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def test_every_sample_is_read(kind: Kind, seeds: dict[Kind, Sequence[bytes]], tm
 
 
 @pytest.mark.parametrize("kind", list(Kind))
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32))
 def test_damaged_files_raise_nothing_else(
     kind: Kind, seeds: dict[Kind, Sequence[bytes]], tmp_path: Path, seed: int

@@ -148,7 +148,7 @@ def test_records_without_an_object_are_replaced(connection: Connection, uid: str
         max_size=12,
     )
 )
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_record_is_stored_once(connection: Connection, rows: list[tuple[int, int | None, str, int]]) -> None:
     uid = uuid4().hex
     summary = ReadSummary()

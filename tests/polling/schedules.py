@@ -66,7 +66,7 @@ def run_schedule(app: Flask, dsn: str, schedule: Schedule, *, flush: bool = Fals
 
 def schedules(count: int) -> settings:
     """Return the settings for so many schedules."""
-    return settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck),
+    return settings(max_examples=count, suppress_health_check=list(HealthCheck),
                     phases=[Phase.explicit, Phase.generate, Phase.shrink])  # fmt: skip
 
 

@@ -82,7 +82,7 @@ def damaged(draw: st.DrawFn) -> bytes:
     return content
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(damaged())
 def test_damaged_logs_are_read_without_an_error(content: bytes) -> None:
     found, summary = read(content.decode("latin-1"), [])

@@ -5,7 +5,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lens_perf.ingest.logs.lines import split_lines
@@ -132,7 +132,6 @@ def test_lines_that_are_not_understood_are_reported() -> None:
     assert any("lm loss: what?" in shown for shown in summary.format().splitlines())
 
 
-@settings(deadline=None)
 @given(st.text(max_size=60), st.integers(0, 90))
 def test_no_line_is_too_strange(text: str, cut: int) -> None:
     read(text, line(3)[:cut] + text, line(3, text), "{'loss': " + text + ", 'epoch': 1}", ":::MLLOG {" + text)

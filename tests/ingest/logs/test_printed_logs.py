@@ -56,7 +56,7 @@ def values_of(records: list[Record], printed: Printed) -> list[tuple[object, ...
 
 
 @pytest.mark.parametrize("name", PRINTERS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(records=reported(), seed=st.integers(0, 1000), cuts=st.lists(st.integers(0, 2000), max_size=4))
 def test_printed_values_are_read_back(name: str, records: list[Reported], seed: int, cuts: list[int]) -> None:
     printed, chance = PRINTERS[name], random.Random(seed)
@@ -74,7 +74,7 @@ def test_printed_values_are_read_back(name: str, records: list[Reported], seed: 
 
 
 @pytest.mark.parametrize("name", [name for name, printed in PRINTERS.items() if printed.ranks])
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(records=reported(least=2), lag=st.integers(0, 1))
 def test_among_several_ranks_the_first_counts(name: str, records: list[Reported], lag: int) -> None:
     printed = PRINTERS[name]
@@ -90,7 +90,7 @@ def test_among_several_ranks_the_first_counts(name: str, records: list[Reported]
 
 
 @pytest.mark.parametrize("name", PRINTERS)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(records=reported(least=2), cut=st.integers(1, 60))
 def test_a_truncated_log_is_read_up_to_its_end(name: str, records: list[Reported], cut: int) -> None:
     printed = PRINTERS[name]
@@ -103,7 +103,7 @@ def test_a_truncated_log_is_read_up_to_its_end(name: str, records: list[Reported
 
 
 @pytest.mark.parametrize("name", PRINTERS)
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(first=reported(least=2), second=reported(least=2))
 def test_decreasing_iterations_are_a_restart(name: str, first: list[Reported], second: list[Reported]) -> None:
     printed = PRINTERS[name]

@@ -160,7 +160,6 @@ given_limits = given(
 
 
 @given_limits
-@settings(deadline=None)
 def test_text_is_the_points_byte_for_byte(
     records: list[Record], query: PointQuery, size: int, memory: int, *, few: int
 ) -> None:
@@ -170,7 +169,6 @@ def test_text_is_the_points_byte_for_byte(
 
 @pytest.mark.parametrize("sparse", [0, 10**9])
 @given(records=record_lists(), query=QUERIES, few=FEW)
-@settings(deadline=None)
 def test_few_points_are_written_as_many_are(records: list[Record], query: PointQuery, sparse: int, few: int) -> None:
     with pytest.MonkeyPatch.context() as patch, few_points(few):
         patch.setattr(blocks, "SPARSE", sparse)
@@ -200,7 +198,6 @@ def check_columns(records: list[Record], query: PointQuery, size: int, memory: i
 
 
 @given_limits
-@settings(deadline=None)
 def test_columns_are_the_points_by_series(
     records: list[Record], query: PointQuery, size: int, memory: int, *, few: int
 ) -> None:
@@ -220,7 +217,7 @@ def as_text(point: dict[str, Any]) -> dict[str, Any]:
 
 
 @given(records=record_lists(), query=QUERIES, size=st.sampled_from([1, 3, 100]))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_parquet_has_a_row_for_each_point(records: list[Record], query: PointQuery, size: int) -> None:
     table = pl.read_parquet(answer(records, with_encoding(query, "parquet"), size=size))
     columns = ["metric_name", "value", "timestamp", "iteration", "data_source"]
@@ -260,7 +257,7 @@ def build_wide(records: list[Record], query: PointQuery, names: Sequence[str]) -
 
 @pytest.mark.parametrize("cells", [1, 2**22])
 @given(records=record_lists(), query=QUERIES, size=st.sampled_from([1, 3, 100]))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_wide_tables(records: list[Record], query: PointQuery, size: int, cells: int) -> None:
     copy = MemoryCopy(records)
     source = query.selection.data_source
@@ -315,7 +312,6 @@ def list_times(records: list[Record], query: PointQuery) -> list[dict[str, Any]]
 
 @pytest.mark.parametrize("cells", [1, 20, 2**22])
 @given(records=record_lists(), query=QUERIES, size=st.sampled_from([1, 3, 100]), by_serial=st.booleans(), few=FEW)
-@settings(deadline=None)
 def test_iteration_times(
     records: list[Record], query: PointQuery, size: int, by_serial: bool, *, cells: int, few: int
 ) -> None:

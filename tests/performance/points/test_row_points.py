@@ -46,7 +46,7 @@ def write_rows(records: Sequence[Record], query: PointQuery) -> list[bytes]:
     size=st.sampled_from([1, 100]),
     many_rows=st.sampled_from([0, 3, 10**6]),
 )
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_rows_and_blocks_give_the_same_bytes(
     encoding: Any,
     block_bytes: int,

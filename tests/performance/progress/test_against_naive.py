@@ -44,7 +44,7 @@ def assert_equal(records: list[Record], block: int) -> None:
     assert list(found["attempts"]) == naive.attempts
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(records=RECORDS, block=st.integers(1, 50))
 def test_any_records(records: list[Record], block: int) -> None:
     assert_equal(records, block)
@@ -70,7 +70,7 @@ def lived_workloads(draw: st.DrawFn) -> list[Record]:
     return records
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(records=lived_workloads(), block=st.integers(1, 130))
 def test_lived_workloads(records: list[Record], block: int) -> None:
     assert_equal(records, block)

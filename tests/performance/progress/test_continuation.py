@@ -87,7 +87,7 @@ def batches(draw: st.DrawFn) -> list[list[Record]]:
     return found
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     batches=batches(),
     reach=st.integers(2, 20),

@@ -119,7 +119,7 @@ def attempts(draw: st.DrawFn, most: int = 4) -> list[list[Record]]:
     return found
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     length=st.integers(10, 100),
     pace=st.integers(1, 30),
@@ -133,7 +133,7 @@ def test_no_steps_of_the_clock_are_restarts(length: int, pace: int, steps: list[
     assert restarts(write(moved)) == (0, 0)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(groups=attempts(), data=st.data())
 def test_corrections_change_nothing(groups: list[list[Record]], data: st.DataObject) -> None:
     records = write(*groups)
@@ -141,13 +141,13 @@ def test_corrections_change_nothing(groups: list[list[Record]], data: st.DataObj
     assert_same(correct(records, chosen), records)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(groups=attempts(), data=st.data())
 def test_the_order_of_imports_changes_nothing(groups: list[list[Record]], data: st.DataObject) -> None:
     assert_same(write(*data.draw(st.permutations(groups))), write(*groups))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(groups=attempts(most=2), behind=st.integers(1, 600))
 def test_a_numbered_restart_on_a_node_whose_clock_is_behind_is_one(groups: list[list[Record]], behind: int) -> None:
     assume(len(groups) == 2)
@@ -157,7 +157,7 @@ def test_a_numbered_restart_on_a_node_whose_clock_is_behind_is_one(groups: list[
     assert restarts(write(numbered[0], moved)) == restarts(write(*groups))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     groups=attempts(most=3),
     step=st.integers(0, 400),

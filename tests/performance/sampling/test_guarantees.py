@@ -50,7 +50,6 @@ def sample(frames: Iterable[pl.DataFrame], axis: str, max_points: int) -> pl.Dat
     axis=st.sampled_from(sorted(AXES)),
     max_points=st.sampled_from([4, 8, 20, 50]),
 )
-@settings(deadline=None)
 def test_chosen_points_remain_while_a_series_grows(values: list[int], cut: int, axis: str, max_points: int) -> None:
     """While the width is the same, the choice in a bucket without new points remains, also among equal values."""
     everything = build_frame(np.array(values, np.float64))
@@ -80,7 +79,7 @@ def million() -> list[np.ndarray]:
     return [values[start : start + BLOCK].copy() for start in range(0, 10**6, BLOCK)]
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(
     place=st.integers(0, 999_999),
     value=st.sampled_from([1e9, -1e9, 3.0001]),
@@ -132,7 +131,6 @@ def test_results_that_do_not_fit_in_memory_are_refused(monkeypatch: pytest.Monke
 )
 @example(first=-1e308, last=1e308, most=250)
 @example(first=-5e-324, last=5e-324, most=2)
-@settings(deadline=None)
 def test_buckets_are_few_and_narrow(first: float, last: float, most: int) -> None:
     if type(first) is not type(last):
         first, last = float(first), float(last)

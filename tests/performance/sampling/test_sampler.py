@@ -182,7 +182,7 @@ QUERIES = st.builds(
 
 @given(records=record_lists(), query=QUERIES, size=st.sampled_from([1, 7, 100]), gathered=st.sampled_from([0, 2**17]),
        sparse=st.sampled_from([0, 8, 10**9]), large=st.sampled_from([0, 256]))  # fmt: skip
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_m4(records: list[Record], query: PointQuery, *, size: int, gathered: int, sparse: int, large: int) -> None:
     if query.kind == "iteration-times":
         query = replace(query, metrics=None, non_finite=False)
@@ -226,7 +226,7 @@ def sample(records: list[Record], query: PointQuery) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("rows_at_once", [1, 64])
 @given(records=record_lists(), query=QUERIES, include_serial=st.booleans())
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_a_wide_table_has_the_sampled_points(
     records: list[Record], query: PointQuery, rows_at_once: int, *, include_serial: bool
 ) -> None:
