@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast, get_args, get_origin
 
 from lens_perf.errors import ConfigError
 from lens_perf.settings import ANY_ORIGIN, SECTIONS, SELF, TOP_KEYS, ClusterSettings, HttpSettings, Settings
+from lens_perf.toml_errors import describe_place
 
 CONFIG_VARIABLE = "LENS_PERF_CONFIG"
 VARIABLE_PREFIX = "LENS_PERF_"
@@ -76,8 +77,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
-        place = re.search(r"\(at [^)]*\)", str(error))
-        raise ConfigError(f"{path}: is not valid TOML {place.group() if place else ''}".rstrip()) from None
+        raise ConfigError(f"{path}: is not valid TOML{describe_place(error)}") from None
 
 
 def _read_clusters(table: Any, path: Path, environment: Mapping[str, str]) -> dict[str, ClusterSettings]:

@@ -60,7 +60,8 @@ def test_workloads_of_all_clusters_that_can_be_reached(run: Run, stored: str) ->
     answer = json.loads(result.stdout)
     assert [each["workload_uid"] for each in answer["workloads"]] == [stored]
     assert "Cluster unreachable cannot be reached now" in run("workloads").stderr
-    assert run("workloads", "--cluster", "unreachable").exit_code == 2
+    assert run("workloads", "--cluster", "unreachable").exit_code == 1
+    assert run("show", stored, "--cluster", "unreachable").exit_code == 1
 
 
 @on_one_version

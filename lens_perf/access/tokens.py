@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lens_perf.errors import ConfigError
+from lens_perf.toml_errors import describe_place
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -49,9 +50,9 @@ def parse_tokens(content: bytes, path: Path) -> tuple[Token, ...]:
     """Return the tokens of a token file's ``content``. Raises ConfigError, naming ``path`` and the key."""
     try:
         tables = tomllib.loads(content.decode("utf-8"))
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError) as error:
         # Besides TOMLDecodeError: bytes that are not UTF-8, a number too long for int(), nesting too deep.
-        raise ConfigError(f"{path}: is not valid TOML") from None
+        raise ConfigError(f"{path}: is not valid TOML{describe_place(error)}") from None
     named = tables.get("tokens", {})
     if set(tables) - {"tokens"} or not isinstance(named, dict):
         raise ConfigError(f"{path}: expected [tokens.NAME] tables and nothing else")

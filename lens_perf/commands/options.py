@@ -9,12 +9,31 @@ from typing import ParamSpec
 
 import click
 
-from lens_perf.errors import DamagedCopyError, LensError, StandardOutputError, UnknownClusterError
+from lens_perf.errors import (
+    ClusterError,
+    ClusterMisconfiguredError,
+    CopyNotReadyError,
+    DamagedCopyError,
+    DeadlineExceededError,
+    LensError,
+    StandardOutputError,
+    TemporarySpaceError,
+    UnknownClusterError,
+)
 from lens_perf.ingest.read_summary import make_printable
 
 Parameters = ParamSpec("Parameters")
 
 FAILURE, USER_ERROR = 1, 2
+# The same command may succeed later, or in another state of the machine; other errors are in what the user wrote.
+FAILURES = (
+    ClusterError,
+    CopyNotReadyError,
+    DamagedCopyError,
+    DeadlineExceededError,
+    StandardOutputError,
+    TemporarySpaceError,
+)
 FILE = click.Path(dir_okay=False, path_type=Path)
 DIRECTORY = click.Path(file_okay=False, path_type=Path)
 
@@ -36,7 +55,9 @@ def reports_errors(command: Callable[Parameters, int | None]) -> Callable[Parame
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except UnknownClusterError as error:
             status = _fail(error.listing(error.known))
-        except (DamagedCopyError, StandardOutputError) as error:
+        except ClusterMisconfiguredError as error:
+            status = _fail(error)
+        except FAILURES as error:
             status = _fail(error, FAILURE)
         except LensError as error:
             status = _fail(error)

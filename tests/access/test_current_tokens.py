@@ -163,7 +163,7 @@ def test_an_invalid_file_is_logged_as_an_error_again_and_again(
     path.write_text("[tokens")
     for _ in range(3):
         assert tokens.find(secret)
-    text = f"{path}: is not valid TOML; its last valid content is used until it can be read"
+    text = f"{path}: is not valid TOML (at end of document); its last valid content is used until it can be read"
     assert [(each.levelno, each.message) for each in caplog.records] == [(logging.ERROR, text)]
     monkeypatch.setattr(current_tokens, "REPORT_SECONDS", 0.0)
     tokens.check_file()
