@@ -95,6 +95,11 @@ def test_the_run_table_is_one_tab_stop(address: str, workloads: list[str]) -> No
         wait_for_charts(page)
         expect(page.locator("#runs tbody tr")).to_have_count(2)
         assert page.locator("#runs table [tabindex='0']").count() == 1
+        buttons = page.get_by_role("toolbar", name="Run table")
+        buttons.locator("summary").focus()
+        page.keyboard.press("ArrowRight")
+        expect(page.get_by_role("button", name="Download the runs as CSV")).to_be_focused()
+        assert buttons.locator("[tabindex='0']").count() == 1
         page.get_by_role("checkbox", name=f"Show {workloads[0]}").focus()
         page.keyboard.press("ArrowDown")
         expect(page.get_by_role("checkbox", name=f"Show {workloads[1]}")).to_be_focused()

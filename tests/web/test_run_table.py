@@ -20,6 +20,12 @@ from tests.web_browser import open_page
 
 pytestmark = needs("chromium")
 
+# Charts of three metrics, with all of their values in the table.
+WIDE = "m=loss&m=lr&m=target_iteration&values=last,least,greatest"
+IS_ON_TOP = """(cell) => {
+    const { x, y, width, height } = cell.getBoundingClientRect();
+    return cell.contains(document.elementFromPoint(x + width / 2, y + height / 2));
+}"""
 INSERT_ATTEMPTS = (
     "INSERT INTO training_performance (workload_uid, performance, iteration, created_at, serial, data_source) VALUES %s"
 )
@@ -72,7 +78,7 @@ def test_the_table_as_a_file(address: str, workloads: list[str]) -> None:
 @on_one_version
 def test_the_cells_of_a_row(address: str, workloads: list[str]) -> None:
     with open_page() as page:
-        page.goto(f"{address}/lens/#w=alpha/{workloads[0]}&w=alpha/{workloads[1]}&m=loss")
+        page.goto(f"{address}/lens/#w=alpha/{workloads[0]}&w=alpha/{workloads[1]}&m=loss&values=last,greatest")
         row = row_of(page, workloads[0])
         expect(row).to_contain_text("299 / 1,000")
         cells = dict(
@@ -170,7 +176,7 @@ def test_the_iteration_does_not_depend_on_the_charts(address: str, store: Store,
 def test_a_shadow_shows_that_more_columns_follow(address: str, workloads: list[str]) -> None:
     with open_page() as page:
         page.set_viewport_size({"width": 1440, "height": 900})
-        page.goto(f"{address}/lens/#w=alpha/{workloads[0]}&m=loss&m=lr&m=target_iteration")
+        page.goto(f"{address}/lens/#w=alpha/{workloads[0]}&{WIDE}")
         wait_for_charts(page)
         shadow = page.locator("#runs .goes-on")
         expect(shadow).to_have_count(1)
@@ -180,6 +186,78 @@ def test_a_shadow_shows_that_more_columns_follow(address: str, workloads: list[s
         expect(shadow).to_have_count(1)
         page.set_viewport_size({"width": 2400, "height": 900})
         expect(shadow).to_have_count(0)
+
+
+@on_one_version
+def test_names_stay_in_view_while_the_table_is_scrolled(address: str, workloads: list[str]) -> None:
+    with open_page() as page:
+        page.goto(f"{address}/lens/#w=alpha/{workloads[0]}&{WIDE}")
+        wait_for_charts(page)
+        expect(row_of(page, workloads[0]).locator("td").last).not_to_have_text("\u2013")
+        firsts = page.locator("#runs tr > :first-child")
+        expect(firsts).to_have_count(3)
+        begins = [cell.bounding_box() for cell in firsts.all()]
+        page.locator("#runs .scroll").evaluate("element => element.scrollTo(element.scrollWidth, 0)")
+        assert [cell.bounding_box() for cell in firsts.all()] == begins
+        # The cell above the names, too, hides what is scrolled: the names of metrics.
+        assert all(cell.evaluate(IS_ON_TOP) for cell in firsts.all())
+
+
+@on_one_version
+def test_choosing_columns(address: str, workloads: list[str]) -> None:
+    with open_page() as page:
+        page.goto(f"{address}/lens/#w=alpha/{workloads[0]}&w=alpha/{workloads[1]}&m=loss&m=lr&sort=-pace")
+        wait_for_charts(page)
+        headings = page.locator("#runs thead tr").last.locator("th")
+        progress = ["State", "Iteration", "ETA", "Pace \u25be", "Restarts", "Goodput", "Last record"]
+        expect(headings).to_have_text(["Run", *progress, "last", "last"])
+        opener = page.locator("#runs summary", has_text="Columns")
+        opener.press("Enter")
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("checkbox", name="State")).to_be_focused()
+        page.keyboard.press("Space")
+        expect(headings).to_have_text(["Run", *progress[1:], "last", "last"])
+        expect(page.get_by_role("checkbox", name="State")).to_be_focused()
+        check_access(page)
+        page.get_by_role("checkbox", name="Pace").uncheck()
+        # What sorted the runs is hidden.
+        expect(page).not_to_have_url(re.compile("sort="))
+        page.get_by_role("group", name="Each metric").get_by_label("Least value").check()
+        shown = ["Run", "Iteration", "ETA", "Restarts", "Goodput", "Last record", "last", "least", "last", "least"]
+        expect(headings).to_have_text(shown)
+        cells = row_of(page, workloads[0]).locator("> *")
+        expect(cells).to_have_count(len(shown))
+        expect(cells.nth(1)).to_have_text("299 / 1,000")
+        expect(page).to_have_url(
+            re.compile("progress=iteration%2Ceta%2Crestarts%2Cgoodput%2Clast&values=last%2Cleast$")
+        )
+        page.keyboard.press("Escape")
+        expect(opener).to_be_focused()
+        expect(page.get_by_role("group", name="Each metric")).to_be_hidden()
+        with page.expect_download() as saved:
+            page.get_by_role("button", name="Download the runs as CSV").click()
+        assert saved.value.path().read_text("utf-8").splitlines()[0] == (
+            "run,cluster,iteration,eta_seconds,restarts,goodput,last_timestamp,"
+            "loss last,loss least,lr last,lr least,target_iteration"
+        )
+        page.reload()
+        expect(headings).to_have_text(shown)
+        page.go_back()
+        expect(headings).to_have_text([*shown[:6], "last", "last"])
+        opener.click()
+        expect(page.get_by_role("checkbox", name="Least value")).not_to_be_checked()
+        page.go_back()
+        expect(headings).to_have_text(["Run", *progress[1:], "last", "last"])
+
+
+@on_one_version
+def test_a_table_of_names_alone(address: str, workloads: list[str]) -> None:
+    with open_page() as page:
+        page.goto(f"{address}/lens/#w=alpha/{workloads[0]}&m=loss&progress=&values=")
+        wait_for_charts(page)
+        expect(page.locator("#runs thead th")).to_have_text(["Run"])
+        expect(page.locator("#runs .of-run > *")).to_have_count(1)
+        check_access(page)
 
 
 @on_one_version

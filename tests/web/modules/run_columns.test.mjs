@@ -5,11 +5,13 @@ import {
   describeAttempt,
   describeCost,
   describeState,
+  findSorted,
   listColumns,
   nextSort,
   sortRuns,
 } from "../../../lens_perf/web/pages/dashboard/run_columns.js";
 import { writeRuns } from "../../../lens_perf/web/pages/dashboard/run_export.js";
+import { DEFAULTS } from "../../../lens_perf/web/pages/dashboard/view_state.js";
 
 const progress = (more = {}) => ({
   state: "running",
@@ -32,7 +34,8 @@ const run = (name, more = {}, summary = null) => {
   const { state = null, current_iteration: iteration = null } = known ?? {};
   return { key: `c/${name}`, name, cluster: "c", exists: true, progress: known, state, iteration, summary };
 };
-const columns = listColumns(["loss"]);
+const { table } = DEFAULTS;
+const columns = listColumns(["loss"], { ...table, values: ["last", "least", "greatest"] });
 const text = (name, of) => columns.find((column) => column.name === name).describe(of).text;
 const point = (value) => ({ value, iteration: 7, timestamp: 0 });
 const summary = (last, more = {}) => ({
@@ -67,6 +70,15 @@ test("cells", () => {
   assert.equal(text("last:loss", run("a", {}, summary(0.25))), "0.25");
   assert.equal(text("last:loss", run("a", {}, summary(0.25, { non_finite_since: { iteration: 8 } }))), "not finite");
   assert.equal(text("least:loss", run("a")), "–");
+});
+
+test("the columns are those that are chosen, and the name", () => {
+  const list = (chosen) => listColumns(["loss", "lr"], { ...table, ...chosen }).map(({ name }) => name);
+  assert.deepEqual(list({ progress: ["eta", "state"] }), ["name", "state", "eta", "last:loss", "last:lr"]);
+  assert.deepEqual(list({ progress: [], values: [] }), ["name"]);
+  assert.equal(list({}).length, 10);
+  assert.equal(findSorted(columns, "-least:loss").heading, "least");
+  assert.deepEqual([findSorted(columns, "least:lr"), findSorted(columns, null)], [undefined, undefined]);
 });
 
 test("sorting puts runs without a value last, both ways", () => {
@@ -111,6 +123,12 @@ test("a file has the numbers of the table", () => {
     "a,c,Running,150,90,2.25,0,1,0,0.5,1,9,1000",
     `"'=b,c",c,Running,150,,,0,1,0,not finite,1,9,1000`,
     "down,c,No answer,,,,,,,,,,",
+    "",
+  ]);
+  const few = listColumns(["loss"], { ...table, progress: ["state"] });
+  assert.deepEqual(writeRuns(runs.slice(0, 1), few).split("\r\n"), [
+    "run,cluster,state,loss last",
+    "a,c,Running,0.5",
     "",
   ]);
 });

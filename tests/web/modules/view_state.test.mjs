@@ -26,7 +26,7 @@ test("a view survives its address", () => {
     align: "restart",
     layout: { columns: 2, height: 300 },
     collapsed: ["train"],
-    table: { sort: "-last:train/loss", isCollapsed: true },
+    table: { sort: "-last:train/loss", isCollapsed: true, progress: ["state", "eta"], values: ["last", "greatest"] },
     embed: true,
   };
   assert.deepEqual(parseView(formatView(view)), view);
@@ -35,9 +35,34 @@ test("a view survives its address", () => {
 test("what is malformed is left at its default", () => {
   const view = parseView(
     "w=nothing&range=5..x&y=3..3&smooth=7&smoother=magic&columns=99&height=-1&attempts=1&range2=1&with=alone" +
-      "&zoom=1..2&zoom=2..1@loss",
+      "&zoom=1..2&zoom=2..1@loss&progress=speed&values=",
   );
-  assert.deepEqual(view, { ...DEFAULTS, smoothing: { kind: "ema", weight: 0.999 } });
+  assert.deepEqual(view, {
+    ...DEFAULTS,
+    smoothing: { kind: "ema", weight: 0.999 },
+    table: { ...DEFAULTS.table, values: [] },
+  });
+});
+
+test("the columns of the run table are a list in their order, without unknown ones", () => {
+  const { table } = parseView("progress=pace,speed,state&values=mean,greatest");
+  assert.deepEqual([table.progress, table.values], [["state", "pace"], ["greatest"]]);
+  assert.deepEqual(parseView("progress=&values=mean").table, { ...DEFAULTS.table, progress: [] });
+  assert.equal(
+    formatView({ ...DEFAULTS, table: { ...DEFAULTS.table, progress: [], values: [] } }),
+    "progress=&values=",
+  );
+});
+
+test("a link that sorts by a value shows it, as before columns could be chosen", () => {
+  const list = (text) => parseView(text).table.values.join();
+  assert.deepEqual(["sort=-least:loss", "sort=greatest:a:b", "sort=last:loss", "sort=last"].map(list), [
+    "last,least",
+    "last,greatest",
+    "last",
+    "last",
+  ]);
+  assert.equal(list("sort=-least:loss&values=greatest"), "greatest");
 });
 
 test("the ends of a zoomed y axis have as many digits as a pointer can choose", () => {

@@ -2,12 +2,15 @@
 
 const ITEMS = "a[href], button, input, select, summary";
 const ROWS = "tr, li";
+const POPOVER = "details > div";
 
 /** Keep one control of `container` in the Tab order; call the function returned after its content has changed. */
 export function setUpRoving(container) {
   let current = null;
   const list = () =>
-    [...container.querySelectorAll(ITEMS)].filter((item) => !item.disabled && item.offsetParent !== null);
+    [...container.querySelectorAll(ITEMS)].filter(
+      (item) => !item.disabled && item.offsetParent !== null && !isInPopover(item, container),
+    );
   const refresh = () => {
     const items = list();
     if (!items.includes(current))
@@ -21,12 +24,19 @@ export function setUpRoving(container) {
   });
   container.addEventListener("keydown", (event) => {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
-    const next = findNext(list(), event.target, event.key);
+    const items = list();
+    const next = items.includes(event.target) ? findNext(items, event.target, event.key) : null;
     if (!next) return;
     event.preventDefault();
     next.focus();
   });
   return refresh;
+}
+
+/** Whether `item` is in what pops up from a button of `container`: there, each control is a Tab stop. */
+function isInPopover(item, container) {
+  const popover = item.closest(POPOVER);
+  return popover !== null && !popover.contains(container);
 }
 
 /** Return where `key` leads from `item`: up and down to another row, left and right within one. */

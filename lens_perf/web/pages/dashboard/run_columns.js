@@ -60,12 +60,20 @@ const COLUMNS = [
   }),
 ];
 
-/** Return the columns of a table: those of every run, then last, least and greatest of each of `metrics`. */
-export function listColumns(metrics) {
+/** The columns after the name that can be chosen: those about the progress of a run, and those of each metric. */
+export const PROGRESS = COLUMNS.slice(1).map(({ name, heading }) => ({ name, heading }));
+export const VALUES = [
+  { name: "last", heading: "Last value" },
+  { name: "least", heading: "Least value" },
+  { name: "greatest", heading: "Greatest value" },
+];
+
+/** Return the columns of a table: those of every run that `progress` names, and those in `values` of each metric. */
+export function listColumns(metrics, { progress, values }) {
   return [
-    ...COLUMNS,
+    ...COLUMNS.filter(({ name }) => name === "name" || progress.includes(name)),
     ...metrics.flatMap((metric) =>
-      ["last", "least", "greatest"].map((which) => ({
+      values.map((which) => ({
         ...column(`${which}:${metric}`, which, `${metric}: ${which} value`, (run) => describeValue(run, metric, which)),
         metric,
       })),
@@ -73,11 +81,14 @@ export function listColumns(metrics) {
   ];
 }
 
+/** Return the column that `sort` names, with or without "-" before it; undefined if there is none. */
+export const findSorted = (columns, sort) => columns.find(({ name }) => name === sort?.replace(/^-/, ""));
+
 /** Return `runs` sorted by the column that `sort` names ("-" before it: descending); runs without a value come last. */
 export function sortRuns(runs, columns, sort) {
-  const isDescending = sort?.startsWith("-") ?? false;
-  const by = columns.find(({ name }) => name === (isDescending ? sort.slice(1) : sort));
+  const by = findSorted(columns, sort);
   if (!by) return runs;
+  const isDescending = sort.startsWith("-");
   const valued = runs.map((run) => ({ run, value: by.describe(run).value ?? null }));
   const order = (one, other) => (one < other ? -1 : one > other ? 1 : 0);
   valued.sort(({ value: one }, { value: other }) => {

@@ -2,7 +2,8 @@
 
 import { makeIcon } from "./chart_icons.js";
 import { haveChanged } from "./inputs.js";
-import { listColumns, nextSort, sortRuns } from "./run_columns.js";
+import { RunColumnChoice } from "./run_column_choice.js";
+import { findSorted, listColumns, nextSort, sortRuns } from "./run_columns.js";
 import { writeRuns } from "./run_export.js";
 import { makeAttemptRows, makeRunRow, showRun } from "./run_rows.js";
 import { showName } from "./names.js";
@@ -34,25 +35,42 @@ export class RunTable {
     this.headings = make("thead");
     this.body = make("tbody");
     this.table = make("table", {}, make("caption", { className: "unseen" }, "Runs"), this.headings, this.body);
-    this.details.append(make("summary", {}, this.title), this.makeSaveButton(), makeScroller(this.table));
+    const tools = this.makeTools();
+    this.details.append(make("summary", {}, this.title), tools, makeScroller(this.table));
     this.details.addEventListener("toggle", () => this.noteCollapse());
     element.append(this.details);
-    this.refresh = setUpRoving(this.table);
+    const refreshes = [tools, this.table].map((each) => setUpRoving(each));
+    this.refresh = () => refreshes.forEach((refresh) => refresh());
+  }
+
+  makeTools() {
+    this.choice = new RunColumnChoice((partial) => this.chooseColumns(partial));
+    const tools = make("div", { className: "tools" }, this.choice.element, this.makeSaveButton());
+    tools.setAttribute("role", "toolbar");
+    tools.setAttribute("aria-label", "Run table");
+    return tools;
   }
 
   makeSaveButton() {
-    const button = make("button", { type: "button", className: "quiet save", title: "Download as CSV" });
+    const button = make("button", { type: "button", className: "quiet", title: "Download as CSV" });
     button.append(makeIcon("download"));
     button.setAttribute("aria-label", "Download the runs as CSV");
     button.addEventListener("click", () => {
-      const columns = this.listColumns();
+      const columns = this.listColumns(this.view.table);
       saveCsv(writeRuns(sortRuns(this.runs, columns, this.view.table.sort), columns), "runs.csv");
     });
     return button;
   }
 
-  listColumns() {
-    return listColumns([...new Set(this.view.metrics.flat())]);
+  listColumns(table) {
+    return listColumns([...new Set(this.view.metrics.flat())], table);
+  }
+
+  /** Show other columns; one that is hidden no longer sorts the runs. */
+  chooseColumns(partial) {
+    const table = { ...this.view.table, ...partial };
+    const isSorted = findSorted(this.listColumns(table), table.sort);
+    this.change({ table: isSorted ? table : { ...table, sort: null } });
   }
 
   /** Show `runs`, with values of the metrics that have charts. */
@@ -70,7 +88,8 @@ export class RunTable {
     const shown = runs.filter(({ isVisible }) => isVisible).length;
     this.title.textContent =
       shown === runs.length ? `Runs (${runs.length})` : `Runs (${shown} of ${runs.length} shown)`;
-    const columns = this.listColumns();
+    this.choice.show(view.table);
+    const columns = this.listColumns(view.table);
     this.showHeadings(columns);
     this.showRows(sortRuns(runs, columns, view.table.sort), columns);
     this.refresh();
@@ -81,13 +100,14 @@ export class RunTable {
     if (this.headings.dataset.key === key) return;
     this.headings.dataset.key = key;
     const metrics = [...new Set(columns.map(({ metric }) => metric).filter(Boolean))];
-    const general = columns.filter(({ metric }) => !metric).length;
-    const groups = metrics.map((metric) =>
-      make("th", { scope: "colgroup", colSpan: 3 }, showName(make("span", { className: "name" }), metric)),
-    );
+    const before = columns.filter(({ metric }) => !metric).length - 1;
+    const groups = metrics.map((metric) => makeGroupHeading(metric, this.view.table.values.length));
     keepFocus(this.headings, () =>
       this.headings.replaceChildren(
-        ...(groups.length ? [make("tr", {}, make("td", { colSpan: general }), ...groups)] : []),
+        // The first cell stays where it is while the table is scrolled sideways, as the names do.
+        ...(groups.length
+          ? [make("tr", {}, make("td"), before ? make("td", { colSpan: before }) : null, ...groups)]
+          : []),
         make("tr", {}, ...columns.map((column) => this.makeHeading(column))),
       ),
     );
@@ -106,7 +126,11 @@ export class RunTable {
     button.addEventListener("click", () =>
       this.change({ table: { ...this.view.table, sort: nextSort(this.view.table.sort, name) } }, { replace: true }),
     );
-    const cell = make("th", { scope: "col" }, ...(name === "name" ? [this.makeAllBox(), button] : [button]));
+    const cell = make(
+      "th",
+      { scope: "col", className: name === "state" ? "of-state" : "" },
+      ...(name === "name" ? [this.makeAllBox(), button] : [button]),
+    );
     cell.setAttribute("aria-sort", direction);
     return cell;
   }
@@ -180,6 +204,9 @@ export class RunTable {
     this.change({ table: { ...this.view.table, isCollapsed } }, { replace: true });
   }
 }
+
+const makeGroupHeading = (metric, colSpan) =>
+  make("th", { scope: "colgroup", colSpan }, showName(make("span", { className: "name" }), metric));
 
 /** Keep the focus on the control with the same key while `replace` replaces the content of `place`. */
 function keepFocus(place, replace) {

@@ -1,5 +1,9 @@
 // The view: what is shown, and its form in the address, so that a view can be shared and Back works.
 
+import { PROGRESS, VALUES } from "./run_columns.js";
+
+const [PROGRESS_NAMES, VALUE_NAMES] = [PROGRESS, VALUES].map((columns) => columns.map(({ name }) => name));
+
 export const DEFAULTS = {
   workloads: [], // {cluster, uid}, in the order in which they were selected
   hidden: [], // keys of the runs whose lines are hidden
@@ -14,7 +18,9 @@ export const DEFAULTS = {
   align: null, // "restart": every attempt begins at 0
   layout: { columns: null, height: null }, // null: by the width of the window
   collapsed: [], // groups of metrics that are folded
-  table: { sort: null, isCollapsed: false }, // sort: a column's name, "-" before it for descending
+  // sort: a column's name, "-" before it for descending. Of the values of a metric, only the last is shown at first:
+  // with the least and the greatest, a view of ten charts would have 38 columns.
+  table: { sort: null, isCollapsed: false, progress: PROGRESS_NAMES, values: ["last"] },
   embed: false, // charts alone, for a page inside another
 };
 
@@ -75,7 +81,7 @@ export function parseView(text) {
       height: parseCount(given.get("height"), LEAST_HEIGHT, MOST_HEIGHT),
     },
     collapsed: given.getAll("fold"),
-    table: { sort: given.get("sort"), isCollapsed: given.get("table") === "0" },
+    table: parseTable(given),
     embed: given.get("embed") === "1",
   };
 }
@@ -105,6 +111,8 @@ export function formatView(view) {
   for (const group of view.collapsed) text.append("fold", group);
   setUnless("sort", view.table.sort, !view.table.sort);
   setUnless("table", 0, !view.table.isCollapsed);
+  for (const name of ["progress", "values"])
+    setUnless(name, view.table[name], String(view.table[name]) === String(DEFAULTS.table[name]));
   setUnless("embed", 1, !view.embed);
   return String(text);
 }
@@ -148,6 +156,24 @@ function parseCharts(given) {
     else if (name === "with" && charts.length) charts.at(-1).push(value);
   }
   return charts;
+}
+
+function parseTable(given) {
+  const sort = given.get("sort");
+  // A link that sorts by a value may be older than the choice of columns, when all values were shown.
+  const values = VALUE_NAMES.filter((name) => DEFAULTS.table.values.includes(name) || sort?.match(`^-?${name}:`));
+  return {
+    sort,
+    isCollapsed: given.get("table") === "0",
+    progress: parseNames(given.get("progress"), PROGRESS_NAMES) ?? DEFAULTS.table.progress,
+    values: parseNames(given.get("values"), VALUE_NAMES) ?? values,
+  };
+}
+
+/** Those of `known` that a list names, in their order; null if it names others only, or for no list. */
+function parseNames(text, known) {
+  const named = known.filter((name) => text?.split(",").includes(name));
+  return named.length || text === "" ? named : null;
 }
 
 function parseRange(text) {
