@@ -116,6 +116,54 @@ def test_more_workloads_than_a_page(address: str, store: Store, uid: str) -> Non
         expect(page.get_by_role("button", name="Show more")).to_be_hidden()
 
 
+# Where the sidebar and its list end, how many workloads can be seen there, and what scrolls but the lists.
+READ_SIDEBAR = """() => {
+    const [aside, list] = ["aside", ".listed"].map((selector) => document.querySelector(selector));
+    const { bottom } = list.getBoundingClientRect();
+    const isSeen = (item) => item.getBoundingClientRect().bottom <= bottom;
+    return {
+        bottom: aside.getBoundingClientRect().bottom,
+        list: list.clientHeight,
+        seen: [...list.querySelectorAll("li")].filter(isSeen).length,
+        scrolls: aside.scrollHeight > aside.clientHeight,
+        pageScrolls: document.documentElement.scrollHeight > innerHeight,
+    };
+}"""
+
+
+@on_one_version
+def test_the_list_takes_the_height_of_the_window(address: str, store: Store, uid: str) -> None:
+    values = {"loss": 1, **{f"layer/{index}": 1 for index in range(40)}}
+    for place in range(35):
+        store(f"{uid}-{place}", [Row(values, 1, at(BEGAN + 1000 * place))])
+    with open_page() as page:
+        for size, least, least_with_metrics in (((1280, 800), 11, 4), ((1440, 900), 13, 6), ((1920, 1080), 17, 8)):
+            page.set_viewport_size({"width": size[0], "height": size[1]})
+            open_dashboard(page, address, uid)
+            expect(page.locator("#workload-count")).to_have_text("30 of 35")
+            sidebar = page.evaluate(READ_SIDEBAR)
+            assert size[1] - 40 < sidebar["bottom"] < size[1]
+            assert sidebar["seen"] >= least
+            assert not sidebar["scrolls"]
+            assert not sidebar["pageScrolls"]
+            pick(page, f"{uid}-34")
+            expect(page.get_by_text("Metrics \u00b7 1 of 41")).to_be_visible()
+            sidebar = page.evaluate(READ_SIDEBAR)
+            assert size[1] - 40 < sidebar["bottom"] < size[1]
+            assert sidebar["seen"] >= least_with_metrics
+            assert not sidebar["scrolls"]
+        # A short list leaves the rest of the window empty; in a low window, the sidebar scrolls.
+        page.get_by_label("Search").fill(f"{uid}-34")
+        expect(page.locator("#workload-count")).to_have_text("1 of 1")
+        assert page.evaluate(READ_SIDEBAR)["list"] < 80
+        page.get_by_label("Search").fill(uid)
+        expect(page.locator("#workload-count")).to_have_text("30 of 35")
+        page.set_viewport_size({"width": 1280, "height": 500})
+        assert page.evaluate(READ_SIDEBAR)["seen"] >= 3
+        page.set_viewport_size({"width": 390, "height": 844})
+        assert page.evaluate(READ_SIDEBAR)["list"] < 300
+
+
 @on_one_version
 def test_more_is_shown_before_the_clusters_are_known(address: str, store: Store, uid: str) -> None:
     for place in range(35):
