@@ -22,6 +22,15 @@ READ_NAME = """(element, end) => {
 }"""
 
 
+# Whether the end of a name that is not cut follows its begin without a gap.
+IS_CLOSED = """(element) => {
+    const begin = element.querySelector(".begin");
+    const range = document.createRange();
+    range.selectNodeContents(begin);
+    return Math.abs(range.getBoundingClientRect().right - begin.getBoundingClientRect().right) < 1;
+}"""
+
+
 @pytest.fixture
 def sweep(store: Store, uid: str) -> list[str]:
     """Runs whose long names differ at the end, with a loss, a validation loss and a metric with a long name."""
@@ -118,3 +127,23 @@ def test_metrics_of_a_group_are_shown_without_its_name(address: str, store: Stor
         assert count
         assert box["height"] < 30
         assert count["x"] + count["width"] <= box["x"] + box["width"]
+
+
+@on_one_version
+def test_titles_of_charts_are_cut_in_the_middle(address: str, store: Store, uid: str) -> None:
+    layers = [f"train/loss_per_expert_layer_12/router_and_expert_{kind}_loss" for kind in ("z", "balance")]
+    store(uid, [Row(dict.fromkeys([*layers, "train/grad_norm"], 1), index, at(BEGAN + index)) for index in range(1, 9)])
+    with open_page() as page:
+        charts = [("m", layers[0]), ("m", layers[1]), ("m", layers[0]), ("with", "train/grad_norm")]
+        open_view(page, address, [uid], *charts, ("m", "train/grad_norm"), ("columns", "2"))
+        titles = page.locator("figcaption .title")
+        check_name(titles.nth(0), layers[0], "z_loss")
+        check_name(titles.nth(1), layers[1], "balance_loss")
+        check_name(titles.nth(2), f"{layers[0]}, train/grad_norm", "train/grad_norm")
+        assert titles.nth(3).evaluate(IS_CLOSED)
+        # The buttons are beside the title, not on it.
+        title, buttons = (chart(page).locator(part).bounding_box() for part in (".title", ".buttons"))
+        assert title
+        assert buttons
+        assert title["x"] + title["width"] <= buttons["x"]
+        check_access(page)

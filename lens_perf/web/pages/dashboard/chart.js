@@ -18,6 +18,7 @@ import { ChartTable } from "./chart_table.js";
 import { ChartLegend, ChartTooltip } from "./chart_tooltip.js";
 import { fillFrame } from "./embedding.js";
 import { haveChanged } from "./inputs.js";
+import { showName } from "./names.js";
 import { titleOf } from "./view_state.js";
 import { make } from "./words.js";
 
@@ -49,7 +50,7 @@ export class Chart {
     this.figure = make(
       "figure",
       { className: "chart" },
-      make("figcaption", {}, make("span", { className: "title" }, this.title)),
+      make("figcaption", {}, showName(make("span", { className: "title" }), this.title)),
       make("div", { className: "stage" }, this.place, this.reason, this.tooltip.element),
       buttons,
       this.legend.element,
