@@ -34,6 +34,9 @@ def test_one_tooltip_has_all_runs_sorted_by_value(address: str, store: Store, ui
         expect(page.locator(".tooltip:visible")).to_have_count(1)
         page.wait_for_timeout(100)
         assert count_dots(chart(page, 1)) > 30
+        for index, is_own in ((0, True), (1, False)):
+            expect(chart(page, index).locator(".u-cursor-x")).to_have_css("display", "block")
+            expect(chart(page, index).locator(".u-cursor-y")).to_have_css("display", "block" if is_own else "none")
         hover(chart(page, 1))
         assert [row[1] for row in read_tooltip(chart(page, 1))] == ["0.7", "0.5", "0.2"]
         expect(chart(page).locator(".tooltip")).to_be_hidden()
