@@ -1,13 +1,17 @@
 """Zooming in x and y, and the ranges of the axes, in a real Chromium."""
 
+import csv
+import io
 import re
+import time
 
-from playwright.sync_api import expect
+import pytest
+from playwright.sync_api import Page, expect
 
 from tests.conftest import Row, Store, at
 from tests.front.programs import needs
 from tests.test_serving import on_one_version
-from tests.web.chart_pages import chart, drag, open_view, read_values
+from tests.web.chart_pages import chart, colour_of, download, drag, hover, open_view, read_values
 from tests.web.pages import BEGAN, wait_for_charts
 from tests.web_browser import open_page
 
@@ -113,3 +117,78 @@ def test_zooming_along_a_metric_fetches_finer_data(address: str, store: Store, u
         page.get_by_role("button", name="Show the whole range").click()
         expect(page).not_to_have_url(re.compile("range="))
         wait_for_charts(page)
+
+
+def read_ends(page: Page, index: int = 0) -> list[tuple[float, float]]:
+    """Return where the lines of a chart begin and end, as shares of the width of its plot."""
+    text = download(page, "SVG", index)
+    ((left, width),) = re.findall(r'<clipPath id="clip1"><path d="M([\d.]+) [\d.]+h([\d.]+)', text)
+    colour = colour_of(page, "")
+    drawn = text.partition("</clipPath>")[2]
+    paths = re.findall(rf'<path d="([^"]*)" fill="none" stroke="{colour}"', drawn)
+    places = [[float(x) for x in re.findall(r"[ML]([\d.]+) ", path)] for path in paths if path.count("L")]
+    return [tuple((each[end] - float(left)) / float(width) for end in (0, -1)) for each in places]  # type: ignore[misc]
+
+
+def store_sparse(store: Store, uid: str) -> None:
+    """Store a loss of each of 3,000 iterations, and a validation loss of every 1,000th."""
+    rows = [
+        Row(
+            {"loss": 5 - index / 1000} | ({"val": 6 - index / 1000} if index % 1000 == 0 else {}),
+            index,
+            at(BEGAN + index * 1000),
+        )
+        for index in range(3001)
+    ]
+    store(uid, rows)
+
+
+@on_one_version
+def test_lines_reach_the_ends_of_the_range(address: str, store: Store, uid: str) -> None:
+    store_sparse(store, uid)
+    with open_page() as page:
+        # Nothing is held of the whole; one point of the validation loss is in the first range, none in the second.
+        for span, points in (((900, 1300), 1), ((1200, 1300), 0)):
+            open_view(page, address, [uid], ("m", "val"), ("m", "loss"), ("range", "{}..{}".format(*span)))
+            for index in range(2):
+                assert read_ends(page, index) == [pytest.approx((0, 1), abs=0.01)]
+            saved = [list(csv.DictReader(io.StringIO(download(page, "CSV", index)))) for index in range(2)]
+            assert len(saved[0]) == points
+            assert [int(row["iteration"]) for row in saved[1]] == list(range(span[0], span[1] + 1))
+            shown = [float(each) for each in read_values(page)]
+            assert 4.6 < min(shown) < max(shown) < 5.2
+        hover(chart(page))
+        expect(chart(page).locator(".tooltip")).to_be_hidden()
+        # Beyond the last point there is no line.
+        open_view(page, address, [uid], ("m", "val"), ("range", "3500..4000"))
+        expect(chart(page)).to_contain_text("No data points of val in this range.")
+
+
+@on_one_version
+@pytest.mark.parametrize("axis", ["time", "relative_time"])
+def test_lines_reach_the_ends_of_a_range_of_time(address: str, store: Store, uid: str, axis: str) -> None:
+    store_sparse(store, uid)
+    with open_page() as page:
+        open_view(page, address, [uid], ("m", "val"), ("m", "loss"), ("axis", axis))
+        # Between two points of the validation loss, in a chart of the other loss.
+        drag(page, chart(page, 1), (0.41, 0.3), (0.45, 0.31))
+        expect(page).to_have_url(re.compile(r"range="))
+        wait_for_charts(page)
+        for index in range(2):
+            assert read_ends(page, index) == [pytest.approx((0, 1), abs=0.01)]
+
+
+@on_one_version
+def test_a_line_grows_out_of_the_range(address: str, store: Store, running: str) -> None:
+    with open_page() as page:
+        open_view(page, address, [running], ("m", "loss"), ("range", "290..300"))
+        assert read_ends(page) == [pytest.approx((0, 1), abs=0.01)]
+        open_view(page, address, [running], ("m", "loss"), ("range", "290..310"))
+        assert read_ends(page) == [pytest.approx((0, 0.5), abs=0.01)]
+        store(running, [Row({"loss": 0.001}, 400, at(time.time() * 1000))])
+        expect(chart(page).locator(".plot")).to_have_attribute("aria-label", re.compile("at 300"))
+        for _ in range(60):
+            if len(ends := read_ends(page)) == 1 and ends[0][1] > 0.9:
+                break
+            page.wait_for_timeout(250)
+        assert ends == [pytest.approx((0, 1), abs=0.01)]

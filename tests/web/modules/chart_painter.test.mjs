@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { clipLines } from "../../../lens_perf/web/pages/dashboard/chart_clip.js";
 import { makeFrame, paint } from "../../../lens_perf/web/pages/dashboard/chart_painter.js";
 
 /** A canvas that keeps the width and colour of each stroke of more than one point, dashes, markers and ends. */
@@ -50,7 +51,10 @@ function paintLines(lines, xRange, { ratio = 1 } = {}) {
   const place = { left: 0, top: 0, width: 400 * ratio, height: 100 * ratio };
   const canvas = makeCanvas();
   const frame = makeFrame(place, xRange, [0, lines[0].x.length], { log: false, ratio });
-  paint(canvas, { lines, restarts: [], nonFinite: [] }, frame, { bad: "#ff0000", paper: "#ffffff" });
+  paint(canvas, { lines: clipLines(lines, xRange, false), restarts: [], nonFinite: [] }, frame, {
+    bad: "#ff0000",
+    paper: "#ffffff",
+  });
   return canvas;
 }
 
@@ -74,6 +78,17 @@ test("a sparse line is painted last, on a halo, with a marker at each point", ()
     ...places.map((place) => ["#ffffff", place]),
     ...places.map((place) => ["#abcdef", place]),
   ]);
+});
+
+test("a line is painted to both ends of the range, with markers at its points alone", () => {
+  const { strokes, markers } = paintLine(9, [2.5, 4.5]);
+  assert.deepEqual(strokes, [100, 300, 400]);
+  assert.deepEqual(
+    markers.map(([, x]) => x),
+    [100, 300],
+  );
+  assert.deepEqual(paintLine(9, [2.5, 2.75]).strokes, [400]);
+  assert.deepEqual(paintLine(9, [2.5, 2.75]).markers, []);
 });
 
 test("a line of few points is dashed by the canvas", () => {

@@ -10,7 +10,7 @@ import {
   findYRange,
 } from "../../../lens_perf/web/pages/dashboard/chart_ranges.js";
 
-const line = (x, y) => ({ x: Float64Array.from(x), y: Float64Array.from(y) });
+const line = (x, y) => ({ x: Float64Array.from(x), y: Float64Array.from(y), path: { y: Float64Array.from(y) } });
 const data = { log: false, range: null, ignoreOutliers: false };
 
 test("x holds all points, also those that are not finite", () => {
@@ -19,32 +19,32 @@ test("x holds all points, also those that are not finite", () => {
   assert.equal(findXRange([line([], [])]), null);
 });
 
-test("y holds the points within the range of x", () => {
-  const [low, high] = findYRange([line([1, 2, 3], [5, 10, 1000])], [1, 2], data);
+test("y holds the paths of all lines", () => {
+  const [low, high] = findYRange([line([1, 2], [5, NaN]), line([3], [10])], data);
   assert.ok(low < 5 && low > 4 && high > 10 && high < 11);
-  assert.equal(findYRange([line([1], [NaN])], [0, 9], data), null);
+  assert.equal(findYRange([line([1], [NaN])], data), null);
 });
 
 test("y as fixed, whatever the data", () => {
-  assert.deepEqual(findYRange([line([1], [5])], null, { ...data, range: [0, 2] }), [0, 2]);
-  assert.notDeepEqual(findYRange([line([1], [5])], null, { ...data, log: true, range: [0, 2] }), [0, 2]);
+  assert.deepEqual(findYRange([line([1], [5])], { ...data, range: [0, 2] }), [0, 2]);
+  assert.notDeepEqual(findYRange([line([1], [5])], { ...data, log: true, range: [0, 2] }), [0, 2]);
 });
 
 test("y without outliers", () => {
   const values = Array.from({ length: 1000 }, (_, index) => (index === 500 ? 1e9 : Math.sin(index)));
-  const [low, high] = findYRange([line(values.keys(), values)], null, { ...data, ignoreOutliers: true });
+  const [low, high] = findYRange([line(values.keys(), values)], { ...data, ignoreOutliers: true });
   assert.ok(high < 1.2 && high > 0.9 && low < -0.9);
 });
 
 test("a logarithmic range leaves out what has no logarithm", () => {
-  const [low, high] = findYRange([line([1, 2, 3, 4], [-1, 0, 0.01, 100])], null, { ...data, log: true });
+  const [low, high] = findYRange([line([1, 2, 3, 4], [-1, 0, 0.01, 100])], { ...data, log: true });
   assert.ok(low > 0 && low < 0.01 && high > 100);
-  assert.deepEqual(findYRange([line([1], [8])], null, { ...data, log: true }), [4, 16]);
+  assert.deepEqual(findYRange([line([1], [8])], { ...data, log: true }), [4, 16]);
 });
 
 test("a constant has room around it", () => {
-  assert.deepEqual(findYRange([line([1, 2], [0, 0])], null, data), [-1, 1]);
-  assert.deepEqual(findYRange([line([1, 2], [10, 10])], null, data), [9, 11]);
+  assert.deepEqual(findYRange([line([1, 2], [0, 0])], data), [-1, 1]);
+  assert.deepEqual(findYRange([line([1, 2], [10, 10])], data), [9, 11]);
 });
 
 test("places in ascending values", () => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { RUNS, VIEW, full, iterationsOf, load, reset, service, signal } from "./series_service.mjs";
+import { RUNS, VIEW, full, iterationsOf, load, reset, runOf, service, signal } from "./series_service.mjs";
 
 const { SeriesStore } = await import("../../../lens_perf/web/pages/dashboard/series_store.js");
 
@@ -46,4 +46,39 @@ test("a whole range that is to be sampled again is not held", async () => {
   store.isStale = true;
   assert.deepEqual(await store.load(RUNS, VIEW, { signal, points: 800 }), []);
   assert.equal(full().length, 2);
+});
+
+const sorted = (store, key, name) => iterationsOf(store, key, name).sort((one, other) => one - other);
+
+test("of a part, the points next to it are held, also if nothing is held of the whole", async () => {
+  const store = new SeriesStore();
+  service.stored = { one: [1, 50, 100, 150, 200, 250], two: [300] };
+  await load(store, { ...VIEW, xRange: [99.5, 170] });
+  assert.deepEqual(sorted(store, "a/one"), [50, 100, 150, 200]);
+  assert.deepEqual(sorted(store, "a/one", "lr"), [50, 100, 150, 200]);
+  assert.deepEqual(sorted(store, "a/two"), [300]);
+  await load(store, { ...VIEW, xRange: [101, 149] });
+  assert.deepEqual(sorted(store, "a/one"), [100, 150]);
+  // The times are the iterations.
+  await load(store, { ...VIEW, axis: "time", xRange: [180, 210] });
+  assert.deepEqual(sorted(store, "a/one"), [150, 200, 250]);
+  const runs = [{ ...runOf("one"), progress: { first_timestamp: 1 } }];
+  await load(store, { ...VIEW, axis: "relative_time", xRange: [180, 210] }, runs);
+  assert.deepEqual(sorted(store, "a/one"), [150, 200, 250]);
+  await load(store, { ...VIEW, xRange: [0, 20] });
+  assert.deepEqual(sorted(store, "a/one"), [1, 50]);
+  assert.ok(service.asked.every(({ query }) => query.get("end_iteration") !== "-1"));
+});
+
+test("what comes after a part is held, and a run that is to be read anew is read within the part", async () => {
+  const store = new SeriesStore();
+  const view = { ...VIEW, xRange: [2, 3] };
+  service.stored = { one: [1, 2, 3] };
+  await load(store, view, RUNS.slice(0, 1));
+  service.changes = { one: { iterations: [4, 5] } };
+  const follow = () => store.follow(RUNS.slice(0, 1), view, signal);
+  assert.deepEqual(await follow(), { changedRuns: ["a/one"], mustReload: false });
+  assert.deepEqual(sorted(store, "a/one"), [1, 2, 3, 4, 5]);
+  service.changes = { one: { reset: true } };
+  assert.equal((await follow()).mustReload, true);
 });

@@ -4,7 +4,8 @@
 globalThis.document = { documentElement: { dataset: { api: "v1" } }, baseURI: "http://host/lens/" };
 globalThis.sessionStorage = { getItem: () => null };
 
-// `asked`: the requests so far; `stored`: by uid, the iterations it has, null for a copy that is being built;
+// `asked`: the requests so far; `stored`: by uid, the iterations it has, which are also the times, null for a copy that
+// is being built;
 // `changes`: by uid, `{iterations, reset}` since any cursor.
 export const service = { asked: [], stored: {}, changes: {} };
 
@@ -30,12 +31,20 @@ function answer(query) {
   const names = query.getAll("metric").length ? query.getAll("metric") : ["loss", "lr"];
   const cursors = (query.get("after") ?? "").split(".");
   const ready = uids.filter((uid) => stored[uid]);
+  const isWithin = (at) =>
+    ["start_iteration", "start"].every((name) => !query.get(name) || at >= Number(query.get(name))) &&
+    ["end_iteration", "end"].every((name) => !query.get(name) || at <= Number(query.get(name)));
   const isChange = (uid) => Boolean(cursors[uids.indexOf(uid)]) && !changes[uid]?.reset;
   return {
     series: ready
       .flatMap((uid) =>
         names.map((name) =>
-          writeSeries(uid, name, isChange(uid) ? (changes[uid]?.iterations ?? []) : stored[uid], query.get("axis")),
+          writeSeries(
+            uid,
+            name,
+            (isChange(uid) ? (changes[uid]?.iterations ?? []) : stored[uid]).filter(isWithin),
+            query.get("axis"),
+          ),
         ),
       )
       .filter(({ values }) => values.length),

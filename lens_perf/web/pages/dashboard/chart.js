@@ -118,10 +118,10 @@ export class Chart {
       highlighted: this.highlighted ?? null,
     };
     this.lines = content.lines;
-    const reason = content.lines.length ? "" : explain(names, runs, view, store);
+    const reason = content.lines.length ? "" : explain(names, runs, view, store, this.plain.length > 0);
     this.reason.textContent = reason;
     this.reason.hidden = !reason;
-    const absent = content.lines.length ? nameAbsent(names, runs, view, store, content) : "";
+    const absent = content.lines.length ? nameAbsent(names, runs, view, store, this.plain, content.axis) : "";
     this.notes.textContent = [describeMarks(content, content.log), absent].filter(Boolean).join("   ");
     this.place.setAttribute("aria-label", describeChart(names, content.lines, view.axis));
     this.legend.show(listed, listKinds(names, content.lines));
@@ -167,7 +167,7 @@ export class Chart {
   showValues(cursor) {
     const points = cursor ? findPoints(this.lines, cursor.x, this.plot.content.xRange) : [];
     this.plot.mark(points);
-    if (!cursor?.isOwn) return this.tooltip.hide();
+    if (!cursor?.isOwn || !points.length) return this.tooltip.hide();
     const { over } = this.plot.plot;
     this.tooltip.show(points, {
       ...cursor,
@@ -182,11 +182,9 @@ export class Chart {
   walk(event) {
     const step = STEPS[event.key];
     if (event.key === "Escape") return this.actions.onReset(this.title);
-    if (!step || !this.lines.length) return;
+    const places = this.lines.reduce((longest, { x }) => (x.length > longest.length ? x : longest), []);
+    if (!step || !places.length) return;
     event.preventDefault();
-    const { x } = this.lines.reduce((one, other) => (other.x.length > one.x.length ? other : one));
-    const [low, high] = this.plot.content.xRange;
-    const places = x.filter((at) => at >= low && at <= high);
     const now = this.at ? places.findIndex((at) => at >= this.walked) : places.length;
     this.walked = places[Math.min(places.length - 1, Math.max(0, (now < 0 ? places.length - 1 : now) + step))];
     this.plot.moveTo(this.walked);

@@ -1,5 +1,7 @@
 // Aligns lines at restarts: what an attempt redid beside what was discarded for it, both from the restart on.
 
+import { take } from "./chart_clip.js";
+
 // Around the iterations that were trained again, this share of them is shown, too.
 const MARGIN = 0.25;
 
@@ -62,18 +64,4 @@ function slope({ x, iterations }) {
 function clip(line, most) {
   const end = line.x.findIndex((at) => at > most);
   return end < 0 ? line : take(line, 0, end);
-}
-
-function take(line, begin, end) {
-  const part = Object.fromEntries(
-    ["x", "y", "values", "iterations", "times"].map((name) => [name, line[name].subarray(begin, end)]),
-  );
-  const within = (places) => places.filter((place) => place >= begin && place < end).map((place) => place - begin);
-  return {
-    ...line,
-    ...part,
-    kept: Math.min(line.kept, end) - Math.min(line.kept, begin),
-    gaps: within(line.gaps),
-    unbiased: within(line.unbiased),
-  };
 }

@@ -1,6 +1,7 @@
 // What a chart shows: its lines and marks, the ranges of its axes, and why runs are absent.
 
 import { alignAtRestarts } from "./chart_alignment.js";
+import { clipLines } from "./chart_clip.js";
 import { markSparse } from "./chart_density.js";
 import { addTrends, layOutLines, listNonFinite, listRestarts } from "./chart_lines.js";
 import { describeAbsent, explainEmpty } from "./chart_notes.js";
@@ -34,10 +35,9 @@ export function layOutChart(plain, runs, view, fixed) {
     (isAligned ? null : view.xRange) ??
     findXRange(plain, axis === "iteration" ? 0.5 : POINT_ROOM) ??
     (axis === "time" ? [Date.now() - 3_600_000, Date.now()] : [0, 1]);
-  const lines = markSparse(addTrends(plain, view.smoothing, xRange[1] - xRange[0]), xRange);
   const { log } = view.yScale;
-  const yRange =
-    findYRange(lines, xRange, { ...view.yScale, range: fixed ?? view.yScale.range }) ?? (log ? [1, 10] : [0, 1]);
+  const lines = markSparse(clipLines(addTrends(plain, view.smoothing, xRange[1] - xRange[0]), xRange, log), xRange);
+  const yRange = findYRange(lines, { ...view.yScale, range: fixed ?? view.yScale.range }) ?? (log ? [1, 10] : [0, 1]);
   const within = ({ at }) => at >= xRange[0] && at <= xRange[1];
   return {
     lines,
@@ -91,8 +91,8 @@ function lacksAxis(names, { key, counts }, { axis, xRange }, store) {
 
 const listVisible = (runs) => runs.filter(({ isVisible }) => isVisible);
 
-/** Why a chart of `names` has no lines. */
-export function explain(names, runs, view, store) {
+/** Why a chart of `names` has no lines; `isOutside` says that there are some outside the range. */
+export function explain(names, runs, view, store, isOutside) {
   const visible = listVisible(runs);
   const held = visible.flatMap((run) => names.flatMap((name) => store.seriesOf(run.key, name)));
   const listed = listRuns(names, visible, store);
@@ -101,6 +101,7 @@ export function explain(names, runs, view, store) {
     hasRuns: runs.length > 0,
     isAnyVisible: visible.length > 0,
     isZoomed: view.xRange !== null,
+    isOutside,
     warnings: store.warnings,
     failure: store.failure,
     isLoading: visible.some(({ key }) => !store.isRead(key, names)),
@@ -108,13 +109,13 @@ export function explain(names, runs, view, store) {
   });
 }
 
-/** Which visible runs have points but none on this axis. */
-export function nameAbsent(names, runs, view, store, { lines, axis }) {
+/** Which visible runs have points but none on this axis; `plain` are the lines in any range. */
+export function nameAbsent(names, runs, view, store, plain, axis) {
   const isHeld = (run) => names.some((name) => store.seriesOf(run.key, name).length > 0);
   const visible = listVisible(runs);
   const absent = visible
     .filter((run) => isHeld(run) || (run.counts && lacksAxis(names, run, view, store)))
-    .filter((run) => !lines.some((line) => line.run === run.key))
+    .filter((run) => !plain.some((line) => line.run === run.key))
     .map(({ name }) => name);
   const what = view.align
     ? "redone iterations"

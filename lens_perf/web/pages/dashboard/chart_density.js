@@ -19,9 +19,8 @@ export function markSparse(lines, xRange) {
   return measured.map((each) => ({
     ...each.line,
     isSparse:
-      each.density > 0 &&
-      (each.density * FACTOR <= densestOfRun.get(each) ||
-        each.density * FACTOR_OF_OTHERS <= Math.min(MOST, densest.get(each))),
+      each.density * FACTOR <= densestOfRun.get(each) ||
+      each.density * FACTOR_OF_OTHERS <= Math.min(MOST, densest.get(each)),
   }));
 }
 
@@ -40,10 +39,10 @@ function findDensest(measured) {
   return found;
 }
 
-/** The points shown of a line, and how many it would have if it were as long as the x axis. */
+/** The points shown of a line, and how many it would have if it were as long as the x axis; one if it has none. */
 function measure({ x }, xRange) {
   const [first, after] = findWithin(x, xRange);
   const count = after - first;
   const share = count > 1 ? (x[after - 1] - x[first]) / (xRange[1] - xRange[0]) : 0;
-  return { count, density: share > 0 ? (count - 1) / share : count };
+  return { count, density: share > 0 ? (count - 1) / share : Math.max(1, count) };
 }

@@ -12,7 +12,6 @@ export function findPoints(lines, x, [low, high]) {
   for (const line of lines) {
     const index = findNearest(line.x, x);
     if (index < 0 || Math.abs(line.x[index] - x) > Math.max(reach, spacing(line.x, index))) continue;
-    if (line.x[index] < low || line.x[index] > high) continue;
     const trend = line.trend ? findNearest(line.trend.x, x) : -1;
     const raw = line.values[index];
     found.push({

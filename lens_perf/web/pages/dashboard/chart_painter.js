@@ -1,7 +1,6 @@
 // Paints the lines of a chart and its marks, on a canvas or on what has the same methods.
 
 import { ColumnPen, Pen } from "./chart_pens.js";
-import { findWithin } from "./chart_ranges.js";
 
 // A line of no more visible points than this shows each of them.
 const FEW_POINTS = 40;
@@ -28,7 +27,6 @@ export function makeFrame({ left, top, width, height }, xRange, yRange, { log, r
     width,
     height,
     ratio,
-    xRange,
     toX: (x) => clamp(left + ((x - xRange[0]) / (xRange[1] - xRange[0])) * width),
     toY: log
       ? (y) => (y > 0 ? clamp(top + height - ((scale(y) - low) / (high - low)) * height) : NaN)
@@ -44,7 +42,7 @@ export function paint(ctx, { lines, restarts, nonFinite }, frame, { highlighted 
   ctx.clip();
   ctx.lineJoin = "round";
   paintRestarts(ctx, restarts, frame);
-  const isCrowded = countVisible(lines, frame) > MANY_POINTS;
+  const isCrowded = lines.reduce((count, { x }) => count + x.length, 0) > MANY_POINTS;
   const isFaint = (line) => highlighted !== null && line.run !== highlighted;
   const rank = (line) => (isFaint(line) ? 0 : 2) + (line.isSparse ? 1 : 0);
   for (const line of [...lines].sort((one, other) => rank(one) - rank(other))) {
@@ -52,34 +50,26 @@ export function paint(ctx, { lines, restarts, nonFinite }, frame, { highlighted 
     const width = line.isSparse ? SPARSE_WIDTH : isCrowded ? 1 : line.trend ? 2 : 1.6;
     const halo = line.isSparse ? paper : null;
     if (line.trend) {
-      paintLine(ctx, line, line, frame, { alpha: alpha * 0.28, width: 1 });
-      paintLine(ctx, line.trend, line, frame, { alpha, width, halo, isTrend: true });
-    } else paintLine(ctx, line, line, frame, { alpha, width, halo });
+      paintLine(ctx, line.path, line, frame, { alpha: alpha * 0.28, width: 1 });
+      paintLine(ctx, line.trend.path, line, frame, { alpha, width, halo, isTrend: true });
+    } else paintLine(ctx, line.path, line, frame, { alpha, width, halo });
   }
   paintNonFinite(ctx, nonFinite, frame, bad);
   ctx.restore();
 }
 
-function countVisible(lines, { xRange }) {
-  return lines.reduce((count, { x }) => {
-    const [first, after] = findWithin(x, xRange);
-    return count + after - first;
-  }, 0);
-}
-
 /**
- * Paint the points of a line in the colour and dash of `style`: from `kept` on as discarded, across gaps dotted. A
- * `halo` sets it off from lines of the same colour below it.
+ * Paint the path of a line in the colour and dash of `style`: from `kept` on as discarded, across gaps dotted. A `halo`
+ * sets it off from lines of the same colour below it. Its ends are no points, and have no markers.
  */
 function paintLine(ctx, { x, y, gaps, kept }, style, frame, { alpha, width, halo = null, isTrend = false }) {
-  const [first, after] = findWithin(x, frame.xRange);
-  const [begin, end] = [Math.max(0, first - 1), Math.min(x.length, after + 1)];
+  const last = x.length - 1;
   const breaks = new Set(gaps);
-  const isDense = after - first > frame.width;
-  const isMarked = !isTrend && after - first <= (halo ? frame.width / frame.ratio / MARKER_ROOM : FEW_POINTS);
+  const isDense = last - 1 > frame.width;
+  const isMarked = !isTrend && last - 1 <= (halo ? frame.width / frame.ratio / MARKER_ROOM : FEW_POINTS);
   const parts = [
-    [begin, Math.min(kept, end), alpha, style.dash],
-    [Math.max(begin, kept), end, alpha * 0.5, DISCARDED_DASH],
+    [0, kept, alpha, style.dash],
+    [kept, x.length, alpha * 0.5, DISCARDED_DASH],
   ];
   for (const [from, to, opacity, dash] of parts) {
     if (to <= from) continue;
@@ -92,7 +82,7 @@ function paintLine(ctx, { x, y, gaps, kept }, style, frame, { alpha, width, halo
       const radius = (width * 1.5 + (size - width) / 2) * frame.ratio;
       setDash(ctx, [], frame);
       for (const index of isMarked ? range(from, to) : lone)
-        paintMarker(ctx, frame.toX(x[index]), frame.toY(y[index]), radius);
+        if (index > 0 && index < last) paintMarker(ctx, frame.toX(x[index]), frame.toY(y[index]), radius);
     };
     if (halo) draw(width + HALO, halo);
     if (!isDense) setDash(ctx, dash, frame);
@@ -100,8 +90,7 @@ function paintLine(ctx, { x, y, gaps, kept }, style, frame, { alpha, width, halo
   }
   ctx.globalAlpha = alpha * 0.6;
   setDash(ctx, GAP_DASH, frame);
-  for (const index of gaps)
-    if (index >= begin && index < end) strokeSegments(ctx, x, y, index - 1, index + 1, new Set(), frame, new Pen(ctx));
+  for (const index of gaps) strokeSegments(ctx, x, y, index - 1, index + 1, new Set(), frame, new Pen(ctx));
   setDash(ctx, [], frame);
   ctx.globalAlpha = 1;
 }

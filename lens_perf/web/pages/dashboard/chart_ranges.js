@@ -1,4 +1,4 @@
-// The ranges of the axes of a chart: of all points or of those within a range of x, with or without outliers.
+// The ranges of the axes of a chart: of all points or of what is seen in a range of x, with or without outliers.
 
 const PADDING = 0.05;
 // Values outside these quantiles are outliers.
@@ -19,10 +19,10 @@ export function findXRange(lines, room = 0.5) {
   return high > low ? [low, high] : [low - room, high + room];
 }
 
-/** The range of y: as `yScale` fixes it, else of the points within `xRange`; null without points. */
-export function findYRange(lines, xRange, { log, range, ignoreOutliers }) {
+/** The range of y: as it is fixed, `range`, else of the paths of the lines; null without points. */
+export function findYRange(lines, { log, range, ignoreOutliers }) {
   if (range && (!log || range[0] > 0)) return range;
-  const values = collect(lines, xRange, log);
+  const values = collect(lines, log);
   if (!values.length) return null;
   const [low, high] = ignoreOutliers ? findQuantiles(values) : findEnds(values);
   if (log)
@@ -33,13 +33,10 @@ export function findYRange(lines, xRange, { log, range, ignoreOutliers }) {
   return [low - (high - low) * PADDING, high + (high - low) * PADDING];
 }
 
-function collect(lines, xRange, log) {
+function collect(lines, log) {
   const values = [];
-  for (const { x, y } of lines) {
-    const [begin, end] = xRange ? findWithin(x, xRange) : [0, x.length];
-    for (let index = begin; index < end; index += 1) {
-      if (Number.isFinite(y[index]) && (!log || y[index] > 0)) values.push(y[index]);
-    }
+  for (const { path } of lines) {
+    for (const value of path.y) if (Number.isFinite(value) && (!log || value > 0)) values.push(value);
   }
   return values;
 }

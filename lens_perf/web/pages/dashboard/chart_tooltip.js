@@ -55,7 +55,7 @@ export class ChartTooltip {
     this.element.hidden = true;
   }
 
-  /** Show `points`, sorted, for the cursor at a place of the plot `over`; `closest` is nearest to the pointer. */
+  /** Show `points`, sorted, at least one, for the cursor on the plot `over`; `closest` is nearest to the pointer. */
   show(points, { axis, x, left, top, isSelecting, over, closest, hasTrend }) {
     // Where the plot is, is read before anything changes: later, the page would have to be laid out for it.
     const plot = over.getBoundingClientRect();
@@ -72,7 +72,7 @@ export class ChartTooltip {
     );
     this.rows.forEach((row, index) => this.fill(row, shown[index], { closest, hasTrend, place: places[index] }));
     this.more.textContent = points.length > shown.length ? `and ${points.length - shown.length} more` : "";
-    this.element.hidden = points.length === 0;
+    this.element.hidden = false;
     this.measure(shown);
     const cursor = { left: plot.left + left, top: plot.top + top };
     const place = findTooltipPlace(stage, cursor, this.size, {
@@ -141,7 +141,7 @@ function describePlace(position, title) {
 
 /** Where the point nearest to `x` is. */
 const findPlace = (points, x) =>
-  points.reduce((best, point) => (Math.abs(point.x - x) < Math.abs(best - x) ? point.x : best), points[0]?.x ?? x);
+  points.reduce((best, point) => (Math.abs(point.x - x) < Math.abs(best - x) ? point.x : best), points[0].x);
 
 const lengthOf = ({ textContent }) => textContent.length;
 

@@ -16,6 +16,10 @@ const MOST_POINTS = 300_000;
 const MOST_OF_WORKLOAD = 200_000;
 export const LEAST_POINTS = 200;
 const POINTS_STEP = 200;
+// Of as few points, the first and the last are returned all the same.
+const EDGE_POINTS = 4;
+// Before and after all iterations, and all times in milliseconds: no Date is later.
+const [EARLIEST, LATEST] = [0, 8.64e15];
 
 export const AXES = ["iteration", "time", "relative_time"];
 
@@ -110,12 +114,28 @@ export function askPreview(runs, names, view, signal) {
 
 /** Ask for full series of up to `most` points, and for a cursor; of a range of a metric, within `iterations`. */
 export function askSeries({ runs, names, iterations }, view, most, signal) {
-  return request(runs, [...describeFull(runs, names, view, most, iterations), ["after", ""]], signal);
+  const query = [...describeSample(names, view, most), ...findRange(view, runs, iterations), ["after", ""]];
+  return request(runs, query, signal);
 }
 
-/** Ask for what has changed since `cursor`. */
+/**
+ * Ask for points on both sides of the range that is shown, the nearest ones among them: return the series before and
+ * those after it. In a range of a metric, the points around it are in the full series.
+ */
+export function askEdges({ runs, names }, view, signal) {
+  const range = AXES.includes(view.axis) ? findRange(view, runs) : [];
+  const [start, end] = range.map(([, at]) => at);
+  const ask = async (...ends) => {
+    if (!range.length || ends[0] > ends[1]) return [];
+    const query = [...describeSample(names, view, EDGE_POINTS), ...range.map(([name], index) => [name, ends[index]])];
+    return (await request(runs, query, signal)).series;
+  };
+  return Promise.all([ask(EARLIEST, start - 1), ask(end + 1, LATEST)]);
+}
+
+/** Ask for what has changed since `cursor`, in any range: what comes after the range is next to it. */
 export function askChanges(runs, names, view, most, cursor, signal) {
-  return request(runs, [...describeFull(runs, names, view, most), ["after", cursor]], signal);
+  return request(runs, [...describeSample(names, view, most), ["after", cursor]], signal);
 }
 
 /** Whether a range is shown that a request cannot give: each run has its own iterations in it. */
@@ -147,10 +167,6 @@ function listSerials([{ attempts = [] }, ...others]) {
     : [...new Set(serials)];
 }
 
-const describeFull = (runs, names, view, most, iterations) => [
-  ...describe(names, { axis: axisOf(view) }),
-  ...findRange(view, runs, iterations),
-  ["max_points", most],
-];
+const describeSample = (names, view, most) => [...describe(names, { axis: axisOf(view) }), ["max_points", most]];
 
 const request = (runs, query, signal) => askAbout("metrics/data", runs, query, signal);

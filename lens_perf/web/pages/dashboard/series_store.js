@@ -2,6 +2,7 @@
 
 import { findIterations } from "./metric_ranges.js";
 import { applyChanges, holdSeries } from "./series_changes.js";
+import { joinEdges } from "./series_edges.js";
 import * as requests from "./series_requests.js";
 import { keyIn } from "./view_state.js";
 
@@ -115,7 +116,11 @@ export class SeriesStore {
   async loadPage(page, view, most, signal) {
     const { runs, names } = page;
     const iterations = this.findIterations(runs, view);
-    const answer = await requests.askSeries({ ...page, iterations }, view, most, signal).catch((error) => {
+    const asked = [
+      requests.askSeries({ ...page, iterations }, view, most, signal),
+      requests.askEdges(page, view, signal),
+    ];
+    const [answer, edges] = await Promise.all(asked).catch((error) => {
       this.failure = error.name === "AbortError" ? null : error.message;
       throw error;
     });
@@ -127,7 +132,9 @@ export class SeriesStore {
       // Of two cursors the earlier one: what it returns once more changes nothing.
       if (held.cursor === null || held.names.size === 0) held.cursor = given.cursor;
       for (const name of names) {
-        held.byName.set(name, seriesOfRun(answer, run, name, given.sampling?.bucket_width ?? null));
+        const series = seriesOfRun(answer, run, name, given.sampling?.bucket_width ?? null);
+        const sides = edges.map((side) => filterSeries(side, run, name));
+        held.byName.set(name, joinEdges(series, ...sides, requests.axisOf(view)));
         held.names.add(name);
       }
       held.most = most;
@@ -162,8 +169,9 @@ export class SeriesStore {
     const changed = answer.workloads
       .map((given) => this.update(findRun(due, given), names, given, answer))
       .filter(Boolean);
-    // Changes along a metric come without positions.
-    if (changed.length && !["iteration", "time"].includes(requests.axisOf(view))) this.isStale = true;
+    // Changes along a metric come without positions; all that is there now, without the range.
+    const isPart = view.xRange !== null && answer.workloads.some(({ reset }) => reset);
+    if (isPart || (changed.length && !["iteration", "time"].includes(requests.axisOf(view)))) this.isStale = true;
     return { changedRuns: [...new Set([...changed, ...turned])], mustReload: this.isStale || isLacking };
   }
 
@@ -178,7 +186,7 @@ export class SeriesStore {
     held.cursor = given.cursor;
     if (!given.reset && !given.changed.length) return null;
     for (const name of names) {
-      const series = answer.series.filter((each) => isOf(each, run) && each.metric_name === name);
+      const series = filterSeries(answer.series, run, name);
       held.byName.set(
         name,
         given.reset
@@ -221,8 +229,10 @@ function findTurned(before, after) {
 
 const findRun = (runs, given) => runs.find((run) => isOf(given, run));
 
+const filterSeries = (series, run, name) => series.filter((each) => each.metric_name === name && isOf(each, run));
+
 const seriesOfRun = (answer, run, name, width) =>
-  answer.series.filter((each) => each.metric_name === name && isOf(each, run)).map((each) => holdSeries(each, width));
+  filterSeries(answer.series, run, name).map((each) => holdSeries(each, width));
 
 /** Keep where iterations are on the axis: by the series of the whole range, and by the last ones of a part of it. */
 function keepPlaces(held, { axis, xRange }, names) {

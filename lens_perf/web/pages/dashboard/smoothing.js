@@ -7,8 +7,9 @@ export const KINDS = { none: "None", ema: "Time-weighted EMA", gaussian: "Gaussi
 // https://docs.wandb.ai/guides/app/features/panels/line-plot/smoothing
 const UNITS = 1000;
 const GREATEST_WEIGHT = 0.999;
-// A bucket of M4 holds the first, last, least and greatest point, and one that is not finite.
-const MOST_SAMPLED = 5;
+// A bucket of M4 holds the first, last, least and greatest point, and one that is not finite; the first and the last
+// bucket of a range, also the point next to the range.
+const MOST_SAMPLED = 6;
 
 /** The distance, as a share of the range, over which a weight of 0 to 1 smooths. */
 export function distanceOf(weight) {
