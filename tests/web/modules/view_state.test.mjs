@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { DEFAULTS, formatView, parseView, selectWorkloads } from "../../../lens_perf/web/pages/dashboard/view_state.js";
+import {
+  DEFAULTS,
+  formatView,
+  parseView,
+  scaleOf,
+  selectWorkloads,
+} from "../../../lens_perf/web/pages/dashboard/view_state.js";
 
 test("an empty address is the default view, and the default view an empty address", () => {
   assert.deepEqual(parseView(""), DEFAULTS);
@@ -22,6 +28,8 @@ test("a view survives its address", () => {
     xRange: [10, 20],
     yZooms: { "train/loss, val/loss": [0.25, 0.3], "a,b&c": [-2e-9, 1e-9], "x@y": [0, 1] },
     yScale: { log: true, range: [-0.5, 2.25], ignoreOutliers: true },
+    yLogs: { "train/loss, val/loss": false, "x@y": true },
+    yRanges: { lr: [0, 0.125], "x@y": [-1e-9, 3] },
     smoothing: { kind: "gaussian", weight: 0.9 },
     align: "restart",
     layout: { columns: 2, height: 300 },
@@ -35,7 +43,7 @@ test("a view survives its address", () => {
 test("what is malformed is left at its default", () => {
   const view = parseView(
     "w=nothing&range=5..x&y=3..3&smooth=7&smoother=magic&columns=99&height=-1&attempts=1&range2=1&with=alone" +
-      "&zoom=1..2&zoom=2..1@loss&progress=speed&values=",
+      "&zoom=1..2&zoom=2..1@loss&log=2&log=yes@loss&y=1@loss&progress=speed&values=",
   );
   assert.deepEqual(view, {
     ...DEFAULTS,
@@ -63,6 +71,21 @@ test("a link that sorts by a value shows it, as before columns could be chosen",
     "last",
   ]);
   assert.equal(list("sort=-least:loss&values=greatest"), "greatest");
+});
+
+test("a chart has its own scale, else that of all charts", () => {
+  const view = parseView("log=0@lr&log=1&y=0..9&y=1..2@loss&zoom=1.2..1.3@loss&y=3..4@acc");
+  assert.deepEqual(view.yScale, { log: true, range: [0, 9], ignoreOutliers: false });
+  const scales = ["lr", "loss", "acc", "other"].map((title) => scaleOf(view, title));
+  assert.deepEqual(
+    scales.map(({ log, range }) => [log, range]),
+    [
+      [false, [0, 9]],
+      [true, [1.2, 1.3]],
+      [true, [3, 4]],
+      [true, [0, 9]],
+    ],
+  );
 });
 
 test("the ends of a zoomed y axis have as many digits as a pointer can choose", () => {

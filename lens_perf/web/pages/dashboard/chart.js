@@ -19,14 +19,14 @@ import { ChartLegend, ChartTooltip } from "./chart_tooltip.js";
 import { fillFrame } from "./embedding.js";
 import { haveChanged } from "./inputs.js";
 import { showName } from "./names.js";
-import { titleOf } from "./view_state.js";
+import { scaleOf, titleOf } from "./view_state.js";
 import { make } from "./words.js";
 
 const HEIGHT = 260;
 const STEPS = { ArrowLeft: -1, ArrowRight: 1, PageUp: -20, PageDown: 20, Home: -Infinity, End: Infinity };
 
 export class Chart {
-  /** `actions`: onZoom, onReset, onToggle, onHighlight, onPin, onNames, onMove, onHeight; `queue` draws the chart. */
+  /** `actions` are those of ChartGrid; `queue` draws the chart. */
   constructor(names, actions, queue) {
     Object.assign(this, { names, actions, queue, lines: [], inputs: [], at: null });
     // What is dirty is laid out before it is painted.
@@ -44,8 +44,8 @@ export class Chart {
       onZoom: (ranges) => actions.onZoom(this.title, ranges),
       onCursor: (cursor) => this.follow(cursor),
     });
-    const { buttons, pin } = makeButtons(this);
-    this.pin = pin;
+    const { buttons, show: showButtons } = makeButtons(this);
+    this.showButtons = showButtons;
     // The plot comes before its buttons: it is what Tab should reach first.
     this.figure = make(
       "figure",
@@ -76,7 +76,7 @@ export class Chart {
     if (haveChanged(this.inputs, inputs)) this.plain = null;
     this.isDirty ||= this.plain === null || rest !== this.rest;
     Object.assign(this, { inputs, rest });
-    this.pin.setAttribute("aria-pressed", String(this.names.some((name) => view.pins.includes(name))));
+    this.showButtons(view);
     if (this.isShown && this.isDirty) this.queue.add(this);
   }
 
@@ -114,7 +114,7 @@ export class Chart {
     this.plain ??= layOutPlain(names, runs, view, store);
     const listed = listRuns(names, runs, store);
     const content = {
-      ...layOutChart(this.plain, listed, view, view.yZooms[this.title]),
+      ...layOutChart(this.plain, listed, view, scaleOf(view, this.title)),
       highlighted: this.highlighted ?? null,
     };
     this.lines = content.lines;

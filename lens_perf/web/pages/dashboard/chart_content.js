@@ -7,7 +7,7 @@ import { addTrends, layOutLines, listNonFinite, listRestarts } from "./chart_lin
 import { describeAbsent, explainEmpty } from "./chart_notes.js";
 import { findXRange, findYRange } from "./chart_ranges.js";
 import { AXES } from "./series_requests.js";
-import { titleOf } from "./view_state.js";
+import { scaleOf, titleOf } from "./view_state.js";
 
 // Around a single point in time, in milliseconds.
 const POINT_ROOM = 30_000;
@@ -23,11 +23,8 @@ export function layOutPlain(names, runs, view, store) {
   );
 }
 
-/**
- * The content of a chart of the lines `plain` of `runs`, those in the legend, for its plot; `fixed` is the range of y
- * chosen there, or null.
- */
-export function layOutChart(plain, runs, view, fixed) {
+/** The content of a chart of the lines `plain` of `runs`, those in the legend, for its plot; `scale` is that of y. */
+export function layOutChart(plain, runs, view, scale) {
   const isAligned = view.align === "restart";
   const restarts = isAligned ? [] : listRestarts(runs, view.axis);
   const axis = isAligned && view.axis === "time" ? "relative_time" : view.axis;
@@ -35,9 +32,9 @@ export function layOutChart(plain, runs, view, fixed) {
     (isAligned ? null : view.xRange) ??
     findXRange(plain, axis === "iteration" ? 0.5 : POINT_ROOM) ??
     (axis === "time" ? [Date.now() - 3_600_000, Date.now()] : [0, 1]);
-  const { log } = view.yScale;
+  const { log } = scale;
   const lines = markSparse(clipLines(addTrends(plain, view.smoothing, xRange[1] - xRange[0]), xRange, log), xRange);
-  const yRange = findYRange(lines, { ...view.yScale, range: fixed ?? view.yScale.range }) ?? (log ? [1, 10] : [0, 1]);
+  const yRange = findYRange(lines, scale) ?? (log ? [1, 10] : [0, 1]);
   const within = ({ at }) => at >= xRange[0] && at <= xRange[1];
   return {
     lines,
@@ -64,12 +61,12 @@ export function listInputs(names, runs, { axis, align }, store) {
 
 /** What else the content depends on, as text. */
 export function describeRest(names, runs, view, store) {
-  const { xRange, yZooms, yScale, smoothing } = view;
+  const { xRange, smoothing } = view;
   const isRead = runs.map(({ key }) => names.map((name) => store.isRead(key, [name])));
   const listed = listRuns(names, runs, store).map(({ key }) => key);
   const lacking = runs.map((run) => lacksAxis(names, run, view, store) && Boolean(run.counts));
-  const yZoom = yZooms[titleOf(names)];
-  return JSON.stringify([xRange, yZoom, yScale, smoothing, store.warnings, store.failure, isRead, listed, lacking]);
+  const scale = scaleOf(view, titleOf(names));
+  return JSON.stringify([xRange, scale, smoothing, store.warnings, store.failure, isRead, listed, lacking]);
 }
 
 /** The runs in the legend: all but those that are known to have no points of `names`, in any range. */

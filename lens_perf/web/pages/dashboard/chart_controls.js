@@ -1,6 +1,7 @@
 // The controls of all charts: x axis, y range, smoothing, alignment and columns.
 
 import { makePopover } from "./popover.js";
+import { RangeFields } from "./range_fields.js";
 import { KINDS } from "./smoothing.js";
 import { titleOf } from "./view_state.js";
 import { make } from "./words.js";
@@ -22,12 +23,7 @@ export class ChartControls {
     this.axis.setAttribute("aria-label", "X axis");
     this.outliers = this.makeBox((isOn) => this.changeY({ ignoreOutliers: isOn }));
     this.align = this.makeBox((isOn) => change({ align: isOn ? "restart" : null, ...WHOLE }));
-    this.ends = ["from", "to"].map((name) => {
-      const end = make("input", { type: "text", inputMode: "decimal", className: "end", placeholder: "auto" });
-      end.setAttribute("aria-label", `y ${name}`);
-      end.addEventListener("change", () => this.fixRange());
-      return end;
-    });
+    this.range = new RangeFields((range) => this.changeY({ range }));
     this.kind = make(
       "select",
       { id: "smoothing-kind" },
@@ -69,7 +65,7 @@ export class ChartControls {
         labelled("Kind of smoothing", this.kind),
         this.alignLabel,
         make("label", {}, this.outliers, " without outliers"),
-        make("span", { className: "field" }, "y from ", this.ends[0], " to ", this.ends[1]),
+        this.range.element,
         labelled("Columns", this.columns),
       ),
     );
@@ -83,17 +79,6 @@ export class ChartControls {
 
   changeY(partial) {
     this.change({ yScale: { ...this.view.yScale, ...partial } });
-  }
-
-  /** Fix the range of y once both ends are numbers; none at all lets the data choose. */
-  fixRange() {
-    const range = this.ends.map((end) => (end.value.trim() === "" ? NaN : Number(end.value)));
-    const isValid = range.every(Number.isFinite) && range[0] < range[1];
-    if (isValid) this.changeY({ range });
-    else if (this.view.yScale.range && this.ends.every(({ value }) => value.trim() === ""))
-      this.changeY({ range: null });
-    for (const end of this.ends)
-      end.setAttribute("aria-invalid", String(!isValid && this.ends.every(({ value }) => value.trim() !== "")));
   }
 
   smooth(options) {
@@ -112,10 +97,7 @@ export class ChartControls {
       view.align === null &&
       runs !== null &&
       !runs.some(({ attempts }) => (attempts ?? []).some(({ redoneFrom }) => Number.isFinite(redoneFrom)));
-    if (!this.ends.includes(document.activeElement))
-      this.ends.forEach((end, index) => {
-        end.value = view.yScale.range?.[index] ?? "";
-      });
+    this.range.show(view.yScale.range);
     this.kind.value = view.smoothing.kind;
     this.weight.value = view.smoothing.weight;
     this.shown.textContent = view.smoothing.weight ? view.smoothing.weight.toFixed(2) : "off";

@@ -3,6 +3,7 @@
 import { Chart } from "./chart.js";
 import { DrawQueue } from "./draw_queue.js";
 import { moveChart, orderCharts } from "./metric_choice.js";
+import { scaleOf, titleOf } from "./view_state.js";
 
 const MOST_COLUMNS = 4;
 const COLUMN_WIDTH = 420;
@@ -74,7 +75,19 @@ export class ChartGrid {
       onToggle: (key, isAlone) => this.change({ hidden: toggle(this.runs, this.view.hidden, key, isAlone) }),
       onHighlight: (key) => this.highlight(key),
       onPin: (names) => this.change({ pins: togglePins(this.view.pins, names) }),
-      onNames: (names, others) => this.change({ metrics: replaceChart(this.view.metrics, names, others) }),
+      onLog: (title) => this.change({ yLogs: toggleLog(this.view, title) }),
+      // What was zoomed in would hide it.
+      onRange: (title, range) =>
+        this.change({
+          yRanges: { ...without(this.view.yRanges, title), ...(range && { [title]: range }) },
+          yZooms: without(this.view.yZooms, title),
+        }),
+      onNames: (names, others) =>
+        this.change({
+          metrics: replaceChart(this.view.metrics, names, others),
+          yLogs: rename(this.view.yLogs, titleOf(names), titleOf(others)),
+          yRanges: rename(this.view.yRanges, titleOf(names), titleOf(others)),
+        }),
       onMove: (names, by) => this.move(names, by),
       onHeight: (height) => this.change({ layout: { ...this.view.layout, height } }, { replace: true }),
     };
@@ -121,8 +134,20 @@ export class ChartGrid {
   }
 }
 
-function without(zooms, title) {
-  return Object.fromEntries(Object.entries(zooms).filter(([each]) => each !== title));
+/** What is chosen for each chart, by title, but for that of `title`. */
+function without(byTitle, title) {
+  return Object.fromEntries(Object.entries(byTitle).filter(([each]) => each !== title));
+}
+
+/** What is chosen for each chart, by title, after the chart `title` has got the title `other`. */
+function rename(byTitle, title, other) {
+  return Object.fromEntries(Object.entries(byTitle).map(([each, value]) => [each === title ? other : each, value]));
+}
+
+/** The logarithmic scales of charts after that of a chart is toggled: one that is as in all charts follows them. */
+function toggleLog(view, title) {
+  const log = !scaleOf(view, title).log;
+  return { ...without(view.yLogs, title), ...(log !== view.yScale.log && { [title]: log }) };
 }
 
 /** The charts, one of them with the metrics `others` instead of `names`; what joins it leaves the other charts. */

@@ -9,6 +9,9 @@ export const ICONS = {
   download: "M8 2v8M4.5 7 8 10.5 11.5 7M3 13.5h10",
   full: "M6 2H2v4M10 2h4v4M6 14H2v-4M10 14h4v-4",
   add: "M8 3v10M3 8h10",
+  // The letters.
+  log: "M1.5 4v8M8.2 10a2 2 0 1 1-4 0 2 2 0 0 1 4 0M14.5 10a2 2 0 1 1-4 0 2 2 0 0 1 4 0V13a2 2 0 0 1-3.8.8",
+  range: "M8 2v12M5 5l3-3 3 3M5 11l3 3 3-3",
 };
 
 /** An icon; its button has the words. */

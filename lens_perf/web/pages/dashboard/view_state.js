@@ -12,8 +12,10 @@ export const DEFAULTS = {
   pins: [], // names of the metrics that come first in the panel
   axis: "iteration", // or "time", "relative_time", or the name of a metric
   xRange: null, // [from, to] on that axis
-  yZooms: {}, // by title of a chart, the [from, to] of its y axis that is shown
-  yScale: { log: false, range: null, ignoreOutliers: false },
+  yZooms: {}, // by title of a chart, the [from, to] of its y axis that was zoomed in
+  yScale: { log: false, range: null, ignoreOutliers: false }, // of the charts without a scale of their own:
+  yLogs: {}, // by title of a chart, whether its y axis is logarithmic
+  yRanges: {}, // by title of a chart, the fixed [from, to] of its y axis
   smoothing: { kind: "ema", weight: 0 },
   align: null, // "restart": every attempt begins at 0
   layout: { columns: null, height: null }, // null: by the width of the window
@@ -46,6 +48,13 @@ export function selectWorkloads(view, workloads, isSelected) {
 /** The title of a chart of the metrics `names`. */
 export const titleOf = (names) => names.join(", ");
 
+/** Return the scale of the y axis of a chart. */
+export const scaleOf = ({ yScale, yLogs, yRanges, yZooms }, title) => ({
+  ...yScale,
+  log: yLogs[title] ?? yScale.log,
+  range: yZooms[title] ?? yRanges[title] ?? yScale.range,
+});
+
 /** Return whether two workloads are the same. */
 export const isSame = (one, other) => one.cluster === other.cluster && one.uid === other.uid;
 
@@ -60,17 +69,19 @@ export function parseView(text) {
       .filter((key) => key.includes("/"))
       .map(splitKey),
     hidden: given.getAll("hide"),
-    attempts: Object.fromEntries(given.getAll("attempts").map(parseAttempts).filter(Boolean)),
+    attempts: parseByName(given.getAll("attempts"), parseNumbers),
     metrics: parseCharts(given),
     pins: given.getAll("pin"),
     axis: given.get("axis") || DEFAULTS.axis,
     xRange: parseRange(given.get("range")),
-    yZooms: Object.fromEntries(given.getAll("zoom").map(parseZoom).filter(Boolean)),
+    yZooms: parseByName(given.getAll("zoom"), parseRange),
     yScale: {
-      log: given.get("log") === "1",
-      range: parseRange(given.get("y")),
+      log: given.getAll("log").includes("1"),
+      range: given.getAll("y").map(parseRange).find(Boolean) ?? null,
       ignoreOutliers: given.get("outliers") === "0",
     },
+    yLogs: parseByName(given.getAll("log"), parseSwitch),
+    yRanges: parseByName(given.getAll("y"), parseRange),
     smoothing: {
       kind: SMOOTHING_KINDS.includes(kind) ? kind : "ema",
       weight: Math.min(MOST_SMOOTHING, Math.max(0, weight)),
@@ -101,7 +112,9 @@ export function formatView(view) {
   setUnless("range", view.xRange?.map((end) => roundEnd(end, view.axis)).join(".."), !view.xRange);
   for (const [title, ends] of Object.entries(view.yZooms)) text.append("zoom", `${shorten(ends).join("..")}@${title}`);
   setUnless("log", 1, !view.yScale.log);
+  for (const [title, log] of Object.entries(view.yLogs)) text.append("log", `${Number(log)}@${title}`);
   setUnless("y", view.yScale.range?.join(".."), !view.yScale.range);
+  for (const [title, ends] of Object.entries(view.yRanges)) text.append("y", `${ends.join("..")}@${title}`);
   setUnless("outliers", 0, !view.yScale.ignoreOutliers);
   setUnless("smooth", view.smoothing.weight, !view.smoothing.weight);
   setUnless("smoother", view.smoothing.kind, view.smoothing.kind === "ema");
@@ -132,21 +145,22 @@ function splitKey(key) {
   return { cluster: key.slice(0, cut), uid: key.slice(cut + 1) };
 }
 
-function parseAttempts(text) {
-  const cut = text.indexOf("@");
-  const numbers = text
-    .slice(0, Math.max(0, cut))
+/** By name, what `parse` returns for the text before it in `<text>@<name>`, unless that is null. */
+function parseByName(texts, parse) {
+  const entries = texts
+    .map((text) => text.split(/@(.*)/s))
+    .filter(([, name]) => name !== undefined)
+    .map(([text, name]) => [name, parse(text)]);
+  return Object.fromEntries(entries.filter(([, value]) => value !== null));
+}
+
+const parseNumbers = (text) =>
+  text
     .split(",")
     .filter((part) => /^\d+$/.test(part))
     .map(Number);
-  return cut < 0 ? null : [text.slice(cut + 1), numbers];
-}
 
-function parseZoom(text) {
-  const cut = text.indexOf("@");
-  const ends = parseRange(text.slice(0, Math.max(0, cut)));
-  return ends && [text.slice(cut + 1), ends];
-}
+const parseSwitch = (text) => (["0", "1"].includes(text) ? text === "1" : null);
 
 /** `m` begins a chart, `with` adds a metric to it. */
 function parseCharts(given) {
