@@ -8,8 +8,8 @@ from playwright.sync_api import expect
 from tests.conftest import Row, Store, at
 from tests.front.programs import needs
 from tests.test_serving import on_one_version
-from tests.web.chart_pages import chart, colour_of, count_pixels, hover, open_view, read_tooltip
-from tests.web.pages import BEGAN
+from tests.web.chart_pages import chart, colour_of, count_pixels, drag, hover, open_view, read_tooltip
+from tests.web.pages import BEGAN, wait_for_charts
 from tests.web_browser import open_page
 
 pytestmark = needs("chromium")
@@ -99,6 +99,12 @@ def test_alignment_at_the_restart_compares_redone_iterations(address: str, resum
         # 100 iterations were trained again; somewhat more of the new attempt is shown.
         hover(chart(page), 0.999)
         assert [row[1] for row in read_tooltip(chart(page))] == ["20"]
+        # A range is one of what is aligned.
+        drag(page, chart(page), (0.2, 0.3), (0.4, 0.31))
+        expect(page).to_have_url(re.compile("range="))
+        wait_for_charts(page)
+        hover(chart(page), 0.5)
+        assert [row[1] for row in read_tooltip(chart(page))] == ["20", "10"]
 
 
 @on_one_version

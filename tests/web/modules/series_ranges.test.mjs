@@ -82,3 +82,12 @@ test("what comes after a part is held, and a run that is to be read anew is read
   service.changes = { one: { reset: true } };
   assert.equal((await follow()).mustReload, true);
 });
+
+test("of aligned attempts, all is read, whichever range is shown", async () => {
+  const store = new SeriesStore();
+  const view = { ...VIEW, align: "restart" };
+  await load(store, { ...view, xRange: [2, 3] });
+  assert.equal(full()[0].query.get("start_iteration"), null);
+  await load(store, view);
+  assert.equal(service.asked.length, 0);
+});

@@ -29,7 +29,7 @@ export function layOutChart(plain, runs, view, scale) {
   const restarts = isAligned ? [] : listRestarts(runs, view.axis);
   const axis = isAligned && view.axis === "time" ? "relative_time" : view.axis;
   const xRange =
-    (isAligned ? null : view.xRange) ??
+    view.xRange ??
     findXRange(plain, axis === "iteration" ? 0.5 : POINT_ROOM) ??
     (axis === "time" ? [Date.now() - 3_600_000, Date.now()] : [0, 1]);
   const { log } = scale;

@@ -44,7 +44,7 @@ export function explainEmpty(
   const what = titleOf(names);
   if (!hasRuns) return "";
   if (!isAnyVisible) return "All runs are hidden.";
-  if (align === "restart" && held.length) return "No attempt redid iterations of this metric.";
+  if (align === "restart" && held.length && !isOutside) return "No attempt redid iterations of this metric.";
   if (isLoading) return warnings[0]?.message ?? failure ?? "Loading …";
   if (isOutside || (!lacksAxis && !held.some(({ values }) => values.length)))
     return isZoomed ? `No data points of ${what} in this range.` : `No data points of ${what}.`;

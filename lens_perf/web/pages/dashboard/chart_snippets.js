@@ -1,7 +1,7 @@
 // Writes the request for the data of a chart as a command or as Python, and copies it. It never has a token.
 
 import { LONGEST_QUERY, addressOf, hasToken } from "./api_client.js";
-import { describeExport, lacksRange } from "./series_requests.js";
+import { describeExport, hasRange, toRead } from "./series_requests.js";
 import { make } from "./words.js";
 
 const HEADER = ["Authorization", "Bearer YOUR_TOKEN"];
@@ -42,10 +42,11 @@ function divide(address) {
 export function describeRequest({ names, runs, view, store }) {
   const visible = runs.filter(({ isVisible }) => isVisible);
   const shown = visible.length ? visible : runs;
-  const iterations = store.findIterations(shown, view);
+  const read = toRead(view);
+  const iterations = store.findIterations(shown, read);
   return {
-    query: describeExport(shown, names, view, store.points, iterations),
-    note: lacksRange(shown, view, iterations) ? NO_RANGE : "",
+    query: describeExport(shown, names, read, store.points, iterations),
+    note: view.xRange && !hasRange(shown, read, iterations) ? NO_RANGE : "",
   };
 }
 

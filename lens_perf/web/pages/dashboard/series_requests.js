@@ -26,6 +26,9 @@ export const AXES = ["iteration", "time", "relative_time"];
 /** What the API calls the axis that points are sampled along: relative time is that of the day, from another zero. */
 export const axisOf = ({ axis }) => (axis === "relative_time" ? "time" : axis);
 
+/** What is read for `view`: all of what is aligned, as each attempt has its own zero. */
+export const toRead = (view) => (view.align ? { ...view, xRange: null } : view);
+
 /** As many points of a series as its chart can show, `wanted`, fewer where there are many series. */
 export function choosePoints(runs, metrics, wanted) {
   const attempts = Math.max(1, ...runs.map((run) => run.attempts?.length ?? 1));
@@ -138,9 +141,8 @@ export function askChanges(runs, names, view, most, cursor, signal) {
   return request(runs, [...describeSample(names, view, most), ["after", cursor]], signal);
 }
 
-/** Whether a range is shown that a request cannot give: each run has its own iterations in it. */
-export const lacksRange = (runs, view, iterations) =>
-  view.xRange !== null && findRange(view, runs, iterations).length === 0;
+/** Whether a request can give the range that is shown: not if each run has its own iterations in it. */
+export const hasRange = (runs, view, iterations) => findRange(view, runs, iterations).length > 0;
 
 /**
  * The parameters of the series of a chart as a table, for other programs; `wanted` as for choosePoints, `iterations` as

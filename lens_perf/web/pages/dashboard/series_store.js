@@ -49,11 +49,12 @@ export class SeriesStore {
    * Read what the view needs and is not held; call `onPreview` each time that more can be drawn. Return the keys of the
    * runs that were held from before, and may have changed since.
    */
-  async load(runs, view, { signal, points = this.points, onPreview = () => {} }) {
+  async load(runs, shown, { signal, points = this.points, onPreview = () => {} }) {
+    const view = requests.toRead(shown);
     const names = [...new Set(view.metrics.flat())];
     this.forget(runs, names);
     this.warnings = this.warnings.filter((each) => findRun(runs, each));
-    const ask = (asked, shown) => this.read(asked, names, shown, { signal, points, onPreview });
+    const ask = (asked, wanted) => this.read(asked, names, wanted, { signal, points, onPreview });
     // A range of a metric is known by the points of the whole.
     const isKnown = (run) => this.held.get(run.key)?.whole?.axis === view.axis;
     const unknown = view.xRange && !requests.AXES.includes(view.axis) ? runs.filter((run) => !isKnown(run)) : [];
@@ -170,8 +171,8 @@ export class SeriesStore {
       .map((given) => this.update(findRun(due, given), names, given, answer))
       .filter(Boolean);
     // Changes along a metric come without positions; all that is there now, without the range.
-    const isPart = view.xRange !== null && answer.workloads.some(({ reset }) => reset);
-    if (isPart || (changed.length && !["iteration", "time"].includes(requests.axisOf(view)))) this.isStale = true;
+    const isCoarse = !this.isWhole && answer.workloads.some(({ reset }) => reset);
+    if (isCoarse || (changed.length && !["iteration", "time"].includes(requests.axisOf(view)))) this.isStale = true;
     return { changedRuns: [...new Set([...changed, ...turned])], mustReload: this.isStale || isLacking };
   }
 
