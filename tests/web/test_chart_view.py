@@ -286,7 +286,7 @@ def test_columns_height_and_full_screen(address: str, workloads: list[str]) -> N
             assert page.evaluate(tracks) == columns
         page.set_viewport_size({"width": 1280, "height": 900})
         page.get_by_text("More", exact=True).click()
-        page.get_by_label("Columns").select_option("1")
+        page.get_by_label("Charts per row").select_option("1")
         page.keyboard.press("Escape")
         expect(page).to_have_url(re.compile("columns=1"))
         plot = chart(page).locator(".u-over")

@@ -27,7 +27,15 @@ test("y holds the paths of all lines", () => {
 
 test("y as fixed, whatever the data", () => {
   assert.deepEqual(findYRange([line([1], [5])], { ...data, range: [0, 2] }), [0, 2]);
-  assert.notDeepEqual(findYRange([line([1], [5])], { ...data, log: true, range: [0, 2] }), [0, 2]);
+  const highOf = (range) => findYRange([line([1], [5])], { ...data, log: true, range });
+  assert.deepEqual(
+    [highOf([0, 20]), highOf([-5, 2]), highOf([-5, 0])],
+    [
+      [2, 20],
+      [0.2, 2],
+      [2.5, 10],
+    ],
+  );
 });
 
 test("y without outliers", () => {

@@ -76,7 +76,7 @@ test("a link that sorts by a value shows it, as before columns could be chosen",
 test("a chart has its own scale, else that of all charts", () => {
   const view = parseView("log=0@lr&log=1&y=0..9&y=1..2@loss&zoom=1.2..1.3@loss&y=3..4@acc");
   assert.deepEqual(view.yScale, { log: true, range: [0, 9], ignoreOutliers: false });
-  const scales = ["lr", "loss", "acc", "other"].map((title) => scaleOf(view, title));
+  const scales = ["lr", "loss", "acc", "constructor"].map((title) => scaleOf(view, title));
   assert.deepEqual(
     scales.map(({ log, range }) => [log, range]),
     [

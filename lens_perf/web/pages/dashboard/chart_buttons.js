@@ -6,7 +6,7 @@ import { KINDS, copySnippet } from "./chart_snippets.js";
 import { ICONS, makeIcon } from "./chart_icons.js";
 import { makePopover } from "./popover.js";
 import { RangeFields } from "./range_fields.js";
-import { LEAST_HEIGHT, scaleOf } from "./view_state.js";
+import { LEAST_HEIGHT, chosenFor, scaleOf } from "./view_state.js";
 import { make } from "./words.js";
 
 const FILES = ["png", "svg", "csv"];
@@ -29,7 +29,7 @@ export function makeButtons(chart) {
   ];
   const all = [...move, makeMetrics(chart), pin, log, ranges, makeFiles(chart), full];
   const show = (view) => {
-    const own = view.yRanges[title] ?? null;
+    const own = chosenFor(view.yRanges, title);
     pin.setAttribute("aria-pressed", String(names.some((name) => view.pins.includes(name))));
     log.setAttribute("aria-pressed", String(scaleOf(view, title).log));
     range.show(own, view.yScale.range);

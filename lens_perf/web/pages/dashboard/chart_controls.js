@@ -66,7 +66,7 @@ export class ChartControls {
         this.alignLabel,
         make("label", {}, this.outliers, " without outliers"),
         this.range.element,
-        labelled("Columns", this.columns),
+        labelled("Charts per row", this.columns),
       ),
     );
   }

@@ -4,6 +4,8 @@ const PADDING = 0.05;
 // Values outside these quantiles are outliers.
 const LOW = 0.02;
 const HIGH = 0.98;
+// The least quotient of the ends of a logarithmic axis of which one end is fixed.
+const LEAST_RATIO = 10;
 
 /** The range of x of all lines, values that are not finite included; `room` is around a single point; null without. */
 export function findXRange(lines, room = 0.5) {
@@ -22,7 +24,13 @@ export function findXRange(lines, room = 0.5) {
 /** The range of y: as it is fixed, `range`, else of the paths of the lines; null without points. */
 export function findYRange(lines, { log, range, ignoreOutliers }) {
   if (range && (!log || range[0] > 0)) return range;
-  const values = collect(lines, log);
+  const found = measure(collect(lines, log), log, ignoreOutliers);
+  // A logarithmic axis has no place for a low end of 0 or less.
+  const isHighFixed = found && range?.[1] > 0;
+  return isHighFixed ? [Math.min(found[0], range[1] / LEAST_RATIO), range[1]] : found;
+}
+
+function measure(values, log, ignoreOutliers) {
   if (!values.length) return null;
   const [low, high] = ignoreOutliers ? findQuantiles(values) : findEnds(values);
   if (log)

@@ -51,9 +51,12 @@ export const titleOf = (names) => names.join(", ");
 /** Return the scale of the y axis of a chart. */
 export const scaleOf = ({ yScale, yLogs, yRanges, yZooms }, title) => ({
   ...yScale,
-  log: yLogs[title] ?? yScale.log,
-  range: yZooms[title] ?? yRanges[title] ?? yScale.range,
+  log: chosenFor(yLogs, title) ?? yScale.log,
+  range: chosenFor(yZooms, title) ?? chosenFor(yRanges, title) ?? yScale.range,
 });
+
+/** What is chosen for the chart `title`, null if nothing is. A metric may be called "constructor". */
+export const chosenFor = (byTitle, title) => (Object.hasOwn(byTitle, title) ? byTitle[title] : null);
 
 /** Return whether two workloads are the same. */
 export const isSame = (one, other) => one.cluster === other.cluster && one.uid === other.uid;
