@@ -55,6 +55,8 @@ def open_page(tolerated: str | None = None) -> Iterator[Page]:
         page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: faults.append(str(error)))
         yield page
+        # What a test still holds back must not disturb the next one.
+        page.unroute_all(behavior="ignoreErrors")
     faults = [fault for fault in faults if tolerated is None or not fault.startswith(tolerated)]
     assert faults == [], faults
 

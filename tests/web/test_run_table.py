@@ -65,7 +65,8 @@ def test_the_progress_bar_stays_below_the_pointer(address: str, workloads: list[
 def test_the_table_as_a_file(address: str, workloads: list[str]) -> None:
     with open_page() as page:
         page.goto(f"{address}/lens/#w=alpha/{workloads[0]}&w=alpha/{workloads[1]}&m=loss&sort=-name")
-        wait_for_charts(page)
+        for uid, iterations in zip(workloads, ("299 / 1,000", "2,999"), strict=False):
+            expect(row_of(page, uid)).to_contain_text(iterations)
         with page.expect_download() as saved:
             page.get_by_role("button", name="Download the runs as CSV").click()
         assert saved.value.suggested_filename == "runs.csv"
