@@ -1,6 +1,7 @@
 """Finds the files of an import and, by their content, what kind they are."""
 
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from lens_perf.errors import ImportInputError
 from lens_perf.ingest.event_files.framing import looks_like_event_file
+from lens_perf.ingest.foreign_files import describe_foreign
 from lens_perf.ingest.logs.evidence import find_nearest, recognise
 from lens_perf.ingest.logs.forms import Dialect
 from lens_perf.ingest.read_summary import make_printable
@@ -55,8 +57,13 @@ FILE_PATTERNS = {
     Kind.HUGGINGFACE: (TRAINER_STATE, "all_results.json"),
     Kind.CSV: ("*.csv", "*.tsv", "*.csv.gz", "*.tsv.gz"),
     Kind.JSONL: ("*.jsonl", "*.ndjson", "*.jsonl.gz", "*.ndjson.gz"),
-    Kind.LOG: ("*.log", "*.out", "*.txt", "*.log.gz", "*.out.gz", "*.txt.gz"),
+    Kind.LOG: (
+        *("*.log", "*.out", "*.txt", "*.log.gz", "*.out.gz", "*.txt.gz"),
+        *(f"*.log.{number}{end}" for number in ("[0-9]", "[0-9][0-9]") for end in ("", ".gz")),
+    ),
 }
+# The older parts of a log that is rotated, the oldest with the greatest number.
+ROTATED = re.compile(r"(.*\.log)\.([0-9]{1,2})(?:\.gz)?")
 
 
 @dataclass(frozen=True)
@@ -70,13 +77,15 @@ class Choice:
 def choose_kind(paths: Sequence[Path], dialects: Sequence[Dialect]) -> Choice:
     """Choose the kind of ``paths`` by their content, logs in one of ``dialects``.
 
-    Raises ImportInputError if they are of no kind; the message lists the dialects and the closest line.
+    Raises ImportInputError if they are of several kinds, or of none; then the message lists the dialects and the
+    closest line.
     """
-    for path in paths:
+    for place, path in enumerate(paths):
         if path == STANDARD_INPUT or path.is_fifo():
             return Choice(Kind.LOG, None)
         choice = _choose_in_directory(path) if path.is_dir() else _choose_by_content(path, dialects)
         if choice:
+            _check_others(choice, path, paths[place + 1 :], dialects)
             return choice
     names = ", ".join(map(str, paths))
     raise ImportInputError(
@@ -86,8 +95,24 @@ def choose_kind(paths: Sequence[Path], dialects: Sequence[Dialect]) -> Choice:
     )
 
 
+def _check_others(choice: Choice, first: Path, others: Sequence[Path], dialects: Sequence[Dialect]) -> None:
+    """Raise ImportInputError for a file that is of another kind than ``first``."""
+    for path in others:
+        if path == STANDARD_INPUT or not path.is_file():
+            continue
+        # Many logs may follow a log, and searching them for reports takes long.
+        other = _choose_by_content(path, () if choice.kind is Kind.LOG else dialects)
+        if other and other.kind is not choice.kind:
+            raise ImportInputError(
+                f"{first} is of the kind {choice.kind}, {path} of the kind {other.kind}: import them by separate "
+                "commands, or name the kind of both"
+            )
+
+
 def _describe_nearest(paths: Sequence[Path], dialects: Sequence[Dialect]) -> str:
     for path in paths:
+        if path.is_file() and (foreign := describe_foreign(read_head(path, HEAD_SIZE))):
+            return f"; {path} {foreign}"
         if path.is_file() and (nearest := find_nearest(dialects, read_text_head(path, NEAREST_HEAD_SIZE) + b"\n")):
             return f"; {make_printable(str(nearest))}"
     return ""
@@ -143,12 +168,18 @@ TABLES = {Kind.CSV: find_csv_iteration, Kind.JSONL: find_json_iteration}
 
 
 def _find_in_directory(kind: Kind, directory: Path) -> list[Path]:
-    found = sorted(file for file in list_regular_files(directory) if _matches(kind, file))
+    found = sorted((file for file in list_regular_files(directory) if _matches(kind, file)), key=_order_rotated)
     if not found:
         names = " or ".join(FILE_PATTERNS[kind])
         what = " with a column that counts iterations" if kind in TABLES else ""
         raise ImportInputError(f"{directory}: holds no {names}{what} (links in directories are not followed)")
     return _choose_latest(found) if kind is Kind.HUGGINGFACE else found
+
+
+def _order_rotated(file: Path) -> tuple[Path, int]:
+    """Return a sort key by which the parts of a rotated log are in the order in which they were written."""
+    rotated = ROTATED.fullmatch(file.name)
+    return (file.with_name(rotated[1]), -int(rotated[2])) if rotated else (file, 0)
 
 
 def _choose_latest(files: Sequence[Path]) -> list[Path]:
@@ -184,5 +215,5 @@ def _choose_by_content(path: Path, dialects: Sequence[Dialect]) -> Choice | None
     for kind, word in ((Kind.JSONL, "JSON objects"), (Kind.CSV, "the columns of a CSV")):
         if iteration := _find_iteration(kind, text):
             return Choice(kind, f"{path} has {word}, whose {iteration} counts iterations")
-    dialect = recognise(dialects, read_text_head(path, LOG_HEAD_SIZE))
-    return Choice(Kind.LOG, None) if dialect else None
+    is_log = bool(dialects) and recognise(dialects, read_text_head(path, LOG_HEAD_SIZE)) is not None
+    return Choice(Kind.LOG, None) if is_log else None

@@ -51,7 +51,7 @@ def _find_iteration(rows: Sequence[RawRow], summary: ReadSummary) -> str | None:
     if not rows or len(rows) < LEAST_WHOLE * (len(rows) + others - 1):
         return None
     columns = choose_columns(rows, TableOptions())
-    if columns is None or not any(_has_metric(row, columns.own) for row in rows):
+    if columns is None or not any(_has_metric(row, columns.own - {columns.value}) for row in rows):
         return None
     return columns.iteration
 
