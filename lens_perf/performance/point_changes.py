@@ -40,6 +40,8 @@ def find_changes(
     if delta is None:
         return None
     pairs = _widen(delta.pairs, delta.cursor) if query.kind == "iteration-times" else delta.pairs
+    if pairs is None:
+        return None
     # The query's ranges are applied later, to data points. The pairs must include all records that were removed.
     ids = tuple(_list_ids(transaction, query.selection, pairs))
     selection = Selection(query.selection.workload_uid, query.selection.data_source, ids=ids)
@@ -47,8 +49,13 @@ def find_changes(
     return Changes(delta.cursor.encode(), pairs, records)
 
 
-def _widen(pairs: Pairs, cursor: Cursor) -> Pairs:
-    """Return the pairs of the same iterations in all data sources, since the earliest record can be in any of them."""
+def _widen(pairs: Pairs, cursor: Cursor) -> Pairs | None:
+    """Return the pairs of the same iterations in all data sources, since the earliest record can be in any of them.
+
+    Return None if the data sources are unknown.
+    """
+    if pairs and cursor.last_iterations is None:
+        return None
     iterations = dict.fromkeys(iteration for _, iteration in pairs if iteration is not None)
     sources = dict.fromkeys([*(cursor.last_iterations or ()), *pairs.sources])
     return Pairs.of((source, iteration) for source in sources for iteration in iterations)
@@ -84,7 +91,7 @@ class Observation:
         selection = self._query.selection
         self._position = position
         if self._query.after is None:
-            self._unsettled = read_unsettled(transaction, selection, position)
+            self._unsettled = read_unsettled(transaction, self._query.basis, position)
         elif self._is_sampled and position.rewrites.rewritten is not None and _is_large(transaction, selection):
             # Computing the ledger reads every record, which would take longer than a sampled answer. If the server does
             # not count rewrites, however, a cursor without a ledger would lead to a reset after a few seconds.
@@ -97,7 +104,7 @@ class Observation:
         return self._query.kind == "data" and self._query.sampling is not None
 
     def make_etag(self, records: Callable[[], int]) -> str | None:
-        """Return the ETag, None with ``after``; ``records`` counts the records of the query's data source."""
+        """Return the ETag, None with ``after``; ``records`` counts the records of the query's basis."""
         if self._position is None or self._query.after is not None:
             return None
         return EntityTag(self._tag, self._position.begin(self._unsettled), records()).encode()

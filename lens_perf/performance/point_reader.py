@@ -105,7 +105,7 @@ class PointReader:
             if query.after is not None:
                 return None
             observation.note(transaction, position)
-            return observation.make_etag(lambda: select_count(transaction, query.selection))
+            return observation.make_etag(lambda: select_count(transaction, query.basis))
 
     def _digest_subject(self, query: PointQuery) -> str:
         """Return a digest of the subject of a cursor: the workload and the data source. Ranges may differ."""
@@ -118,7 +118,7 @@ class PointReader:
         if not known:
             return None
         with self._open_position(query, time_limit) as (transaction, position):
-            current = (each for each in known if each.is_current(transaction, query.selection, position))
+            current = (each for each in known if each.is_current(transaction, query.basis, position))
             return next(current, None)
 
     def _find_changes(self, query: PointQuery, before: Cursor, time_limit: TimeLimit) -> Changes | None:
@@ -156,7 +156,7 @@ class PointReader:
     def _answer_from_table(self, work: _Work) -> PointAnswer:
         with self._open_position(work.query, work.time_limit) as (transaction, position):
             work.observation.note(transaction, position)
-            etag = work.observation.make_etag(lambda: select_count(transaction, work.query.selection))
+            etag = work.observation.make_etag(lambda: select_count(transaction, work.query.basis))
             cursor, extra = work.observation.describe()
             body = write_table_points(
                 transaction, work.query, work.spool, work.count, memory_bytes=self._memory_bytes, extra=extra
@@ -167,7 +167,7 @@ class PointReader:
         query = work.query
 
         def read(copy: Copy) -> PointAnswer:
-            etag = work.observation.make_etag(lambda: count_records(copy, query.selection.data_source))
+            etag = work.observation.make_etag(lambda: count_records(copy, query.basis.data_source))
             cursor, extra = work.observation.describe()
             return PointAnswer(self._write(work, copy, query, extra), etag, cursor, changes=extra)
 

@@ -31,10 +31,14 @@ from lens_perf.performance.freshness.tokens import (
 from lens_perf.performance.selection import Selection
 from lens_perf.performance.statements import Transaction
 
+MASK = 2**64 - 1
+
 
 @dataclass(frozen=True)
 class Ledger:
     """A checksum of the records before a checkpoint's ``oldest_xid``: their number, and the XOR of their ``pair_hash``.
+
+    The XOR is unsigned, though PostgreSQL's bigint is not: hashes of equal bits must be equal after ``parse``, too.
 
     The difference between two ledgers is the number of removed records, and the XOR of their pair hashes.
     """
@@ -51,7 +55,7 @@ class Ledger:
 
     def write(self) -> list[Any]:
         """Return the ledger as JSON values for a token."""
-        return [self.count, f"{self.pair_hashes & (2**64 - 1):x}"]
+        return [self.count, f"{self.pair_hashes:x}"]
 
     def add(self, records: Sequence[NewRecord] | Sequence[OldRecords]) -> "Ledger":
         """Return the ledger with ``records`` added."""
@@ -59,7 +63,7 @@ class Ledger:
         for each in records:
             count += each.records if isinstance(each, OldRecords) else 1
             pair_hashes ^= each.pair_hashes if isinstance(each, OldRecords) else each.pair_hash
-        return Ledger(count, pair_hashes)
+        return Ledger(count, pair_hashes & MASK)
 
 
 EMPTY = Ledger(0, 0)

@@ -4,7 +4,7 @@ The API builds it from a request, and the plan decides how to answer it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from lens_perf.performance.points.spool import PointBody
@@ -61,6 +61,18 @@ class PointQuery:
     after: str | None = None
     known: tuple[str, ...] = ()
     is_part: bool = False
+
+    @property
+    def basis(self) -> Selection:
+        """The records that the answer depends on, also those of other data sources.
+
+        Relative times count from the first record of the workload, and the type of a column in a wide Parquet file is
+        that of all values of the metric.
+        """
+        is_relative = self.sampling is not None and self.sampling.axis == "relative_time"
+        if is_relative or self.encoding == "wide-parquet":
+            return replace(self.selection, data_source=None)
+        return self.selection
 
     @property
     def has_serial(self) -> bool:
