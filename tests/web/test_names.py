@@ -147,3 +147,30 @@ def test_titles_of_charts_are_cut_in_the_middle(address: str, store: Store, uid:
         assert buttons
         assert title["x"] + title["width"] <= buttons["x"]
         check_access(page)
+
+
+@on_one_version
+def test_titles_of_narrow_charts_have_the_room_of_the_buttons(address: str, store: Store, uid: str) -> None:
+    store(uid, [Row({"loss": 1}, index, at(BEGAN + index)) for index in range(1, 9)])
+    with open_page() as page:
+        page.set_viewport_size({"width": 1440, "height": 900})
+        open_view(page, address, [uid], ("m", "loss"), ("columns", "3"))
+        title, buttons = chart(page).locator("figcaption"), chart(page).locator(".buttons")
+
+        def has_room() -> bool:
+            shown = title.bounding_box()
+            beside = buttons.bounding_box()
+            assert shown
+            assert beside
+            return shown["x"] + shown["width"] > beside["x"] + beside["width"] / 2
+
+        page.mouse.move(0, 0)
+        expect(buttons).to_have_css("opacity", "0")
+        assert has_room()
+        chart(page).hover()
+        expect(buttons).to_have_css("opacity", "1")
+        assert not has_room()
+        page.mouse.move(0, 0)
+        expect(buttons).to_have_css("opacity", "0")
+        chart(page).get_by_role("button", name="Log scale: loss").focus()
+        expect(buttons).to_have_css("opacity", "1")

@@ -23,6 +23,8 @@ import { scaleOf, titleOf } from "./view_state.js";
 import { make } from "./words.js";
 
 const HEIGHT = 260;
+// The width of a plot below which the buttons leave too little room for the title.
+const NARROW = 400;
 const STEPS = { ArrowLeft: -1, ArrowRight: 1, PageUp: -20, PageDown: 20, Home: -Infinity, End: Infinity };
 
 export class Chart {
@@ -68,6 +70,7 @@ export class Chart {
   show(runs, view, store) {
     Object.assign(this, { runs, view, store });
     const size = this.measure();
+    this.figure.classList.toggle("narrow", size.width < NARROW);
     // Charts that are drawn later must not move those below.
     this.place.style.minHeight = `${size.height}px`;
     const rest =
