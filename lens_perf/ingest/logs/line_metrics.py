@@ -3,7 +3,7 @@
 from lens_perf.ingest.logs.field_names import FieldNames
 from lens_perf.ingest.logs.forms import Form, Line
 from lens_perf.ingest.logs.metric_names import find_field, fold_words, read_field, spell_name
-from lens_perf.ingest.numbers import ALWAYS_KEPT_DIGITS, NUMBER, is_rounded
+from lens_perf.ingest.numbers import ALWAYS_KEPT_DIGITS, NUMBER, OUT_OF_RANGE, is_rounded
 from lens_perf.ingest.read_summary import ReadSummary
 from lens_perf.ingest.records import MetricValue
 
@@ -32,6 +32,9 @@ class LineMetrics:
             if len(text) > ALWAYS_KEPT_DIGITS:
                 self._count_rounded(text, metrics)
             for metric, value in metrics.items():
+                if value is None:
+                    self._summary.lose(OUT_OF_RANGE, f"{name}: {text}")
+                    continue
                 found[self._names.choose(f"{prefix}{metric}{form.name_suffix}", name, form, found)] = value
         for piece in line.rest:
             self._summary.lose(f"parts of the {form.name} that are not fields", piece)

@@ -15,7 +15,7 @@ from lens_perf.ingest.logs.options import LogOptions
 from lens_perf.ingest.logs.report_times import TimesByIteration
 from lens_perf.ingest.logs.splitting import flatten, load_json
 from lens_perf.ingest.logs.values import parse_number
-from lens_perf.ingest.numbers import parse_whole
+from lens_perf.ingest.numbers import OUT_OF_RANGE, parse_whole
 from lens_perf.ingest.read_summary import ReadSummary
 from lens_perf.ingest.records import MetricValue, Observation
 
@@ -35,7 +35,7 @@ OWN_COUNTER = "events that count the steps of an evaluation of their own"
 
 @dataclass(frozen=True)
 class Event:
-    """One event: its key, its numbers, its counters, and its time."""
+    """One event: its key, its numbers, None for those out of range, its counters, and its time."""
 
     key: str
     numbers: dict[str, MetricValue]
@@ -64,7 +64,7 @@ def parse_event(text: str) -> Event:
         value = None if str(event.get("event_type")).startswith("INTERVAL") else event.get("value")
         pairs = flatten(value if isinstance(value, dict) else {key: value})
         # A string is a setting, even if it contains a number.
-        found = {str(name): parse_number(text) for name, text in pairs if not isinstance(value, str)}
+        found = {str(name): parse_number(text) for name, text in pairs if type(value) is not str}
     except (KeyError, TypeError, AttributeError, OverflowError, OSError) as error:
         raise ValueError(str(error)) from None
     return Event(str(key), {name: number.value for name, number in found.items() if number}, counters, created_at)
@@ -95,6 +95,9 @@ class MlperfEvents:
         except ValueError:
             self._summary.lose(NO_EVENT, text)
             return
+        for name in [name for name, value in event.numbers.items() if value is None]:
+            del event.numbers[name]
+            self._summary.lose(OUT_OF_RANGE, name)
         self._note_phase(event)
         yield from self._learn(event)
         if not event.numbers or not event.counters:

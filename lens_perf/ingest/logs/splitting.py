@@ -1,16 +1,30 @@
 """Splits the fields of a line into names and values, each way in one pass over the text."""
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 OPENING, CLOSING = "([{", ")]}"
-JSON_DECODER = json.JSONDecoder()
 JSON_BRACKET = re.compile(r"[][{}]")
 BRACKET_OR_COMMA = re.compile(r"[][(){},]")
 # Trainers print no values that are nested more deeply. Python's own parsers raise RecursionError at hundreds of levels.
 DEEPEST_JSON = 50
+
+
+class NumberBeyondRange(str):
+    """A number in JSON, as it is written, that is beyond the range of a 64-bit float."""
+
+    __slots__ = ()
+
+
+def _parse_float(text: str) -> float | NumberBeyondRange:
+    number = float(text)
+    return number if math.isfinite(number) else NumberBeyondRange(text)
+
+
+JSON_DECODER = json.JSONDecoder(parse_float=_parse_float)
 
 
 class Split(NamedTuple):
@@ -165,7 +179,7 @@ def flatten(value: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name, inner in value.items():
         if isinstance(inner, dict):
             yield from flatten(inner)
-        elif type(inner) is str:
+        elif isinstance(inner, str):
             yield name, inner
         elif type(inner) in (int, float):
             yield name, repr(inner)

@@ -5,7 +5,9 @@ import re
 from decimal import Decimal
 from typing import NamedTuple
 
-from lens_perf.ingest.logs.splitting import load_json
+from lens_perf.ingest.logs.splitting import NumberBeyondRange, load_json
+from lens_perf.ingest.numbers import FIRST_BEYOND, spell_float
+from lens_perf.ingest.records import MetricValue
 
 NUMBER = re.compile(
     r"(?P<number>[-+]?+(?:[0-9]++(?:,[0-9]{3})*+(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][-+]?+[0-9]++)?+)"
@@ -20,9 +22,12 @@ LONGEST_ITERATION = 18
 
 
 class Number(NamedTuple):
-    """A number and its unit, in lower case; NaN and the infinities are texts, as in ``Performance``."""
+    """A number and its unit, in lower case; NaN and the infinities are texts, as in ``Performance``.
 
-    value: int | float | str
+    The value is None if it is beyond the range of a 64-bit float.
+    """
+
+    value: MetricValue
     unit: str
 
 
@@ -38,13 +43,19 @@ def parse_number(text: str, factor: int = 1) -> Number | None:
     if match is None:
         return _parse_non_finite(text)
     digits, unit = match["number"].replace(",", ""), match["unit"].lower()
-    if factor == 1:
-        value: int | float = int(digits) if digits.isdecimal() or digits.lstrip("+-").isdecimal() else float(digits)
-    else:
+    return Number(_read_digits(digits, factor), unit)
+
+
+def _read_digits(digits: str, factor: int) -> MetricValue:
+    """Return a number in decimal times ``factor``, or None if it is beyond the range of a 64-bit float."""
+    if factor == 1 and digits.lstrip("+-").isdecimal():
+        whole = int(digits)
+        return whole if abs(whole) < FIRST_BEYOND else None
+    value = float(digits)
+    # Not for zeros and infinities: decimals do not have all their exponents.
+    if factor != 1 and value and math.isfinite(value):
         value = float(Decimal(digits) * factor)
-    if value in (math.inf, -math.inf):
-        return Number("Infinity" if value > 0 else "-Infinity", unit)
-    return Number(value, unit)
+    return value if math.isfinite(value) else None
 
 
 def parse_iteration(text: str) -> int:
@@ -102,14 +113,18 @@ def _read_list(text: str) -> list[tuple[str, Number]]:
     distinct = _find_distinct(groups)
     while len(distinct) == 1 and isinstance(distinct[0], list):
         distinct = _find_distinct(distinct[0]) if len(distinct[0]) == 1 else distinct[0]
-    numbers = [
-        (index, group)
+    return [
+        ("" if len(distinct) == 1 else f"_{index}", Number(_read_group(group), ""))
         for index, group in enumerate(distinct)
-        if isinstance(group, (int, float)) and not isinstance(group, bool)
+        if isinstance(group, (int, float, NumberBeyondRange)) and not isinstance(group, bool)
     ]
-    if len(distinct) == 1:
-        return [("", Number(group, "")) for _, group in numbers]
-    return [(f"_{index}", Number(group, "")) for index, group in numbers]
+
+
+def _read_group(group: int | float | str) -> MetricValue:
+    """Return a number of a list as the value of a metric, None if it is beyond the range of a 64-bit float."""
+    if isinstance(group, float):
+        return spell_float(group)
+    return group if isinstance(group, int) and abs(group) < FIRST_BEYOND else None
 
 
 def _find_distinct(groups: list[object]) -> list[object]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from lens_perf.ingest.logs.lines import split_lines
 from lens_perf.ingest.logs.options import LogOptions
 from lens_perf.ingest.logs.report_times import MOST_REMEMBERED, TimesByIteration
+from lens_perf.ingest.numbers import OUT_OF_RANGE
 from tests.ingest.logs.reading import line, read
 
 
@@ -210,6 +211,25 @@ def test_decimals_that_are_rounded_are_counted() -> None:
     records, summary = read(line(1, f"lm loss: {exact} | aux: {longer} |"))
     assert records[0].performance == {"lm_loss": float(exact), "aux": float(longer), "target_iteration": 100}
     assert summary.rounded == 1
+
+
+def test_numbers_beyond_the_range_of_a_float_are_lost() -> None:
+    event = ':::MLLOG {"key": "tracked_stats", "time_ms": 1, "value": %s, "metadata": {"samples_count": 1}}'
+    epoch = '| train_inner | {"epoch": 1, "num_updates": 1, "loss": %s, "lr": "0.5"}'
+    for lines in (
+        [line(1), line(2, "lm loss: 1e400 | grad norm: 1.0 |")],
+        [event % "2.0", event % "1e400"],
+        [event % '{"loss": 1e400, "lr": 1.0}'],
+        [epoch % "1e400"],
+        [epoch % '"1e400"'],
+        ["{'loss': 1e400, 'grad_norm': 1.0, 'epoch': 1}"],
+    ):
+        records, summary = read(*lines)
+        assert [
+            value for record in records for value in record.performance.values() if type(value) in (str, None)
+        ] == []
+        assert (len(records), summary.non_finite) == (len(lines) - (lines[-1] == event % "1e400"), 0)
+        assert {reason: lost.count for reason, lost in summary.lost.items()} == {OUT_OF_RANGE: 1}
 
 
 def test_the_time_at_which_an_iteration_was_reached() -> None:
