@@ -11,7 +11,8 @@ from lens_perf.ingest.records import MetricValue
 
 NUMBER = re.compile(
     r"(?P<number>[-+]?+(?:[0-9]++(?:,[0-9]{3})*+(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][-+]?+[0-9]++)?+)"
-    r"\s*+(?P<unit>(?:[A-Za-z%][\w%/]*+)?+)"
+    # A unit has no digits, and a single e is a truncated exponent.
+    r"\s*+(?P<unit>(?:(?![eE]\Z)[A-Za-z%](?:[^\W\d]|[%/])*+)?+)"
 )
 NON_FINITE = {"nan": "NaN", "inf": "Infinity", "infinity": "Infinity"}
 # As in np.float64(0.1) or tensor(0.1, device='cuda:0').

@@ -213,6 +213,13 @@ def test_decimals_that_are_rounded_are_counted() -> None:
     assert summary.rounded == 1
 
 
+@pytest.mark.parametrize("damaged", ["1.5e", "0x10", "7.3.1", "1.5e-"])
+def test_a_number_that_continues_as_another_text_is_lost(damaged: str) -> None:
+    records, summary = read(line(1), line(2, f"lm loss: {damaged} | grad norm: 1.0 |"))
+    assert [record.performance.get("lm_loss") for record in records] == [1.5, None]
+    assert not summary.is_complete
+
+
 def test_numbers_beyond_the_range_of_a_float_are_lost() -> None:
     event = ':::MLLOG {"key": "tracked_stats", "time_ms": 1, "value": %s, "metadata": {"samples_count": 1}}'
     epoch = '| train_inner | {"epoch": 1, "num_updates": 1, "loss": %s, "lr": "0.5"}'

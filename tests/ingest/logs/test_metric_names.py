@@ -87,6 +87,7 @@ def test_numbers_read_back_as_printed(number: float, form: str) -> None:
         ("+Infinity", "Infinity"), ("5.6TFLOPS", 5.6), ("12%", 12), ("1,234,567.5", 1234567.5), ("-7", -7),
         ("508582464.0", 508582464.0), (".5", 0.5), ("12 GB", 12), ("1.2.3", None), ("", None), ("[0.0, 0.0]", None),
         ("yes", None), ("99999999999999999999", 99999999999999999999), ("5eV", 5),
+        ("1.5e", None), ("1.5E", None), ("1.5e-", None), ("2 e", None), ("0x10", None), ("1.5e3x7", None),
     ],
 )  # fmt: skip
 def test_numbers(text: str, number: object) -> None:
