@@ -81,9 +81,7 @@ def _read_whole(summary: ReadSummary, options: SourceOptions, path: Path) -> Ite
 def _follow_last(
     files: Mapping[Path, Path], summary: ReadSummary, options: SourceOptions, path: Path
 ) -> Iterable[bytes | None]:
-    # A new file does not continue the incomplete last line of the file that it replaces.
-    between = b"\n" if path.suffix != ".wandb" else b""
-    return follow_blocks(path, between=between) if path == list(files)[-1] else _read_whole(summary, options, path)
+    return follow_blocks(path) if path == list(files)[-1] else _read_whole(summary, options, path)
 
 
 def _follow(find_new: Callable[[], Iterable[Observations]], stopped: Event) -> Observations:

@@ -147,10 +147,10 @@ def _unzip(
         summary.note_damage(Damage(str(path), file.tell(), "ends inside gzip data"))
 
 
-def follow_blocks(path: Path, *, between: bytes = b"") -> Iterator[bytes | None]:
+def follow_blocks(path: Path) -> Iterator[bytes | None]:
     """Yield the content of a growing file, and None whenever there is no more data for now, without waiting.
 
-    Continues with a new file at the same path, and from the beginning of a truncated file, and yields ``between``
+    Continues with a new file at the same path, and from the beginning of a truncated file, and yields an empty block
     before that. Never ends; waits for a missing file. Raises ImportInputError.
     """
     file = open_source(path)
@@ -162,14 +162,14 @@ def follow_blocks(path: Path, *, between: bytes = b"") -> Iterator[bytes | None]
                 yield block
             if _was_cut(file):
                 file.seek(0)
-                yield between
+                yield b""
             elif _was_replaced(path, file):
                 # Data written between the last check and the replacement.
                 while block := _read_some(path, file, BLOCK_SIZE):
                     yield block
                 file.close()
                 file = open_source(path)
-                yield between
+                yield b""
             else:
                 yield None
     finally:

@@ -97,7 +97,7 @@ def test_a_growing_file(tmp_path: Path) -> None:
 def test_a_rotated_file(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     path.write_bytes(b"one\n")
-    blocks = follow_blocks(path, between=b"|")
+    blocks = follow_blocks(path)
     assert list(islice(blocks, 2)) == [b"one\n", None]
     with path.open("ab") as file:
         file.write(b"two\n")
@@ -106,16 +106,16 @@ def test_a_rotated_file(tmp_path: Path) -> None:
         assert list(islice(blocks, 2)) == [b"two\n", None]
         file.write(b"three\n")
     path.write_bytes(b"four\n")
-    assert list(islice(blocks, 4)) == [b"three\n", b"|", b"four\n", None]
+    assert list(islice(blocks, 4)) == [b"three\n", b"", b"four\n", None]
 
 
 def test_a_truncated_file(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     path.write_bytes(b"one\ntwo\n")
-    blocks = follow_blocks(path, between=b"|")
+    blocks = follow_blocks(path)
     assert list(islice(blocks, 2)) == [b"one\ntwo\n", None]
     path.write_bytes(b"1\n")
-    assert list(islice(blocks, 3)) == [b"|", b"1\n", None]
+    assert list(islice(blocks, 3)) == [b"", b"1\n", None]
 
 
 def test_a_pipe_is_read_ahead_and_pauses() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from lens_perf.ingest.logs.forms import Dialect, Form, Line
-from lens_perf.ingest.logs.lines import find_line_starts, split_whole_lines
+from lens_perf.ingest.logs.lines import end_line, find_line_starts, split_whole_lines
 from lens_perf.ingest.logs.stamps import strip_colours
 
 # Longer lines are not matched: reports of iterations are shorter.
@@ -161,7 +161,7 @@ def recognise(dialects: Sequence[Dialect], head: bytes) -> Dialect | None:
     evidence = Evidence(dialects)
     for chunk in split_whole_lines([head[start : start + BLOCK_SIZE] for start in range(0, len(head), BLOCK_SIZE)]):
         if chunk is not None:
-            evidence.take(chunk)
+            evidence.take(end_line(chunk))
             if evidence.is_enough:
                 break
     return evidence.choose()

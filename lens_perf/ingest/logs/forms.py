@@ -86,6 +86,11 @@ class Form:
         """Whether lines of this form report iterations."""
         return self.purpose is Purpose.REPORT
 
+    @property
+    def closed(self) -> bool:
+        """Whether the fields have an end of their own, without which there are none."""
+        return self.splitter in CLOSED
+
     def list_literals(self) -> list[set[str]]:
         """Return for each template the literals that all its lines contain."""
         return [{*self.contains, *template.literals} for template in self.templates]
@@ -96,7 +101,7 @@ class Form:
             return None
         for template in self.templates:
             if template.marker in text and (found := template.match(text)):
-                again = None if self.splitter in CLOSED else template.match_again(text, found)
+                again = None if self.closed else template.match_again(text, found)
                 end = again.start() if again else len(text)
                 groups = found.groupdict()
                 if "fields" in groups:
@@ -124,7 +129,7 @@ class Form:
 
     def _read_match(self, template: Template, found: Mapping[str, str], prefix: str) -> Line | None:
         fields, rest, tail = self.splitter(self._cut(found["fields"])) if found.get("fields") else Split([], [])
-        fields += [(name, found[group].strip()) for group, name in template.values.items() if "batch" not in found]
+        fields[:0] = [(name, found[group].strip()) for group, name in template.values.items() if "batch" not in found]
         if self.drops:
             fields = [(name.removesuffix(self.drops).rstrip(), value) for name, value in fields]
         if self.field_ahead:

@@ -12,11 +12,14 @@ def split_lines(blocks: Iterable[bytes | None]) -> Iterator[bytes | None]:
         if chunk is None:
             yield None
         else:
-            yield from chunk[:-1].split(b"\n")
+            yield from chunk.removesuffix(b"\n").split(b"\n")
 
 
 def split_whole_lines(blocks: Iterable[bytes | None]) -> Iterator[bytes | None]:
-    """Yield chunks of complete lines with their line ends; None is passed on."""
+    """Yield chunks of complete lines with their line ends; None is passed on.
+
+    An incomplete line at the end, or before an empty block, is a chunk without a line end.
+    """
     rest: list[bytes] = []
     length = 0
     for block in blocks:
@@ -32,8 +35,16 @@ def split_whole_lines(blocks: Iterable[bytes | None]) -> Iterator[bytes | None]:
         if length > LONGEST_LINE:
             yield b"".join(rest)[:LONGEST_LINE] + b"\n"
             rest, length = [], 0
+        elif length and not block:
+            yield b"".join(rest)
+            rest, length = [], 0
     if length:
-        yield b"".join(rest) + b"\n"
+        yield b"".join(rest)
+
+
+def end_line(chunk: bytes) -> bytes:
+    """Return a chunk with the line end that its last line may lack."""
+    return chunk if chunk.endswith(b"\n") else chunk + b"\n"
 
 
 def find_line_starts(chunk: bytes, markers: Iterable[bytes]) -> list[int]:

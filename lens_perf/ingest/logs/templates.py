@@ -140,6 +140,14 @@ class Template:
                 return sum(len(part.core) for part in self.parts[:count] if isinstance(part, Literal))
         return 0
 
+    def breaks_off(self, text: str) -> bool:
+        """Return whether ``text`` ends within a line of the template, after the first part."""
+        for count in range(len(self.parts), 1, -1):
+            if found := self._match(re.compile(self.pattern_of(count)), text):
+                left, following = text[found.end() :].strip(), self.parts[count : count + 1]
+                return not left or any(isinstance(each, Literal) and each.core.startswith(left) for each in following)
+        return False
+
     def _match(self, pattern: re.Pattern[str], text: str, start: int = 0) -> re.Match[str] | None:
         anchor = self.anchor
         if not anchor:

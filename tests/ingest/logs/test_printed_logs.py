@@ -100,6 +100,11 @@ def test_a_truncated_log_is_read_up_to_its_end(name: str, records: list[Reported
     assert values_of(found, printed)[: len(records) - 1] == records[:-1]
     assert len(found) <= len(records)
     assert summary.restarts == 0
+    whole, _ = read(text, [])
+    for record, complete in zip(found, whole, strict=False):
+        assert record.performance.items() <= complete.performance.items()
+    if printed.one_line and found[:-1] == whole[:-1] and found[-1:] != whole[len(found) - 1 : len(found)]:
+        assert not summary.is_complete
 
 
 @pytest.mark.parametrize("name", PRINTERS)
