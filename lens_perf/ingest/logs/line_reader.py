@@ -1,6 +1,6 @@
 """Turns the lines of a log in a chosen dialect into observations."""
 
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Generator, Iterable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
@@ -71,6 +71,7 @@ class LineReader:
         self._markers = markers
         self._tallies: dict[str, Tally] = {}
         self._open: tuple[Line, str] | None = None
+        self._between = 0
         self._ends = LineEnds(summary)
         self._is_incomplete = False
         summary.note(f"read as log, in the dialect of {dialect.name}")
@@ -82,8 +83,7 @@ class LineReader:
         starts, position = find_line_starts(chunk, self._markers), 0
         read, stops = 0, frozenset(starts)
         if self._open is not None:
-            position, read = self._read_following(self._open[0], chunk, 0, stops)
-            yield from self._close(ended=position < len(chunk))
+            position, read = yield from self._continue(self._open[0], chunk, 0, stops)
         # A marker may be cut off.
         for start in [0] if self._is_incomplete else starts:
             if start < position:
@@ -94,18 +94,17 @@ class LineReader:
             for number, (before, text) in enumerate(texts, 1):
                 yield from self._take_text(text, before, incomplete=self._is_incomplete and number == len(texts))
             if self._open is not None:
-                position, following = self._read_following(self._open[0], chunk, end + 1, stops)
+                position, following = yield from self._continue(self._open[0], chunk, end + 1, stops)
                 read += following
-                yield from self._close(ended=position < len(chunk))
         skip_noise(self._summary, chunk, starts, chunk.count(b"\n") - read)
 
     def pause(self) -> Iterator[Observation]:
-        """Yield the report that waits for lines that continue it."""
-        yield from self._close(ended=True)
+        """Yield what was read of the report that waits for lines that continue it."""
+        yield from self._report_open()
 
     def finish(self) -> Iterator[Observation]:
         """Yield the observations that wait for later lines, at the end of the input."""
-        yield from self._close(ended=True)
+        yield from self._report_open()
         yield from self._reader.settle()
 
     def _take_text(self, text: str, before: str, *, incomplete: bool) -> Iterator[Observation]:
@@ -134,19 +133,21 @@ class LineReader:
 
     def _take_line(self, line: Line, text: str) -> Iterator[Observation]:
         if line.form.continued:
-            self._open = line, text
+            self._open, self._between = (line, text), 0
         else:
             self._ends.note(line)
             yield from self._reader.take(line, text)
 
-    def _read_following(self, line: Line, chunk: bytes, position: int, stops: Container[int]) -> tuple[int, int]:
-        """Add the fields on the lines from ``position`` on to ``line``; return their end and their number.
+    def _continue(
+        self, line: Line, chunk: bytes, position: int, stops: Container[int]
+    ) -> Generator[Observation, None, tuple[int, int]]:
+        """Add the fields on the lines from ``position`` on to ``line``, the open report, and yield it if it has ended.
 
         Up to MOST_BETWEEN lines of other processes may be between them, but none that starts at one of ``stops``.
+        Returns the end of the lines that continue it, and their number.
         """
-        count = between = 0
-        ahead = position
-        while ahead < len(chunk) and ahead not in stops and between <= MOST_BETWEEN:
+        ahead, count = position, 0
+        while ahead < len(chunk) and ahead not in stops and self._between <= MOST_BETWEEN:
             end = chunk.find(b"\n", ahead)
             text = decode(chunk[ahead:end])
             fields = line.form.read_following(text, line.prefix)
@@ -154,17 +155,22 @@ class LineReader:
                 self._ends.cut(replace(line, fields=fields), text)
             ahead = end + 1
             if fields is None:
-                between += 1
+                self._between += 1
             else:
                 line.fields.extend(fields)
-                position, count, between = ahead, count + 1, 0
+                position, count, self._between = ahead, count + 1, 0
+        if ahead < len(chunk):
+            yield from self._report_open()
+            self._open = None
         return position, count
 
-    def _close(self, *, ended: bool) -> Iterator[Observation]:
-        if ended and self._open is not None:
-            (line, text), self._open = self._open, None
-            # Without fields, it only shows that training continues.
-            yield from self._reader.take(line, text) if line.fields else ()
+    def _report_open(self) -> Iterator[Observation]:
+        """Yield the open report with the fields read since it was yielded before."""
+        # Without fields, it only shows that training continues.
+        if self._open is not None and self._open[0].fields:
+            line, text = self._open
+            self._open = replace(line, fields=[], rest=[]), text
+            yield from self._reader.take(line, text)
 
     def _leave_out(self, text: str, *, incomplete: bool) -> None:
         for dialect in self._others:

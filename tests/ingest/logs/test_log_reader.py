@@ -8,10 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lens_perf.ingest.logs.lines import split_lines
+from lens_perf.ingest.assembly import assemble
+from lens_perf.ingest.logs.lines import split_lines, split_whole_lines
 from lens_perf.ingest.logs.options import LogOptions
+from lens_perf.ingest.logs.reader import read_log
 from lens_perf.ingest.logs.report_times import MOST_REMEMBERED, TimesByIteration
 from lens_perf.ingest.numbers import OUT_OF_RANGE
+from lens_perf.ingest.read_summary import ReadSummary
 from tests.ingest.logs.reading import line, read
 
 
@@ -85,6 +88,25 @@ def test_lines_that_continue_a_report_are_labelled_as_it_is(label: str) -> None:
     ]  # fmt: skip
     names = {"train/CrossEntropyLoss", "System/Peak GPU Memory (MB)", "target_iteration"}
     assert {name for each in records for name in each.performance} == names
+
+
+OLMO = "".join(
+    f"{step}:00 INFO [step={step}/9,epoch=0]\n    loss={step}.5\nnoise\n    lr=0.1\n more=1\n    x={step}\nnoise\n" * 2
+    for step in range(1, 6)
+)
+
+
+@given(st.lists(st.integers(1, len(OLMO) - 1), max_size=9).map(sorted))
+def test_a_report_on_several_lines_may_arrive_in_parts(cuts: list[int]) -> None:
+    content, whole, parts = OLMO.encode(), ReadSummary(), ReadSummary()
+    blocks = [content[begin:end] for begin, end in pairwise([0, *cuts, len(content)])]
+    paused = split_whole_lines(part for block in blocks if block for part in (block, None))
+    records = {each.iteration: each.performance for each in assemble(read_log(paused, parts), parts) if each}
+    expected = assemble(read_log([content], whole), whole)
+    assert records == {each.iteration: each.performance for each in expected if each}
+    assert (parts.metrics, parts.restarts) == (whole.metrics, 0)
+    noise = [each.skipped["lines that report no iteration"].count for each in (parts, whole)]
+    assert noise[0] == noise[1]
 
 
 def test_restarts_and_repeated_lines() -> None:
