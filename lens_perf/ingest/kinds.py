@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -65,7 +65,8 @@ def read_sources(kind: Kind, paths: Sequence[Path], summary: ReadSummary, option
     if kind is Kind.HUGGINGFACE:
         raise ImportInputError("trainer_state.json is rewritten each time: import it again instead of --follow")
     if kind is Kind.TENSORBOARD:
-        return _follow(partial(_find_new_event_files, paths, summary, set(), TagNames(summary)), options.stopped)
+        find_new = partial(_find_new_event_files, paths, summary, set(), TagNames(summary), options.stopped.is_set)
+        return _follow(find_new, options.stopped)
     files = find_files(kind, paths)
     reader = READERS[kind](files, summary, options, partial(_follow_last, files, summary, options))
     return _follow(partial(_give_once, [reader]), options.stopped)
@@ -81,17 +82,22 @@ def _read_whole(summary: ReadSummary, options: SourceOptions, path: Path) -> Ite
 def _follow_last(
     files: Mapping[Path, Path], summary: ReadSummary, options: SourceOptions, path: Path
 ) -> Iterable[bytes | None]:
-    return follow_blocks(path) if path == list(files)[-1] else _read_whole(summary, options, path)
+    return (
+        follow_blocks(path, options.stopped.is_set) if path == list(files)[-1] else _read_whole(summary, options, path)
+    )
 
 
 def _follow(find_new: Callable[[], Iterable[Observations]], stopped: Event) -> Observations:
-    """Yield from several readers in turn, from each until it has no more data for now, until ``stopped``."""
+    """Yield from each of several readers until it has no more data for now, and after ``stopped`` to its end."""
     readers: list[Observations] = []
-    while not stopped.is_set():
+    is_last = False
+    while not is_last:
+        # The readers end if it was set before they are asked for more.
+        is_last = stopped.is_set()
         readers += find_new()
         for reader in readers:
             for item in reader:
-                if item is Mark.PAUSE or stopped.is_set():
+                if item is Mark.PAUSE:
                     break
                 yield item
         yield Mark.PAUSE
@@ -104,7 +110,7 @@ def _give_once(readers: list[Observations]) -> list[Observations]:
 
 
 def _find_new_event_files(
-    paths: Sequence[Path], summary: ReadSummary, known: set[Path], names: TagNames
+    paths: Sequence[Path], summary: ReadSummary, known: set[Path], names: TagNames, stopped: Callable[[], bool]
 ) -> list[Observations]:
     """Return readers of the event files that are new since the last check: a restarted program creates one."""
     files = find_files(Kind.TENSORBOARD, paths)
@@ -112,7 +118,9 @@ def _find_new_event_files(
         return []
     new = order_event_files({file: root for file, root in files.items() if file not in known})
     known.update(files)
-    return [read_event_files([(str(file), prefix, follow_blocks(file))], summary, names) for file, prefix in new]
+    return [
+        read_event_files([(str(file), prefix, follow_blocks(file, stopped))], summary, names) for file, prefix in new
+    ]
 
 
 def _read_standard_input(
@@ -132,7 +140,7 @@ def _read_logs(
     files: Mapping[Path, Path], summary: ReadSummary, options: SourceOptions, open_blocks: BlockSource
 ) -> Observations:
     chunks = chain.from_iterable(_split_text(open_blocks(file), summary) for file in files)
-    return read_log(chunks, summary, options.log)
+    return read_log(chunks, summary, replace(options.log, growing=options.follow))
 
 
 def _read_event_files(

@@ -147,11 +147,11 @@ def _unzip(
         summary.note_damage(Damage(str(path), file.tell(), "ends inside gzip data"))
 
 
-def follow_blocks(path: Path) -> Iterator[bytes | None]:
+def follow_blocks(path: Path, stopped: Callable[[], bool]) -> Iterator[bytes | None]:
     """Yield the content of a growing file, and None whenever there is no more data for now, without waiting.
 
     Continues with a new file at the same path, and from the beginning of a truncated file, and yields an empty block
-    before that. Never ends; waits for a missing file. Raises ImportInputError.
+    before that. Waits for a missing file. Ends when there is no more data after ``stopped``. Raises ImportInputError.
     """
     file = open_source(path)
     try:
@@ -170,6 +170,8 @@ def follow_blocks(path: Path) -> Iterator[bytes | None]:
                 file.close()
                 file = open_source(path)
                 yield b""
+            elif stopped():
+                return
             else:
                 yield None
     finally:

@@ -71,20 +71,20 @@ def test_unreadable_files(tmp_path: Path) -> None:
         with pytest.raises(ImportInputError, match="cannot be read: "):
             read(path)
         with pytest.raises(ImportInputError, match="cannot be read: "):
-            next(follow_blocks(path))
+            next(follow_blocks(path, threading.Event().is_set))
 
 
 def test_gzipped_files_cannot_be_followed(tmp_path: Path) -> None:
     path = tmp_path / "a.log.gz"
     path.write_bytes(gzip.compress(b"line\n"))
     with pytest.raises(ImportInputError, match="without --follow"):
-        next(follow_blocks(path))
+        next(follow_blocks(path, threading.Event().is_set))
 
 
 def test_a_growing_file(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     path.write_bytes(b"one\n")
-    blocks = follow_blocks(path)
+    blocks = follow_blocks(path, threading.Event().is_set)
     assert list(islice(blocks, 3)) == [b"one\n", None, None]
     with path.open("ab") as file:
         file.write(b"two\nthr")
@@ -94,10 +94,21 @@ def test_a_growing_file(tmp_path: Path) -> None:
     assert list(islice(blocks, 2)) == [b"ee\n", None]
 
 
+def test_following_ends_with_the_data(tmp_path: Path) -> None:
+    path, stopped = tmp_path / "a.log", threading.Event()
+    path.write_bytes(b"one\n")
+    blocks = follow_blocks(path, stopped.is_set)
+    assert list(islice(blocks, 2)) == [b"one\n", None]
+    with path.open("ab") as file:
+        file.write(b"two\n")
+    stopped.set()
+    assert list(blocks) == [b"two\n"]
+
+
 def test_a_rotated_file(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     path.write_bytes(b"one\n")
-    blocks = follow_blocks(path)
+    blocks = follow_blocks(path, threading.Event().is_set)
     assert list(islice(blocks, 2)) == [b"one\n", None]
     with path.open("ab") as file:
         file.write(b"two\n")
@@ -112,7 +123,7 @@ def test_a_rotated_file(tmp_path: Path) -> None:
 def test_a_truncated_file(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     path.write_bytes(b"one\ntwo\n")
-    blocks = follow_blocks(path)
+    blocks = follow_blocks(path, threading.Event().is_set)
     assert list(islice(blocks, 2)) == [b"one\ntwo\n", None]
     path.write_bytes(b"1\n")
     assert list(islice(blocks, 3)) == [b"", b"1\n", None]

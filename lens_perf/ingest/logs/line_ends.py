@@ -19,10 +19,13 @@ ENDING = re.compile(r"[^0-9]*+\Z")
 
 
 class LineEnds:
-    """Compares an incomplete last line with those before it."""
+    """Compares an incomplete last line with those before it.
 
-    def __init__(self, summary: ReadSummary) -> None:
-        self._summary = summary
+    What it lacks is lost, but left out of a file that is ``growing``, where the next import finds it.
+    """
+
+    def __init__(self, summary: ReadSummary, *, growing: bool) -> None:
+        self._count = summary.skip if growing else summary.lose
         self._latest: dict[str, deque[Line]] = {}
 
     def note(self, line: Line) -> None:
@@ -41,24 +44,28 @@ class LineEnds:
         if form.closed or (form.closing and text.rstrip().endswith(form.closing)):
             return
         if any(text.endswith(str(number)) for number in self._list_iterations(line)):
-            self._summary.lose(LAST_VALUE, text)
+            self._count(LAST_VALUE, text)
             line.fields.clear()
         elif line.fields and not line.tail and text.endswith(line.fields[-1][1]) and not self._ends_as_before(line):
-            self._summary.lose(LAST_VALUE, ": ".join(line.fields.pop()))
+            self._count(LAST_VALUE, ": ".join(line.fields.pop()))
             if form.last_counts:  # the line before it counts
                 line.fields.clear()
         elif self._lacks_fields(line):
-            self._summary.lose(FEWER_FIELDS, text)
+            self._count(FEWER_FIELDS, text)
 
-    def is_cut(self, dialect: Dialect, text: str) -> bool:
-        """Return whether ``text``, no line of ``dialect`` and without a line end, begins a report."""
+    def count_cut(self, dialect: Dialect, text: str) -> bool:
+        """Return whether ``text``, no line of ``dialect`` and without a line end, begins a report, which is counted."""
         reports = (form for form in dialect.forms if form.reports)
-        return any(
-            template.breaks_off(text)
+        templates = (
+            template
             for form in reports
             if form.splitter is not split_python_dictionary or DICTIONARY_BEGINNING in text
             for template in form.templates
         )
+        if not any(template.breaks_off(text) for template in templates):
+            return False
+        self._count(CUT_OFF, text)
+        return True
 
     def _list_iterations(self, line: Line) -> list[int]:
         """Return the numbers among the fields that are not metrics: those of the iteration."""

@@ -72,7 +72,7 @@ class LineReader:
         self._tallies: dict[str, Tally] = {}
         self._open: tuple[Line, str] | None = None
         self._between = 0
-        self._ends = LineEnds(summary)
+        self._ends = LineEnds(summary, growing=options.growing)
         self._is_incomplete = False
         summary.note(f"read as log, in the dialect of {dialect.name}")
 
@@ -177,7 +177,9 @@ class LineReader:
             if line := dialect.read(text):
                 self._count_other(dialect, line, text)
                 return
-        if self._dialect.find_cut(text) or (incomplete and self._ends.is_cut(self._dialect, text)):
+        if incomplete and self._ends.count_cut(self._dialect, text):
+            return
+        if self._dialect.find_cut(text) is not None:
             self._summary.lose(CUT_OFF, text)
         else:
             self._summary.skip(NOT_AN_ITERATION, text)

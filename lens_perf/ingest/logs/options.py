@@ -13,10 +13,11 @@ class LogOptions:
 
     ``timezone`` is for times without one. ``start_time`` is when training started, for logs without times;
     ``logging_steps`` is the number of iterations between reports, for logs without iterations. ``dialects`` are the
-    possible dialects of the log.
+    possible dialects of the log. ``growing`` means that the last line may still be continued.
     """
 
     timezone: tzinfo = UTC
     start_time: datetime | None = None
     logging_steps: int | None = None
     dialects: tuple[Dialect, ...] = field(default_factory=load_built_in_dialects)
+    growing: bool = False
