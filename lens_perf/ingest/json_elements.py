@@ -1,7 +1,7 @@
-"""Splits the text of a JSON array into its elements without parsing them, so that a damaged one affects no other."""
+"""Splits a JSON array, or JSON lines, into elements without parsing them, so that a damaged one affects no other."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 OUTSIDE = re.compile(rb'["{}\[\]]')
@@ -11,10 +11,50 @@ LONGEST_ELEMENT = 1 << 24
 
 
 class Element(NamedTuple):
-    """An object or array in an array: its offset in the file, and its bytes, None if it is too long."""
+    """An object or array in an array, or a line: its offset in the file, and its bytes, None if it is too long."""
 
     byte: int
     content: bytes | None
+
+
+def split_json_lines(blocks: Iterable[bytes | None]) -> Iterator[Element | None]:
+    """Yield the lines as elements, without line ends; an empty block ends a line, and None is passed on."""
+    line = _OpenLine()
+    for block in blocks:
+        if block is None:
+            yield None
+            continue
+        *pieces, last = block.split(b"\n")
+        for piece in pieces:
+            line.add(piece)
+            yield line.end()
+        line.add(last)
+        if not block and line.size:
+            yield line.end()
+    if line.size:
+        yield line.end()
+
+
+class _OpenLine:
+    """The line whose end is not read yet."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._byte = 0
+        self._pieces: list[bytes] = []
+
+    def add(self, piece: bytes) -> None:
+        self.size += len(piece)
+        if self.size <= LONGEST_ELEMENT:
+            self._pieces.append(piece)
+        else:
+            self._pieces.clear()
+
+    def end(self) -> Element:
+        element = Element(self._byte, b"".join(self._pieces) if self.size <= LONGEST_ELEMENT else None)
+        self._byte += self.size + 1
+        self.size, self._pieces = 0, []
+        return element
 
 
 class ElementSplitter:

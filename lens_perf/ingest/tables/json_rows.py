@@ -4,8 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from lens_perf.ingest.json_elements import LONGEST_ELEMENT, ElementSplitter
-from lens_perf.ingest.logs.lines import split_lines
+from lens_perf.ingest.json_elements import LONGEST_ELEMENT, ElementSplitter, split_json_lines
 from lens_perf.ingest.numbers import JsonError, NumberReader
 from lens_perf.ingest.read_summary import Damage, ReadSummary
 from lens_perf.ingest.tables.columns import RawRow
@@ -50,18 +49,21 @@ def _split_texts(blocks: Iterator[bytes | None], summary: ReadSummary, path: str
             break
     is_array = first.lstrip(BLANKS).startswith(b"[")
     rest = chain([first], blocks)
-    yield from _split_array(rest, summary, path) if is_array else _split_json_lines(rest, summary)
+    yield from _split_array(rest, summary, path) if is_array else _split_json_lines(rest, summary, path)
 
 
-def _split_json_lines(blocks: Iterable[bytes | None], summary: ReadSummary) -> Iterator[tuple[int, bytes | None]]:
-    byte = 0
-    for line in split_lines(blocks):
-        text = line.strip(BLANKS) if line is not None else None
-        if text is None or text.startswith(b"{"):
-            yield byte, text
+def _split_json_lines(
+    blocks: Iterable[bytes | None], summary: ReadSummary, path: str
+) -> Iterator[tuple[int, bytes | None]]:
+    for line in split_json_lines(blocks):
+        if line is None:
+            yield 0, None
+        elif line.content is None:
+            summary.note_damage(Damage(path, line.byte, f"a line of more than {LONGEST_ELEMENT >> 20} MiB"))
+        elif (text := line.content.strip(BLANKS)).startswith(b"{"):
+            yield line.byte, text
         elif text:
             summary.skip("lines that are not JSON objects", text)
-        byte += len(line) + 1 if line is not None else 0
 
 
 def _split_array(blocks: Iterable[bytes | None], summary: ReadSummary, path: str) -> Iterator[tuple[int, bytes | None]]:

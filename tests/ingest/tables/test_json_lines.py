@@ -118,3 +118,16 @@ def test_repeated_rows_are_one_record() -> None:
 )
 def test_evidence(head: bytes, iteration: str | None) -> None:
     assert find_json_iteration(head, is_whole=False) == iteration
+
+
+def test_a_long_line_is_read_and_one_that_is_too_long_is_damage() -> None:
+    lines = [
+        json.dumps({"step": step, "loss": 1.5, "text": "x" * size}) for step, size in enumerate((5 << 20, 17 << 20, 1))
+    ]
+    records, summary = read_json("\n".join([*lines, "{"]))
+    assert [record.iteration for record in records] == [0, 2]
+    sizes = [len(line) + 1 for line in lines]
+    assert [(each.byte, each.finding) for each in summary.damages] == [
+        (sizes[0], "a line of more than 16 MiB"),
+        (sum(sizes), "no JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+    ]
