@@ -17,9 +17,12 @@ KERAS = "".join(f"Epoch {epoch}/3\n9/9 - 1s 5ms/step - loss: 0.{epoch}000\n" for
 LIGHTNING = "".join(f"\rEpoch 0:  9%|# | {batch}/3 [00:05<00:45,  2.00it/s, loss=0.{batch}]" for batch in (1, 2, 3))
 TRAINER = "{'loss': 2.5, 'grad_norm': 1.0, 'epoch': 0.1}\n"
 MEGATRON = "".join(f" iteration {step}/ 3 | lm loss: {step}.5 |\n" for step in (1, 2, 3))
+FAIRSEQ = "".join(f'| train_inner | {{"num_updates": {step}, "loss": {step}.5}}\n' for step in (1, 2, 3))
+MLPERF = ":::MLLOG " + '{"key": "tracked_stats", "time_ms": 1, "value": 2.5, "metadata": {"samples_count": 1}}\n'
 FILES = [
     (Kind.LOG, KERAS, 3), (Kind.LOG, KERAS[:-4], 2), (Kind.LOG, LIGHTNING, 3), (Kind.LOG, TRAINER, 1),
     (Kind.LOG, MEGATRON, 3), (Kind.LOG, MEGATRON[:-1], 3), (Kind.LOG, MEGATRON[:-3], 2),
+    (Kind.LOG, FAIRSEQ[:-3], 2), (Kind.LOG, MLPERF + MLPERF[:-9], 1), (Kind.LOG, FAIRSEQ[:-1], 3),
     (Kind.CSV, "step,loss\n1,2.5\n2,1.5", 2), (Kind.JSONL, '{"step": 1, "loss": 2.5}', 1),
     (Kind.TENSORBOARD, frame(scalar("loss", step, 1.5) for step in (1, 2)), 2),
 ]  # fmt: skip

@@ -38,9 +38,13 @@ class LineEnds:
     def cut(self, line: Line, text: str) -> None:
         """Remove the last value of ``line`` if ``text``, which has no line end, may end within it; count what is lost.
 
-        It is complete if text follows it, or if it ends like its field in the lines before, with the same unit.
+        It is complete if text follows it, or if it ends like its field in the lines before, with the same unit. An
+        incomplete object has no complete values.
         """
         form = line.form
+        if form.closed and line.rest:
+            self._count(CUT_OFF, text)
+            line.rest.clear()
         if form.closed or (form.closing and text.rstrip().endswith(form.closing)):
             return
         if any(text.endswith(str(number)) for number in self._list_iterations(line)):

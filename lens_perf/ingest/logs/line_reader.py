@@ -134,7 +134,7 @@ class LineReader:
     def _take_line(self, line: Line, text: str) -> Iterator[Observation]:
         if line.form.continued:
             self._open, self._between = (line, text), 0
-        else:
+        elif line.fields or line.rest or not line.form.closed:
             self._ends.note(line)
             yield from self._reader.take(line, text)
 
