@@ -145,8 +145,8 @@ def _check_iteration(form: Form, where: str) -> None:
         counted = found & {"epoch", "batch", "batches"}
         if "batch" in found and counted != {"epoch", "batch", "batches"}:
             raise ConfigError(f"{where}: lines: {template.text!r}: {{batch}} needs {{epoch}} and {{batches}} beside it")
-        if form.purpose is Purpose.HEADING and "iteration" not in found:
-            raise ConfigError(f"{where}: lines: {template.text!r}: a heading needs {{iteration}}")
+        if form.purpose in {Purpose.HEADING, Purpose.PROGRESS} and "iteration" not in found:
+            raise ConfigError(f"{where}: lines: {template.text!r}: the purpose {form.purpose} needs {{iteration}}")
 
 
 def _check_keys(table: Mapping[str, Any], known: Mapping[str, str], where: str, *, needed: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from lens_perf.ingest.logs.forms import Dialect, Form, Line
+from lens_perf.ingest.logs.forms import Dialect, Form, Line, Purpose
 from lens_perf.ingest.logs.lines import end_line, find_line_starts, split_whole_lines
 from lens_perf.ingest.logs.stamps import strip_colours
 
@@ -72,7 +72,8 @@ class Evidence:
         """Examine a chunk of complete lines; return whether any line so far matched a dialect."""
         for text in read_candidates(chunk, self.markers):
             for dialect in self._dialects:
-                if line := dialect.read(text):
+                # Programs of all kinds draw progress bars.
+                if (line := dialect.read(text)) and line.form.purpose is not Purpose.PROGRESS:
                     self._tallies.setdefault(dialect.name, Tally()).add(line)
         if self._tallies:
             self._bytes += len(chunk)

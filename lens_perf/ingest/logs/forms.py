@@ -18,6 +18,7 @@ class Purpose(StrEnum):
     EVALUATION = "evaluation"
     ADDITION = "addition"
     HEADING = "heading"
+    PROGRESS = "progress"
 
 
 # Splitters of fields with an end of their own.
@@ -142,7 +143,7 @@ class Form:
             batches = parse_iteration(found["batches"])
             iteration = parse_iteration(found["epoch"]) * batches + parse_iteration(found["batch"])
         damaged = rest and self.splitter is split_json_object
-        if not (fields or damaged or self.continued or self.purpose is Purpose.HEADING):
+        if not (fields or damaged or self.continued or self.purpose in {Purpose.HEADING, Purpose.PROGRESS}):
             return None
         if iteration is not None and iteration < self.first_iteration:
             return None

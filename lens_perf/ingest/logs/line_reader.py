@@ -174,7 +174,7 @@ class LineReader:
 
     def _leave_out(self, text: str, *, incomplete: bool) -> None:
         for dialect in self._others:
-            if line := dialect.read(text):
+            if (line := dialect.read(text)) and line.form.purpose is not Purpose.PROGRESS:
                 self._count_other(dialect, line, text)
                 return
         if incomplete and self._ends.count_cut(self._dialect, text):

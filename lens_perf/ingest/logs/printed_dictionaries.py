@@ -1,19 +1,17 @@
 """Turns the dictionaries that the Hugging Face Trainer prints into observations, and finds their iterations."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from lens_perf.ingest.logs.forms import Line
+from lens_perf.ingest.logs.forms import Line, Purpose
 from lens_perf.ingest.logs.line_metrics import LineMetrics
 from lens_perf.ingest.logs.options import LogOptions
+from lens_perf.ingest.logs.redrawn_bars import RedrawnBars, find_bar
 from lens_perf.ingest.logs.report_times import ReportTimes
-from lens_perf.ingest.logs.values import parse_iteration, parse_number
+from lens_perf.ingest.logs.values import parse_number
 from lens_perf.ingest.read_summary import ReadSummary
 from lens_perf.ingest.records import Observation
 
-# As in "10/100 [00:10<01:30,": tqdm's number of finished and of all iterations.
-BAR = re.compile(r"(?<![0-9/])(?P<done>[0-9]{1,10})/(?P<total>[0-9]{1,10}) \[[0-9:]++<")
 # Evaluations that are held with the first report.
 MOST_HELD = 1000
 # Beginnings of values in configurations, which no value of a report has.
@@ -27,8 +25,9 @@ CALLBACK_LINE = "callback line"
 class PrintedDictionaries:
     """Reads the printed dictionaries of one input.
 
-    The iteration is taken from the dictionary, else from a progress bar before it in its line, else counted with
-    ``logging_steps``. Evaluations and the final summary belong to the report before them.
+    The iteration is taken from the dictionary, else from the progress bar that is drawn again after it, else counted
+    with ``logging_steps``, else taken from a bar before it in its line. Evaluations and the final summary belong to the
+    report before them, unless they have an iteration of their own.
     """
 
     def __init__(self, summary: ReadSummary, options: LogOptions) -> None:
@@ -36,6 +35,7 @@ class PrintedDictionaries:
         self._options = options
         self._metrics = LineMetrics(summary)
         self._times = ReportTimes(summary, options)
+        self._bars = RedrawnBars(summary)
         self._iteration: int | None = None
         self._reports = 0
         self._callback: Line | None = None
@@ -44,10 +44,14 @@ class PrintedDictionaries:
         self._ended: tuple[frozenset[str], str] | None = None
 
     def take(self, line: Line, text: str) -> Iterator[Observation]:
-        """Yield the observations of a dictionary, and those that waited for it."""
-        if not is_report(line):
+        """Yield the observations of a dictionary, and those that waited for it or for a progress bar."""
+        if line.form.purpose is not Purpose.PROGRESS and not is_report(line):
             self._summary.skip(NO_REPORTS, text)
             return
+        for each in self._bars.take(line, text, training=is_training(line)):
+            yield from self._take_dictionary(each)
+
+    def _take_dictionary(self, line: Line) -> Iterator[Observation]:
         if line.form.name == CALLBACK_LINE:
             yield from self._flush_callback()
             self._callback = line
@@ -62,6 +66,8 @@ class PrintedDictionaries:
 
     def settle(self) -> Iterator[Observation]:
         """Yield the waiting observations at the end of the input."""
+        for each in self._bars.settle():
+            yield from self._take_dictionary(each)
         yield from self._flush_callback()
         waiting, self._first = self._first, []
         for line in waiting:
@@ -78,7 +84,7 @@ class PrintedDictionaries:
 
     def _hold_first(self, line: Line) -> Iterator[Observation]:
         """Hold the first report until the second shows whether it belongs to the first iteration."""
-        counts = self._options.logging_steps is not None and not self._reports and self._find_iteration(line) is None
+        counts = self._options.logging_steps is not None and not self._reports and line.iteration is None
         if self._first and (is_training(line) or len(self._first) > MOST_HELD):
             first, *others = self._first
             self._first = []
@@ -94,11 +100,11 @@ class PrintedDictionaries:
 
     def _is_of_first_iteration(self, first: Line, second: Line) -> bool:
         """Return whether the first report is due to ``logging_first_step``, by the bar or epoch of the second."""
-        done, steps = self._find_iteration(second), self._options.logging_steps
-        if done is not None and steps is not None:
-            return done[0] <= steps
+        bar, steps = find_bar(second), self._options.logging_steps
+        done = second.iteration if second.iteration is not None else bar and bar[0]
         earlier, later = find_epoch(first), find_epoch(second)
-        return earlier < (later - earlier) / 2
+        half = (later - earlier) / 2
+        return earlier < half if done is None or steps is None else done <= steps and earlier <= half
 
     def _observe(self, line: Line) -> Iterator[Observation]:
         training = is_training(line)
@@ -125,29 +131,26 @@ class PrintedDictionaries:
 
     def _place(self, line: Line, *, training: bool) -> tuple[int | None, int | None]:
         """Return the iteration and the target of a line."""
-        found = self._find_iteration(line)
         if not training:
-            named = found if found and line.iteration is not None else None
-            return named or (self._iteration, None)
+            return (self._iteration, None) if line.iteration is None else (line.iteration, line.target)
         self._ended = None
-        if found is not None:
-            return found
-        if self._options.logging_steps is None:
-            self._summary.note("the lines name no iteration; --logging-steps N numbers them, if none is missing")
-            return None, None
-        self._summary.note(f"iterations are counted: one report every {self._options.logging_steps}")
-        steps = self._options.logging_steps
-        return ((self._iteration or 0) // steps + 1) * steps, None
-
-    def _find_iteration(self, line: Line) -> tuple[int, int | None] | None:
-        """Return the iteration and the target in a dictionary, or in the progress bar before it."""
         if line.iteration is not None:
             return line.iteration, line.target
-        bars = list(BAR.finditer(line.prefix))
-        if not bars:
-            return None
+        bar, steps = find_bar(line), self._options.logging_steps
+        if steps is not None:
+            self._summary.note(f"iterations are counted: one report every {steps}")
+            return self._count(steps, bar and bar[0]), bar and bar[1]
+        if bar is None:
+            self._summary.note("the lines name no iteration; --logging-steps N numbers them, if none is missing")
+            return None, None
         self._summary.note("iterations are those of the progress bars ahead of the dictionaries")
-        return parse_iteration(bars[-1]["done"]), parse_iteration(bars[-1]["total"])
+        return bar
+
+    def _count(self, steps: int, done: int | None) -> int:
+        """Return the multiple of ``steps`` that follows, or the one at ``done``, which may be of a moment before."""
+        following = ((self._iteration or 0) // steps + 1) * steps
+        shown = following if done is None else max(-(-done // steps), 1) * steps
+        return following if shown == self._iteration else shown
 
 
 def is_report(line: Line) -> bool:
