@@ -99,11 +99,7 @@ class Evidence:
         first = max(programs, key=self._score, default=None)
         if best is None or first is None or not best.library:
             return best
-        return first if self._explains(first) >= LEAST_SHARE * self._explains(best) else best
-
-    def _explains(self, dialect: Dialect) -> int:
-        tally = self._tallies[dialect.name]
-        return tally.score[0] or tally.lines
+        return first if self._score(first)[0] >= LEAST_SHARE * self._score(best)[0] else best
 
     def _score(self, dialect: Dialect) -> tuple[int, int, int]:
         return self._tallies[dialect.name].score

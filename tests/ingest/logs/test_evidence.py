@@ -47,6 +47,16 @@ def test_a_library_yields_to_the_program_that_uses_it() -> None:
     assert choose(*both, *print_records("Megatron-LM", 1)) == "DeepSpeed"
 
 
+def test_a_program_without_reports_does_not_displace_the_library() -> None:
+    timers = "time (ms) | forward-compute: 22.34 | backward-compute: 35.50"
+    assert choose(*[timers] * 30, *print_records("DeepSpeed", 2)) == "DeepSpeed"
+
+
+def test_timers_of_deepspeed_are_not_those_of_megatron() -> None:
+    assert choose("[Rank 0] time (ms) | fwd_microstep: 22.34 | bwd_microstep: 35.50") == "DeepSpeed"
+    assert choose("[Rank 0] rank=0 time (ms) | optimizer_step: 0.56") == "DeepSpeed"
+
+
 def test_among_dialects_of_the_same_lines_the_one_with_rising_iterations_is_chosen() -> None:
     lines = [
         f"Training epoch {number // 3}, iteration {number % 3}/2 | global_step: {number} | reduced_train_loss: 1.5"
