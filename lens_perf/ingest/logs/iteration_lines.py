@@ -11,8 +11,10 @@ from lens_perf.ingest.logs.stamps import find_rank
 from lens_perf.ingest.read_summary import ReadSummary
 from lens_perf.ingest.records import MetricValue, Observation
 
-# Other ranks print an iteration at almost the same time. An iteration that is further back is a restart.
+# Other ranks print an iteration at almost the same time. One that is further back is a restart, unless it lags behind.
 LARGEST_LAG = 2
+# Ranks that lag behind; beyond this number they are forgotten, so that memory use is constant.
+MOST_RANKS = 1 << 16
 # Evaluations that wait for their report.
 MOST_WAITING = 1000
 
@@ -28,6 +30,7 @@ class IterationLines:
         self._metrics = LineMetrics(summary)
         self._times = ReportTimes(summary, options)
         self._rank: int | None = None
+        self._behind: dict[int, int] = {}
         self._iteration: int | None = None
         self._spacing = 0
         self._heading: tuple[int | None, int | None] = (None, None)
@@ -168,8 +171,20 @@ class IterationLines:
 
     def _is_from_another_rank(self, iteration: int, prefix: str) -> bool:
         rank, last = find_rank(prefix), self._iteration
-        near = last is not None and last - max(LARGEST_LAG, self._spacing) <= iteration <= last
-        if near and rank is not None and self._rank is not None and rank != self._rank:
-            return True
-        self._rank = rank if rank is not None else self._rank
+        if rank is None:
+            return False
+        if last is not None and iteration <= last and self._rank not in {None, rank}:
+            if self._lags(rank, iteration, last, prefix):
+                self._behind[rank] = iteration
+                return True
+            self._behind.clear()
+        self._rank = rank
         return False
+
+    def _lags(self, rank: int, iteration: int, last: int, prefix: str) -> bool:
+        """Return whether a rank reports an iteration late: at its own pace, or at a time before the last report."""
+        if len(self._behind) > MOST_RANKS:
+            self._behind.clear()
+        near = last - max(LARGEST_LAG, self._spacing) <= iteration
+        proceeds = self._behind.get(rank, iteration + 1) <= iteration
+        return near or proceeds or self._times.is_over(prefix)

@@ -61,6 +61,11 @@ class ReportTimes:
         if self._last is None and (moment := find_time(line.prefix, self._options.timezone)):
             self._other = line.iteration, moment
 
+    def is_over(self, prefix: str) -> bool:
+        """Return whether a line has a time that is not after the last report."""
+        moment = find_time(prefix, self._options.timezone) if self._last else None
+        return moment is not None and self._last is not None and moment <= self._last
+
     def find(
         self, prefix: str, performance: dict[str, MetricValue], iteration: int | None, before: int | None
     ) -> datetime | None:

@@ -9,7 +9,10 @@ STAMP = re.compile(
     r"(?:[.,](?P<fraction>[0-9]{1,9}))?(?P<zone>Z|[+-][0-9]{2}:?[0-9]{2})?"
     r"|(?<![0-9])(?P<packed>[0-9]{8}) (?P<packed_time>[0-9]{2}:[0-9]{2}:[0-9]{2})"
 )
-RANK = re.compile(r"^\s{0,20}+([0-9]{1,9}+): |\[?\brank[- ]?([0-9]{1,9}+)|\[default([0-9]{1,9}+)\]", re.IGNORECASE)
+RANK = re.compile(
+    r"^\s{0,20}+([0-9]{1,9}+): |\[?\brank[- ]?([0-9]{1,9}+)|\[default([0-9]{1,9}+)\]|([0-9]{1,9}+)\]<std(?:out|err)>",
+    re.IGNORECASE,
+)
 
 
 def strip_colours(text: str) -> str:

@@ -134,6 +134,37 @@ def test_other_ranks_report_the_same_iterations() -> None:
     assert [each.serial for each in records] == [0] * 8 + [1, 1]
 
 
+RANKS = ("[rank{}]:", " {}: ", "[default{}]:", "[{}]<stdout>:", "[1,{}]<stdout>: ")
+
+
+@pytest.mark.parametrize("prefix", RANKS)
+def test_a_rank_that_lags_far_behind_is_another_rank(prefix: str) -> None:
+    def of(rank: int, iteration: int, hour: int = 10) -> str:
+        stamp = f"2026-03-01 {hour}:00:{iteration:02d} "
+        return line(iteration, f"lm loss: {rank}.5 |", prefix.format(rank) + stamp)
+
+    first = [of(0, iteration) for iteration in range(1, 31)]
+    records, summary = read(*first, *(of(1, iteration) for iteration in range(1, 31)))
+    assert [(each.serial, each.performance["lm_loss"]) for each in records] == [(0, 0.5)] * 30
+    assert summary.skipped["lines of other ranks"].count == 30
+    # A later time shows that training was restarted.
+    records, summary = read(*first, *(of(1, iteration, 11) for iteration in range(1, 31)))
+    assert [each.serial for each in records] == [0] * 30 + [1] * 30
+
+
+def test_a_rank_may_fall_behind_slowly() -> None:
+    def of(rank: int, iteration: int) -> str:
+        return line(iteration, f"lm loss: {rank}.5 |", f"[rank{rank}]:")
+
+    pairs = [lines for number in range(1, 20) for lines in (of(0, 2 * number), of(0, 2 * number + 1), of(1, number))]
+    records, summary = read(*pairs)
+    assert summary.restarts == 0
+    assert len(records) == 38
+    # The rank's own iterations decrease at a restart.
+    records, summary = read(*pairs, of(1, 3), of(0, 3), of(1, 4), of(0, 4))
+    assert [(each.serial, each.iteration) for each in records[38:]] == [(1, 3), (1, 4)]
+
+
 def test_lines_that_are_not_understood_are_reported() -> None:
     records, summary = read(
         "iteration 5/ 100",
