@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from lens_perf.ingest.logs.evidence import LONGEST_MATCHED, Tally, decode, split_overwritten
-from lens_perf.ingest.logs.forms import Dialect, Line
+from lens_perf.ingest.logs.forms import Dialect, Line, Purpose
 from lens_perf.ingest.logs.iteration_lines import IterationLines
 from lens_perf.ingest.logs.line_ends import CUT_OFF, LineEnds
 from lens_perf.ingest.logs.lines import end_line, find_line_starts

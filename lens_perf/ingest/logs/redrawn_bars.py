@@ -26,6 +26,7 @@ class RedrawnBars:
         self._total: int | None = None
         self._known: int | None = None
         self._waiting: Line | None = None
+        self._expected: tuple[int | None, ...] = ()
 
     def take(self, line: Line, text: str, *, training: bool) -> Iterator[Line]:
         """Yield the dictionaries whose bar is known after ``line``, a dictionary or a bar."""
@@ -35,10 +36,9 @@ class RedrawnBars:
         yield from self._release_displaced()
         overwrites, self._drawn = bool(self._drawn) and line.prefix == self._drawn, ""
         bar = find_bar(line) if overwrites and training else None
-        if bar is not None:
-            self._total = bar[1]
         if line.iteration is None and (bar is not None or (not training and self._total is not None)):
-            self._waiting = line
+            # The bar before may be that of an evaluation, which has another total.
+            self._waiting, self._expected = line, (self._total, bar and bar[1])
         else:
             yield line
 
@@ -46,15 +46,15 @@ class RedrawnBars:
         """Yield the dictionary that waits for its bar at the end of the input."""
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
-            bar = find_bar(waiting)
-            is_earlier = bar is not None and bar[0] == self._known
-            yield replace(waiting, prefix="") if is_earlier else waiting
+            done, total = find_bar(waiting) or (None, None)
+            is_later = self._total is None or (total == self._total and done != self._known)
+            yield waiting if is_later else replace(waiting, prefix="")
 
     def _take_bar(self, bar: Line, text: str) -> Iterator[Line]:
         self._drawn = text
-        # The bar of an evaluation has another total.
-        if self._waiting is not None and bar.target == self._total:
-            waiting, self._waiting, self._known = self._waiting, None, bar.iteration
+        if self._waiting is not None and bar.target in self._expected:
+            waiting, self._waiting = self._waiting, None
+            self._known, self._total = bar.iteration, bar.target
             self._summary.note("iterations are those of the progress bars drawn again after the dictionaries")
             yield replace(waiting, iteration=bar.iteration, target=bar.target)
 

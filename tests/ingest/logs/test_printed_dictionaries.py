@@ -106,10 +106,12 @@ def test_an_evaluation_has_the_iteration_of_the_bar_of_training() -> None:
         bar(2) + CLEAR + report("loss", 2.8),
         *evaluates,
         f"{CLEAR}\x1b[A{CLEAR}" + report("eval_loss", 2.5),
-        f"{bar(20, 20)}\x1b[A{bar(5)}" + bar(6) + CLEAR + report("loss", 2.7),
-        bar(7),
+        bar(5),
+        f"{bar(20, 20)}\x1b[A{CLEAR}\x1b[A{CLEAR}" + report("loss", 2.7),
+        bar(7) + CLEAR + report("eval_loss", 2.4),
+        f"{bar(20, 20)}\x1b[A" + bar(8),
     ]
-    assert read_losses(*lines) == [(2, 2.9, None), (4, 2.8, None), (5, None, 2.5), (7, 2.7, None)]
+    assert read_losses(*lines) == [(2, 2.9, None), (4, 2.8, None), (5, None, 2.5), (7, 2.7, None), (8, None, 2.4)]
 
 
 def test_a_dictionary_behind_a_bar_belongs_to_it() -> None:
