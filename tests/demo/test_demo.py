@@ -197,7 +197,7 @@ def test_ends_with_the_database(start_demo: StartDemo) -> None:
     demo.wait_for(READY)
     postmaster = int(next(demo.directory.glob("postgres-*/postmaster.pid")).read_text("utf-8").splitlines()[0])
     os.kill(postmaster, signal.SIGQUIT)
-    assert demo.process.wait(STOP_SECONDS) == 2
+    assert demo.process.wait(STOP_SECONDS) == 1
     assert "PostgreSQL ended" in demo.output
     assert "Traceback" not in demo.output
     assert demo.descendants() == []
