@@ -35,8 +35,9 @@ class RedrawnBars:
             return
         yield from self._release_displaced()
         overwrites, self._drawn = bool(self._drawn) and line.prefix == self._drawn, ""
-        bar = find_bar(line) if overwrites and training else None
-        if line.iteration is None and (bar is not None or (not training and self._total is not None)):
+        bar = find_bar(line) if training else None
+        is_behind = bar is not None and not overwrites
+        if line.iteration is None and not is_behind and (self._total is not None or bar is not None):
             # The bar before may be that of an evaluation, which has another total.
             self._waiting, self._expected = line, (self._total, bar and bar[1])
         else:

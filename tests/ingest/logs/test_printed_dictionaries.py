@@ -140,3 +140,15 @@ def test_progress_bars_alone_are_no_dialect() -> None:
     assert not records
     assert not summary.notes
     assert summary.skipped["lines that report no iteration"].count == 2
+
+
+def test_a_report_right_after_an_evaluation_has_no_bar_in_its_line() -> None:
+    lines = [
+        bar(1) + CLEAR + report("loss", 2.9),
+        bar(2) + bar(20, 20) + CLEAR + report("eval_loss", 2.5),
+        f"{bar(20, 20)}\x1b[A{bar(3)}",
+        f"{bar(20, 20)}\x1b[A",
+        f"{CLEAR}\x1b[A{CLEAR}" + report("loss", 2.8),
+        bar(4),
+    ]
+    assert read_losses(*lines) == [(2, 2.9, None), (3, None, 2.5), (4, 2.8, None)]
