@@ -12,7 +12,7 @@ from lens_perf.performance.freshness.checkpoint import (
     read_unsettled,
 )
 from lens_perf.performance.freshness.pairs import MOST_PAIRS, Pair, Pairs
-from lens_perf.performance.freshness.removals import MOST_CANDIDATES, find_replaced
+from lens_perf.performance.freshness.removals import MASK, MOST_CANDIDATES, find_replaced
 from lens_perf.performance.freshness.statements import (
     MOST_NEW_RECORDS,
     NewRecord,
@@ -30,8 +30,6 @@ from lens_perf.performance.freshness.tokens import (
 )
 from lens_perf.performance.selection import Selection
 from lens_perf.performance.statements import Transaction
-
-MASK = 2**64 - 1
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 # With more candidates, the 64-bit hashes of a wrong set could match by chance.
 MOST_CANDIDATES = 32
+# The bits of a hash, which is a signed bigint in PostgreSQL.
 MASK = 2**64 - 1
 
 
