@@ -58,7 +58,10 @@ class Slot:
 
     def read(self) -> Iterator[tuple[bytes, float, float]]:
         """Yield each key with its value and the time at which it was set."""
-        content = self._memory[self._start : self._start + self.used]
+        used = self.used
+        content = self._memory[self._start : self._start + used]
+        if self.used < used:
+            return  # The master cleared the slot meanwhile, so the content is incomplete.
         position = HEADER.size
         while position < len(content):
             (length,) = HEADER.unpack_from(content, position)

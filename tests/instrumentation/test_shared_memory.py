@@ -1,5 +1,6 @@
 """Values that processes share: sums outlive a process, no entry is torn, and no slot grows or leaks."""
 
+import mmap
 import os
 import signal
 import threading
@@ -120,6 +121,24 @@ def test_values_of_a_forked_process_are_shared_and_outlive_it() -> None:
         os.waitpid(child, 0)
     memory.retire(index)
     assert memory.merge() == {b"requests": 9999.0, b"done": 1.0}
+
+
+class SlotClearedBeforeItIsCopied(Slot):
+    """A slot that the master clears between a reader's look at its size and the copy of its content."""
+
+    @property
+    def used(self) -> int:
+        used = super().used
+        self.clear()
+        return used
+
+
+@pytest.mark.parametrize("entries", [1, 2, 3, 50])
+def test_a_reader_finds_nothing_in_a_slot_that_is_cleared_meanwhile(entries: int) -> None:
+    memory = mmap.mmap(-1, 2**16)
+    for number in range(entries):
+        add(Slot(memory, 0, 2**16), b"%d" % number, 1.0)
+    assert list(SlotClearedBeforeItIsCopied(memory, 0, 2**16).read()) == []
 
 
 def read_sums(memory: SharedMemory, done: threading.Event) -> set[float]:
