@@ -55,8 +55,8 @@ def count_dots(figure: Locator) -> int:
 
 def hover(figure: Locator, share: float = 0.5) -> None:
     """Move the pointer to a place of the plot, a share of its width from the left."""
+    wait_for_charts(figure.page)
     plot = figure.locator(".u-over")
-    plot.scroll_into_view_if_needed()
     box = plot.bounding_box()
     assert box
     plot.hover(position={"x": box["width"] * share, "y": box["height"] / 2})
@@ -64,6 +64,7 @@ def hover(figure: Locator, share: float = 0.5) -> None:
 
 def drag(page: Page, figure: Locator, begin: tuple[float, float], end: tuple[float, float]) -> None:
     """Drag between two places of the plot, in shares of its width and height."""
+    wait_for_charts(page)
     plot = figure.locator(".u-over")
     plot.scroll_into_view_if_needed()
     box = plot.bounding_box()
