@@ -28,8 +28,8 @@ def server() -> Iterator[TlsPostgres]:
 
 
 @contextmanager
-def app_over(write_settings: WriteSettings, dsn: str) -> Iterator[Flask]:
-    text = f'[limits]\ndeadline_seconds = 1\n[pool]\nsize = 1\n[clusters.alpha]\ndsn = "{dsn}"'
+def app_over(write_settings: WriteSettings, dsn: str, deadline_seconds: float = 30) -> Iterator[Flask]:
+    text = f'[limits]\ndeadline_seconds = {deadline_seconds}\n[pool]\nsize = 1\n[clusters.alpha]\ndsn = "{dsn}"'
     with running_app(write_settings(text)) as app:
         yield app
 
@@ -100,7 +100,7 @@ def test_refused(
 
 def test_a_deadline_holds_over_tls(server: TlsPostgres, write_settings: WriteSettings) -> None:
     """The backend is frozen, so that only shutting the socket under OpenSSL can end the wait."""
-    with app_over(write_settings, server.dsn("sslmode=require")) as app:
+    with app_over(write_settings, server.dsn("sslmode=require"), deadline_seconds=1) as app:
         assert app.test_client().get(f"{PATH}/sources").status_code == 200
         ((backend, _),) = ask_server(server, CONNECTIONS)
         with frozen(int(str(backend))):

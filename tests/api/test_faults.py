@@ -13,6 +13,7 @@ from flask import Flask
 from lens_perf.app import REGISTRY
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from tests.conftest import READER, Row, Store, running_app, strict_json
+from tests.faults import wait_until
 
 SETTINGS = """
 [pool]
@@ -68,7 +69,8 @@ def test_a_query_past_its_deadline(
     else:
         assert (status, message.split(";")[0]) == (504, "The query ran past its deadline")
     superuser.connection.rollback()
-    assert get(strict_app, uid, endpoint)[0] == 200
+    # On a busy machine a later request can pass the strict deadline as well.
+    wait_until(lambda: get(strict_app, uid, endpoint)[0] == 200)
 
 
 KILL = """
@@ -84,13 +86,13 @@ def kill(superuser: psycopg2.extensions.cursor, state: str) -> int:
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_killed_idle_backends_fail_no_request(
-    strict_app: Flask, superuser: psycopg2.extensions.cursor, uid: str, endpoint: str
+    patient_app: Flask, superuser: psycopg2.extensions.cursor, uid: str, endpoint: str
 ) -> None:
     superuser.connection.autocommit = True
     for _ in range(5):
-        assert get(strict_app, uid, endpoint)[0] == 200
+        assert get(patient_app, uid, endpoint)[0] == 200
         assert kill(superuser, "idle") >= 1
-    assert get(strict_app, uid, endpoint)[0] == 200
+    assert get(patient_app, uid, endpoint)[0] == 200
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
@@ -110,16 +112,16 @@ def test_a_killed_active_backend_fails_one_request_and_loses_no_slot(
     assert patient_app.extensions[REGISTRY].connections_in_use("alpha") == 0
 
 
-def test_a_full_pool_is_reported_soon(strict_app: Flask, superuser: psycopg2.extensions.cursor, uid: str) -> None:
+def test_a_full_pool_is_reported_soon(patient_app: Flask, superuser: psycopg2.extensions.cursor, uid: str) -> None:
     superuser.execute("LOCK training_performance IN ACCESS EXCLUSIVE MODE")
-    waiting = threading.Thread(target=get, args=(strict_app, uid, "sources"))
+    waiting = threading.Thread(target=get, args=(patient_app, uid, "sources"))
     waiting.start()
-    while strict_app.extensions[REGISTRY].connections_in_use("alpha") == 0:
+    while patient_app.extensions[REGISTRY].connections_in_use("alpha") == 0:
         time.sleep(0.005)
-    assert get(strict_app, uid, "sources") == (503, "Cluster alpha is busy; try again in a moment")
+    assert get(patient_app, uid, "sources") == (503, "Cluster alpha is busy; try again in a moment")
     superuser.connection.rollback()
     waiting.join()
-    assert get(strict_app, uid, "sources")[0] == 200
+    assert get(patient_app, uid, "sources")[0] == 200
 
 
 @pytest.mark.parametrize("query", ["", "?metrics=loss", "?metrics=loss,a,b,c,d"])
