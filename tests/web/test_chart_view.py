@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from tests.conftest import Row, Store, at
+from tests.faults import wait_until
 from tests.front.programs import needs
 from tests.test_serving import on_one_version
 from tests.web.chart_pages import chart, colour_of, count_pixels, download, hover, open_view
@@ -302,5 +303,8 @@ def test_columns_height_and_full_screen(address: str, workloads: list[str]) -> N
         assert 70 < after["height"] - before["height"] < 90
         chart(page).get_by_label(re.compile("^Full screen")).click()
         expect(page.locator("figure.chart:fullscreen")).to_be_visible()
+        empty = "figure => innerHeight - figure.lastElementChild.getBoundingClientRect().bottom"
+        wait_until(lambda: 0 <= chart(page).evaluate(empty) < 1)
+        assert chart(page).evaluate("figure => figure.scrollHeight <= figure.clientHeight")
         chart(page).get_by_label(re.compile("^Full screen")).click()
         expect(page.locator("figure.chart:fullscreen")).to_have_count(0)

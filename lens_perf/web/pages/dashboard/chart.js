@@ -11,12 +11,12 @@ import {
   listRuns,
   nameAbsent,
 } from "./chart_content.js";
+import { fillFrame, fillScreen } from "./chart_height.js";
 import { findClosest, findPoints } from "./chart_hover.js";
 import { describeChart, describeMarks } from "./chart_notes.js";
 import { ChartPlot, styleOf } from "./chart_plot.js";
 import { ChartTable } from "./chart_table.js";
 import { ChartLegend, ChartTooltip } from "./chart_tooltip.js";
-import { fillFrame } from "./embedding.js";
 import { haveChanged } from "./inputs.js";
 import { showName } from "./names.js";
 import { scaleOf, titleOf } from "./view_state.js";
@@ -136,17 +136,17 @@ export class Chart {
   }
 
   measure() {
-    const isFull = document.fullscreenElement === this.figure;
-    return {
-      width: Math.max(200, this.place.clientWidth),
-      height: isFull ? Math.max(HEIGHT, innerHeight - 200) : (this.view.layout.height ?? this.chooseHeight()),
-    };
+    return { width: Math.max(200, this.place.clientWidth), height: this.chooseHeight() };
   }
 
   chooseHeight() {
-    if (!this.view.embed || this.view.metrics.length > 1) return HEIGHT;
+    const isFull = document.fullscreenElement === this.figure;
+    const { embed, layout, metrics } = this.view;
+    if (!isFull && layout.height) return layout.height;
+    if (!isFull && (!embed || metrics.length > 1)) return HEIGHT;
     // The table is opened to be read below the chart, not instead of it.
-    if (!this.table.element.open) this.fitted = fillFrame(this.place);
+    if (this.table.element.open) return this.fitted ?? HEIGHT;
+    this.fitted = isFull ? fillScreen(this.place, this.figure) : fillFrame(this.place);
     return this.fitted;
   }
 
