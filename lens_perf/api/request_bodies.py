@@ -1,12 +1,14 @@
 """Checks the body of POST requests, and finds the cluster and the workloads that a request names."""
 
 from flask import Flask, Request, request
-from werkzeug.exceptions import LengthRequired, RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, LengthRequired, RequestEntityTooLarge, UnsupportedMediaType
 
 from lens_perf.capacity import LARGEST_BODY
 
 FORM = "application/x-www-form-urlencoded"
 NOT_A_FORM = f"Send the parameters as {FORM}"
+COMPRESSED = "Send the parameters without Content-Encoding"
+NOT_UTF8 = "Send the parameters in UTF-8, percent-encoded"
 TOO_LARGE = f"The body is larger than {LARGEST_BODY} bytes; request fewer metrics or workloads at once"
 NO_LENGTH = "Send the parameters with a Content-Length"
 REQUESTED_CLUSTER = "lens_perf.requested_cluster"
@@ -31,7 +33,7 @@ def list_requested_workloads(current: Request) -> list[str]:
 
 
 def _check_body() -> None:
-    """Raise LengthRequired, RequestEntityTooLarge or UnsupportedMediaType for a body that cannot be read."""
+    """Raise BadRequest, LengthRequired, RequestEntityTooLarge or UnsupportedMediaType for an unreadable body."""
     if request.method != "POST" or request.endpoint is None:
         return
     if "Transfer-Encoding" in request.headers:
@@ -41,7 +43,20 @@ def _check_body() -> None:
         raise RequestEntityTooLarge(TOO_LARGE)
     if size and request.mimetype != FORM:
         raise UnsupportedMediaType(NOT_A_FORM)
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType(COMPRESSED)
+    # Werkzeug would read other bytes as a form without parameters.
+    if not _is_utf8(request.get_data()):
+        raise BadRequest(NOT_UTF8)
     # Conditions do not apply: 304 is not defined for POST, and this request changes nothing.
     request.environ.pop("HTTP_IF_NONE_MATCH", None)
     request.environ[REQUESTED_CLUSTER] = request.form.get("cluster")
     request.environ[REQUESTED_WORKLOADS] = request.form.getlist("workload")
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -104,6 +104,16 @@ def test_errors_name_the_parameter(client: FlaskClient, uid: str, body: dict[str
         ({"data": b"metrics=m1", "content_type": "text/plain"}, 415, f"Send the parameters as {FORM}"),
         ({"data": b"--x\r\n", "content_type": "multipart/form-data; boundary=x"}, 415, "Send the parameters as"),
         (
+            {"data": b"cluster=beta&metrics=l\xf6ss", "content_type": FORM},
+            400,
+            "Send the parameters in UTF-8, percent-",
+        ),
+        (
+            {"data": b"m", "content_type": FORM, "headers": {"Content-Encoding": "gzip"}},
+            415,
+            "Send the parameters without Content-Encoding",
+        ),
+        (
             {"data": b"metrics=" + b"a" * LARGEST_BODY, "content_type": FORM},
             413,
             "The body is larger than 131072 bytes",
