@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from flask import request
+from werkzeug.datastructures import MIMEAccept
 
 from lens_perf.api.arguments import INT64, parse_workload_uid
 from lens_perf.api.point_arguments import AXES, NO_PLACE_FOR_CHANGES, choose_max_points
@@ -57,10 +58,15 @@ def _choose_encoding(query: Mapping[str, Any]) -> Encoding:
     if layout == "columns":
         return "columns"
     if query["format"] is None and layout in {None, "points"}:
-        chosen = BY_MEDIA_TYPE[request.accept_mimetypes.best_match(tuple(BY_MEDIA_TYPE), "application/json")]
+        chosen = BY_MEDIA_TYPE[_list_accepted().best_match(tuple(BY_MEDIA_TYPE), "application/json")]
     else:
         chosen = query["format"] or "json"
     return cast("Encoding", f"wide-{chosen}" if layout == "wide" else chosen)
+
+
+def _list_accepted() -> MIMEAccept:
+    """Return the media types of the Accept header without parameters such as charset, which Werkzeug would compare."""
+    return MIMEAccept([(each.partition(";")[0].strip(), quality) for each, quality in request.accept_mimetypes])
 
 
 def _select_records(uid: str, query: Mapping[str, Any]) -> Selection:

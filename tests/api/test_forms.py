@@ -109,6 +109,9 @@ def test_columns_are_a_fifth_of_the_size(client: FlaskClient, store: Store, uid:
         ("text/csv;q=0.5, application/x-ndjson", "application/x-ndjson"),
         ("application/json, text/csv;q=0.9", "application/json"),
         ("image/png", "application/json"),
+        ("text/csv; charset=utf-8", "text/csv"),
+        ("text/csv;charset=utf-8, */*;q=0.1", "text/csv"),
+        ("application/json; charset=utf-8, text/csv;q=0.9", "application/json"),
     ],
 )
 def test_accept_chooses(client: FlaskClient, stored: str, accept: str, media_type: str) -> None:
