@@ -42,10 +42,17 @@ def test_a_workload_in_one_line(address: str, tmp_path: Path) -> None:
 def test_ranges_of_a_parquet_file(address: str) -> None:
     whole = requests.get(address, timeout=10)
     assert (whole.status_code, whole.headers["Accept-Ranges"]) == (200, "bytes")
-    for wanted, part in (("bytes=-8", whole.content[-8:]), ("bytes=4-9", whole.content[4:10])):
+    ranges = {
+        "bytes=-8": whole.content[-8:],
+        "bytes=4-9": whole.content[4:10],
+        f"bytes=-{len(whole.content) + 1}": whole.content,
+    }
+    for wanted, part in ranges.items():
         answer = requests.get(address, headers={"Range": wanted}, timeout=10)
         assert (answer.status_code, answer.content) == (206, part)
         assert answer.headers["Content-Range"].endswith(f"/{len(whole.content)}")
         assert int(answer.headers["Content-Length"]) == len(part)
     beyond = requests.get(address, headers={"Range": f"bytes={len(whole.content)}-"}, timeout=10)
     assert beyond.status_code == 416
+    other_unit = requests.get(address, headers={"Range": "rows=0-3"}, timeout=10)
+    assert (other_unit.status_code, other_unit.content) == (200, whole.content)

@@ -46,8 +46,24 @@ def send_points(answer: PointAnswer, encoding: Encoding, name: str) -> Response:
         response = _describe_file(_send_body(answer.body, MEDIA_TYPES[encoding]), encoding, name)
         if MEDIA_TYPES[encoding] == PARQUET:
             # Readers of Parquet request the end of the file first, then single columns.
+            _adapt_range(answer.body.size)
             response.make_conditional(request, accept_ranges=True, complete_length=answer.body.size)
     return _add_validators(response, answer.etag, answer.cursor)
+
+
+def _adapt_range(size: int) -> None:
+    """Apply the rules for ``Range`` that Werkzeug does not know.
+
+    The last bytes of a file are all of it if it has fewer: https://www.rfc-editor.org/rfc/rfc9110#section-14.1.2.
+    Unknown units are ignored: https://www.rfc-editor.org/rfc/rfc9110#section-14.2.
+    """
+    requested = request.range
+    if requested is None:
+        return
+    if requested.units != "bytes":
+        del request.environ["HTTP_RANGE"]
+    elif len(requested.ranges) == 1 and requested.ranges[0][0] < -size:
+        request.environ["HTTP_RANGE"] = f"bytes=-{size}"
 
 
 def send_no_points(etag: str | None, encoding: Encoding, name: str) -> Response:
