@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
+from lens_perf.api.error_responses import RETRY_AFTER_SECONDS
 from lens_perf.api.workload_gauges import WorkloadGauges
 from lens_perf.instrumentation import metrics
 from lens_perf.performance.readiness import Readiness
@@ -48,6 +49,8 @@ def create_health_blueprint(
 def _answer(body: Mapping[str, Any], status: HTTPStatus) -> Response:
     response = jsonify(body)
     response.status_code = status
+    if status in RETRY_AFTER_SECONDS:
+        response.headers["Retry-After"] = RETRY_AFTER_SECONDS[status]
     return _unstored(response)
 
 

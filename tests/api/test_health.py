@@ -52,6 +52,7 @@ def test_ready_only_if_all_are(postgres: EmbeddedPostgres, write_settings: Write
     with running_app(write_settings(f"{alive}\n{AWAY}")) as app:
         response = app.test_client().get("/readyz")
         assert (response.status_code, strict_json(response.text)["status"]) == (503, "not ready")
+        assert response.headers["Retry-After"] == "1"
 
 
 def test_not_ready(write_settings: WriteSettings) -> None:
