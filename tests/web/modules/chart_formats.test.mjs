@@ -19,6 +19,8 @@ test("ticks have as many digits as tell them apart", () => {
   assert.deepEqual(formatTicks([null, 0.01, null, 0.1, 1]), ["", "0.01", "", "0.1", "1"]);
   assert.deepEqual(formatTicks([5, 7.5, 10, 12.5]), ["5", "7.5", "10", "12.5"]);
   assert.deepEqual(formatTicks([0.25, 0.5, 0.75]), ["0.25", "0.5", "0.75"]);
+  assert.deepEqual(formatTicks([0.000125, 0.00015, 0.000175, 0.0002]), ["1.25e-4", "1.5e-4", "1.75e-4", "2e-4"]);
+  assert.deepEqual(formatTicks([9.25e15, 9.5e15, 9.75e15, 1e16]), ["9.25e15", "9.5e15", "9.75e15", "1e16"]);
   assert.deepEqual(formatTicks([7]), ["7"]);
   assert.deepEqual(formatTicks([189_400]), ["189,400"]);
   assert.deepEqual(formatTicks([]), []);

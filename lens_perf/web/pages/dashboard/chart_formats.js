@@ -57,8 +57,9 @@ function countDigits(step) {
 
 /** A very large or small number, with as many digits as distinguish it from one that is `step` away. */
 function shorten(tick, step) {
-  const apart = step > 0 && step < Infinity ? Math.floor(Math.log10(Math.abs(tick))) - Math.floor(Math.log10(step)) : 3;
-  const [mantissa, exponent] = tick.toExponential(Math.min(15, Math.max(0, apart))).split("e");
+  const unit = 10 ** Math.floor(Math.log10(Math.abs(tick)));
+  const digits = step > 0 && step < Infinity ? countDigits(step / unit) : 3;
+  const [mantissa, exponent] = tick.toExponential(Math.min(15, digits)).split("e");
   return `${mantissa.includes(".") ? mantissa.replace(/\.?0+$/, "") : mantissa}e${Number(exponent)}`;
 }
 
