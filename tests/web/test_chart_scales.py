@@ -107,3 +107,16 @@ def test_a_chart_has_its_own_range(address: str, workloads: list[str]) -> None:
         expect(page).not_to_have_url(re.compile("%40loss"))
         wait_for_charts(page)
         assert float(read_values(page)[-1]) > 3
+
+
+@on_one_version
+def test_what_is_zoomed_in_stays_while_a_metric_joins(address: str, workloads: list[str]) -> None:
+    with open_page() as page:
+        open_view(page, address, workloads[:1], ("m", "loss"), ("zoom", "1..2@loss"))
+        chart(page).get_by_label(re.compile("^Add a metric")).click()
+        chart(page).get_by_label("Metric to add").fill("lr")
+        chart(page).get_by_label("Metric to add").press("Enter")
+        expect(page).to_have_url(re.compile(r"zoom=1\.\.2%40loss%2C\+lr"))
+        wait_for_charts(page)
+        page.get_by_role("button", name="Show the whole range").click()
+        expect(page).not_to_have_url(re.compile("zoom="))

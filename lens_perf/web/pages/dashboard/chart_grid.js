@@ -87,6 +87,7 @@ export class ChartGrid {
           metrics: replaceChart(this.view.metrics, names, others),
           yLogs: rename(this.view.yLogs, titleOf(names), titleOf(others)),
           yRanges: rename(this.view.yRanges, titleOf(names), titleOf(others)),
+          yZooms: rename(this.view.yZooms, titleOf(names), titleOf(others)),
         }),
       onMove: (names, by) => this.move(names, by),
       onHeight: (height) => this.change({ layout: { ...this.view.layout, height } }, { replace: true }),
