@@ -85,7 +85,7 @@ def answer_lens_error(error: LensError) -> Response:
     body: dict[str, Any] = {"code": status.value, "status": status.phrase, "message": error.message}
     if isinstance(error, InvalidParameterError) and error.errors:
         body["errors"] = {_find_location(location): each for location, each in error.errors.items()}
-    response = _make_response(body, status)
+    response = answer_uncached(body, status)
     if isinstance(error, UnauthorizedError):
         # RFC 6750, section 3: no error code if the request has no credentials.
         response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"' if error.was_given else "Bearer"
@@ -106,7 +106,7 @@ def answer_http_error(error: HTTPException) -> Response:
         HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: NO_SUCH_RANGE,
     }
     message = messages.get(status) or error.description or status.phrase
-    response = _make_response({"code": status.value, "status": status.phrase, "message": message}, status)
+    response = answer_uncached({"code": status.value, "status": status.phrase, "message": message}, status)
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
     if isinstance(error, RequestedRangeNotSatisfiable) and error.length is not None:
@@ -114,7 +114,8 @@ def answer_http_error(error: HTTPException) -> Response:
     return response
 
 
-def _make_response(body: dict[str, Any], status: HTTPStatus) -> Response:
+def answer_uncached(body: dict[str, Any], status: HTTPStatus) -> Response:
+    """Return a JSON response that must not be stored, with ``Retry-After`` if its status needs one."""
     response = jsonify(body)
     response.status_code = status
     response.headers["Cache-Control"] = "no-store"

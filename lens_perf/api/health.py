@@ -1,13 +1,11 @@
 """Liveness, readiness and Prometheus metrics of the service, outside the path of the API."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from http import HTTPStatus
-from typing import Any
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response
 
-from lens_perf.api.error_responses import RETRY_AFTER_SECONDS
+from lens_perf.api.error_responses import answer_uncached
 from lens_perf.api.workload_gauges import WorkloadGauges
 from lens_perf.instrumentation import metrics
 from lens_perf.performance.readiness import Readiness
@@ -24,14 +22,14 @@ def create_health_blueprint(
 
     @health.get("/healthz")
     def get_healthz() -> Response:
-        return _answer({"status": "ok"}, HTTPStatus.OK)
+        return answer_uncached({"status": "ok"}, HTTPStatus.OK)
 
     @health.get("/readyz")
     def get_readyz() -> Response:
         states = readiness.check()
         ready = (all if needs_all else any)(state.ready for state in states)
         body = {"status": "ready" if ready else "not ready", "clusters": [asdict(state) for state in states]}
-        return _answer(body, HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
+        return answer_uncached(body, HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
     @health.get("/metrics")
     def get_metrics() -> Response:
@@ -44,14 +42,6 @@ def create_health_blueprint(
             return _unstored(Response(workload_gauges.expose(), content_type=metrics.CONTENT_TYPE))
 
     return health
-
-
-def _answer(body: Mapping[str, Any], status: HTTPStatus) -> Response:
-    response = jsonify(body)
-    response.status_code = status
-    if status in RETRY_AFTER_SECONDS:
-        response.headers["Retry-After"] = RETRY_AFTER_SECONDS[status]
-    return _unstored(response)
 
 
 def _unstored(response: Response) -> Response:

@@ -124,7 +124,7 @@ def test_values_of_a_forked_process_are_shared_and_outlive_it() -> None:
 
 
 class SlotClearedBeforeItIsCopied(Slot):
-    """A slot that the master clears between a reader's look at its size and the copy of its content."""
+    """A slot that the master clears after a reader has read its size and before it copies the content."""
 
     @property
     def used(self) -> int:
