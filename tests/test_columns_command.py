@@ -65,9 +65,18 @@ def test_listing_verifying_and_dropping_a_copy(
 
 def test_verifying_the_copy_of_an_unknown_workload(uid: str, config: Path) -> None:
     target = ["--cluster", "alpha", uid]
-    assert run(config, "verify", *target).output == "there is no such copy\n"
+    assert build(config, uid) == 0
+    verified = run(config, "verify", *target)
+    assert (verified.exit_code, verified.output) == (1, "there is no such copy\n")
     assert run(config, "list").output == f"{HEADER}\n"
-    assert build(config, uid) == 0, "a request for its progress creates an empty copy"
+
+
+def test_verifying_the_copy_of_a_removed_workload(
+    postgres: EmbeddedPostgres, uid: str, config: Path, target: list[str]
+) -> None:
+    with closing(psycopg2.connect(postgres.dsn("alpha"))) as connection, connection.cursor() as cursor:
+        cursor.execute("DELETE FROM training_performance WHERE workload_uid = %s", (uid,))
+        connection.commit()
     verified = run(config, "verify", *target)
     assert (verified.exit_code, verified.output) == (1, f"lens-perf: no workload {uid} in cluster alpha\n")
 

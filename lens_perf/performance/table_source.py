@@ -136,6 +136,10 @@ class TableSnapshot:
             must_compare_ids=compare or bool(pairs.without_iteration),
         )
 
+    def has_records(self) -> bool:
+        """Return whether the workload has records."""
+        return select_count(self.transaction, self.selection, 1) > 0
+
     def _list_ids_of(self, pairs: Pairs) -> Iterator[int]:
         for source, ranges in pairs.ranges.items():
             yield from select_ids(self.transaction, self.selection.workload_uid, source, ranges, include_null=False)

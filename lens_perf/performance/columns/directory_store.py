@@ -24,13 +24,15 @@ LOCK = "lock"
 # number of parts.
 USED = "used"
 PART = ".part"
+# The usual unit in which file systems allocate space to files. A directory takes up one.
+BLOCK_BYTES = 4096
 
 
 class DirectoryStore:
     """The directory of the copy ``key`` under ``root``.
 
     ``cache`` and ``indexes`` are shared by the stores of a process. ``reserve`` is called for each part with its size
-    and the size of all parts written since the lock was acquired and not discarded, in bytes.
+    and the size of all parts written since the lock was acquired and not discarded, in bytes of whole blocks.
     """
 
     def __init__(
@@ -101,8 +103,8 @@ class DirectoryStore:
         path = self.path / (secrets.token_hex(8) + PART)
         size = _write_new(path, chunks)
         try:
-            self._count(size)
-            self._reserve(size, self._written)
+            self._count(_round_up(size))
+            self._reserve(_round_up(size), self._written)
         except BaseException:
             self.discard([path.name])
             raise
@@ -127,7 +129,7 @@ class DirectoryStore:
             with suppress(OSError):
                 size = path.stat().st_size
                 path.unlink()
-                self._count(-size)
+                self._count(-_round_up(size))
 
     def write_progress(self, share: float) -> None:
         """Store the share of the build that is done, from 0 to 1, for waiting requests."""
@@ -162,8 +164,11 @@ class DirectoryStore:
             os.close(descriptor)
 
     def _measure(self, manifest: Manifest | None) -> int:
-        """Return the size of the published files in bytes."""
-        return manifest.size + (self.path / MANIFEST).stat().st_size if manifest else 0
+        """Return the size of the directory and of the published files in bytes."""
+        if manifest is None:
+            return 0
+        sizes = [(self.path / MANIFEST).stat().st_size, *(part.size for part in manifest.parts)]
+        return BLOCK_BYTES + sum(map(_round_up, sizes))
 
     def _sweep(self, manifest: Manifest | None) -> None:
         """Remove all files that ``manifest``, the published one, does not name, as far as possible."""
@@ -181,6 +186,11 @@ def has_manifest(root: Path, key: CopyKey) -> bool:
     """Return whether the directory of the copy ``key`` has a manifest, possibly of another user."""
     # A Path, or the exception of stat(), would take longer than this call.
     return os.access(f"{root}/{key.digest}/{MANIFEST}", os.F_OK)
+
+
+def _round_up(size: int) -> int:
+    """Return the space that a file of ``size`` bytes takes up."""
+    return -(-size // BLOCK_BYTES) * BLOCK_BYTES
 
 
 def _write_new(path: Path, chunks: Iterable[bytes]) -> int:

@@ -43,6 +43,9 @@ class SourceSnapshot(Protocol):
         With ``compare``, they include all updates and deletions, which are otherwise searched for from time to time.
         """
 
+    def has_records(self) -> bool:
+        """Return whether the workload has records."""
+
     def copy_records(self, ids: Sequence[int] | None, sink: RowSink) -> None:
         """Copy the records with ``ids``, None for all, in order of (created_at, id), NULL times last.
 

@@ -36,31 +36,41 @@ class CopyUpdater:
     def bring_up_to_date(self, store: Store, key: CopyKey, source: Source, deadline: float, *, build: bool) -> Manifest:
         """Return a manifest with all changes that were committed before this call.
 
+        Nothing is stored for a workload without records, so that requests for unknown ones do not fill the disk.
+
         ``deadline`` is a time of ``time.monotonic``. Raises CopyNotReadyError if the copy is not ready then, or if it
         needs a build and ``build`` is false. Also raises OSError, ResultTooLargeError, DamagedPartError, and the
         exceptions of ``source``.
         """
         while True:
-            known = store.load()
-            small = False
-            if known is not None:
-                with source.open_snapshot(deadline, heavy=False) as snapshot:
+            known, changes = store.load(), None
+            with source.open_snapshot(deadline, heavy=False) as snapshot:
+                if known is not None:
                     changes = snapshot.find_changes(known.checkpoint)
-                    if changes.unchanged:
-                        metrics.count_copy_hit(key.cluster)
-                        return self._keep_checkpoint(store, known, changes)
-                    small = is_small(changes)
-                    refresher = self.make_refresher(store, key, deadline, "limits.deadline_seconds")
-                    refreshed = self._refresh(refresher, snapshot, known, changes) if small else None
-                    if refreshed is not None:
-                        return refreshed
-            if small:
+                    current = self._apply(store, snapshot, known, changes, deadline)
+                    if current is not None:
+                        return current
+                elif not snapshot.has_records():
+                    return Manifest(key, history="", generation=0, checkpoint="")
+            if changes is not None and is_small(changes):
                 self._wait(store, deadline)
             elif build:
                 work = _Build(self, store, key, source)
                 self.builds.run(key, work.run, deadline, store.read_progress)
             else:
                 raise make_not_ready(None)
+
+    def _apply(
+        self, store: Store, snapshot: SourceSnapshot, known: Manifest, changes: Changes, deadline: float
+    ) -> Manifest | None:
+        """Apply few changes, or none; return None if there are many, or if they are applied elsewhere."""
+        if changes.unchanged:
+            metrics.count_copy_hit(known.key.cluster)
+            return self._keep_checkpoint(store, known, changes)
+        if not is_small(changes):
+            return None
+        refresher = self.make_refresher(store, known.key, deadline, "limits.deadline_seconds")
+        return self._refresh(refresher, snapshot, known, changes)
 
     def make_refresher(self, store: Store, key: CopyKey, deadline: float, setting: str = BUILD_LIMIT) -> Refresher:
         """Return a refresher that raises DeadlineExceededError at ``deadline``, which ``setting`` determines."""

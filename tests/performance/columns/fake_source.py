@@ -97,6 +97,9 @@ class FakeSnapshot:
             return Changes(now, unchanged=True)
         return Changes(now, ids=ids, must_compare_ids=True, records=len(self.records))
 
+    def has_records(self) -> bool:
+        return bool(self.records)
+
     def copy_records(self, ids: Sequence[int] | None, sink: Any) -> None:
         self.source.builds += ids is None
         chosen = self.records.values() if ids is None else [self.records[id_] for id_ in set(ids) & set(self.records)]

@@ -1,6 +1,7 @@
-"""Reads the blocks of a copy into the format of the model in fake_source."""
+"""Reads the blocks of a copy into the format of the model in fake_source, and measures its files."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -9,6 +10,11 @@ from lens_perf.performance.columns.field_columns import FIXED, list_fields
 from lens_perf.performance.columns.number_text import render
 from lens_perf.performance.columns.workload_copy import WorkloadCopy
 from tests.performance.columns.fake_source import Value
+
+
+def measure_space(path: Path) -> int:
+    """The bytes that a file takes up in blocks of 4 KiB."""
+    return -(-path.stat().st_size // 4096) * 4096
 
 
 def read_blocks(copy: WorkloadCopy, fields: Sequence[str] | None = None) -> list[Any]:

@@ -204,6 +204,18 @@ def test_verifying_a_copy(columns: Columns) -> None:
     assert not found.is_good
 
 
+def test_a_workload_without_records_has_no_files(columns: Columns) -> None:
+    source = FakeSource()
+    check(columns, source)
+    assert not list(columns.root.rglob("*"))
+    assert not columns.has(KEY)
+    source.change([Record(1, 1, 1, 0, "log", {"loss": "1.5"})])
+    check(columns, source)
+    assert columns.has(KEY)
+    (listed,) = columns.list()
+    assert listed.size == 3 * 4096, "a directory, a manifest and a part, in blocks of 4 KiB"
+
+
 def test_fields_beyond_the_limit_are_left_out_and_named(tmp_path: Path) -> None:
     columns = Columns(ColumnSettings(directory=str(tmp_path / "columns"), max_fields=2))
     source = FakeSource()

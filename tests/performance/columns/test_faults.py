@@ -32,7 +32,7 @@ from lens_perf.performance.columns.workload_copy import WorkloadCopy
 from lens_perf.settings import ColumnSettings
 from tests.faults import closed, no_new_threads
 from tests.performance.columns.fake_source import FakeSnapshot, FakeSource, Record, expect_records
-from tests.performance.columns.reading import read_blocks
+from tests.performance.columns.reading import measure_space, read_blocks
 
 KEY = CopyKey("alpha", "w", "a database")
 ROOT = Path(__file__).parents[3]
@@ -362,12 +362,13 @@ def test_the_limit_is_kept(tmp_path: Path) -> None:
 
 
 def measure(directory: Path) -> int:
-    """The size in bytes of all copies under ``directory``, some of which may be removed meanwhile."""
+    """The bytes that all copies under ``directory`` take up; some of them may be removed meanwhile."""
     total = 0
     for path, _, names in os.walk(directory):
+        total += 4096 if names else 0
         for name in names:
             with suppress(FileNotFoundError):
-                total += (Path(path) / name).stat().st_size if name != "used" else 0
+                total += measure_space(Path(path) / name) if name != "used" else 0
     return total
 
 

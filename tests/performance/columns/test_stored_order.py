@@ -13,7 +13,7 @@ from lens_perf.performance.columns.manifest import CopyKey
 from lens_perf.settings import ColumnSettings
 from tests.conftest import Ask, Row, Store, at
 from tests.performance.columns.fake_source import FakeSource, Record, expect_records
-from tests.performance.columns.reading import read_blocks
+from tests.performance.columns.reading import measure_space, read_blocks
 
 KEY = CopyKey("alpha", "w", "a database")
 BLOCK, PART = 8, 32
@@ -95,7 +95,7 @@ def test_read_again_in_order(tmp_path: Path, times: Sequence[int | None]) -> Non
 def test_the_limit_is_for_the_second_attempt_alone(tmp_path: Path) -> None:
     columns = Columns(ColumnSettings(directory=str(tmp_path / "one")))
     with columns.open(KEY, make_source(range(COUNT)), time.monotonic() + 30):
-        size = sum(path.stat().st_size for path in columns.root.glob("*/*.part"))
+        size = sum(map(measure_space, columns.root.glob("*/*.part")))
     source = make_source(shuffle())
     columns = Columns(ColumnSettings(directory=str(tmp_path / "two"), max_gib=1.1 * size / 2**30))
     with columns.open(KEY, source, time.monotonic() + 30) as copy:
@@ -108,7 +108,7 @@ def test_the_limit_excludes_rewritten_parts(tmp_path: Path) -> None:
     times = [*(number for number in range(COUNT) if number not in late), *late]
     columns = Columns(ColumnSettings(directory=str(tmp_path / "one")))
     with columns.open(KEY, make_source(times), time.monotonic() + 30):
-        sizes = [path.stat().st_size for path in columns.root.glob("*/*.part")]
+        sizes = [measure_space(path) for path in columns.root.glob("*/*.part")]
     source = make_source(times)
     limit = sum(sizes) + max(sizes)
     columns = Columns(ColumnSettings(directory=str(tmp_path / "two"), max_gib=limit / 2**30))
