@@ -107,7 +107,7 @@ class ColumnSettings:
     )
     build_seconds: float = setting("maximum time for reading a whole workload", 600.0, minimum=1)
     max_fields: int = setting(
-        "maximum number of fields of a workload; extra fields are left out and reported", 20_000, minimum=1
+        "maximum number of fields of a workload; extra fields are left out, and reported in the log", 20_000, minimum=1
     )
     private_mib: int = setting(
         "total size of a process's own copies, used if the directory is disabled or unavailable", 1024, minimum=0

@@ -19,7 +19,7 @@ from lens_perf.performance.time_limit import TimeLimit
 from lens_perf.performance.workload_copies import WorkloadCopies
 from tests.conftest import Row, Store, at
 
-HEADER = "CLUSTER  WORKLOAD  RECORDS  SIZE  LAST USED"
+HEADER = "CLUSTER  WORKLOAD  RECORDS  FIELDS  SIZE  LAST USED"
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_listing_verifying_and_dropping_a_copy(
     assert build(config, uid) == 2
     header, line = run(config, "list").output.splitlines()
     assert header.split() == HEADER.split()
-    assert line.startswith(f"alpha    {uid}  2        0.0 MiB  20")
+    assert line.startswith(f"alpha    {uid}  2        4       0.0 MiB  20")
     verified = run(config, "verify", *target)
     assert verified.exit_code == 0, verified.output
     assert "2 records in the copy, 2 in the table" in verified.output

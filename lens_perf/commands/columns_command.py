@@ -19,6 +19,7 @@ from lens_perf.settings import Settings
 
 if TYPE_CHECKING:
     from lens_perf.performance.columns.columns import Columns, CopyInfo
+    from lens_perf.performance.columns.manifest import CopyKey
     from lens_perf.performance.workload_copies import WorkloadCopies
 
 cluster_option = click.option("--cluster", required=True, help="Name of the cluster.")
@@ -37,22 +38,31 @@ def list_copies(config: Path | None) -> None:
     """List the copies, the most recently used first.
 
     "other database" and "not in the settings" mark those of services with other settings that use the same directory.
+    "others left out" means that the workload has more fields than columns.max_fields.
     """
     settings = load_settings(config)
     databases = _identify_databases(settings)
-    rows = [("CLUSTER", "WORKLOAD", "RECORDS", "SIZE", "LAST USED")]
+    rows = [("CLUSTER", "WORKLOAD", "RECORDS", "FIELDS", "SIZE", "LAST USED")]
     for copy in sorted(_open_columns(settings).list(), key=lambda copy: -copy.used_at):
         used_at = datetime.fromtimestamp(copy.used_at, UTC).isoformat(timespec="seconds")
-        cluster, workload = _describe_key(copy, databases)
-        rows.append((cluster, workload, format_number(copy.records), f"{copy.size / 2**20:,.1f} MiB", used_at))
+        rows.append((*_describe_manifest(copy, databases), f"{copy.size / 2**20:,.1f} MiB", used_at))
     print_table(rows)
 
 
-def _describe_key(copy: "CopyInfo", databases: Mapping[str, str]) -> tuple[str, str]:
-    """Return the cluster and the workload of a copy; ``databases`` are those of the clusters of the settings."""
-    if copy.key is None:
-        return "unusable", str(copy.directory)
-    cluster, workload, database = copy.key
+def _describe_manifest(copy: "CopyInfo", databases: Mapping[str, str]) -> tuple[str, str, str, str]:
+    """Return the cluster, the workload, the number of records and the number of fields of a copy.
+
+    ``databases`` are those of the clusters of the settings.
+    """
+    manifest = copy.manifest
+    if manifest is None:
+        return "unusable", str(copy.directory), format_number(None), format_number(None)
+    fields = format_number(len(manifest.names)) + (" (others left out)" if manifest.left_out else "")
+    return *_describe_key(manifest.key, databases), format_number(manifest.records), fields
+
+
+def _describe_key(key: "CopyKey", databases: Mapping[str, str]) -> tuple[str, str]:
+    cluster, workload, database = key
     if cluster not in databases:
         return f"{cluster} (not in the settings)", workload
     return cluster if database == databases[cluster] else f"{cluster} (other database)", workload
@@ -71,7 +81,8 @@ def drop(cluster: str, workload_uid: str, config: Path | None) -> int:
     Exit status 1: there is no copy, or it is being written.
     """
     columns = _open_columns(load_settings(config))
-    keys = [copy.key for copy in columns.list() if copy.key and copy.key[:2] == (cluster, workload_uid)]
+    keys = [copy.manifest.key for copy in columns.list() if copy.manifest]
+    keys = [key for key in keys if key[:2] == (cluster, workload_uid)]
     dropped = sum(map(columns.drop, keys))
     print(f"dropped {format_count(dropped, 'copies')}" if dropped else "there is no such copy, or it is being written")
     return 0 if dropped == len(keys) > 0 else 1
@@ -100,6 +111,9 @@ def verify(cluster: str, workload_uid: str, config: Path | None) -> int:
         return 1
     print(f"{format_count(found.copied, 'records')} in the copy, {found.stored:,} in the table")
     print(f"{found.missing:,} missing, {found.surplus:,} surplus, {found.different:,} different")
+    if found.left_out:
+        names = make_printable(", ".join(found.left_out))
+        print(f"more fields than columns.max_fields: not compared are {names}")
     print(f"statistics {'agree' if found.statistics_agree else 'DIFFER'}")
     return 0 if found.is_good else 1
 

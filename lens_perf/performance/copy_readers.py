@@ -56,6 +56,7 @@ class CopyReaders:
             selection.workload_uid,
             time_limit,
             lambda copy: summarize(copy, names, selection.data_source, by_attempt=by_attempt, serials=serials),
+            names=names or (),
         )
 
     def read_several(

@@ -20,8 +20,8 @@ class Plan(Enum):
 def choose_plan(query: PointQuery, *, has_copy: bool, has_changes: bool) -> Plan:
     """Return how to answer ``query``.
 
-    ``has_copy`` says whether there is a copy of the workload, ``has_changes`` whether the changes since the query's
-    cursor are known.
+    ``has_copy`` says whether there is a copy with the named metrics, ``has_changes`` whether the changes since the
+    query's cursor are known.
     """
     if has_changes:
         return Plan.CHANGES

@@ -45,7 +45,9 @@ def find_changes(
     # The query's ranges are applied later, to data points. The pairs must include all records that were removed.
     ids = tuple(_list_ids(transaction, query.selection, pairs))
     selection = Selection(query.selection.workload_uid, query.selection.data_source, ids=ids)
-    records = fetch_records(lambda sink: copy_records(transaction, selection, sink), most_fields, check)
+    records = fetch_records(
+        lambda sink: copy_records(transaction, selection, sink), most_fields, check, names=query.names
+    )
     return Changes(delta.cursor.encode(), pairs, records)
 
 

@@ -74,7 +74,7 @@ class PointReader:
         changes = None if before is None else self._find_changes(query, before, time_limit)
         plan = choose_plan(
             query,
-            has_copy=self._copies.exists(query.cluster, query.selection.workload_uid),
+            has_copy=self._copies.exists(query.cluster, query.selection.workload_uid, query.names),
             has_changes=changes is not None,
         )
         with self._admit(query, points_before) as count, Spool(self._memory_bytes) as spool:
@@ -150,6 +150,7 @@ class PointReader:
                 lambda sink: copy_preview(transaction, query.selection, sampling.max_points, sink),
                 self._copies.most_fields,
                 work.time_limit.check,
+                names=query.names,
             )
         return PointAnswer(self._write(work, records, query, {}), None)
 
@@ -172,7 +173,12 @@ class PointReader:
             return PointAnswer(self._write(work, copy, query, extra), etag, cursor, changes=extra)
 
         return self._copies.answer(
-            query.cluster, query.selection.workload_uid, work.time_limit, read, work.observation.note
+            query.cluster,
+            query.selection.workload_uid,
+            work.time_limit,
+            read,
+            names=query.names,
+            observe=work.observation.note,
         )
 
     @property

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
 from lens_perf.performance.cluster_interface import Clusters
@@ -38,9 +38,9 @@ class WorkloadCopies:
         """The maximum number of fields that are read of a workload."""
         return self._settings.max_fields
 
-    def exists(self, cluster: str | None, workload_uid: str) -> bool:
-        """Return whether there is a copy of the workload, up to date or not."""
-        return self.columns.has(self.make_key(cluster, workload_uid))
+    def exists(self, cluster: str | None, workload_uid: str, names: Collection[str] = ()) -> bool:
+        """Return whether there is a copy, up to date or not, from which none of the metrics ``names`` was left out."""
+        return self.columns.has(self.make_key(cluster, workload_uid), names)
 
     def answer(
         self,
@@ -48,17 +48,24 @@ class WorkloadCopies:
         workload_uid: str,
         time_limit: TimeLimit,
         read: Callable[[WorkloadCopy], Answer],
+        *,
+        names: Collection[str] = (),
         observe: Observe | None = None,
     ) -> Answer:
         """Return the result of ``read`` for the copy, which has everything that was committed before this call.
 
         ``observe`` is called before ``read``, in the snapshot whose state the copy has. Raises UnknownClusterError,
         ClusterError, DeadlineExceededError, CopyNotReadyError if the copy is not ready at ``time_limit.copy_deadline``,
-        and the exceptions of ``read``.
+        ResultTooLargeError if a metric of ``names`` was left out of it, and the exceptions of ``read``.
         """
         key = self.make_key(cluster, workload_uid)
         source = TableSource(self._clusters, key.cluster, workload_uid, observe)
-        return self.columns.answer(key, source, time_limit.copy_deadline, read)
+
+        def require_and_read(copy: WorkloadCopy) -> Answer:
+            copy.require(names)
+            return read(copy)
+
+        return self.columns.answer(key, source, time_limit.copy_deadline, require_and_read)
 
     def verify(self, cluster: str, workload_uid: str) -> Comparison | None:
         """Compare a copy with the table; return None if there is no copy.

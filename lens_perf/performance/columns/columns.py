@@ -4,8 +4,8 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -39,12 +39,11 @@ Answer = TypeVar("Answer")
 class CopyInfo(NamedTuple):
     """A copy in the directory: its size in bytes, and when it was last used, in seconds since 1970.
 
-    ``key`` and ``records`` are None if the copy is damaged or in another version's format.
+    ``manifest`` is None if the copy is damaged or in another version's format.
     """
 
     directory: Path
-    key: CopyKey | None
-    records: int | None
+    manifest: Manifest | None
     size: int
     used_at: float
 
@@ -77,36 +76,24 @@ class Columns:
             return read(copy)
 
     @contextmanager
-    def open(self, key: CopyKey, source: Source, deadline: float, *, build: bool = True) -> Iterator[WorkloadCopy]:
-        """Open the copy, with all changes that were committed before this call. Raises the exceptions of ``answer``.
+    def open(self, key: CopyKey, source: Source, deadline: float) -> Iterator[WorkloadCopy]:
+        """Open the copy, with all changes that were committed before this call. Raises the exceptions of ``answer``."""
+        yield self._open(key, source, deadline)
 
-        With ``build`` false, a copy that needs a build raises CopyNotReadyError immediately.
-        """
-        yield self._open(key, source, deadline, build=build)
-
-    def has(self, key: CopyKey) -> bool:
-        """Return whether there is a copy, up to date or not."""
+    def has(self, key: CopyKey, names: Collection[str] = ()) -> bool:
+        """Return whether there is a copy, up to date or not, from which none of the fields ``names`` was left out."""
         # Every small read of a workload without a copy gets here, so the common case must be cheap.
         if time.monotonic() >= self._unusable_until and not has_manifest(self.root, key):
             return False
-        return self._choose_store(key).load() is not None
-
-    def peek(self, key: CopyKey) -> WorkloadCopy | None:
-        """Return the copy in its latest state, without a query to the cluster; None if there is no intact copy."""
-        store = self._choose_store(key)
-        manifest = store.load()
-        with suppress(DamagedPartError, OSError):
-            return None if manifest is None else self._open_parts(store, manifest)
-        return None
+        manifest = self._choose_store(key).load()
+        return manifest is not None and not manifest.list_missing(names)
 
     def list(self) -> Iterator[CopyInfo]:
         """Yield the copies in the directory. Raises CopyDirectoryError."""
         with reports_faults(self.root):
             uses = list_uses(self.root) if check_directory(self.root) else ()
             for use in uses:
-                manifest = self._cache.load(use.path / MANIFEST)
-                key, records = (manifest.key, manifest.records) if manifest else (None, None)
-                yield CopyInfo(use.path, key, records, use.size, use.used_at)
+                yield CopyInfo(use.path, self._cache.load(use.path / MANIFEST), use.size, use.used_at)
 
     def drop(self, key: CopyKey) -> bool:
         """Remove a copy from the directory; return False if there is none, or if a process is writing to it.
@@ -143,12 +130,12 @@ class Columns:
                     manifest = refresher.refresh(snapshot, manifest, changes)
                 return compare(refresher, snapshot, manifest, changes)
 
-    def _open(self, key: CopyKey, source: Source, deadline: float, *, build: bool) -> WorkloadCopy:
+    def _open(self, key: CopyKey, source: Source, deadline: float) -> WorkloadCopy:
         for attempt in range(TRIES):
             store = self._choose_store(key)
             manifest = store.load()
             try:
-                manifest = self._updater.bring_up_to_date(store, key, source, deadline, build=build)
+                manifest = self._updater.bring_up_to_date(store, key, source, deadline)
                 return self._open_parts(store, manifest)
             except DamagedPartError:
                 # A part may be missing because a newer manifest does not name it; the next try loads that manifest.

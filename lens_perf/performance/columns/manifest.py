@@ -1,7 +1,7 @@
 """The manifest, a consistent state of a copy, and its file format with version and checksum."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -84,6 +84,17 @@ class Manifest:
     fields: Mapping[tuple[Any, ...], FieldStats] = field(default_factory=dict)
     left_out: Sequence[str] = ()
     written_at: float = 0.0
+
+    @cached_property
+    def names(self) -> Set[str]:
+        """The fields of all data sources."""
+        return {name for _source, name in self.fields}
+
+    def list_missing(self, names: Collection[str]) -> list[str]:
+        """Return those of ``names`` that were left out, or may have been because ``left_out`` is full."""
+        if len(self.left_out) < MOST_NAMES_LEFT_OUT:
+            return [name for name in names if name in self.left_out]
+        return [name for name in names if name not in self.names]
 
     @cached_property
     def records(self) -> int:

@@ -1,5 +1,6 @@
 """Brings a copy up to date for a request: few changes in its thread, many in the background."""
 
+import logging
 import time
 from collections import deque
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,8 @@ from lens_perf.performance.columns.manifest import CopyKey, Manifest
 from lens_perf.performance.columns.refresh import OutOfOrderError, Refresher
 from lens_perf.performance.columns.source import Changes, Source, SourceSnapshot
 from lens_perf.performance.columns.stores import Store
+
+logger = logging.getLogger(__name__)
 
 BUILD_LIMIT = "columns.build_seconds"
 # More new records than this are read in a background thread, like the first build.
@@ -33,14 +36,13 @@ class CopyUpdater:
     build_seconds: float
     out_of_order: deque[CopyKey] = field(default_factory=lambda: deque(maxlen=MOST_OUT_OF_ORDER))
 
-    def bring_up_to_date(self, store: Store, key: CopyKey, source: Source, deadline: float, *, build: bool) -> Manifest:
+    def bring_up_to_date(self, store: Store, key: CopyKey, source: Source, deadline: float) -> Manifest:
         """Return a manifest with all changes that were committed before this call.
 
         Nothing is stored for a workload without records, so that requests for unknown ones do not fill the disk.
 
-        ``deadline`` is a time of ``time.monotonic``. Raises CopyNotReadyError if the copy is not ready then, or if it
-        needs a build and ``build`` is false. Also raises OSError, ResultTooLargeError, DamagedPartError, and the
-        exceptions of ``source``.
+        ``deadline`` is a time of ``time.monotonic``. Raises CopyNotReadyError if the copy is not ready then, OSError,
+        ResultTooLargeError, DamagedPartError, and the exceptions of ``source``.
         """
         while True:
             known, changes = store.load(), None
@@ -54,11 +56,9 @@ class CopyUpdater:
                     return Manifest(key, history="", generation=0, checkpoint="")
             if changes is not None and is_small(changes):
                 self._wait(store, deadline)
-            elif build:
+            else:
                 work = _Build(self, store, key, source)
                 self.builds.run(key, work.run, deadline, store.read_progress)
-            else:
-                raise make_not_ready(None)
 
     def _apply(
         self, store: Store, snapshot: SourceSnapshot, known: Manifest, changes: Changes, deadline: float
@@ -86,8 +86,17 @@ class CopyUpdater:
                 return None
             started = time.monotonic()
             manifest = refresher.refresh(snapshot, known, changes)
+            self.report_left_out(known, manifest)
             metrics.count_copy_refresh(refresher.key.cluster, time.monotonic() - started)
             return manifest
+
+    def report_left_out(self, known: Manifest | None, manifest: Manifest) -> None:
+        """Log that fields are left out of ``manifest``, unless some were left out of ``known``, the state before."""
+        if manifest.left_out and not (known and known.left_out):
+            logger.warning(
+                "Workload %s of cluster %s has more than %d fields: its copy leaves some out; raise columns.max_fields",
+                manifest.key.workload_uid, manifest.key.cluster, self.max_fields,
+            )  # fmt: skip
 
     def _keep_checkpoint(self, store: Store, known: Manifest, changes: Changes) -> Manifest:
         """Write the newer checkpoint from time to time, to shorten the next search for changes."""
@@ -144,7 +153,8 @@ class _Build:
                 changes = replace(changes, reset=True, unchanged=False)
             if not (changes.unchanged or is_small(changes)):
                 refresher = self.updater.make_refresher(self.store, self.key, deadline)
-                refresher.refresh(snapshot, known, changes, as_stored=as_stored)
+                manifest = refresher.refresh(snapshot, known, changes, as_stored=as_stored)
+                self.updater.report_left_out(known, manifest)
 
 
 def is_small(changes: Changes) -> bool:

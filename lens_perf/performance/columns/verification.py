@@ -1,5 +1,6 @@
 """Compares a copy with the table, record by record, in one snapshot."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +21,8 @@ from lens_perf.performance.columns.stores import Store
 class Comparison:
     """The numbers of records in the copy, in the table, missing from the copy, only in the copy, and different.
 
-    ``statistics_agree`` is whether the statistics in the manifest are those of the table.
+    ``statistics_agree`` is whether the statistics in the manifest are those of the table. ``left_out`` has the names of
+    some of the fields beyond ``columns.max_fields``, which are not compared.
     """
 
     copied: int
@@ -29,6 +31,7 @@ class Comparison:
     surplus: int
     different: int
     statistics_agree: bool
+    left_out: Sequence[str] = ()
 
     @property
     def is_good(self) -> bool:
@@ -55,6 +58,7 @@ def compare(refresher: Refresher, snapshot: SourceSnapshot, manifest: Manifest, 
         surplus=len(ours) - len(both),
         different=both.filter(pl.col("digest") != pl.col("digest_stored")).height,
         statistics_agree=(manifest.sources, manifest.fields) == (stored.sources, stored.fields),
+        left_out=manifest.left_out,
     )
 
 

@@ -1,12 +1,13 @@
 """An open copy: one state of a workload's records, read block by block, and their statistics."""
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import cast
 
 import polars as pl
 
+from lens_perf.errors import ResultTooLargeError
 from lens_perf.performance.columns.computed_stats import compute_fields
 from lens_perf.performance.columns.field_columns import FIXED, NON_FINITE, OTHER, REST, TEXT, VALUE, Representation
 from lens_perf.performance.columns.field_stats import FieldStats, merge_fields
@@ -32,12 +33,17 @@ class WorkloadCopy:
         self.records = manifest.records
         self.sources: Mapping[str | None, int] = manifest.sources
         self.fields = cast("Mapping[tuple[str | None, str], FieldStats]", manifest.fields)
-        self.left_out = manifest.left_out
+        self.names = manifest.names
+        self._list_missing = manifest.list_missing
 
-    @cached_property
-    def names(self) -> Set[str]:
-        """The fields of all data sources."""
-        return {name for _source, name in self.fields}
+    def require(self, names: Collection[str]) -> None:
+        """Raise ResultTooLargeError if any of the fields ``names`` was left out of the copy."""
+        missing = self._list_missing(names)
+        if missing:
+            raise ResultTooLargeError(
+                f"The copy of this workload is limited to columns.max_fields metrics, without {json.dumps(missing[0])}:"
+                " raise that setting, or request up to four metrics by name, without max_points or layout=wide"
+            )
 
     def read_attempts(self) -> Mapping[tuple[str | None, str, int | None], FieldStats]:
         """Return the statistics by (data source, field, serial), merged from those of the parts."""

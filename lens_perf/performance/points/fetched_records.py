@@ -70,12 +70,16 @@ class FetchedRecords:
         yield from [chosen] if keep_entries else expand_rest(chosen, fields)
 
 
-def fetch_records(copy_rows: Callable[[RowSink], None], most_fields: int, check: Callable[[], None]) -> FetchedRecords:
+def fetch_records(
+    copy_rows: Callable[[RowSink], None], most_fields: int, check: Callable[[], None], *, names: Sequence[str] = ()
+) -> FetchedRecords:
     """Return the records whose rows ``copy_rows`` writes to a sink, as ``copy_records`` does.
+
+    They have up to ``most_fields`` fields, including ``names``.
 
     Raises the exceptions of ``copy_rows`` and ``check``, and ClusterSaturatedError if no thread can be started.
     """
-    reader = RecordReader(check, most_fields)
+    reader = RecordReader(check, most_fields, names)
     frames: list[pl.DataFrame] = []
     with read_in_blocks(lambda block: frames.extend(reader.read(block))) as rows:
         copy_rows(rows)

@@ -75,6 +75,12 @@ class PointQuery:
         return self.selection
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The metrics that the query names, also as its axis."""
+        axis = None if self.sampling is None else self.sampling.axis_metric
+        return (*(self.metrics or ()), *([] if axis is None else [axis]))
+
+    @property
     def has_serial(self) -> bool:
         """Whether each data point has its attempt."""
         return self.include_serial or self.by_serial

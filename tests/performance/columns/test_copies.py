@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lens_perf.errors import ResultTooLargeError
 from lens_perf.performance.columns import object_reader, part_list, part_writer, record_reader, rest, row_blocks
 from lens_perf.performance.columns.columns import Columns
 from lens_perf.performance.columns.manifest import CopyKey
@@ -216,14 +217,29 @@ def test_a_workload_without_records_has_no_files(columns: Columns) -> None:
     assert listed.size == 3 * 4096, "a directory, a manifest and a part, in blocks of 4 KiB"
 
 
-def test_fields_beyond_the_limit_are_left_out_and_named(tmp_path: Path) -> None:
+def test_fields_beyond_the_limit_are_left_out(tmp_path: Path) -> None:
     columns = Columns(ColumnSettings(directory=str(tmp_path / "columns"), max_fields=2))
     source = FakeSource()
     source.change([Record(1, 1, 1, 0, "log", {"a": "1", "b": "2"}), Record(2, 2, 2, 0, "log", {"c": "1", "b": "2"})])
     with columns.open(KEY, source, time.monotonic() + DEADLINE) as copy:
         assert {name for _, name in copy.fields} == {"a", "b"}
-        assert copy.left_out == ["c"]
+        copy.require(["a", "b", "unknown"])
+        with pytest.raises(ResultTooLargeError, match=r'columns\.max_fields metrics, without "c"'):
+            copy.require(["a", "c"])
+        assert not columns.has(KEY, ["c"])
+        assert columns.has(KEY, ["a", "unknown"])
         assert len(read_blocks(copy)) == 2
+
+
+def test_any_name_may_be_left_out_if_very_many_are(tmp_path: Path) -> None:
+    columns = Columns(ColumnSettings(directory=str(tmp_path / "columns"), max_fields=1))
+    source = FakeSource()
+    source.change([Record(1, 1, 1, 0, "log", {"a": "1", **{f"m{number:03}": "2" for number in range(200)}})])
+    with columns.open(KEY, source, time.monotonic() + DEADLINE) as copy:
+        copy.require(["a"])
+        for name in ("m000", "m199"):
+            with pytest.raises(ResultTooLargeError):
+                copy.require([name])
 
 
 def test_ten_new_records_rewrite_no_large_part(columns: Columns) -> None:
