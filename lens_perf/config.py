@@ -8,7 +8,6 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields, replace
-from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args, get_origin
 
@@ -24,6 +23,8 @@ FOREIGN_VARIABLES = frozenset({CONFIG_VARIABLE, "LENS_PERF_REAL_DATA"})
 TABLES = ("[clusters.NAME]", *(f"[{name}]" for name in SECTIONS))
 CLUSTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+# The paths outside http.base_path, for monitoring.
+RESERVED_PATHS = ("healthz", "readyz", "metrics")
 # The format of browsers: lower case, and no path, not even a slash.
 ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 TYPE_WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", tuple: "a list of texts"}
@@ -162,11 +163,11 @@ def _checked(value: Any, key: Field[Any], where: str) -> Any:
         value = tuple(value)
     if key.metadata["is_path"] and value == "":
         raise ConfigError(f"{where}: expected a path that is not empty: {key.metadata['help']}")
-    minimum = key.metadata["minimum"]
-    too_small = type(value) in {int, float} and minimum is not None and not (isfinite(value) and value >= minimum)
-    if type(value) is not wanted or too_small:
-        bound = "" if minimum is None else f" of at least {minimum:g}"
-        raise ConfigError(f"{where}: expected {TYPE_WORDS[wanted]}{bound}: {key.metadata['help']}")
+    is_number, least, most = wanted in {int, float}, key.metadata["minimum"], key.metadata["maximum"]
+    # A comparison with NaN is false.
+    if type(value) is not wanted or (is_number and not least <= value <= most):
+        bounds = f" of at least {least:g} and at most {most}" if is_number else ""
+        raise ConfigError(f"{where}: expected {TYPE_WORDS[wanted]}{bounds}: {key.metadata['help']}")
     # Neither the system nor libpq accepts it, and TOML has an escape sequence for it.
     if isinstance(value, str) and "\0" in value:
         raise ConfigError(f"{where}: expected a text without NUL characters: {key.metadata['help']}")
@@ -195,6 +196,9 @@ def _check_agreement(settings: Settings, path: Path) -> None:
         )
     if not BASE_PATH.fullmatch(settings.http.base_path):
         raise ConfigError(f"{path}: http.base_path: expected a path such as /lens/v1")
+    if settings.http.base_path.split("/")[1] in RESERVED_PATHS:
+        reserved = ", ".join(f"/{name}" for name in RESERVED_PATHS)
+        raise ConfigError(f"{path}: http.base_path: expected a path that does not begin with any of {reserved}")
     _check_origins(settings.http, path)
 
 

@@ -7,18 +7,33 @@ from typing import Any
 
 # Values of origins with a meaning of their own.
 SELF, ANY_ORIGIN = "self", "*"
+# The upper limits of numbers. PostgreSQL keeps a timeout in milliseconds and work_mem in kilobytes, in 32 bits, and
+# Python waits for at most 292 years.
+MOST = 2**31 - 1
+MOST_SECONDS = MOST // 1000
+MOST_WORK_MEM_MIB = MOST // 1024
 
 
 def setting(
     help_text: str,
     default: Any = MISSING,
     *,
-    minimum: float | None = None,
+    minimum: float = 0,
+    maximum: float = MOST,
     secret: bool = False,
     is_path: bool = False,
 ) -> Any:
-    """Declare one setting; ``help_text`` appears in the documentation and in error messages."""
-    return field(default=default, repr=not secret, metadata={"help": help_text, "minimum": minimum, "is_path": is_path})
+    """Declare one setting; ``help_text`` appears in the documentation and in error messages.
+
+    ``minimum`` and ``maximum`` are the limits of a number.
+    """
+    metadata = {"help": help_text, "minimum": minimum, "maximum": maximum, "is_path": is_path}
+    return field(default=default, repr=not secret, metadata=metadata)
+
+
+def seconds_setting(help_text: str, default: float, *, minimum: float = 0) -> Any:
+    """Declare a setting that is a time in seconds."""
+    return setting(help_text, default, minimum=minimum, maximum=MOST_SECONDS)
 
 
 def path_setting(help_text: str) -> Any:
@@ -42,15 +57,15 @@ class HttpSettings:
 
     base_path: str = setting("path of the API; starts with /, does not end with /", "/lens/v1")
     threads: int = setting("concurrent requests of one process: gunicorn's threads", 8, minimum=1)
-    request_seconds: float = setting("time a request may take to arrive before 408", 10.0, minimum=0.1)
-    trusted_proxies: int = setting("number of reverse proxies whose X-Forwarded headers are trusted", 0, minimum=0)
+    request_seconds: float = seconds_setting("time a request may take to arrive before 408", 10.0, minimum=0.1)
+    trusted_proxies: int = setting("number of reverse proxies whose X-Forwarded headers are trusted", 0)
     cors_origins: tuple[str, ...] = setting("origins whose pages may read the API, such as https://example.org", ())
     frame_ancestors: tuple[str, ...] = setting(
         'origins whose pages may embed the dashboard in a frame, such as https://example.org, "self" or "*"', ()
     )
     ready_needs_all: bool = setting("whether /readyz requires every cluster, not just one, to be ready", False)
     workload_metrics: int = setting(
-        "number of most recently active workloads in /metrics/workloads; 0 disables the path", 0, minimum=0
+        "number of most recently active workloads in /metrics/workloads; 0 disables the path", 0
     )
 
 
@@ -69,28 +84,33 @@ class PoolSettings:
     """``[pool]``: the connections that each worker process keeps to each cluster."""
 
     size: int = setting("maximum number of connections of one process to one cluster", 8, minimum=1)
-    wait_seconds: float = setting("time to wait for a free connection before 503", 1.0, minimum=0)
-    connect_seconds: int = setting("timeout for a new connection, whole seconds (libpq's minimum is 2)", 2, minimum=2)
-    idle_check_seconds: float = setting("idle time after which a connection is tested before use", 30.0, minimum=0)
-    idle_seconds: float = setting("time without use after which connections are closed", 300.0, minimum=1)
-    lifetime_seconds: float = setting("age at which a connection is replaced, plus or minus 10 %", 1800.0, minimum=1)
+    wait_seconds: float = seconds_setting("time to wait for a free connection before 503", 1.0)
+    connect_seconds: int = seconds_setting(
+        "timeout for a new connection, whole seconds (libpq's minimum is 2)", 2, minimum=2
+    )
+    idle_check_seconds: float = seconds_setting("idle time after which a connection is tested before use", 30.0)
+    idle_seconds: float = seconds_setting("time without use after which connections are closed", 300.0, minimum=1)
+    lifetime_seconds: float = seconds_setting(
+        "age at which a connection is replaced, plus or minus 10 %", 1800.0, minimum=1
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class LimitSettings:
     """``[limits]``: limits on the cost of a request."""
 
-    deadline_seconds: float = setting("time a request may take before 504", 30.0, minimum=0.001)
+    deadline_seconds: float = seconds_setting("time a request may take before 504", 30.0, minimum=0.001)
     heavy_reads: int = setting("concurrent reads of more than 50,000 data points in one process", 1, minimum=1)
     cluster_threads: int = setting("threads of one process for queries that go to all clusters", 32, minimum=2)
     max_points: int = setting(
         "maximum number of data points in one response; a larger request gets 413", 20_000_000, minimum=1
     )
-    memory_mib: int = setting(
-        "size up to which a response is kept in memory; larger ones go to a temporary file", 8, minimum=0
-    )
+    memory_mib: int = setting("size up to which a response is kept in memory; larger ones go to a temporary file", 8)
     work_mem_mib: int = setting(
-        "PostgreSQL's work_mem for the queries of the service; with Citus, on the coordinator only", 128, minimum=1
+        "PostgreSQL's work_mem for the queries of the service; with Citus, on the coordinator only",
+        128,
+        minimum=1,
+        maximum=MOST_WORK_MEM_MIB,
     )
 
 
@@ -102,15 +122,13 @@ class ColumnSettings:
     directory: str | None = path_setting(
         "directory of the copies, relative to the settings file; by default a cache directory"
     )
-    max_gib: float = setting(
-        "total size of all copies; beyond it, the least recently used are removed", 20.0, minimum=0
-    )
-    build_seconds: float = setting("maximum time for reading a whole workload", 600.0, minimum=1)
+    max_gib: float = setting("total size of all copies; beyond it, the least recently used are removed", 20.0)
+    build_seconds: float = seconds_setting("maximum time for reading a whole workload", 600.0, minimum=1)
     max_fields: int = setting(
         "maximum number of fields of a workload; extra fields are left out, and reported in the log", 20_000, minimum=1
     )
     private_mib: int = setting(
-        "total size of a process's own copies, used if the directory is disabled or unavailable", 1024, minimum=0
+        "total size of a process's own copies, used if the directory is disabled or unavailable", 1024
     )
 
 
