@@ -79,3 +79,18 @@ def test_a_token_whose_secret_cannot_be_printed(
 
 def test_a_reader_that_ends_early_is_no_failure(workload: str, run: Callable[..., tuple[int, str]]) -> None:
     assert run(f"export {workload}", "| head -n 1 >/dev/null") == (0, "")
+
+
+@pytest.mark.parametrize("words", ["workloads", "show", "export"])
+def test_characters_that_the_encoding_lacks(
+    config: Path, workload: str, postgres18: EmbeddedPostgres, words: str
+) -> None:
+    uid = f"{workload}→"
+    insert_rows(postgres18.dsn("alpha"), uid, [Row({"loss→": 1.5}, 1, at(1))])
+    environment = {**os.environ, "LENS_PERF_CONFIG": str(config), "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "lens_perf", words, *([uid] if words != "workloads" else ["--search", workload])]
+    ended = subprocess.run(command, env=environment, capture_output=True, check=True)
+    if words == "export":
+        assert "loss→" in ended.stdout.decode("utf-8"), "data points are always UTF-8"
+    else:
+        assert rf"{workload}\u2192" in ended.stdout.decode("ascii")

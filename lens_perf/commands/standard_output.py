@@ -59,7 +59,8 @@ def open_standard_output() -> None:
     sys.stdout = io.TextIOWrapper(
         raw if before.write_through else io.BufferedWriter(raw),
         before.encoding,
-        before.errors,
+        # An encoding other than UTF-8 lacks characters of names; escape sequences replace them.
+        "backslashreplace",
         newline="\n",
         line_buffering=before.line_buffering,
         write_through=before.write_through,
