@@ -56,7 +56,13 @@ def parse_tokens(content: bytes, path: Path) -> tuple[Token, ...]:
     named = tables.get("tokens", {})
     if set(tables) - {"tokens"} or not isinstance(named, dict):
         raise ConfigError(f"{path}: expected [tokens.NAME] tables and nothing else")
-    return tuple(_read_token(path, name, table) for name, table in named.items())
+    tokens = tuple(_read_token(path, name, table) for name, table in named.items())
+    by_digest = {token.digest: token.name for token in tokens}
+    for token in tokens:
+        other = by_digest[token.digest]
+        if other != token.name:
+            raise ConfigError(f"{path}: tokens.{token.name}.sha256: expected another value than that of {other}")
+    return tokens
 
 
 def _read_token(path: Path, name: str, table: Any) -> Token:
