@@ -68,6 +68,7 @@ class WholeNumber(ma.fields.Field[int]):
 NO_PLACE_FOR_CHANGES = (
     "CSV and Parquet cannot say which points to drop; use format=json, format=ndjson or layout=columns with after"
 )
+WIDE_NEEDS_TABLE = "layout=wide requires format=csv or format=parquet"
 RANGE_END = "{} iteration, inclusive; excludes records without an iteration."
 
 
@@ -167,8 +168,8 @@ def _check_encoding(data: Mapping[str, Any]) -> None:
     encoding, layout = data.get("format"), data.get("layout")
     if layout == "columns" and encoding not in {None, "json"}:
         raise ma.ValidationError("layout=columns requires format=json", "layout")
-    if layout == "wide" and encoding not in {"csv", "parquet"}:
-        raise ma.ValidationError("layout=wide requires format=csv or format=parquet", "layout")
+    if layout == "wide" and encoding not in {None, "csv", "parquet"}:
+        raise ma.ValidationError(WIDE_NEEDS_TABLE, "layout")
     if data.get("after") and encoding in {"csv", "parquet"}:
         raise ma.ValidationError(NO_PLACE_FOR_CHANGES, "after")
 

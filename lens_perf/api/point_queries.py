@@ -7,7 +7,7 @@ from flask import request
 from werkzeug.datastructures import MIMEAccept
 
 from lens_perf.api.arguments import INT64, parse_workload_uid
-from lens_perf.api.point_arguments import AXES, NO_PLACE_FOR_CHANGES, choose_max_points
+from lens_perf.api.point_arguments import AXES, NO_PLACE_FOR_CHANGES, WIDE_NEEDS_TABLE, choose_max_points
 from lens_perf.errors import InvalidParameterError
 from lens_perf.performance.points.query import Axis, Encoding, Kind, Method, PointQuery, Sampling
 from lens_perf.performance.selection import Selection
@@ -27,13 +27,13 @@ BY_MEDIA_TYPE: Mapping[str, str] = {
     "application/x-ndjson": "ndjson",
     "application/vnd.apache.parquet": "parquet",
 }
-WITHOUT_CHANGES = ("csv", "parquet")
+TABLE_TYPES = ("text/csv", "application/vnd.apache.parquet")
 
 
 def build_point_query(uid: str, query: Mapping[str, Any], kind: Kind) -> PointQuery:
     """Return the query object of a request with a checked PointsQuery. Raises InvalidParameterError."""
     encoding = _choose_encoding(query)
-    if query["after"] and encoding in WITHOUT_CHANGES:
+    if query["after"] and MEDIA_TYPES[encoding] in TABLE_TYPES:
         raise InvalidParameterError(NO_PLACE_FOR_CHANGES, {"query": {"after": [NO_PLACE_FOR_CHANGES]}})
     return PointQuery(
         cluster=query["cluster"],
@@ -53,15 +53,25 @@ def build_point_query(uid: str, query: Mapping[str, Any], kind: Kind) -> PointQu
 
 
 def _choose_encoding(query: Mapping[str, Any]) -> Encoding:
-    """Return the encoding of the parameters, else the one that the Accept header prefers, else JSON."""
-    layout = query["layout"]
+    """Return the encoding of the parameters, else the one that the Accept header prefers, else JSON.
+
+    Raises InvalidParameterError if neither chooses the encoding of a wide table.
+    """
+    chosen, layout = query["format"], query["layout"]
     if layout == "columns":
         return "columns"
-    if query["format"] is None and layout in {None, "points"}:
-        chosen = BY_MEDIA_TYPE[_list_accepted().best_match(tuple(BY_MEDIA_TYPE), "application/json")]
-    else:
-        chosen = query["format"] or "json"
-    return cast("Encoding", f"wide-{chosen}" if layout == "wide" else chosen)
+    if layout == "wide":
+        return cast("Encoding", f"wide-{chosen or _choose_table()}")
+    return cast("Encoding", chosen or BY_MEDIA_TYPE[_list_accepted().best_match(BY_MEDIA_TYPE, "application/json")])
+
+
+def _choose_table() -> str:
+    """Return the encoding that the Accept header prefers for a wide table, which it must name."""
+    named = MIMEAccept([(name, quality) for name, quality in _list_accepted() if "*" not in name])
+    chosen = named.best_match(TABLE_TYPES)
+    if chosen is None:
+        raise InvalidParameterError(WIDE_NEEDS_TABLE, {"query": {"layout": [WIDE_NEEDS_TABLE]}})
+    return BY_MEDIA_TYPE[chosen]
 
 
 def _list_accepted() -> MIMEAccept:

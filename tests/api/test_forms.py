@@ -122,6 +122,33 @@ def test_accept_chooses(client: FlaskClient, stored: str, accept: str, media_typ
     assert client.get(f"{address}?format=json", headers={"Accept": accept}).mimetype == "application/json"
 
 
+@pytest.mark.parametrize(
+    ("accept", "format_name"),
+    [
+        ("text/csv", "csv"),
+        ("application/vnd.apache.parquet, text/csv;q=0.5, */*;q=0.1", "parquet"),
+        ("application/json, text/csv;q=0.5", "csv"),
+    ],
+)
+def test_accept_chooses_the_encoding_of_a_wide_table(
+    client: FlaskClient, stored: str, accept: str, format_name: str
+) -> None:
+    address = f"/lens/v1/workloads/{stored}/metrics/data?layout=wide"
+    answer = client.get(address, headers={"Accept": accept})
+    assert (answer.status_code, answer.data) == (200, client.get(f"{address}&format={format_name}").data)
+    assert "Accept" in answer.vary
+    refused = client.get(f"{address}&after=a", headers={"Accept": accept})
+    assert refused.status_code == 400
+    assert "use format=json" in refused.get_json()["message"]
+
+
+@pytest.mark.parametrize("accept", ["", "*/*", "text/*", "application/json", "text/csv;q=0"])
+def test_accept_without_the_type_of_a_table(client: FlaskClient, stored: str, accept: str) -> None:
+    answer = client.get(f"/lens/v1/workloads/{stored}/metrics/data?layout=wide", headers={"Accept": accept})
+    assert answer.status_code == 400
+    assert answer.get_json()["errors"] == {"query": {"layout": ["layout=wide requires format=csv or format=parquet"]}}
+
+
 def test_errors_are_json_in_every_form(client: FlaskClient) -> None:
     answer = client.get("/lens/v1/workloads/w/metrics/data?format=csv&start=1")
     assert (answer.status_code, answer.mimetype) == (400, "application/json")

@@ -374,13 +374,13 @@ def test_points_of_a_damaged_copy_are_discarded(
     copies = app.extensions[SERVICE].copies
     answer = copies.answer
 
-    def answer_again(cluster: Any, workload_uid: Any, time_limit: Any, read: Any, *rest: Any) -> Any:
+    def answer_again(cluster: Any, workload_uid: Any, time_limit: Any, read: Any, **options: Any) -> Any:
         def read_again(copy: WorkloadCopy) -> Any:
             with pytest.raises(DamagedPartError):
                 read(Damaged(copy))
             return read(copy)
 
-        return answer(cluster, workload_uid, time_limit, read_again, *rest)
+        return answer(cluster, workload_uid, time_limit, read_again, **options)
 
     monkeypatch.setattr(copies, "answer", answer_again)
     assert [
