@@ -18,7 +18,7 @@ from lens_perf.performance.listing import Listing
 from lens_perf.performance.workload_list import ListQuery
 
 LISTING = "lens_perf_listing"
-NAMES_REQUIRED = "metrics is required: metrics=a,b, or metric=a for a name taken verbatim"
+NAMES_REQUIRED = "metrics is required, by name: metrics=a,b, or metric=a for a name taken verbatim"
 PAGE_SIZE = 50
 LARGEST_PAGE = 1000
 

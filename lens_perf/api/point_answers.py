@@ -77,6 +77,8 @@ def send_no_points(etag: str | None, encoding: Encoding, name: str) -> Response:
 
 
 def _describe_file(response: Response, encoding: Encoding, name: str) -> Response:
+    if MEDIA_TYPES[encoding] == PARQUET:
+        response.accept_ranges = "bytes"
     if encoding in SAVED:
         file_name = f"{UNFIT_FOR_NAMES.sub('_', name)}.{SAVED[encoding]}"
         response.headers["Content-Disposition"] = f'attachment; filename="{file_name}"'

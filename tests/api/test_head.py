@@ -15,6 +15,8 @@ POINTS = (
     "metrics/data",
     "metrics/data?metrics=loss&format=csv",
     "metrics/data?format=ndjson",
+    "metrics/data?format=parquet",
+    "metrics/data?format=parquet&layout=wide",
     "metrics/data?layout=columns",
     "metrics/data?max_points=2",
     "metrics/iteration-times",

@@ -84,10 +84,10 @@ def test_a_copy_that_is_not_ready_is_a_warning(
     copies = app.extensions[SERVICE].copies
     answer = copies.answer
 
-    def refuse(cluster: str, workload_uid: str, *rest: Any) -> Any:
+    def refuse(cluster: str, workload_uid: str, *rest: Any, **options: Any) -> Any:
         if workload_uid == uid:
             raise CopyNotReadyError("later", 0.5)
-        return answer(cluster, workload_uid, *rest)
+        return answer(cluster, workload_uid, *rest, **options)
 
     monkeypatch.setattr(copies, "answer", refuse)
     table = read_table(client, search=uid, metrics="loss")
