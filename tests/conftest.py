@@ -96,6 +96,7 @@ def start_postgres(pytestconfig: pytest.Config) -> Iterator[Callable[[int], Embe
         def start(version: int) -> EmbeddedPostgres:
             if version not in started:
                 started[version] = stack.enter_context(run_embedded_postgres(directory, version))
+                _do_without_fsync(started[version])
                 _create_databases(started[version])
                 if pytestconfig.getoption(THROUGH_PGBOUNCER):
                     from tests.front.pgbouncer import run_pgbouncer
@@ -104,6 +105,14 @@ def start_postgres(pytestconfig: pytest.Config) -> Iterator[Callable[[int], Embe
             return started[version]
 
         yield start
+
+
+def _do_without_fsync(postgres: EmbeddedPostgres) -> None:
+    """Keep commits from waiting for the disk: the data need not survive a crash of the machine."""
+    with closing(psycopg2.connect(postgres.dsn("postgres"))) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        cursor.execute("ALTER SYSTEM SET fsync = off")
+        cursor.execute("SELECT pg_reload_conf()")
 
 
 def _create_databases(postgres: EmbeddedPostgres) -> None:
