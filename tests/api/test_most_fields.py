@@ -101,4 +101,4 @@ def test_the_commands_report_it(config: Path, run: str) -> None:
         return ended.output.splitlines()
 
     assert f"alpha    {run}  3        2 (others left out)" in columns("list")[1]
-    assert "more fields than columns.max_fields: not compared are loss" in columns("verify", "--cluster", "alpha", run)
+    assert "not compared, because of columns.max_fields: loss" in columns("verify", "--cluster", "alpha", run)

@@ -14,7 +14,7 @@ from lens_perf.performance.columns.field_stats import FieldStats
 from lens_perf.performance.columns.part_files import DamagedPartError
 
 # Includes the version of polars, which renders the numbers that are stored without their texts.
-FORMAT = f"5 polars {pl.__version__}"
+FORMAT = f"6 polars {pl.__version__}"
 MOST_NAMES_LEFT_OUT = 100
 
 
@@ -71,7 +71,7 @@ class Manifest:
 
     ``history`` is a random text, chosen when the copy is built; ``generation`` numbers the states since then. ``parts``
     are in order of their records. ``sources`` has the number of records by data source, ``fields`` the statistics by
-    (data source, field). ``left_out`` has the names of up to MOST_NAMES_LEFT_OUT fields beyond the limit.
+    (data source, field). ``left_out`` has names of fields beyond the limit ``most_fields``, up to MOST_NAMES_LEFT_OUT.
     ``written_at`` is in seconds since 1970.
     """
 
@@ -83,6 +83,7 @@ class Manifest:
     sources: Mapping[str | None, int] = field(default_factory=dict)
     fields: Mapping[tuple[Any, ...], FieldStats] = field(default_factory=dict)
     left_out: Sequence[str] = ()
+    most_fields: int = 0
     written_at: float = 0.0
 
     @cached_property
@@ -118,6 +119,7 @@ class Manifest:
                 "sources": list(self.sources.items()),
                 "fields": write_fields(self.fields),
                 "left_out": list(self.left_out),
+                "most_fields": self.most_fields,
                 "written_at": self.written_at,
             },
             default=tuple,  # named tuples
@@ -141,6 +143,7 @@ class Manifest:
             sources=dict(values["sources"]),
             fields=parse_fields(values["fields"]),
             left_out=values["left_out"],
+            most_fields=values["most_fields"],
             written_at=values["written_at"],
         )
 

@@ -156,6 +156,7 @@ class _Work:
             sources=statistics.sources,
             fields=statistics.fields,
             left_out=sorted(left_out)[:MOST_NAMES_LEFT_OUT],
+            most_fields=before.most_fields if before else self._refresher.most_fields,
             written_at=time.time(),
         )
 

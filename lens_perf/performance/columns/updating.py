@@ -45,7 +45,7 @@ class CopyUpdater:
         ResultTooLargeError, DamagedPartError, and the exceptions of ``source``.
         """
         while True:
-            known, changes = store.load(), None
+            known, changes = self.load(store), None
             with source.open_snapshot(deadline, heavy=False) as snapshot:
                 if known is not None:
                     changes = snapshot.find_changes(known.checkpoint)
@@ -59,6 +59,11 @@ class CopyUpdater:
             else:
                 work = _Build(self, store, key, source)
                 self.builds.run(key, work.run, deadline, store.read_progress)
+
+    def load(self, store: Store) -> Manifest | None:
+        """Return the newest manifest; None if there is none, or if it lacks fields that the present limit admits."""
+        known = store.load()
+        return None if known and known.left_out and known.most_fields < self.max_fields else known
 
     def _apply(
         self, store: Store, snapshot: SourceSnapshot, known: Manifest, changes: Changes, deadline: float
@@ -146,7 +151,7 @@ class _Build:
         return True
 
     def _read(self, deadline: float, *, as_stored: bool) -> None:
-        known = self.store.load()
+        known = self.updater.load(self.store)
         with self.source.open_snapshot(deadline, heavy=True) as snapshot:
             changes = snapshot.find_changes(known.checkpoint if known else None)
             if known is None:

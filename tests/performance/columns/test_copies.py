@@ -242,6 +242,17 @@ def test_any_name_may_be_left_out_if_very_many_are(tmp_path: Path) -> None:
                 copy.require([name])
 
 
+def test_a_higher_limit_of_fields_takes_effect(tmp_path: Path) -> None:
+    source = FakeSource()
+    source.change([Record(1, 1, 1, 0, "log", {"a": "1", "b": "2", "c": "3"})])
+    expectations = [(2, "ab", 1), (2, "ab", 1), (1, "ab", 1), (3, "abc", 2), (4, "abc", 2)]
+    for most, names, builds in expectations:
+        columns = Columns(ColumnSettings(directory=str(tmp_path / "columns"), max_fields=most))
+        with columns.open(KEY, source, time.monotonic() + DEADLINE) as copy:
+            assert copy.names == set(names)
+        assert source.builds == builds
+
+
 def test_ten_new_records_rewrite_no_large_part(columns: Columns) -> None:
     source = FakeSource()
     source.change([Record(number, number, number, 0, "log", {"loss": "1.5"}) for number in range(2_000)])
