@@ -23,6 +23,12 @@ def one_cluster(postgres: EmbeddedPostgres) -> str:
     return f'[clusters.alpha]\ndsn = "{postgres.dsn("alpha", READER)}"\n'
 
 
+def both_clusters(postgres: EmbeddedPostgres) -> str:
+    """Return settings for both clusters of ``postgres``."""
+    dsn = postgres.dsn("beta", READER)
+    return f'default_cluster = "alpha"\n{one_cluster(postgres)}[clusters.beta]\ndsn = "{dsn}"\n'
+
+
 def open_dashboard(page: Page, address: str, uid: str = "", hash_text: str = "") -> None:
     """Open the dashboard, and search for ``uid``."""
     if uid:

@@ -1,13 +1,19 @@
 """Long names in a real Chromium: cut in the middle, so that the runs of a sweep can be distinguished."""
 
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from lens_perf.demo.embedded_postgres import EmbeddedPostgres
 from tests.conftest import Row, Store, at
 from tests.front.programs import needs
-from tests.test_serving import on_one_version
-from tests.web.chart_pages import chart, hover, open_view
-from tests.web.pages import BEGAN, check_access, wait_until_listed
+from tests.test_serving import gunicorn, on_one_version
+from tests.web.chart_pages import chart, download, hover, open_view
+from tests.web.pages import BEGAN, both_clusters, check_access, wait_for_charts, wait_until_listed
 from tests.web_browser import open_page
 
 pytestmark = needs("chromium")
@@ -102,6 +108,44 @@ def test_the_rows_of_a_tooltip_name_the_metric(address: str, sweep: list[str]) -
         for label, seed, metric in ((0, 1, "val/loss"), (1, 0, "val/loss"), (2, 1, "loss"), (3, 0, "loss")):
             suffix = f" \u00b7 {metric}" + (" \u00b7 attempt 1" if seed == 0 else "")
             check_name(labels.nth(label), f"{sweep[seed]}{suffix}", f"seed-{seed}{suffix}")
+
+
+@on_one_version
+def test_runs_of_one_name_are_shown_with_their_clusters(
+    postgres: EmbeddedPostgres, write_settings: Callable[[str], Path], store: Store, uid: str
+) -> None:
+    uid = f"{uid}-gpt2-medium-bs512-lr-0.0003-seed-0"
+    for value, cluster in ((1, "alpha"), (2, "beta")):
+        store(uid, [Row({"loss": value}, index, at(BEGAN + 1000 * index)) for index in range(1, 9)], cluster)
+    names = [f"{uid} \u00b7 alpha", f"{uid} \u00b7 beta"]
+    with gunicorn(write_settings(both_clusters(postgres))) as address, open_page() as page:
+        page.goto(f"{address}/lens/#w=alpha/{uid}&m=loss")
+        rows = page.locator("#runs tbody .name")
+        expect(rows).to_have_text([uid])
+        wait_for_charts(page)
+        page.goto(f"{address}/lens/#w=alpha/{uid}&w=beta/{uid}&m=loss")
+        expect(rows).to_have_text(names)
+        expect(page.get_by_role("button", name="Remove ")).to_have_count(2)
+        wait_for_charts(page)
+        hover(chart(page))
+        labels = chart(page).locator(".tooltip tr:not([hidden]) .cut")
+        expect(labels).to_have_text(names[::-1])
+        legend = chart(page).locator(".legend .cut")
+        expect(legend).to_have_text(names)
+        for place, cluster in enumerate(("alpha", "beta")):
+            expect(rows.nth(place)).to_have_attribute("title", f"{uid}, cluster {cluster}")
+            check_name(legend.nth(place), names[place], f"seed-0 \u00b7 {cluster}")
+            assert f">{names[place]}</text>" in download(page, "SVG")
+        chart(page).get_by_text("Values as a table").click()
+        cells = chart(page).locator("details tbody td:first-child")
+        expect(cells).to_have_text([names[0]] * 8 + [names[1]] * 8)
+        with page.expect_download() as saved:
+            page.get_by_role("button", name="Download the runs as CSV").click()
+        table = csv.DictReader(io.StringIO(saved.value.path().read_text("utf-8")))
+        assert [(row["run"], row["cluster"]) for row in table] == [(uid, "alpha"), (uid, "beta")]
+        page.get_by_role("button", name=f"Remove {names[1]}").click()
+        expect(rows).to_have_text([uid])
+        expect(page.get_by_role("button", name=f"Remove {uid}", exact=True)).to_be_visible()
 
 
 @on_one_version

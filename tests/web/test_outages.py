@@ -8,12 +8,12 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
-from tests.conftest import READER, Row, Store, at
+from tests.conftest import Row, Store, at
 from tests.front.programs import needs
 from tests.test_serving import gunicorn, on_one_version
 from tests.web.chart_pages import chart, drag, open_view
 from tests.web.outages import advance_until, outage
-from tests.web.pages import BEGAN, one_cluster, open_dashboard, row_of, tolerant_page, wait_for_charts
+from tests.web.pages import BEGAN, both_clusters, open_dashboard, row_of, tolerant_page, wait_for_charts
 from tests.web_browser import open_page
 
 pytestmark = needs("chromium")
@@ -21,12 +21,6 @@ pytestmark = needs("chromium")
 Write = Callable[[str], Path]
 
 LIST_PAUSE = 31_000
-
-
-def two_of(postgres: EmbeddedPostgres) -> str:
-    """Return settings for both clusters of ``postgres``."""
-    dsn = postgres.dsn("beta", READER)
-    return f'default_cluster = "alpha"\n{one_cluster(postgres)}[clusters.beta]\ndsn = "{dsn}"\n'
 
 
 @on_one_version
@@ -63,7 +57,7 @@ def test_the_list_of_the_chosen_cluster_is_kept_as_well(
 ) -> None:
     for cluster in ("alpha", "beta"):
         store(f"{uid}-{cluster}", [Row({"loss": 1}, 1, at(BEGAN))], cluster)
-    with gunicorn(write_settings(two_of(postgres))) as address, tolerant_page() as page:
+    with gunicorn(write_settings(both_clusters(postgres))) as address, tolerant_page() as page:
         open_dashboard(page, address, uid)
         entries = page.locator("#workloads li")
         expect(entries).to_have_count(2)
@@ -110,7 +104,7 @@ def test_the_banner_names_each_cluster_as_soon_as_points_cannot_be_read(
     rows = [Row({"loss": 1 / index}, index, at(time.time() * 1000 - 300_000 + 1000 * index)) for index in range(1, 300)]
     for cluster in ("alpha", "beta"):
         store(uid, rows, cluster)
-    with gunicorn(write_settings(two_of(postgres))) as address, open_page() as page:
+    with gunicorn(write_settings(both_clusters(postgres))) as address, open_page() as page:
         listed: list[str] = []
         page.on("request", lambda request: listed.append(request.url) if "/workloads" in request.url else None)
         page.clock.install()

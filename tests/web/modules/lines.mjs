@@ -35,6 +35,7 @@ export const attempt = (number, serial, firstIteration, lastIteration, firstTime
 
 export const makeRun = (attempts = [], extra = {}) => ({
   key: "a/run",
+  uid: "run",
   name: "run",
   slot: 0,
   colour: "#run",

@@ -32,7 +32,7 @@ const progress = (more = {}) => ({
 const run = (name, more = {}, summary = null) => {
   const known = more instanceof Error || more === null ? more : progress(more);
   const { state = null, current_iteration: iteration = null } = known ?? {};
-  return { key: `c/${name}`, name, cluster: "c", exists: true, progress: known, state, iteration, summary };
+  return { key: `c/${name}`, uid: name, name, cluster: "c", exists: true, progress: known, state, iteration, summary };
 };
 const { table } = DEFAULTS;
 const columns = listColumns(["loss"], { ...table, values: ["last", "least", "greatest"] });

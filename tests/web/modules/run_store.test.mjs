@@ -62,6 +62,15 @@ test("runs carry their state, their attempts and what is visible", async () => {
   assert.equal(new Set([a, b, c].map(({ colour }) => colour)).size, 3);
 });
 
+test("a run is named with its cluster while a run of the same uid in another cluster is in view", () => {
+  const nameRuns = (...keys) => {
+    const chosen = keys.map((key) => key.split("/")).map(([cluster, uid]) => ({ cluster, uid }));
+    return new RunStore(client).build({ ...DEFAULTS, workloads: chosen }).map(({ name }) => name);
+  };
+  assert.deepEqual(nameRuns("c/a", "d/a", "d/b"), ["a · c", "a · d", "b"]);
+  assert.deepEqual(nameRuns("c/a", "c/a", "d/b"), ["a", "a", "b"]);
+});
+
 test("the iteration of a run without times is that of the list, whichever metrics have charts", async () => {
   const store = new RunStore(client);
   const view = { ...DEFAULTS, workloads: [{ cluster: "c", uid: "d" }] };

@@ -37,7 +37,7 @@ export async function saveChart(chart, ending) {
 }
 
 /** The legend, which pictures have below the plot. */
-const listRows = ({ lines }) => [...new Map(lines.map((line) => [line.label, line])).values()];
+const listRows = ({ lines }) => [...new Map(lines.map((line) => [`${line.run} ${line.label}`, line])).values()];
 
 function paintFrame(ctx, chart, rows, width, height) {
   ctx.fillStyle = styleOf("--paper");

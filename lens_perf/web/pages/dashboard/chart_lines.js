@@ -91,6 +91,7 @@ function layOutRun(run, held, view) {
     .filter(({ attempt }) => !run.isSplit || !attempt || attempt.isVisible !== false)
     .map(({ attempt, chunks }) => ({
       run: run.key,
+      uid: run.uid,
       name: run.name,
       attempt,
       ...makeLine(chunks.reduce(concatenate), attempt, view.axis, begin),

@@ -122,10 +122,10 @@ export class ChartTooltip {
       fillSwatch(row.swatch, point.line);
       row.line = point.line;
     }
-    const { label, name } = point.line;
+    const { label, uid } = point.line;
     const discarded = point.isDiscarded && !label.endsWith("discarded") ? " (discarded)" : "";
-    // The metric and the attempt follow the name of the run.
-    showName(row.label, name, { suffix: `${label.slice(name.length)}${discarded}` });
+    // The cluster, the metric and the attempt follow the uid of the run.
+    showName(row.label, uid, { suffix: `${label.slice(uid.length)}${discarded}` });
     setText(row.shown, formatValue(point.shown));
     setText(row.raw, hasTrend ? formatValue(point.raw) : "");
     setText(row.place, place);
@@ -175,7 +175,7 @@ export class ChartLegend {
       "button",
       { type: "button", title },
       makeSwatch(run),
-      showName(make("span"), run.name, { title }),
+      showName(make("span"), run.uid, { suffix: run.name.slice(run.uid.length), title }),
     );
     button.dataset.key = run.key;
     button.setAttribute("aria-pressed", String(run.isVisible));

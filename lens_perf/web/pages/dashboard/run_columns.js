@@ -40,7 +40,7 @@ const COLUMNS = [
   column("name", "Run", "", (run) => ({
     text: run.name,
     value: run.name.toLowerCase(),
-    title: `${run.name}, cluster ${run.cluster}`,
+    title: `${run.uid}, cluster ${run.cluster}`,
   })),
   column("state", "State", "", (run) => {
     const words = describeState(run);

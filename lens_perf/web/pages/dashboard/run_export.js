@@ -13,7 +13,7 @@ export function writeRuns(runs, [, ...columns]) {
   const hasTarget = columns.some(({ name }) => name === "iteration");
   const titles = ["run", "cluster", ...columns.map(titleOf), ...(hasTarget ? ["target_iteration"] : [])];
   const rows = runs.map((run) => [
-    run.name,
+    run.uid,
     run.cluster,
     ...columns.map((column) => readCell(column.describe(run))),
     ...(hasTarget ? [run.progress?.target_iteration ?? null] : []),

@@ -13,7 +13,6 @@ export function makeRunRow(run, actions) {
   expand.dataset.key = `attempts ${run.key}`;
   expand.addEventListener("click", () => actions.onExpand(run.key));
   const remove = make("button", { type: "button", className: "quiet", title: "Remove from the view" }, "✕");
-  remove.setAttribute("aria-label", `Remove ${run.name}`);
   remove.dataset.key = `remove ${run.key}`;
   remove.addEventListener("click", () => actions.onRemove(run));
   const swatch = make("span", { className: "swatch" });
@@ -22,13 +21,14 @@ export function makeRunRow(run, actions) {
   const row = make("tr", { className: "of-run" }, head);
   row.addEventListener("pointerenter", () => actions.onHover(run.key));
   row.addEventListener("pointerleave", () => actions.onHover(null));
-  return { row, visible, expand, swatch, name };
+  return { row, visible, expand, swatch, name, remove };
 }
 
 /** Show `run` in the row that was made for it. */
-export function showRun({ row, visible, expand, swatch, name }, run, columns, isExpanded) {
+export function showRun({ row, visible, expand, swatch, name, remove }, run, columns, isExpanded) {
   visible.checked = run.isVisible;
   visible.setAttribute("aria-label", `Show ${run.name}`);
+  remove.setAttribute("aria-label", `Remove ${run.name}`);
   const isOne = run.attempts.length === 1;
   const isSeveral = run.attempts.length > 1;
   expand.classList.toggle("none", !isSeveral);
@@ -39,7 +39,7 @@ export function showRun({ row, visible, expand, swatch, name }, run, columns, is
   paint(swatch, run);
   row.classList.toggle("off", !run.isVisible);
   const [first, ...others] = columns.map(({ describe }) => describe(run));
-  showName(name, first.text, { title: first.title });
+  showName(name, run.uid, { suffix: run.name.slice(run.uid.length), title: first.title });
   while (row.cells.length > columns.length) row.lastChild.remove();
   while (row.cells.length < columns.length) row.append(make("td"));
   others.forEach((cell, index) => showCell(row.cells[index + 1], cell, columns[index + 1].name));

@@ -117,7 +117,7 @@ export class RunStore {
     return {
       key,
       ...workload,
-      name: workload.uid,
+      name: nameRun(workload, view.workloads),
       slot,
       ...styleOf(slot),
       isVisible: !view.hidden.includes(key),
@@ -134,6 +134,10 @@ export class RunStore {
     };
   }
 }
+
+/** The name of a run: its uid, and its cluster if the view has a run of the same uid in another one. */
+const nameRun = ({ cluster, uid }, workloads) =>
+  workloads.some((other) => other.uid === uid && other.cluster !== cluster) ? `${uid} · ${cluster}` : uid;
 
 /** The last attempt has the colour of the run. */
 const describeAttempt = (slot, apart) => (attempt, place, attempts) => ({

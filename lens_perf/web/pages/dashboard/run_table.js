@@ -169,7 +169,7 @@ export class RunTable {
   attemptRows(run, columnCount) {
     if (!this.expanded.has(run.key) || run.attempts.length < 2) return [];
     const parts = this.rows.get(run.key);
-    const key = JSON.stringify([run.attempts, run.isSplit, columnCount, run.colour]);
+    const key = JSON.stringify([run.name, run.attempts, run.isSplit, columnCount, run.colour]);
     if (parts.attemptsKey !== key)
       Object.assign(parts, { attemptsKey: key, attemptRows: makeAttemptRows(run, columnCount, this.actions) });
     return parts.attemptRows;
