@@ -32,7 +32,7 @@ export class Chart {
   constructor(names, actions, queue) {
     Object.assign(this, { names, actions, queue, lines: [], inputs: [], at: null });
     // What is dirty is laid out before it is painted.
-    Object.assign(this, { isShown: false, isOnScreen: false, isDirty: false, plain: null, rest: "" });
+    Object.assign(this, { isShown: false, isOnScreen: false, isDirty: false, plain: null, rest: "", paperWidth: null });
     this.place = make("div", { className: "plot", tabIndex: 0 });
     this.place.setAttribute("role", "img");
     this.title = titleOf(names);
@@ -100,6 +100,13 @@ export class Chart {
     if (this.isShown) this.queue.add(this);
   }
 
+  /** Draw the chart at once with its `width` on paper, wherever it is; with null, on the screen again. */
+  print(width) {
+    this.paperWidth = width;
+    if (width === null) this.redraw();
+    else if (this.view) this.layOut();
+  }
+
   /** Whether other charts in the queue wait for this one: those that are seen, first of all the one in use. */
   get isNext() {
     return Number(this.isOnScreen) + Number(this.at?.isOwn ?? false);
@@ -136,14 +143,14 @@ export class Chart {
   }
 
   measure() {
-    return { width: Math.max(200, this.place.clientWidth), height: this.chooseHeight() };
+    return { width: this.paperWidth ?? Math.max(200, this.place.clientWidth), height: this.chooseHeight() };
   }
 
   chooseHeight() {
-    const isFull = document.fullscreenElement === this.figure;
+    const isFull = document.fullscreenElement === this.figure && this.paperWidth === null;
     const { embed, layout, metrics } = this.view;
     if (!isFull && layout.height) return layout.height;
-    if (!isFull && (!embed || metrics.length > 1)) return HEIGHT;
+    if (!isFull && (!embed || metrics.length > 1 || this.paperWidth !== null)) return HEIGHT;
     // The table is opened to be read below the chart, not instead of it.
     if (this.table.element.open) return this.fitted ?? HEIGHT;
     this.fitted = isFull ? fillScreen(this.place, this.figure) : fillFrame(this.place);

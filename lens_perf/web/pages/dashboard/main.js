@@ -9,6 +9,7 @@ import { MetricsPanel } from "./metrics_panel.js";
 import { Notifications } from "./notifications.js";
 import { setUpPanels } from "./panels.js";
 import { HIDDEN, LIST, METRICS, POINTS, PROGRESS, Retry, SHORT_REST, Schedule, repeat } from "./poller.js";
+import { setUpPrinting } from "./printing.js";
 import { findEvents } from "./run_events.js";
 import { setUpRoving } from "./roving.js";
 import { RunStore } from "./run_store.js";
@@ -238,6 +239,7 @@ if (grid) {
   new ResizeObserver(() => grid.resize()).observe(find("#charts"));
   addEventListener("resize", () => grid.resize());
   setUpTheme(render);
+  setUpPrinting(grid);
   start();
   repeat(follow, TICK_MS);
   repeat(followList, LIST);

@@ -18,6 +18,17 @@ export function switchTheme() {
   onSwitch();
 }
 
+/** Show the light theme until the function that is returned is called. */
+export function showLight() {
+  const { dataset } = document.documentElement;
+  const { theme } = dataset;
+  dataset.theme = "light";
+  return () => {
+    if (theme) dataset.theme = theme;
+    else delete dataset.theme;
+  };
+}
+
 /** Let the button switch, and call `onChange` whenever the colours have changed. */
 export function setUpTheme(onChange) {
   onSwitch = onChange;
