@@ -176,6 +176,31 @@ def test_any_metric_is_an_x_axis(address: str, store: Store, uid: str) -> None:
 
 
 @on_one_version
+def test_the_values_as_a_table_are_the_latest_ones_along_any_axis(address: str, store: Store, uid: str) -> None:
+    """Along a learning rate that falls, the latest values are the leftmost ones."""
+    rows = [
+        Row({"loss": 1000 + index, "lr": 1 - index / 200}, index, at(BEGAN + index * 1000)) for index in range(1, 101)
+    ]
+    store(uid, rows)
+    with open_page() as page:
+        open_view(page, address, [uid], ("m", "loss"), ("axis", "lr"))
+        figure = chart(page)
+        figure.get_by_text("Values as a table").click()
+        expect(figure.locator("thead th")).to_have_text(["run", "iteration", "time", "lr", "value"])
+        cells = figure.locator("tbody tr")
+        expect(cells).to_have_count(40)
+        for row, iteration, rate in ((cells.first, 61, "0.695"), (cells.last, 100, "0.5")):
+            time = re.compile(r"^2023-11-\d\d \d\d:\d\d:\d\d$")
+            expect(row.locator("td")).to_have_text([uid, str(iteration), time, rate, f"1,{iteration:03}"])
+        page.get_by_label("X axis").select_option("relative_time")
+        expect(figure.locator("thead th").nth(3)).to_have_text("relative time")
+        expect(cells.last.locator("td").nth(3)).to_have_text("1 min 39 s")
+        page.get_by_label("X axis").select_option("iteration")
+        expect(figure.locator("thead th")).to_have_text(["run", "iteration", "time", "value"])
+        expect(cells.last.locator("td").nth(1)).to_have_text("100")
+
+
+@on_one_version
 def test_runs_without_the_metric_of_the_x_axis_are_named(address: str, store: Store, uid: str) -> None:
     plain, other = f"{uid}-plain", f"{uid}-tokens"
     store(plain, [Row({"loss": 9 / index}, index, at(BEGAN + index * 1000)) for index in range(1, 101)])

@@ -138,7 +138,7 @@ export class Chart {
     const size = this.measure();
     this.place.style.minHeight = `${size.height}px`;
     this.plot.draw(content, size);
-    this.table.show(content.lines);
+    this.table.show(content.lines, content.axis);
     if (this.at) this.follow(this.at);
   }
 
