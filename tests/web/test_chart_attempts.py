@@ -45,6 +45,18 @@ def test_restarts_are_those_of_progress_and_discarded_iterations_are_marked(addr
 
 
 @on_one_version
+def test_a_run_of_several_attempts_is_described_once(address: str, resumed: str) -> None:
+    with open_page() as page:
+        open_view(page, address, [resumed], ("m", "loss"))
+        label = f"loss along iteration: {resumed}, last 30 at 500. Arrow keys move the cursor."
+        expect(chart(page).locator(".plot")).to_have_attribute("aria-label", label)
+        page.get_by_label(f"3 attempts of {resumed}").click()
+        page.get_by_label("Draw attempts apart").check()
+        expect(chart(page).locator(".kinds li")).to_have_count(3)
+        expect(chart(page).locator(".plot")).to_have_attribute("aria-label", label)
+
+
+@on_one_version
 def test_separate_attempts_have_different_styles(address: str, resumed: str) -> None:
     with open_page() as page:
         open_view(page, address, [resumed], ("m", "loss"), ("attempts", f"1,2@alpha/{resumed}"))

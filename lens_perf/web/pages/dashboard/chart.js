@@ -133,7 +133,7 @@ export class Chart {
     this.reason.hidden = !reason;
     const absent = content.lines.length ? nameAbsent(names, runs, view, store, this.plain, content.axis) : "";
     this.notes.textContent = [describeMarks(content, content.log), absent].filter(Boolean).join("   ");
-    this.place.setAttribute("aria-label", describeChart(names, content.lines, view.axis));
+    this.place.setAttribute("aria-label", describeChart(names, content.lines, content.axis));
     this.legend.show(listed, listKinds(names, content.lines));
     const size = this.measure();
     this.place.style.minHeight = `${size.height}px`;

@@ -90,6 +90,9 @@ export function formatSpan(milliseconds) {
   return sign + parts.join(" ");
 }
 
+/** The words for the axis `axis`. */
+export const nameAxis = (axis) => (axis === "relative_time" ? "relative time" : axis);
+
 /** A position on the axis `axis`: "iteration", "time", "relative_time" or the name of a metric. */
 export function formatPosition(axis, position) {
   if (axis === "time") return formatTime(position);

@@ -52,6 +52,7 @@ export function layOutLines(names, runs, seriesOf, view) {
             isApart: run.isSplit && line.attempt !== null,
             metric: name,
             source,
+            seriesLabel: label,
             label: addAttempt(label, run, line),
             ...chooseStyle(run, line, variant),
           })),

@@ -1,7 +1,10 @@
 // What a chart says in words: its notes, why it is empty, and what its picture shows.
 
-import { formatPosition, formatValue } from "./chart_formats.js";
+import { formatPosition, formatValue, nameAxis } from "./chart_formats.js";
+import { findLatest } from "./chart_latest.js";
 import { titleOf } from "./view_state.js";
+
+const MOST_DESCRIBED = 20;
 
 /** Notes below a chart: what is not finite, restarts, gaps, and what a logarithmic axis cannot show. */
 export function describeMarks({ lines, restarts, nonFinite }, log) {
@@ -63,15 +66,31 @@ export function describeAbsent(absent, what, pending) {
   return [...parts, ...(absent.length ? [`not shown: ${absent.join(", ")} (no ${what})`] : [])].join("   ");
 }
 
-/** The chart in words, for those who do not see it. */
+/** The chart in words, for those who do not see it: the last value of each run, metric and data source. */
 export function describeChart(names, lines, axis) {
-  const last = lines
-    .filter(({ x }) => x.length)
-    .slice(0, 20)
-    .map(({ label, values, x, kept }) => {
-      const place = Math.max(0, (kept || x.length) - 1);
-      return `${label}, last ${formatValue(values[place])} at ${formatPosition(axis, x[place])}`;
-    });
-  const what = `${titleOf(names)} along ${axis.replace("_", " ")}`;
+  const series = new Map();
+  for (const line of lines.filter(({ x }) => x.length)) {
+    const key = `${line.run} ${line.seriesLabel}`;
+    series.set(key, [...(series.get(key) ?? []), line]);
+  }
+  const last = [...series.values()].slice(0, MOST_DESCRIBED).map((attempts) => {
+    const { line, place } = findLast(attempts, axis);
+    return `${line.seriesLabel}, last ${formatValue(line.values[place])} at ${formatPosition(axis, line.x[place])}`;
+  });
+  const what = `${titleOf(names)} along ${nameAxis(axis)}`;
   return `${what}: ${last.join("; ") || "no points"}. Arrow keys move the cursor.`;
 }
+
+/** The last point of `lines`, those of the attempts of a run; a discarded one only where there are no others. */
+function findLast(lines, axis) {
+  const latestFirst = lines.toSorted((one, other) => numberOf(other) - numberOf(one));
+  const isKept = ({ iterations, attempt }, place) => !(iterations[place] >= (attempt?.redoneFrom ?? Infinity));
+  for (const isWanted of [isKept, () => true]) {
+    for (const line of latestFirst) {
+      const place = findLatest(line, axis, (each) => isWanted(line, each));
+      if (place >= 0) return { line, place };
+    }
+  }
+}
+
+const numberOf = ({ attempt }) => attempt?.number ?? 0;

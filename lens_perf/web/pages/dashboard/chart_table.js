@@ -1,6 +1,6 @@
 // The latest values of a chart as a table, for those who do not see its picture.
 
-import { formatPosition, formatValue } from "./chart_formats.js";
+import { formatPosition, formatValue, nameAxis } from "./chart_formats.js";
 import { orderByTraining } from "./chart_latest.js";
 import { formatTime } from "./format.js";
 import { make } from "./words.js";
@@ -44,8 +44,7 @@ const VALUE = { heading: "value", write: ({ values }, place) => formatValue(valu
 /** The columns; the position on the x axis has one where it is neither the iteration nor the time. */
 function listColumns(axis) {
   if (axis === "iteration" || axis === "time") return [...COLUMNS, VALUE];
-  const heading = axis === "relative_time" ? "relative time" : axis;
-  return [...COLUMNS, { heading, write: ({ x }, place) => formatPosition(axis, x[place]) }, VALUE];
+  return [...COLUMNS, { heading: nameAxis(axis), write: ({ x }, place) => formatPosition(axis, x[place]) }, VALUE];
 }
 
 const formatIteration = (iteration) => formatPosition("iteration", iteration);
