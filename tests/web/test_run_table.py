@@ -131,6 +131,40 @@ def test_sorting_and_hiding(address: str, workloads: list[str]) -> None:
 
 
 @on_one_version
+def test_the_focus_stays_in_the_table_when_runs_are_removed_with_the_keyboard(
+    address: str, store: Store, uid: str
+) -> None:
+    names = [f"{uid}-{place}" for place in range(4)]
+    for name in names:
+        store(name, [Row({"loss": 1 / index}, index, at(BEGAN + 1000 * index)) for index in range(1, 9)])
+    with open_page() as page:
+        page.goto(f"{address}/lens/#m=loss&" + "&".join(f"w=alpha/{name}" for name in names))
+        wait_for_charts(page)
+        expect(page.locator("#runs tbody").get_by_text("Ended")).to_have_count(4)
+
+        def remove(name: str, key: str) -> None:
+            button = page.get_by_role("button", name=f"Remove {name}")
+            expect(button).to_be_focused()
+            button.press(key)
+            expect(button).to_have_count(0)
+
+        page.get_by_role("button", name=f"Remove {names[1]}").focus()
+        # The next one, the one before where that was the last row, and the page after the last run.
+        for place, key in ((1, "Enter"), (2, "Space"), (3, "Enter"), (0, "Enter")):
+            remove(names[place], key)
+        expect(page.locator("#content")).to_be_focused()
+        page.go_back()
+        page.go_back()
+        rows = page.locator("#runs tbody tr")
+        expect(rows).to_have_count(2)
+        # What takes the focus of a checkbox is a checkbox.
+        page.get_by_role("checkbox", name=f"Show {names[3]}").focus()
+        page.go_forward()
+        expect(rows).to_have_count(1)
+        expect(page.get_by_role("checkbox", name=f"Show {names[0]}")).to_be_focused()
+
+
+@on_one_version
 def test_attempts(address: str, attempts: str) -> None:
     with open_page() as page:
         page.goto(f"{address}/lens/#w=alpha/{attempts}&m=loss")

@@ -208,12 +208,30 @@ export class RunTable {
 const makeGroupHeading = (metric, colSpan) =>
   make("th", { scope: "colgroup", colSpan }, showName(make("span", { className: "name" }), metric));
 
-/** Keep the focus on the control with the same key while `replace` replaces the content of `place`. */
+/**
+ * Keep the focus on the control with the same key while `replace` replaces the content of `place`. If that is gone with
+ * its run, the same control of the next row gets the focus, else that of the row before, else the page.
+ */
 function keepFocus(place, replace) {
-  const key = place.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+  const focused = place.contains(document.activeElement) ? document.activeElement : null;
+  const keys = focused ? listKeys(place, focused) : [];
   replace();
-  if (key && document.activeElement?.dataset.key !== key)
-    place.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
+  if (!focused || document.activeElement === focused) return;
+  const controls = [...place.querySelectorAll("[data-key]")];
+  const found = keys.map((key) => controls.find(({ dataset }) => dataset.key === key)).find(Boolean);
+  (found ?? place.closest("main")).focus();
+}
+
+/** The keys of the controls that may have the focus of `focused`: its own, then those of the rows below and above. */
+function listKeys(place, focused) {
+  const { key } = focused.dataset;
+  const [kind] = key.split(" ");
+  const rows = [...place.rows];
+  const index = rows.indexOf(focused.closest("tr"));
+  const controls = [...rows.slice(index + 1), ...rows.slice(0, index).reverse()]
+    .map((row) => row.querySelector(`[data-key^="${kind} "]:enabled`))
+    .filter(Boolean);
+  return [key, ...controls.map(({ dataset }) => dataset.key)];
 }
 
 /** All that the table depends on, to compare one by one: the charts change more often, such as when they are zoomed. */
