@@ -65,6 +65,22 @@ def test_zooming_in_y_and_in_both_and_back(address: str, workloads: list[str]) -
 
 
 @on_one_version
+def test_a_zoom_between_two_iterations_survives_a_reload(address: str, workloads: list[str]) -> None:
+    with open_page() as page:
+        open_view(page, address, workloads[1:], ("m", "loss"), ("range", "1008..1013"))
+        # Around iteration 1011 alone: from 1010.75 to 1011.25.
+        drag(page, chart(page), (0.55, 0.5), (0.65, 0.52))
+        expect(page).to_have_url(re.compile(r"range=1010\.\.1012"))
+        wait_for_charts(page)
+        iterations = [row["iteration"] for row in csv.DictReader(io.StringIO(download(page, "CSV")))]
+        assert iterations == ["1010", "1011", "1012"]
+        page.reload()
+        wait_for_charts(page)
+        expect(page.get_by_role("button", name="Show the whole range")).to_be_visible()
+        assert [row["iteration"] for row in csv.DictReader(io.StringIO(download(page, "CSV")))] == iterations
+
+
+@on_one_version
 def test_zooming_along_a_metric_fetches_finer_data(address: str, store: Store, uid: str) -> None:
     rows = [
         Row({"loss": 9 / index + index % 7 / 50, "tokens": index * 4096}, index, at(BEGAN + index * 1000))

@@ -95,6 +95,19 @@ test("the ends of a zoomed y axis have as many digits as a pointer can choose", 
   assert.equal(text([123456, 923456]), "zoom=123460..923460%40loss");
 });
 
+test("the ends of a zoomed x axis stay apart, however near they are", () => {
+  const ranges = [
+    ["iteration", [1010.8, 1011.3], [1010, 1012]],
+    ["iteration", [1011.2, 1011.4], [1011, 1012]],
+    ["iteration", [20, 29], [20, 29]],
+    ["time", [1700000000000.2, 1700000000000.4], [1700000000000, 1700000000001]],
+    ["tokens", [12_000_000_123.4, 12_000_000_987.6], [12_000_000_123.4, 12_000_000_987.6]],
+    ["loss", [2.123456789, 3.987654321], [2.1235, 3.9877]],
+  ];
+  for (const [axis, xRange, rounded] of ranges)
+    assert.deepEqual(parseView(formatView({ ...DEFAULTS, axis, xRange })).xRange, rounded);
+});
+
 test("the range of x is kept while runs are added and removed, until there are none", () => {
   const [one, other] = ["one", "other"].map((uid) => ({ cluster: "alpha", uid }));
   const view = { ...DEFAULTS, workloads: [one], xRange: [5, 9], yZooms: { loss: [0, 1] } };

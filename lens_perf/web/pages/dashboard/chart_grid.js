@@ -3,7 +3,7 @@
 import { Chart } from "./chart.js";
 import { DrawQueue } from "./draw_queue.js";
 import { moveChart, orderCharts } from "./metric_choice.js";
-import { scaleOf, titleOf } from "./view_state.js";
+import { roundRange, scaleOf, titleOf } from "./view_state.js";
 
 const MOST_COLUMNS = 4;
 const COLUMN_WIDTH = 420;
@@ -68,7 +68,8 @@ export class ChartGrid {
     return {
       onZoom: (title, { xRange, yRange }) =>
         this.change({
-          xRange: xRange ?? this.view.xRange,
+          // As it is after a reload.
+          xRange: xRange ? roundRange(xRange, this.view.axis) : this.view.xRange,
           yZooms: yRange ? { ...this.view.yZooms, [title]: yRange } : this.view.yZooms,
         }),
       onReset: (title) => this.change({ xRange: null, yZooms: without(this.view.yZooms, title) }),

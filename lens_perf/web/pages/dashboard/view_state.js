@@ -112,7 +112,7 @@ export function formatView(view) {
   for (const names of view.metrics) names.forEach((name, index) => text.append(index ? "with" : "m", name));
   for (const name of view.pins) text.append("pin", name);
   setUnless("axis", view.axis, view.axis === DEFAULTS.axis);
-  setUnless("range", view.xRange?.map((end) => roundEnd(end, view.axis)).join(".."), !view.xRange);
+  setUnless("range", view.xRange && roundRange(view.xRange, view.axis).join(".."), !view.xRange);
   for (const [title, ends] of Object.entries(view.yZooms)) text.append("zoom", `${shorten(ends).join("..")}@${title}`);
   setUnless("log", 1, !view.yScale.log);
   for (const [title, log] of Object.entries(view.yLogs)) text.append("log", `${Number(log)}@${title}`);
@@ -198,15 +198,15 @@ function parseRange(text) {
   return ends.length === 2 && ends.every(Number.isFinite) && ends[0] < ends[1] ? ends : null;
 }
 
-/** The ends of a range with as many digits as a pointer can choose. */
+/** The ends of a range with as many digits as a pointer can choose, however far they are from 0. */
 function shorten([low, high]) {
   const step = 10 ** (Math.floor(Math.log10(high - low)) - 4);
   return [low, high].map((end) => Number((Math.round(end / step) * step).toPrecision(12)));
 }
 
-/** Iterations and milliseconds are whole; of a metric's values, seven digits are more than a pointer can choose. */
-const roundEnd = (end, axis) =>
-  ["iteration", "time", "relative_time"].includes(axis) ? Math.round(end) : Number(end.toPrecision(7));
+/** A range of x as the address has it. Iterations and milliseconds are whole: rounded outward, they stay apart. */
+export const roundRange = ([low, high], axis) =>
+  ["iteration", "time", "relative_time"].includes(axis) ? [Math.floor(low), Math.ceil(high)] : shorten([low, high]);
 
 function parseCount(text, least, most) {
   const count = Number(text);
