@@ -127,6 +127,77 @@ def test_several_metrics_in_one_chart(address: str, many: str) -> None:
 
 
 @on_one_version
+def test_the_focus_stays_while_metrics_are_added_and_removed(address: str, many: str) -> None:
+    with open_page() as page:
+        open_view(page, address, [many], ("m", "accuracy"), ("m", "train/lr"))
+        chart(page).get_by_label(re.compile("^Add a metric")).press("Enter")
+        field = chart(page).get_by_role("combobox")
+        for name in ("val/loss", "train/lr"):
+            expect(field).to_be_focused()
+            page.keyboard.type(name)
+            page.keyboard.press("Enter")
+            expect(chart(page)).to_have_attribute("data-metrics", re.compile(f" {name}$"))
+            expect(field).to_have_value("")
+        assert list_charts(page) == ["accuracy val/loss train/lr"]
+        expect(chart(page).locator(".title")).to_have_text("accuracy, val/loss, train/lr")
+        expect(chart(page).get_by_role("button", name=re.compile("^Remove"))).to_have_count(3)
+        expect(page.get_by_role("button", name="Remove val/loss: accuracy, val/loss, train/lr")).to_be_visible()
+        for number in range(2):
+            expect(field).to_be_focused()
+            page.keyboard.press("Tab")
+            page.keyboard.press("Enter")
+            expect(chart(page).get_by_role("button", name=re.compile("^Remove"))).to_have_count(2 - 2 * number)
+        expect(field).to_be_focused()
+        assert list_charts(page) == ["train/lr"]
+        wait_for_charts(page)
+        expect(chart(page).locator(".plot")).to_have_attribute("aria-label", re.compile("^train/lr along"))
+
+
+@on_one_version
+def test_the_focus_stays_while_charts_are_pinned_and_moved(address: str, many: str) -> None:
+    with open_page() as page:
+        names = ["accuracy", "train/loss", "train/lr", "val/loss"]
+        open_view(page, address, [many], *(("m", name) for name in names), ("columns", "1"))
+        pin = page.get_by_role("button", name="Pin to the top: val/loss")
+        for order in (["val/loss", *names[:3]], names):
+            pin.press("Enter")
+            expect(chart(page)).to_have_attribute("data-metrics", order[0])
+            assert list_charts(page) == order
+            expect(pin).to_be_focused()
+            expect(pin).to_be_in_viewport()
+        earlier = page.get_by_role("button", name="Move earlier: val/loss")
+        for order in (["accuracy", "train/loss", "val/loss", "train/lr"], ["accuracy", "val/loss", *names[1:3]]):
+            earlier.press("Enter")
+            expect(chart(page, order.index("val/loss"))).to_have_attribute("data-metrics", "val/loss")
+            assert list_charts(page) == order
+            expect(earlier).to_be_focused()
+            expect(earlier).to_be_in_viewport()
+
+
+@on_one_version
+def test_a_chart_stays_in_full_screen_while_its_metrics_change(address: str, many: str) -> None:
+    with open_page() as page:
+        open_view(page, address, [many], ("m", "accuracy"), ("m", "train/lr"))
+        figure = page.locator("figure.chart:fullscreen")
+        chart(page, 1).get_by_label(re.compile("^Full screen")).click()
+        figure.get_by_label(re.compile("^Pin")).click()
+        expect(page).to_have_url(re.compile("pin=train%2Flr"))
+        assert list_charts(page) == ["train/lr", "accuracy"]
+        figure.get_by_label(re.compile("^Add a metric")).click()
+        expect(figure.get_by_role("combobox")).to_be_focused()
+        page.keyboard.type("accuracy")
+        page.keyboard.press("Enter")
+        expect(figure).to_have_attribute("data-metrics", "train/lr accuracy")
+        expect(figure.locator(".kinds li")).to_have_count(2)
+        page.go_back()
+        expect(figure).to_have_attribute("data-metrics", "train/lr")
+        assert list_charts(page) == ["train/lr", "accuracy"]
+        page.go_back()
+        assert list_charts(page) == ["accuracy", "train/lr"]
+        expect(figure).to_have_attribute("data-metrics", "train/lr")
+
+
+@on_one_version
 def test_a_metric_to_add_is_typed_at_once_and_must_exist(address: str, many: str) -> None:
     with open_page() as page:
         open_view(page, address, [many], ("m", "accuracy"))

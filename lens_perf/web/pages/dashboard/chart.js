@@ -28,15 +28,14 @@ const NARROW = 400;
 const STEPS = { ArrowLeft: -1, ArrowRight: 1, PageUp: -20, PageDown: 20, Home: -Infinity, End: Infinity };
 
 export class Chart {
-  /** `actions` are those of ChartGrid; `queue` draws the chart. */
-  constructor(names, actions, queue) {
-    Object.assign(this, { names, actions, queue, lines: [], inputs: [], at: null });
+  /** `actions` are those of ChartGrid; `queue` draws the chart; rename() gives it its metrics. */
+  constructor(actions, queue) {
+    Object.assign(this, { actions, queue, lines: [], at: null });
     // What is dirty is laid out before it is painted.
-    Object.assign(this, { isShown: false, isOnScreen: false, isDirty: false, plain: null, rest: "", paperWidth: null });
+    Object.assign(this, { isShown: false, isOnScreen: false, isDirty: false, rest: "", paperWidth: null });
     this.place = make("div", { className: "plot", tabIndex: 0 });
     this.place.setAttribute("role", "img");
-    this.title = titleOf(names);
-    this.place.setAttribute("aria-label", this.title);
+    this.caption = make("span", { className: "title" });
     this.tooltip = new ChartTooltip();
     this.reason = make("p", { className: "reason", hidden: true });
     this.notes = make("p", { className: "notes" });
@@ -46,24 +45,31 @@ export class Chart {
       onZoom: (ranges) => actions.onZoom(this.title, ranges),
       onCursor: (cursor) => this.follow(cursor),
     });
-    const { buttons, show: showButtons } = makeButtons(this);
-    this.showButtons = showButtons;
+    this.buttons = makeButtons(this);
     // The plot comes before its buttons: it is what Tab should reach first.
     this.figure = make(
       "figure",
       { className: "chart" },
-      make("figcaption", {}, showName(make("span", { className: "title" }), this.title)),
+      make("figcaption", {}, this.caption),
       make("div", { className: "stage" }, this.place, this.reason, this.tooltip.element),
-      buttons,
+      this.buttons.element,
       this.legend.element,
       make("div", { className: "foot" }, this.table.element, this.notes),
       makeGrip(this),
     );
-    this.figure.dataset.metrics = names.join(" ");
     this.place.addEventListener("keydown", (event) => this.walk(event));
     this.place.addEventListener("dblclick", () => actions.onReset(this.title));
     this.place.addEventListener("blur", () => this.tooltip.hide());
     this.figure.addEventListener("fullscreenchange", () => this.redraw());
+  }
+
+  /** Show the metrics `names`, in the same figure: that in full screen or with the focus stays so. */
+  rename(names) {
+    Object.assign(this, { names, title: titleOf(names), inputs: [], plain: null });
+    this.place.setAttribute("aria-label", this.title);
+    showName(this.caption, this.title);
+    this.figure.dataset.metrics = names.join(" ");
+    this.buttons.rename(names, this.title);
   }
 
   /** Take what there is to draw; what is new is drawn when it is on the screen. */
@@ -79,7 +85,7 @@ export class Chart {
     if (haveChanged(this.inputs, inputs)) this.plain = null;
     this.isDirty ||= this.plain === null || rest !== this.rest;
     Object.assign(this, { inputs, rest });
-    this.showButtons(view);
+    this.buttons.show(view);
     if (this.isShown && this.isDirty) this.queue.add(this);
   }
 

@@ -4,6 +4,7 @@
 import { saveChart } from "./chart_files.js";
 import { KINDS, copySnippet } from "./chart_snippets.js";
 import { ICONS, makeIcon } from "./chart_icons.js";
+import { putInOrder } from "./element_order.js";
 import { makePopover } from "./popover.js";
 import { RangeFields } from "./range_fields.js";
 import { LEAST_HEIGHT, chosenFor, scaleOf } from "./view_state.js";
@@ -12,65 +13,67 @@ import { make } from "./words.js";
 const FILES = ["png", "svg", "csv"];
 const COPIED_MS = 1500;
 
-/** Return the `buttons` of a chart, and a function that shows in them what a view has chosen. */
+/** Return the buttons of a chart: their `element`, and what shows in them its metrics and what a view has chosen. */
 export function makeButtons(chart) {
-  const { names, actions, title } = chart;
-  const pin = makeButton(chart, "Pin to the top", "pin", () => actions.onPin(names));
-  const log = makeButton(chart, "Log scale", "log", () => actions.onLog(title));
-  const range = new RangeFields((ends) => actions.onRange(title, ends), `: ${title}`);
-  const ranges = makePopover("menu", makeOpener(chart, "Range of the y axis", "range"), range.element);
+  const { actions } = chart;
+  const pin = makeButton("Pin to the top", "pin", () => actions.onPin(chart.names));
+  const log = makeButton("Log scale", "log", () => actions.onLog(chart.title));
+  const range = new RangeFields((ends) => actions.onRange(chart.title, ends));
+  const ranges = makePopover("menu", makeOpener("Range of the y axis", "range"), range.element);
   ranges.addEventListener("toggle", () => ranges.open && range.ends[0].focus());
-  const full = makeButton(chart, "Full screen", "full", () =>
+  const full = makeButton("Full screen", "full", () =>
     document.fullscreenElement ? document.exitFullscreen() : chart.figure.requestFullscreen(),
   );
   const move = [
-    makeButton(chart, "Move earlier", "left", () => actions.onMove(names, -1)),
-    makeButton(chart, "Move later", "right", () => actions.onMove(names, 1)),
+    makeButton("Move earlier", "left", () => actions.onMove(chart.names, -1)),
+    makeButton("Move later", "right", () => actions.onMove(chart.names, 1)),
   ];
-  const all = [...move, makeMetrics(chart), pin, log, ranges, makeFiles(chart), full];
+  const metrics = makeMetrics(chart);
+  const all = [...move, metrics.element, pin, log, ranges, makeFiles(chart), full];
+  const element = make("div", { className: "buttons" }, ...all);
+  const rename = (names, title) => {
+    metrics.list(names);
+    // The titles are the same in all charts.
+    for (const each of element.querySelectorAll("[title]")) each.setAttribute("aria-label", `${each.title}: ${title}`);
+  };
   const show = (view) => {
-    const own = chosenFor(view.yRanges, title);
-    pin.setAttribute("aria-pressed", String(names.some((name) => view.pins.includes(name))));
-    log.setAttribute("aria-pressed", String(scaleOf(view, title).log));
+    const own = chosenFor(view.yRanges, chart.title);
+    pin.setAttribute("aria-pressed", String(chart.names.some((name) => view.pins.includes(name))));
+    log.setAttribute("aria-pressed", String(scaleOf(view, chart.title).log));
     range.show(own, view.yScale.range);
     ranges.classList.toggle("chosen", own !== null);
   };
-  return { buttons: make("div", { className: "buttons" }, ...all), show };
+  return { element, rename, show };
 }
 
 /** A button whose `content` is text or the name of an icon. */
-function makeButton({ title }, label, content, action) {
+function makeButton(title, content, action) {
   const button = make(
     "button",
-    { type: "button", className: "quiet", title: label },
+    { type: "button", className: "quiet", title },
     content in ICONS ? makeIcon(content) : content,
   );
-  button.setAttribute("aria-label", `${label}: ${title}`);
   button.addEventListener("click", action);
   return button;
 }
 
-function makeOpener({ title }, label, icon) {
-  const summary = make("summary", { title: label }, makeIcon(icon));
-  summary.setAttribute("aria-label", `${label}: ${title}`);
-  return summary;
-}
+const makeOpener = (title, icon) => make("summary", { title }, makeIcon(icon));
 
 /** What saves the chart, or copies the request for its data. */
 function makeFiles(chart) {
   const files = makePopover(
     "menu",
-    makeOpener(chart, "Download", "download"),
+    makeOpener("Download", "download"),
     ...FILES.map((ending) => {
       const text = ending.toUpperCase();
-      return makeButton(chart, `Download as ${text}`, text, () => {
+      return makeButton(`Download as ${text}`, text, () => {
         files.open = false;
         saveChart(chart, ending);
       });
     }),
     ...KINDS.map((kind) => {
       const text = `Copy as ${kind}`;
-      const copy = makeButton(chart, text, text, async () => {
+      const copy = makeButton(text, text, async () => {
         copy.textContent = (await copySnippet(chart, kind)) ? "Copied" : "Not copied";
         document.querySelector("#status").textContent = copy.textContent;
         setTimeout(() => (copy.textContent = text), COPIED_MS);
@@ -81,31 +84,38 @@ function makeFiles(chart) {
   return files;
 }
 
-/** What adds metrics to the chart and removes them. */
+/** What adds metrics to the chart and removes them: its `element`, and a function that lists the metrics. */
 function makeMetrics(chart) {
-  const { names, actions } = chart;
-  const remove = (name) =>
-    makeButton(chart, `Remove ${name}`, `× ${name}`, () =>
-      actions.onNames(
-        names,
-        names.filter((each) => each !== name),
-      ),
-    );
   const { field, problem } = makeField(chart);
-  const metrics = makePopover(
-    "menu",
-    makeOpener(chart, "Add a metric", "add"),
-    field,
-    problem,
-    ...(names.length > 1 ? names.map(remove) : []),
-  );
-  metrics.addEventListener("toggle", () => metrics.open && field.focus());
-  return metrics;
+  const own = make("div", { className: "own" });
+  const element = makePopover("menu", makeOpener("Add a metric", "add"), field, problem, own);
+  element.addEventListener("toggle", () => element.open && field.focus());
+  const remove = (name) => {
+    chart.actions.onNames(
+      chart.names,
+      chart.names.filter((each) => each !== name),
+    );
+    field.focus();
+  };
+  const list = (names) => {
+    const before = new Map([...own.children].map((button) => [button.value, button]));
+    const removable = names.length > 1 ? names : [];
+    putInOrder(
+      own,
+      removable.map((name) => before.get(name) ?? makeRemover(name, () => remove(name))),
+    );
+  };
+  return { element, list };
+}
+
+function makeRemover(name, action) {
+  const button = makeButton(`Remove ${name}`, `× ${name}`, action);
+  button.value = name;
+  return button;
 }
 
 /** The `field` by which another metric joins the chart, and the `problem` with what was entered. */
 function makeField(chart) {
-  const { names, actions } = chart;
   const field = make("input", { type: "text", placeholder: "metric to add", autocomplete: "off" });
   // The metrics panel has the list of names.
   field.setAttribute("list", "metric-names");
@@ -115,11 +125,14 @@ function makeField(chart) {
   field.addEventListener("input", () => (problem.textContent = ""));
   field.addEventListener("change", () => {
     const name = field.value.trim();
-    if (!name || names.includes(name)) return;
+    if (!name || chart.names.includes(name)) return;
     // While the metrics of a run are not known, it may have any.
     if (chart.runs.every(({ counts }) => counts && !counts.has(name)))
       problem.textContent = `No run has a metric ${name}`;
-    else actions.onNames(names, [...names, name]);
+    else {
+      field.value = "";
+      chart.actions.onNames(chart.names, [...chart.names, name]);
+    }
   });
   return { field, problem };
 }

@@ -2,6 +2,7 @@
 
 import { Chart } from "./chart.js";
 import { DrawQueue } from "./draw_queue.js";
+import { putInOrder } from "./element_order.js";
 import { moveChart, orderCharts } from "./metric_choice.js";
 import { roundRange, scaleOf, titleOf } from "./view_state.js";
 
@@ -39,29 +40,48 @@ export class ChartGrid {
   show(runs, view) {
     Object.assign(this, { runs, view });
     const wanted = runs.length ? orderCharts(view.metrics, view.pins) : [];
-    const keys = wanted.map((names) => JSON.stringify(names));
-    for (const [key, chart] of this.charts) {
-      if (keys.includes(key)) continue;
-      for (const observer of [this.observer, this.screen]) observer.unobserve(chart.figure);
-      chart.remove();
-      this.charts.delete(key);
-    }
+    this.keep(wanted);
     this.layOut();
-    wanted.forEach((names, index) => this.place(names, keys[index], index).show(runs, view, this.store));
+    const charts = [...new Set(wanted.map((names) => this.charts.get(nameKey(names)) ?? this.add(names)))];
+    putInOrder(
+      this.element,
+      charts.map(({ figure }) => figure),
+    );
+    for (const chart of charts) chart.show(runs, view, this.store);
   }
 
-  /** The chart of `names` as the `index`th; only one that is new or elsewhere is moved, as that takes its focus. */
-  place(names, key, index) {
-    if (!this.charts.has(key)) {
-      const chart = new Chart(names, this.makeActions(), this.queue);
-      chart.figure.dataset.key = key;
-      this.charts.set(key, chart);
-      for (const observer of [this.observer, this.screen]) observer.observe(chart.figure);
+  /** Remove the charts that are not wanted, but for those that become others: these keep the focus and full screen. */
+  keep(wanted) {
+    const keys = wanted.map(nameKey);
+    const listOthers = () => [...this.charts.values()].filter(({ figure }) => !keys.includes(figure.dataset.key));
+    for (const isSuccessor of [beginsAlike, overlaps]) {
+      for (const names of wanted.filter((each) => !this.charts.has(nameKey(each)))) {
+        const before = listOthers().find((chart) => isSuccessor(chart.names, names));
+        if (before) this.rename(before, names);
+      }
     }
-    const chart = this.charts.get(key);
-    const place = this.element.children[index];
-    if (place !== chart.figure) this.element.insertBefore(chart.figure, place ?? null);
+    for (const chart of listOthers()) this.remove(chart);
+  }
+
+  add(names) {
+    const chart = new Chart(this.makeActions(), this.queue);
+    this.rename(chart, names);
+    for (const observer of [this.observer, this.screen]) observer.observe(chart.figure);
     return chart;
+  }
+
+  rename(chart, names) {
+    const { dataset } = chart.figure;
+    this.charts.delete(dataset.key);
+    dataset.key = nameKey(names);
+    this.charts.set(dataset.key, chart);
+    chart.rename(names);
+  }
+
+  remove(chart) {
+    for (const observer of [this.observer, this.screen]) observer.unobserve(chart.figure);
+    this.charts.delete(chart.figure.dataset.key);
+    chart.remove();
   }
 
   makeActions() {
@@ -75,7 +95,7 @@ export class ChartGrid {
       onReset: (title) => this.change({ xRange: null, yZooms: without(this.view.yZooms, title) }),
       onToggle: (key, isAlone) => this.change({ hidden: toggle(this.runs, this.view.hidden, key, isAlone) }),
       onHighlight: (key) => this.highlight(key),
-      onPin: (names) => this.change({ pins: togglePins(this.view.pins, names) }),
+      onPin: (names) => this.reorder(names, { pins: togglePins(this.view.pins, names) }),
       onLog: (title) => this.change({ yLogs: toggleLog(this.view, title) }),
       // What was zoomed in would hide it.
       onRange: (title, range) =>
@@ -97,9 +117,14 @@ export class ChartGrid {
 
   move(names, by) {
     const charts = orderCharts(this.view.metrics, this.view.pins);
-    const index = charts.findIndex((each) => JSON.stringify(each) === JSON.stringify(names));
-    this.change({ metrics: moveChart(charts, index, by) });
-    this.charts.get(JSON.stringify(names))?.place.focus();
+    const index = charts.findIndex((each) => nameKey(each) === nameKey(names));
+    this.reorder(names, { metrics: moveChart(charts, index, by) });
+  }
+
+  /** Change where the chart of `names` is; it stays in view, as its button has the focus. */
+  reorder(names, partial) {
+    this.change(partial);
+    this.charts.get(nameKey(names))?.figure.scrollIntoView({ block: "nearest" });
   }
 
   /** Mark the charts as busy while what they show is read, and until they are drawn. */
@@ -136,6 +161,12 @@ export class ChartGrid {
   }
 }
 
+const nameKey = (names) => JSON.stringify(names);
+
+// Whether a chart of `names` is the one that had the metrics `before`; the first one is that which others have joined.
+const beginsAlike = (before, names) => before[0] === names[0];
+const overlaps = (before, names) => before.some((name) => names.includes(name));
+
 /** What is chosen for each chart, by title, but for that of `title`. */
 function without(byTitle, title) {
   return Object.fromEntries(Object.entries(byTitle).filter(([each]) => each !== title));
@@ -154,10 +185,10 @@ function toggleLog(view, title) {
 
 /** The charts, one of them with the metrics `others` instead of `names`; what joins it leaves the other charts. */
 function replaceChart(charts, names, others) {
-  const key = JSON.stringify(names);
+  const key = nameKey(names);
   const added = others.filter((name) => !names.includes(name));
   return charts
-    .map((chart) => (JSON.stringify(chart) === key ? others : chart.filter((name) => !added.includes(name))))
+    .map((chart) => (nameKey(chart) === key ? others : chart.filter((name) => !added.includes(name))))
     .filter((chart) => chart.length);
 }
 

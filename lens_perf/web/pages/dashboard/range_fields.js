@@ -3,12 +3,12 @@
 import { make } from "./words.js";
 
 export class RangeFields {
-  /** `onRange` receives [from, to], or null once both fields are emptied; the labels of the fields end with `of`. */
-  constructor(onRange, of = "") {
+  /** `onRange` receives [from, to], or null once both fields are emptied. */
+  constructor(onRange) {
     Object.assign(this, { onRange, range: null });
     this.ends = ["from", "to"].map((name) => {
-      const end = make("input", { type: "text", inputMode: "decimal", className: "end" });
-      end.setAttribute("aria-label", `y ${name}${of}`);
+      const end = make("input", { type: "text", inputMode: "decimal", className: "end", title: `y ${name}` });
+      end.setAttribute("aria-label", end.title);
       end.addEventListener("change", () => this.fix());
       return end;
     });
