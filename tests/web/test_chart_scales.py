@@ -2,13 +2,14 @@
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.conftest import Row, Store, at
 from tests.front.programs import needs
 from tests.test_serving import on_one_version
 from tests.web.chart_pages import chart, open_view, read_values
-from tests.web.pages import BEGAN, wait_for_charts
+from tests.web.pages import BEGAN, check_access, wait_for_charts
 from tests.web_browser import open_page
 
 pytestmark = needs("chromium")
@@ -83,6 +84,11 @@ def test_a_chart_has_its_own_range(address: str, workloads: list[str]) -> None:
         high.fill("0.5")
         high.press("Enter")
         expect(high).to_have_attribute("aria-invalid", "true")
+        expect(chart(page).get_by_text("“from” must be less than “to”.")).to_be_visible()
+        check_access(page)
+        low.fill("0,25")
+        low.press("Enter")
+        expect(chart(page).get_by_text("Enter numbers, such as 0.5 or 1e-4.")).to_be_visible()
         low.fill("0.25")
         low.press("Enter")
         # What was zoomed in makes room for it.
@@ -107,6 +113,52 @@ def test_a_chart_has_its_own_range(address: str, workloads: list[str]) -> None:
         expect(page).not_to_have_url(re.compile("%40loss"))
         wait_for_charts(page)
         assert float(read_values(page)[-1]) > 3
+
+
+@on_one_version
+def test_one_end_of_y_is_fixed(address: str, workloads: list[str]) -> None:
+    with open_page() as page:
+        open_view(page, address, workloads[:1], ("m", "loss"), ("m", "lr"))
+        automatic = read_values(page)
+        chart(page).get_by_label("Range of the y axis").press("Enter")
+        low, high = (page.get_by_label(f"y {end}: loss") for end in ("from", "to"))
+        expect(low).to_be_focused()
+        high.fill("3")
+        high.press("Enter")
+        expect(page).to_have_url(re.compile(r"y=\.\.3%40loss"))
+        high.press("Escape")
+        wait_for_charts(page)
+        assert read_values(page)[0] == automatic[0]
+        assert read_values(page)[-1] == "3"
+        # The other end is that of all charts.
+        page.get_by_text("More", exact=True).click()
+        page.get_by_label("y from", exact=True).fill("-1")
+        page.get_by_label("y from", exact=True).press("Tab")
+        expect(page).to_have_url(re.compile(r"y=-1\.\.&"))
+        page.keyboard.press("Escape")
+        wait_for_charts(page)
+        assert [read_values(page)[end] for end in (0, -1)] == ["-1", "3"]
+        page.reload()
+        wait_for_charts(page)
+        assert [read_values(page)[end] for end in (0, -1)] == ["-1", "3"]
+        expect(low).to_have_attribute("placeholder", "-1")
+        expect(low).to_have_value("")
+        expect(high).to_have_value("3")
+
+
+@on_one_version
+@pytest.mark.parametrize("width", [1280, 360])
+def test_the_fields_of_a_range_have_room(address: str, workloads: list[str], width: int) -> None:
+    with open_page() as page:
+        page.set_viewport_size({"width": width, "height": 740})
+        open_view(page, address, workloads[:1], ("m", "loss"), ("y", "-0.0001234..123456.5"))
+        for opener in (chart(page).get_by_label("Range of the y axis"), page.get_by_text("More", exact=True)):
+            opener.click()
+            for end in page.locator(".end:visible").all():
+                expect(end).to_be_in_viewport(ratio=1)
+                # What is shown as a placeholder takes as much room as a value.
+                assert end.evaluate("end => (end.value ||= end.placeholder, end.scrollWidth <= end.clientWidth)")
+            opener.click()
 
 
 @on_one_version

@@ -38,6 +38,19 @@ test("y as fixed, whatever the data", () => {
   );
 });
 
+test("y with one fixed end: the other follows the data, and is beyond it", () => {
+  const find = (range, log = false) => findYRange([line([1, 2], [10, 20])], { ...data, log, range });
+  const [low, high] = find(null);
+  assert.deepEqual(find([0, null]), [0, high]);
+  assert.deepEqual(find([null, 15]), [low, 15]);
+  assert.deepEqual(find([30, null]), [30, 30 + high - low]);
+  assert.deepEqual(find([null, 5]), [5 - (high - low), 5]);
+  assert.deepEqual(find([1e20, null]), [1e20, 1.1e20]);
+  assert.deepEqual([find([2, null], true)[0], find([500, null], true)], [2, [500, 5000]]);
+  assert.deepEqual(find([0, null], true), find(null, true));
+  assert.equal(findYRange([], { ...data, range: [0, null] }), null);
+});
+
 test("y without outliers", () => {
   const values = Array.from({ length: 1000 }, (_, index) => (index === 500 ? 1e9 : Math.sin(index)));
   const [low, high] = findYRange([line(values.keys(), values)], { ...data, ignoreOutliers: true });

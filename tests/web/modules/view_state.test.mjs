@@ -5,6 +5,7 @@ import {
   DEFAULTS,
   formatView,
   parseView,
+  rangeOf,
   scaleOf,
   selectWorkloads,
 } from "../../../lens_perf/web/pages/dashboard/view_state.js";
@@ -29,7 +30,7 @@ test("a view survives its address", () => {
     yZooms: { "train/loss, val/loss": [0.25, 0.3], "a,b&c": [-2e-9, 1e-9], "x@y": [0, 1] },
     yScale: { log: true, range: [-0.5, 2.25], ignoreOutliers: true },
     yLogs: { "train/loss, val/loss": false, "x@y": true },
-    yRanges: { lr: [0, 0.125], "x@y": [-1e-9, 3] },
+    yRanges: { lr: [0, 0.125], "x@y": [-1e-9, null], loss: [null, 0] },
     smoothing: { kind: "gaussian", weight: 0.9 },
     align: "restart",
     layout: { columns: 2, height: 300 },
@@ -43,7 +44,8 @@ test("a view survives its address", () => {
 test("what is malformed is left at its default", () => {
   const view = parseView(
     "w=nothing&range=5..x&y=3..3&smooth=7&smoother=magic&columns=99&height=-1&attempts=1&range2=1&with=alone" +
-      "&zoom=1..2&zoom=2..1@loss&log=2&log=yes@loss&y=1@loss&progress=speed&values=",
+      "&zoom=1..2&zoom=2..1@loss&log=2&log=yes@loss&y=1@loss&progress=speed&values=" +
+      "&y=..&y=..@lr&y=2..1@acc&y=..x@acc&zoom=5..@loss",
   );
   assert.deepEqual(view, {
     ...DEFAULTS,
@@ -86,6 +88,26 @@ test("a chart has its own scale, else that of all charts", () => {
       [true, [0, 9]],
     ],
   );
+});
+
+test("the end of y that a chart does not fix is that of all charts, unless it is on the other side", () => {
+  const list = (text) => ["loss", "lr"].map((title) => rangeOf(parseView(text), title));
+  const [open, ...others] = ["y=2..@loss", "y=2..@loss&y=0..4", "y=2..@loss&y=..2", "y=..9&y=1..2@loss"].map(list);
+  assert.deepEqual(open, [[2, null], null]);
+  assert.deepEqual(others, [
+    [
+      [2, 4],
+      [0, 4],
+    ],
+    [
+      [2, null],
+      [null, 2],
+    ],
+    [
+      [1, 2],
+      [null, 9],
+    ],
+  ]);
 });
 
 test("the ends of a zoomed y axis have as many digits as a pointer can choose", () => {

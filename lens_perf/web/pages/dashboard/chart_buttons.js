@@ -7,7 +7,7 @@ import { ICONS, makeIcon } from "./chart_icons.js";
 import { putInOrder } from "./element_order.js";
 import { makePopover } from "./popover.js";
 import { RangeFields } from "./range_fields.js";
-import { LEAST_HEIGHT, chosenFor, scaleOf } from "./view_state.js";
+import { LEAST_HEIGHT, chosenFor, rangeOf, scaleOf } from "./view_state.js";
 import { make } from "./words.js";
 
 const FILES = ["png", "svg", "csv"];
@@ -40,7 +40,7 @@ export function makeButtons(chart) {
     const own = chosenFor(view.yRanges, chart.title);
     pin.setAttribute("aria-pressed", String(chart.names.some((name) => view.pins.includes(name))));
     log.setAttribute("aria-pressed", String(scaleOf(view, chart.title).log));
-    range.show(own, view.yScale.range);
+    range.show(own, rangeOf(view, chart.title));
     ranges.classList.toggle("chosen", own !== null);
   };
   return { element, rename, show };

@@ -1,6 +1,8 @@
 // The ranges of the axes of a chart: of all points or of what is seen in a range of x, with or without outliers.
 
 const PADDING = 0.05;
+// Around a constant, as a share of it.
+const CONSTANT_ROOM = 0.1;
 // Values outside these quantiles are outliers.
 const LOW = 0.02;
 const HIGH = 0.98;
@@ -21,13 +23,23 @@ export function findXRange(lines, room = 0.5) {
   return high > low ? [low, high] : [low - room, high + room];
 }
 
-/** The range of y: as it is fixed, `range`, else of the paths of the lines; null without points. */
+/** The range of y: the ends that `range` fixes, and those of the paths of the lines; null without points. */
 export function findYRange(lines, { log, range, ignoreOutliers }) {
-  if (range && (!log || range[0] > 0)) return range;
+  // A logarithmic axis has no place for an end of 0 or less.
+  const fixed = (range ?? [null, null]).map((end) => (log && end <= 0 ? null : end));
+  if (!fixed.includes(null)) return fixed;
   const found = measure(collect(lines, log), log, ignoreOutliers);
-  // A logarithmic axis has no place for a low end of 0 or less.
-  const isHighFixed = found && range?.[1] > 0;
-  return isHighFixed ? [Math.min(found[0], range[1] / LEAST_RATIO), range[1]] : found;
+  return found && complete(fixed, found, log);
+}
+
+/** The end that is not fixed is as found, unless that is on the other side of the fixed one. */
+function complete([low, high], found, log) {
+  if (low === null && high === null) return found;
+  if (log && low === null) return [Math.min(found[0], high / LEAST_RATIO), high];
+  if (log) return [low, Math.max(found[1], low * LEAST_RATIO)];
+  const room = Math.max(found[1] - found[0], Math.abs(low ?? high) * CONSTANT_ROOM);
+  if (low === null) return [found[0] < high ? found[0] : high - room, high];
+  return [low, found[1] > low ? found[1] : low + room];
 }
 
 function measure(values, log, ignoreOutliers) {
@@ -37,7 +49,8 @@ function measure(values, log, ignoreOutliers) {
     return low === high
       ? [low / 2, high * 2]
       : [low, high].map((end, index) => end * (high / low) ** (index ? PADDING : -PADDING));
-  if (low === high) return low === 0 ? [-1, 1] : [low - Math.abs(low) * 0.1, high + Math.abs(high) * 0.1];
+  if (low === high)
+    return low === 0 ? [-1, 1] : [low - Math.abs(low) * CONSTANT_ROOM, high + Math.abs(high) * CONSTANT_ROOM];
   return [low - (high - low) * PADDING, high + (high - low) * PADDING];
 }
 

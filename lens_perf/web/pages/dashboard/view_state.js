@@ -15,7 +15,7 @@ export const DEFAULTS = {
   yZooms: {}, // by title of a chart, the [from, to] of its y axis that was zoomed in
   yScale: { log: false, range: null, ignoreOutliers: false }, // of the charts without a scale of their own:
   yLogs: {}, // by title of a chart, whether its y axis is logarithmic
-  yRanges: {}, // by title of a chart, the fixed [from, to] of its y axis
+  yRanges: {}, // by title of a chart, the fixed [from, to] of its y axis; here and in yScale, one of them may be null
   smoothing: { kind: "ema", weight: 0 },
   align: null, // "restart": every attempt begins at 0
   layout: { columns: null, height: null }, // null: by the width of the window
@@ -52,8 +52,18 @@ export const titleOf = (names) => names.join(", ");
 export const scaleOf = ({ yScale, yLogs, yRanges, yZooms }, title) => ({
   ...yScale,
   log: chosenFor(yLogs, title) ?? yScale.log,
-  range: chosenFor(yZooms, title) ?? chosenFor(yRanges, title) ?? yScale.range,
+  range: chosenFor(yZooms, title) ?? rangeOf({ yScale, yRanges }, title),
 });
+
+/** Return the fixed range of the y axis of a chart, null without; an end that it does not fix is that of all charts. */
+export function rangeOf({ yScale, yRanges }, title) {
+  const own = chosenFor(yRanges, title);
+  const range = own?.map((end, index) => end ?? yScale.range?.[index] ?? null) ?? yScale.range;
+  return !range || isAscending(range) ? range : own;
+}
+
+/** Whether the ends of a range are in order; one that is null may be anywhere. */
+export const isAscending = ([low, high]) => low === null || high === null || low < high;
 
 /** What is chosen for the chart `title`, null if nothing is. A metric may be called "constructor". */
 export const chosenFor = (byTitle, title) => (Object.hasOwn(byTitle, title) ? byTitle[title] : null);
@@ -80,11 +90,11 @@ export function parseView(text) {
     yZooms: parseByName(given.getAll("zoom"), parseRange),
     yScale: {
       log: given.getAll("log").includes("1"),
-      range: given.getAll("y").map(parseRange).find(Boolean) ?? null,
+      range: given.getAll("y").map(parseOpenRange).find(Boolean) ?? null,
       ignoreOutliers: given.get("outliers") === "0",
     },
     yLogs: parseByName(given.getAll("log"), parseSwitch),
-    yRanges: parseByName(given.getAll("y"), parseRange),
+    yRanges: parseByName(given.getAll("y"), parseOpenRange),
     smoothing: {
       kind: SMOOTHING_KINDS.includes(kind) ? kind : "ema",
       weight: Math.min(MOST_SMOOTHING, Math.max(0, weight)),
@@ -194,8 +204,15 @@ function parseNames(text, known) {
 }
 
 function parseRange(text) {
-  const ends = (text ?? "").split("..").map((end) => (end.trim() === "" ? NaN : Number(end)));
-  return ends.length === 2 && ends.every(Number.isFinite) && ends[0] < ends[1] ? ends : null;
+  const range = parseOpenRange(text);
+  return range?.includes(null) ? null : range;
+}
+
+/** A range of which one end may be left out, null. */
+function parseOpenRange(text) {
+  const ends = (text ?? "").split("..").map((end) => (end.trim() === "" ? null : Number(end)));
+  const isValid = ends.length === 2 && ends.some((end) => end !== null) && isAscending(ends);
+  return isValid && ends.every((end) => end === null || Number.isFinite(end)) ? ends : null;
 }
 
 /** The ends of a range with as many digits as a pointer can choose, however far they are from 0. */
