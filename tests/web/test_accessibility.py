@@ -74,6 +74,30 @@ def test_with_the_keyboard_alone(address: str, workloads: list[str], uid: str) -
 
 
 @on_one_version
+def test_a_popover_closes_when_the_focus_leaves_it(address: str, workloads: list[str]) -> None:
+    with open_page() as page:
+        page.goto(f"{address}/lens/#w=alpha/{workloads[0]}&m=loss&with=lr")
+        wait_for_charts(page)
+        for name, onward in (("Add a metric", "Tab"), ("Range of the y axis", "Tab"), ("Download", "Shift+Tab")):
+            opener = charts(page).get_by_label(re.compile(f"^{name}:"))
+            popover = opener.locator("xpath=..")
+            opener.press("Enter")
+            expect(popover).to_have_attribute("open", "")
+            if name != "Download":
+                expect(popover.locator("input").first).to_be_focused()
+            # A click on its edge does not close it.
+            popover.locator("> div").click(position={"x": 2, "y": 2})
+            expect(popover).to_have_attribute("open", "")
+            opener.focus()
+            for _ in range(10):
+                page.keyboard.press(onward)
+                if not popover.evaluate("popover => popover.contains(document.activeElement)"):
+                    break
+            expect(popover).not_to_have_attribute("open", "")
+            assert page.evaluate("Boolean(document.activeElement.closest('figure.chart'))")
+
+
+@on_one_version
 def test_at_most_ten_tab_presses_to_the_first_chart(address: str, workloads: list[str]) -> None:
     with open_page() as page:
         page.goto(f"{address}/lens/#w=alpha/{workloads[0]}&w=alpha/{workloads[1]}&m=loss")

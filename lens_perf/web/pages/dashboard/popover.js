@@ -1,4 +1,4 @@
-// What opens below a button and closes by Escape, or by a click elsewhere.
+// What opens below a button and closes by Escape, by a click elsewhere, or when the focus leaves it.
 
 import { make } from "./words.js";
 
@@ -11,6 +11,10 @@ export function makePopover(className, summary, ...content) {
   details.addEventListener("toggle", () => {
     if (details.open) document.addEventListener("pointerdown", leave);
     else document.removeEventListener("pointerdown", leave);
+  });
+  details.addEventListener("focusout", ({ relatedTarget }) => {
+    // A click on text within gives the focus to what is around, and there is none after its element is removed.
+    if (relatedTarget && !details.contains(relatedTarget) && !relatedTarget.contains(details)) details.open = false;
   });
   details.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !details.open) return;
