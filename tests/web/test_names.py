@@ -1,5 +1,6 @@
 """Long names in a real Chromium: cut in the middle, so that the runs of a sweep can be distinguished."""
 
+import base64
 import csv
 import io
 from collections.abc import Callable
@@ -21,10 +22,9 @@ pytestmark = needs("chromium")
 # Whether the end of a name is drawn, as far as its room goes; the text of the element, a copy of it, and the title.
 READ_NAME = """(element, end) => {
     const { content } = getComputedStyle(element, "::after");
-    const begin = element.querySelector(".begin");
-    const isDrawn = content.includes(`${end}"`) && element.scrollWidth <= element.clientWidth;
+    const isDrawn = content.includes(`${end}\\u2069"`) && element.scrollWidth <= element.clientWidth;
     getSelection().selectAllChildren(element);
-    return [isDrawn && begin.clientWidth > 10, element.textContent, getSelection().toString().trim(), element.title];
+    return [isDrawn, element.textContent, getSelection().toString().trim(), element.title];
 }"""
 
 
@@ -34,6 +34,25 @@ IS_CLOSED = """(element) => {
     const range = document.createRange();
     range.selectNodeContents(begin);
     return Math.abs(range.getBoundingClientRect().right - begin.getBoundingClientRect().right) < 1;
+}"""
+
+
+# Whether the begin of a name is whole.
+IS_WHOLE = """(element) => {
+    const begin = element.querySelector(".begin");
+    return begin.scrollWidth <= begin.clientWidth;
+}"""
+# The height of what is drawn in the four leftmost columns that are not empty of a picture on white paper.
+MEASURE_INK = """async (text) => {
+    const bitmap = await createImageBitmap(new Blob([Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0))]));
+    const ctx = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
+    ctx.drawImage(bitmap, 0, 0);
+    const { data } = ctx.getImageData(0, 0, bitmap.width, bitmap.height);
+    const places = [...Array(data.length / 4).keys()].filter((place) => data[4 * place] < 200);
+    const left = Math.min(...places.map((place) => place % bitmap.width));
+    const leftmost = places.filter((place) => place % bitmap.width < left + 4);
+    const rows = leftmost.map((place) => Math.floor(place / bitmap.width));
+    return Math.max(...rows) - Math.min(...rows) + 1;
 }"""
 
 
@@ -96,6 +115,45 @@ def test_names_of_a_sweep_can_be_distinguished(address: str, sweep: list[str]) -
         for name in sweep:
             check_name(page.locator("#runs tbody .name", has_text=name), name, name[-6:])
             check_name(page.locator("#workloads .name", has_text=name), name, name[-14:])
+
+
+@on_one_version
+@pytest.mark.parametrize("width", [1024, 390])
+def test_letters_of_names_are_not_cut(address: str, store: Store, uid: str, width: int) -> None:
+    """Where there is no room for the whole end of a name, it begins with an ellipsis: with a dot."""
+    names = [f"{uid}-{'m' * 20}-{place}" for place in range(3)]
+    for name in names:
+        store(name, [Row({"loss": 1}, index, at(BEGAN + index)) for index in range(1, 9)])
+    with open_page() as page:
+        page.set_viewport_size({"width": width, "height": 900})
+        open_view(page, address, names, ("m", "loss"))
+        for name in names:
+            element = page.locator("#runs tbody .name", has_text=name)
+            picture = base64.b64encode(element.screenshot()).decode()
+            assert page.evaluate(MEASURE_INK, picture) <= 4
+            check_name(element, name, name[-18:])
+            page.evaluate("getSelection().removeAllRanges()")
+
+
+@on_one_version
+def test_names_in_legends_are_whole_where_there_is_room(address: str, sweep: list[str]) -> None:
+    with open_page() as page:
+        open_view(page, address, sweep, ("m", "loss"))
+        names = chart(page).locator(".legend .cut")
+        expect(names).to_have_count(len(sweep))
+        assert all(name.evaluate(IS_WHOLE) for name in names.all())
+        first, second = chart(page).locator(".legend button").all()[:2]
+        first.focus()
+        page.keyboard.press("Tab")
+        expect(second).to_be_focused()
+        # Outside the button, the list would cut its outline.
+        expect(second).to_have_css("outline-style", "solid")
+        expect(second).to_have_css("outline-offset", "-2px")
+        page.set_viewport_size({"width": 390, "height": 844})
+        expect(names).to_have_count(len(sweep))
+        assert not any(name.evaluate(IS_WHOLE) for name in names.all())
+        for place, name in enumerate(sweep):
+            check_name(names.nth(place), name, name[-14:])
 
 
 @on_one_version

@@ -3,9 +3,7 @@
 import { make } from "./words.js";
 
 // Shorter names are cut at the end. Of others, so many characters at the end, or this share, are the last to be cut.
-// The begin has so many that it fills the room that the style sheet keeps for it.
 const LEAST = 14;
-const LEAST_BEGIN = 8;
 const MOST_END = 18;
 const END_SHARE = 0.6;
 
@@ -18,8 +16,7 @@ export function showName(element, name, { prefix = "", suffix = "", title = `${n
   if (element.title !== title) element.title = title;
   if (element.textContent === `${name}${suffix}`) return element;
   const seen = [...name.slice(prefix.length)];
-  const length =
-    seen.length < LEAST ? 0 : Math.min(MOST_END, Math.floor(seen.length * END_SHARE), seen.length - LEAST_BEGIN);
+  const length = seen.length < LEAST ? 0 : Math.min(MOST_END, Math.floor(seen.length * END_SHARE));
   const begin = seen.slice(0, seen.length - length).join("");
   const end = `${seen.slice(seen.length - length).join("")}${suffix}`;
   element.classList.add("cut");
