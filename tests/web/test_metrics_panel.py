@@ -175,6 +175,24 @@ def test_the_focus_stays_while_charts_are_pinned_and_moved(address: str, many: s
 
 
 @on_one_version
+def test_charts_do_not_move_beyond_the_ends_of_the_grid(address: str, many: str) -> None:
+    with open_page() as page:
+        open_view(page, address, [many], ("m", "accuracy"), ("m", "train/lr"), ("m", "val/loss"))
+        earlier, later = (page.get_by_role("button", name=f"Move {where}: accuracy") for where in ("earlier", "later"))
+        expect(earlier).to_be_disabled()
+        later.press("Enter")
+        expect(earlier).to_be_enabled()
+        later.press("Enter")
+        expect(later).to_be_disabled()
+        assert list_charts(page) == ["train/lr", "val/loss", "accuracy"]
+        expect(earlier).to_be_focused()
+        # A pinned chart stays first.
+        page.get_by_role("button", name="Pin to the top: train/lr").click()
+        expect(page.get_by_role("button", name="Move later: train/lr")).to_be_disabled()
+        expect(page.get_by_role("button", name="Move earlier: val/loss")).to_be_disabled()
+
+
+@on_one_version
 def test_a_chart_stays_in_full_screen_while_its_metrics_change(address: str, many: str) -> None:
     with open_page() as page:
         open_view(page, address, [many], ("m", "accuracy"), ("m", "train/lr"))

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
+  canMove,
   chooseFirstMetrics,
   groupMetrics,
   makeFilter,
@@ -120,6 +121,19 @@ test("order: charts move by one, and pins come first in their own order", () => 
   assert.deepEqual(moveChart(charts, 0, 1), [["b", "c"], ["a"], ["d"]]);
   assert.equal(moveChart(charts, 0, -1), charts);
   assert.deepEqual(orderCharts(charts, ["d", "c"]), [["d"], ["b", "c"], ["a"]]);
+});
+
+test("a chart moves among those that are pinned alike", () => {
+  const charts = orderCharts([["a"], ["b", "c"], ["d"], ["e"]], ["d", "c"]);
+  const list = (pins) => charts.map((_, index) => [-1, 1].map((by) => canMove(charts, pins, index, by)));
+  const [first, middle, last, alone] = [
+    [false, true],
+    [true, true],
+    [true, false],
+    [false, false],
+  ];
+  assert.deepEqual(list([]), [first, middle, middle, last]);
+  assert.deepEqual(list(["d", "c"]), [alone, alone, first, last]);
 });
 
 test("two thousand names are grouped and filtered quickly", () => {

@@ -43,7 +43,14 @@ export function makeButtons(chart) {
     range.show(own, rangeOf(view, chart.title));
     ranges.classList.toggle("chosen", own !== null);
   };
-  return { element, rename, show };
+  return { element, rename, show, enableMoves: (areEnabled) => enable(move, areEnabled) };
+}
+
+/** Enable `buttons` or not; one that is disabled leaves the focus to another. */
+function enable(buttons, areEnabled) {
+  const used = buttons.indexOf(document.activeElement);
+  buttons.forEach((button, index) => (button.disabled = !areEnabled[index]));
+  if (used >= 0 && !areEnabled[used]) buttons.find(({ disabled }) => !disabled)?.focus();
 }
 
 /** A button whose `content` is text or the name of an icon. */

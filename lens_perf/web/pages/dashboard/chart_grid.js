@@ -3,7 +3,7 @@
 import { Chart } from "./chart.js";
 import { DrawQueue } from "./draw_queue.js";
 import { putInOrder } from "./element_order.js";
-import { moveChart, orderCharts } from "./metric_choice.js";
+import { canMove, moveChart, orderCharts } from "./metric_choice.js";
 import { roundRange, scaleOf, titleOf } from "./view_state.js";
 
 const MOST_COLUMNS = 4;
@@ -47,7 +47,11 @@ export class ChartGrid {
       this.element,
       charts.map(({ figure }) => figure),
     );
-    for (const chart of charts) chart.show(runs, view, this.store);
+    const shown = charts.map(({ names }) => names);
+    charts.forEach((chart, index) => {
+      chart.show(runs, view, this.store);
+      chart.buttons.enableMoves([-1, 1].map((by) => canMove(shown, view.pins, index, by)));
+    });
   }
 
   /** Remove the charts that are not wanted, but for those that become others: these keep the focus and full screen. */

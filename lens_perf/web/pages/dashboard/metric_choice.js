@@ -145,12 +145,17 @@ export function moveChart(charts, index, by) {
 
 /** The charts in the order in which they are drawn: those with a pinned metric first. */
 export function orderCharts(charts, pins) {
-  const rank = (names) => {
-    const places = names.map((name) => pins.indexOf(name)).filter((place) => place >= 0);
-    return places.length ? Math.min(...places) : pins.length;
-  };
   return charts
-    .map((names, index) => ({ names, index }))
-    .sort((one, other) => rank(one.names) - rank(other.names) || one.index - other.index)
+    .map((names, index) => ({ names, index, rank: rankOf(names, pins) }))
+    .sort((one, other) => one.rank - other.rank || one.index - other.index)
     .map(({ names }) => names);
+}
+
+/** Whether moving one of `charts`, which are in order, changes that: pinned ones stay first, by their pins. */
+export const canMove = (charts, pins, index, by) =>
+  index + by in charts && rankOf(charts[index + by], pins) === rankOf(charts[index], pins);
+
+function rankOf(names, pins) {
+  const places = names.map((name) => pins.indexOf(name)).filter((place) => place >= 0);
+  return places.length ? Math.min(...places) : pins.length;
 }
