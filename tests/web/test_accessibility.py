@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import ViewportSize, expect
 
 from tests.conftest import Row, Store, at
 from tests.front.programs import needs
@@ -43,6 +43,32 @@ def test_a_phone_needs_no_sideways_scrolling(address: str, workloads: list[str],
         expect(charts(page).first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
         check_access(page)
+
+
+@on_one_version
+def test_the_panels_follow_the_width_until_they_are_folded_by_hand(address: str, workloads: list[str]) -> None:
+    wide, narrow = (ViewportSize(width=width, height=740) for width in (1280, 360))
+    with open_page() as page:
+        page.set_viewport_size(narrow)
+        page.goto(f"{address}/lens/#w=alpha/{workloads[0]}&m=loss")
+        wait_for_charts(page)
+        listed, metrics = page.get_by_label("Search"), page.get_by_label("Find metrics")
+        for size in (narrow, wide, narrow):
+            page.set_viewport_size(size)
+            for field in (listed, metrics):
+                expect(field).to_be_visible(visible=size == wide)
+        page.locator("#workload-panel summary").click()
+        expect(listed).to_be_visible()
+        for size in (wide, narrow):
+            page.set_viewport_size(size)
+            expect(metrics).to_be_visible(visible=size == wide)
+            expect(listed).to_be_visible()
+        # What is being typed into stays.
+        page.set_viewport_size(wide)
+        metrics.press_sequentially("l")
+        page.set_viewport_size(narrow)
+        expect(page.locator("#chart-controls output")).to_be_hidden()
+        expect(metrics).to_be_focused()
 
 
 @on_one_version

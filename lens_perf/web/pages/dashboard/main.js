@@ -53,7 +53,7 @@ const list = new WorkloadList({
   onWarnings: (warnings) => showWarnings("list", warnings),
 });
 setUpRoving(find("#tools"))();
-setUpPanels(view.workloads.length > 0);
+setUpPanels(() => view.workloads.length > 0);
 const askForToken = setUpTokenDialog(start);
 
 /** Show another view, as a new entry of the history or, with `replace`, instead of the current one. */

@@ -7,8 +7,6 @@ import { make, number } from "./words.js";
 
 // Of a search that matches more, the rest is counted only.
 const MOST_SHOWN = 600;
-// On a phone, the list is folded at first.
-const WIDE = "(min-width: 52rem)";
 const LIST_ID = "metric-names";
 
 export class MetricsPanel {
@@ -35,7 +33,7 @@ export class MetricsPanel {
     this.names = make("datalist", { id: LIST_ID });
     this.panel = make(
       "details",
-      { open: matchMedia(WIDE).matches },
+      {},
       this.summary,
       make("div", { className: "find" }, label, this.search, this.all, this.none, this.problem),
       this.groups,

@@ -1,11 +1,21 @@
-// Which panels of the sidebar are unfolded to begin with: on a narrow screen, none that would push the charts off it.
+// Which panels of the sidebar are unfolded: on a narrow screen, at first none that would push the charts off it.
 
 const NARROW = "(max-width: 52rem)"; // as in dashboard.css
 
-/** Unfold or fold the panels; `hasRuns` says whether there are charts to see. */
+/** Fold and unfold the panels by the width of the window; `hasRuns` returns whether there are charts to see. */
 export function setUpPanels(hasRuns) {
-  const isNarrow = matchMedia(NARROW).matches;
-  document.querySelector("#workload-panel").open = !isNarrow || !hasRuns;
-  const metrics = document.querySelector("#metrics-panel > details");
-  if (metrics) metrics.open = !isNarrow;
+  const narrow = matchMedia(NARROW);
+  const panels = [
+    { panel: document.querySelector("#workload-panel"), choose: () => !narrow.matches || !hasRuns() },
+    { panel: document.querySelector("#metrics-panel > details"), choose: () => !narrow.matches },
+  ].map((each) => ({ ...each, isOpen: (each.panel.open = each.choose()) }));
+  narrow.addEventListener("change", () => panels.forEach(adapt));
+}
+
+/** Fold or unfold a panel by the width, unless that was done by hand; one with the focus is not folded. */
+function adapt(each) {
+  const { panel, choose } = each;
+  const isOpen = choose();
+  if (panel.open !== each.isOpen || (!isOpen && panel.contains(document.activeElement))) return;
+  each.isOpen = panel.open = isOpen;
 }
