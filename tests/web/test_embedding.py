@@ -95,6 +95,22 @@ def test_a_chart_follows_the_height_of_its_frame(address: str, workloads: list[s
 
 
 @on_one_version
+def test_a_workload_that_does_not_exist_is_named(address: str, workloads: list[str]) -> None:
+    words = "No such workload: alpha/nothing"
+    with open_page() as page:
+        for view in ("m=loss&embed=1", "m=loss"):
+            page.goto(f"{address}/lens/#w=alpha/nothing&{view}")
+            expect(page.locator("figure.chart .reason")).to_have_text(words)
+            expect(page.locator("#banner")).to_be_visible(visible=view.endswith("embed=1"))
+        for view in ("", f"&w=alpha/{workloads[0]}"):
+            page.goto(f"{address}/lens/#w=alpha/nothing&embed=1{view}")
+            expect(page.locator("#banner")).to_have_text(words)
+        expect(page.locator("figure.chart .reason").first).to_be_hidden()
+        page.goto(f"{address}/lens/#w=alpha/{workloads[0]}&m=loss&embed=1")
+        expect(page.locator("#banner")).to_be_hidden()
+
+
+@on_one_version
 def test_no_other_origin_may_frame_it(address: str, workloads: list[str], other_origin: str) -> None:
     with open_page(tolerated="Framing '") as page:
         refused: list[str] = []

@@ -6,6 +6,7 @@ import { markSparse } from "./chart_density.js";
 import { addTrends, layOutLines, listNonFinite, listRestarts } from "./chart_lines.js";
 import { describeAbsent, explainEmpty } from "./chart_notes.js";
 import { findXRange, findYRange } from "./chart_ranges.js";
+import { describeMissing } from "./run_columns.js";
 import { AXES } from "./series_requests.js";
 import { scaleOf, titleOf } from "./view_state.js";
 
@@ -91,6 +92,7 @@ const listVisible = (runs) => runs.filter(({ isVisible }) => isVisible);
 /** Why a chart of `names` has no lines; `isOutside` says that there are some outside the range. */
 export function explain(names, runs, view, store, isOutside) {
   const visible = listVisible(runs);
+  if (visible.length && visible.every(({ exists }) => exists === false)) return describeMissing(visible);
   const held = visible.flatMap((run) => names.flatMap((name) => store.seriesOf(run.key, name)));
   const listed = listRuns(names, visible, store);
   return explainEmpty(names, held, {

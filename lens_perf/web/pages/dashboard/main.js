@@ -82,7 +82,7 @@ function render() {
   find("#empty").hidden = !isNothing;
   showTab(runs);
   showWarnings("points", series.warnings);
-  showEmbedded(view);
+  showEmbedded(view, runs);
   grid.show(runs, view);
 }
 

@@ -4,11 +4,18 @@ import { age, moment, number, percent, span } from "./format.js";
 
 const STATES = { running: "Running", stalled: "Stalled", ended: "Ended", finished: "Finished" };
 const NONE = "–";
+const NO_WORKLOAD = "No such workload";
 const NOT_READ = "The progress cannot be read now";
+
+/** Return which of `runs` are not workloads of their clusters, "" if all are. */
+export function describeMissing(runs) {
+  const keys = runs.filter(({ exists }) => exists === false).map(({ key }) => key);
+  return keys.length ? `${NO_WORKLOAD}: ${keys.join(", ")}` : "";
+}
 
 /** Return the words for the state of a run: {text, kind, title}; kind is the class that colours it. */
 export function describeState({ progress, state, exists, asOf }) {
-  if (exists === false) return { text: "No such workload", kind: "trouble", title: "" };
+  if (exists === false) return { text: NO_WORKLOAD, kind: "trouble", title: "" };
   if (progress === null) return { text: "Loading", kind: "", title: "" };
   if (progress instanceof Error) return { text: "No answer", kind: "trouble", title: progress.message };
   if (state === null)
