@@ -164,10 +164,13 @@ def _checked(value: Any, key: Field[Any], where: str) -> Any:
     if key.metadata["is_path"] and value == "":
         raise ConfigError(f"{where}: expected a path that is not empty: {key.metadata['help']}")
     is_number, least, most = wanted in {int, float}, key.metadata["minimum"], key.metadata["maximum"]
+    is_wanted = type(value) is wanted
+    if is_wanted and is_number and value > most:
+        raise ConfigError(f"{where}: expected {TYPE_WORDS[wanted]} of at most {most}: {key.metadata['help']}")
     # A comparison with NaN is false.
-    if type(value) is not wanted or (is_number and not least <= value <= most):
-        bounds = f" of at least {least:g} and at most {most}" if is_number else ""
-        raise ConfigError(f"{where}: expected {TYPE_WORDS[wanted]}{bounds}: {key.metadata['help']}")
+    if not is_wanted or (is_number and not value >= least):
+        bound = f" of at least {least:g}" if is_number else ""
+        raise ConfigError(f"{where}: expected {TYPE_WORDS[wanted]}{bound}: {key.metadata['help']}")
     # Neither the system nor libpq accepts it, and TOML has an escape sequence for it.
     if isinstance(value, str) and "\0" in value:
         raise ConfigError(f"{where}: expected a text without NUL characters: {key.metadata['help']}")
