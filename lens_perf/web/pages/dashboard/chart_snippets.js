@@ -64,7 +64,8 @@ async function copy(text) {
   } catch {
     const focused = document.activeElement;
     const field = make("textarea", { value: text, className: "unseen" });
-    document.body.append(field);
+    // Beside the button: its popover would close if the focus left it.
+    (focused?.parentElement ?? document.body).append(field);
     field.select();
     const isCopied = document.execCommand("copy");
     field.remove();
