@@ -18,7 +18,7 @@ from lens_perf.performance.points import wide_rows
 from lens_perf.performance.points.query import PointQuery, Sampling
 from lens_perf.performance.sampling import sampler
 from lens_perf.performance.selection import Selection
-from tests.performance.points.copies import Record, is_number, list_expected, parse_strict
+from tests.performance.points.copies import Record, in_selection, is_number, list_expected, parse_strict
 from tests.performance.points.test_answers import answer, as_text, list_times, with_encoding
 
 NUMBERS = ["0", "1", "1", "2", "-5", "0.5", "1.0", "1" + "0" * 30, "9007199254740993", "9007199254740992"]
@@ -253,17 +253,27 @@ def test_a_wide_table_has_the_sampled_points(
 def pivot(records: list[Record], query: PointQuery, points: list[dict[str, Any]]) -> list[dict[str, str]]:
     """Return the rows of a wide table with the cells that are not empty, as texts."""
     ordered = sorted(records, key=lambda each: each.order)
+    names = ["data_source", *(["serial"] if query.has_serial else [])]
     rows: dict[Any, dict[str, str]] = {}
+
+    def make_key(order: int) -> tuple[Any, ...]:
+        record = ordered[order]
+        own = record.iteration is None, record.iteration or 0, order if record.iteration is None else 0
+        shared = [record.source, *([record.serial] if query.has_serial else [])]
+        return *own, *((value is None, value or 0) for value in shared)
+
     for point in points:
         record = ordered[point["order"]]
-        names = ["data_source", *(["serial"] if query.has_serial else [])]
-        own = record.iteration is None, record.iteration or 0, point["order"] if record.iteration is None else 0
-        key = *own, *((point[name] is None, point[name] or 0) for name in names)
-        row = rows.setdefault(key, {})
+        row = rows.setdefault(make_key(point["order"]), {})
         row |= {name: str(point[name]) for name in ["iteration", "timestamp", *names] if point[name] is not None}
         row |= list_axis_value(records, query, record)
         if not (query.kind == "iteration-times" and point["metric_name"] == "iteration"):
             row[point["metric_name"]] = point["value"]
+    if is_whole(records, query):
+        # As without max_points, records without data points count for the time of a row.
+        for order, record in enumerate(ordered):
+            if record.timestamp is not None and in_selection(record, query.selection, query.serials):
+                rows.get(make_key(order), {})["timestamp"] = str(record.timestamp)
     return [rows[key] for key in sorted(rows)]
 
 
