@@ -19,6 +19,7 @@ from playwright.sync_api import expect
 
 from lens_perf.demo.server import check_port, name_workloads
 from lens_perf.errors import ImportInputError, LensError
+from tests.faults import wait_until
 from tests.front.programs import needs
 from tests.web.pages import check_access, wait_for_charts
 from tests.web_browser import open_page
@@ -62,6 +63,10 @@ class RunningDemo:
         children = psutil.Process(self.process.pid).children(recursive=True) if self.process.poll() is None else []
         servers = [each for each in psutil.process_iter() if str(self.directory) in " ".join(command_line(each))]
         return [each for each in {*children, *servers} if each.pid != self.process.pid and is_alive(each)]
+
+    def wait_for_descendants(self) -> None:
+        """Wait until there are none: the kernel may still be ending the last processes of a server that has ended."""
+        wait_until(lambda: self.descendants() == [])
 
     def press_ctrl_c(self) -> int:
         os.killpg(self.process.pid, signal.SIGINT)
@@ -142,7 +147,7 @@ def test_serves_live_data_until_ctrl_c(start_demo: StartDemo) -> None:
     assert demo.press_ctrl_c() == 0
     assert "Traceback" not in demo.output
     assert [each for each in started if is_alive(each)] == []
-    assert demo.descendants() == []
+    demo.wait_for_descendants()
 
 
 @needs("chromium")
@@ -172,7 +177,7 @@ def test_ctrl_c_during_the_start_stops_everything(start_demo: StartDemo, moment:
     time.sleep(0.3)
     assert interrupted.press_ctrl_c() == 0
     assert "Traceback" not in interrupted.output
-    assert interrupted.descendants() == []
+    interrupted.wait_for_descendants()
 
     again = start_demo()
     again.wait_for(READY)
@@ -200,7 +205,7 @@ def test_ends_with_the_database(start_demo: StartDemo) -> None:
     assert demo.process.wait(STOP_SECONDS) == 1
     assert "PostgreSQL ended" in demo.output
     assert "Traceback" not in demo.output
-    assert demo.descendants() == []
+    demo.wait_for_descendants()
 
 
 def test_a_port_in_use_is_reported_before_anything_starts(start_demo: StartDemo) -> None:
