@@ -217,8 +217,9 @@ def test_no_statement_but_the_known_ones(
     store(uid, [Row({"loss": 1})])
     with gunicorn(settings) as address, requests.Session() as session:
         session.trust_env = False
-        ask_everything(session, address, uid)
-        wait_until(lambda: len(read_statements()) >= len(QUERIES) + 1)
+        for plain_uid in (uid, f"{uid}-unknown"):
+            ask_everything(session, address, plain_uid)
+        wait_until(lambda: len(read_statements()) >= 2 * (len(QUERIES) + 1))
         plain = read_statements()
         for sent, _ in CORPUS.values():
             converse(int(address.rpartition(":")[2]), sent + LAST)
