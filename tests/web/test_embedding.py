@@ -95,6 +95,25 @@ def test_a_chart_follows_the_height_of_its_frame(address: str, workloads: list[s
 
 
 @on_one_version
+def test_a_chart_fills_its_frame_again_after_full_screen(address: str, workloads: list[str]) -> None:
+    with open_page() as page:
+        page.set_viewport_size({"width": 500, "height": 400})
+        page.goto(f"{address}/lens/#w=alpha/{workloads[0]}&m=loss&embed=1")
+        wait_for_charts(page)
+        plot = page.locator(".plot")
+        before = plot.evaluate("plot => plot.clientHeight")
+        page.get_by_label("Full screen").click()
+        expect(page.locator("figure.chart:fullscreen")).to_be_visible()
+        expect(plot).not_to_have_css("min-height", f"{before}px")
+        page.get_by_text("Values as a table").click()
+        expect(page.locator("figure.chart td").first).to_be_visible()
+        page.get_by_label("Full screen").click()
+        expect(page.locator("figure.chart:fullscreen")).to_have_count(0)
+        # The canvas, which is in the plot, has that height, too.
+        page.wait_for_function("height => document.querySelector('.plot').clientHeight === height", arg=before)
+
+
+@on_one_version
 def test_a_workload_that_does_not_exist_is_named(address: str, workloads: list[str]) -> None:
     words = "No such workload: alpha/nothing"
     with open_page() as page:

@@ -31,6 +31,8 @@ export class Chart {
   /** `actions` are those of ChartGrid; `queue` draws the chart; rename() gives it its metrics. */
   constructor(actions, queue) {
     Object.assign(this, { actions, queue, lines: [], at: null });
+    // The heights that fill the screen, by true, and a frame, by false.
+    this.fitted = new Map();
     // What is dirty is laid out before it is painted.
     Object.assign(this, { isShown: false, isOnScreen: false, isDirty: false, rest: "", paperWidth: null });
     this.place = make("div", { className: "plot", tabIndex: 0 });
@@ -157,10 +159,10 @@ export class Chart {
     const { embed, layout, metrics } = this.view;
     if (!isFull && layout.height) return layout.height;
     if (!isFull && (!embed || metrics.length > 1 || this.paperWidth !== null)) return HEIGHT;
-    // The table is opened to be read below the chart, not instead of it.
-    if (this.table.element.open) return this.fitted ?? HEIGHT;
-    this.fitted = isFull ? fillScreen(this.place, this.figure) : fillFrame(this.place);
-    return this.fitted;
+    // The table is opened to be read below the chart, not instead of it: the height is that without the table.
+    if (!this.table.element.open)
+      this.fitted.set(isFull, isFull ? fillScreen(this.place, this.figure) : fillFrame(this.place));
+    return this.fitted.get(isFull) ?? HEIGHT;
   }
 
   setHighlighted(key) {
