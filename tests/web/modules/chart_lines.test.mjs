@@ -43,6 +43,22 @@ test("attempts apart: colours of their own, and hidden ones are left out", () =>
   );
 });
 
+test("along a metric that falls, exactly the iterations that were redone are discarded", () => {
+  const along = (first, last, serial) => {
+    const held = series(first, last, { serial, time: serial * 60_000 });
+    return { ...held, positions: held.iterations.map((iteration) => -iteration) };
+  };
+  const lines = layOut(makeRun(ATTEMPTS), [along(1, 10, 0), along(6, 20, 1)], { ...VIEW, axis: "lr" });
+  assert.deepEqual(
+    lines.map(({ iterations, kept }) => [iterations[0], iterations.at(-1), iterations.length, kept]),
+    [
+      [5, 1, 5, 5],
+      [10, 6, 5, 0],
+      [20, 6, 15, 15],
+    ],
+  );
+});
+
 test("attempts without serials are told apart by time", () => {
   const mixed = series(1, 10, { serial: null });
   const again = series(6, 20, { serial: null, time: 60_000 });

@@ -90,13 +90,15 @@ function layOutRun(run, held, view) {
     .sort(([one], [other]) => one - other)
     .map(([place, chunks]) => ({ attempt: attempts[place] ?? null, chunks }))
     .filter(({ attempt }) => !run.isSplit || !attempt || attempt.isVisible !== false)
-    .map(({ attempt, chunks }) => ({
-      run: run.key,
-      uid: run.uid,
-      name: run.name,
-      attempt,
-      ...makeLine(chunks.reduce(concatenate), attempt, view.axis, begin),
-    }))
+    .flatMap(({ attempt, chunks }) =>
+      makeLines(chunks.reduce(concatenate), attempt, view.axis, begin).map((line) => ({
+        run: run.key,
+        uid: run.uid,
+        name: run.name,
+        attempt,
+        ...line,
+      })),
+    )
     .filter(({ x }) => x.length > 0);
 }
 
@@ -124,6 +126,15 @@ function findPositions(series, axis, begin) {
   return axis === "relative_time"
     ? series.times.map((time) => time - begin)
     : (series.positions ?? new Float64Array(series.values.length).fill(NaN));
+}
+
+/** The line of an attempt; two if its discarded points are not the last along `axis`, such as a metric that falls. */
+function makeLines(series, attempt, axis, begin) {
+  const line = makeLine(series, attempt, axis, begin);
+  const redoneFrom = attempt?.redoneFrom ?? Infinity;
+  if (!line.iterations.subarray(line.kept).some((iteration) => iteration < redoneFrom)) return [line];
+  const isDiscarded = Array.from(series.iterations, (iteration) => iteration >= redoneFrom);
+  return [false, true].map((wanted) => makeLine(select(series, indicesOf(isDiscarded, wanted)), attempt, axis, begin));
 }
 
 /** A line along `axis`: points without a position are left out, values that are not finite are NaN in `y`. */
