@@ -90,5 +90,6 @@ def _answer_points(uid: str, query: Query, kind: Kind) -> Response:
     point_query = build_point_query(uid, query, kind)
     name = f"{uid}-{kind}"
     if wants_no_points():
-        return send_no_points(get_service().find_etag(point_query), point_query.encoding, name)
+        etag = get_service().find_etag(point_query)
+        return send_no_points(etag, point_query.encoding, name, has_ranges=True)
     return send_points(get_service().read_points(point_query), point_query.encoding, name)

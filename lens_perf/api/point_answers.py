@@ -19,7 +19,7 @@ SAVED: Mapping[Encoding, str] = {
     "parquet": "parquet",
     "wide-parquet": "parquet",
 }
-PARQUET = "application/vnd.apache.parquet"
+PARQUET = MEDIA_TYPES["parquet"]
 CURSOR_HEADER = "X-Cursor"
 WARNINGS_HEADER = "X-Warnings"
 UNFIT_FOR_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
@@ -66,19 +66,22 @@ def _adapt_range(size: int) -> None:
         request.environ["HTTP_RANGE"] = f"bytes=-{size}"
 
 
-def send_no_points(etag: str | None, encoding: Encoding, name: str) -> Response:
-    """Return the response to HEAD, without Content-Length; 304 if ``If-None-Match`` has ``etag`` or is ``*``."""
+def send_no_points(etag: str | None, encoding: Encoding, name: str, *, has_ranges: bool = False) -> Response:
+    """Return the response to HEAD, without Content-Length; 304 if ``If-None-Match`` has ``etag`` or is ``*``.
+
+    ``has_ranges`` is whether GET supports ``Range`` for Parquet.
+    """
     if request.if_none_match.star_tag or (etag is not None and request.if_none_match.contains_weak(etag)):
         response = answer_unchanged()
     else:
         response = _describe_file(Response(mimetype=MEDIA_TYPES[encoding]), encoding, name)
         response.automatically_set_content_length = False
+        if has_ranges and MEDIA_TYPES[encoding] == PARQUET:
+            response.accept_ranges = "bytes"
     return _add_validators(response, etag, None)
 
 
 def _describe_file(response: Response, encoding: Encoding, name: str) -> Response:
-    if MEDIA_TYPES[encoding] == PARQUET:
-        response.accept_ranges = "bytes"
     if encoding in SAVED:
         file_name = f"{UNFIT_FOR_NAMES.sub('_', name)}.{SAVED[encoding]}"
         response.headers["Content-Disposition"] = f'attachment; filename="{file_name}"'
