@@ -37,7 +37,8 @@ function findDiscarded(lines, line, attempt) {
         each.run === line.run &&
         each.metric === line.metric &&
         each.source === line.source &&
-        each.attempt?.number === attempt.number,
+        each.attempt?.number === attempt.number &&
+        each.kept < each.x.length,
     ) ?? null
   );
 }

@@ -1,7 +1,6 @@
 // The points of a line in the order of training. No DOM.
 
-// The axes along which all lines are in this order. A metric may fall.
-const ORDERED_AXES = ["iteration", "time", "relative_time"];
+import { AXES } from "./series_requests.js";
 
 /**
  * The places of the points of `line` from the earliest to the latest. Along a metric, they are sorted by iteration and
@@ -19,7 +18,8 @@ export function findLatest(line, axis, isWanted) {
 
 /** The function that compares two places of `line`. */
 const makeOrder = ({ iterations, times }, axis) =>
-  ORDERED_AXES.includes(axis)
+  // A metric may fall.
+  AXES.includes(axis)
     ? (one, other) => one - other
     : (one, other) => compare(iterations, one, other) || compare(times, one, other) || one - other;
 

@@ -14,7 +14,9 @@ export function makePopover(className, summary, ...content) {
   });
   details.addEventListener("focusout", ({ relatedTarget }) => {
     // A click on text within gives the focus to what is around, and there is none after its element is removed.
-    if (relatedTarget && !details.contains(relatedTarget) && !relatedTarget.contains(details)) details.open = false;
+    const hasLeft = relatedTarget && !details.contains(relatedTarget) && !relatedTarget.contains(details);
+    // What was wrong with the last entry is to be read.
+    if (hasLeft && !details.querySelector(".problem:not(:empty)")) details.open = false;
   });
   details.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !details.open) return;
