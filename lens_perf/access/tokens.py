@@ -61,7 +61,9 @@ def parse_tokens(content: bytes, path: Path) -> tuple[Token, ...]:
     for token in tokens:
         other = by_digest[token.digest]
         if other != token.name:
-            raise ConfigError(f"{path}: tokens.{token.name}.sha256: expected another value than that of {other}")
+            raise ConfigError(
+                f"{path}: tokens.{token.name}.sha256: expected a value different from that of tokens.{other}"
+            )
     return tokens
 
 

@@ -89,7 +89,7 @@ def test_tokens_read_their_clusters_only() -> None:
         (f'[tokens.a]\nsha256 = "{DIGEST}"\nsecret = "x"', "expected a table of"),
         (f'[tokens.a]\nsha256 = "{DIGEST}"\nclusters = "alpha"', "a.clusters: expected a list"),
         (f'[tokens.a]\nsha256 = "{DIGEST}"\nclusters = [1]', "a.clusters: expected a list"),
-        (f'[tokens.a]\nsha256 = "{DIGEST}"\n[tokens.b]\nsha256 = "{DIGEST}"', "a.sha256: expected another value than"),
+        (f'[tokens.a]\nsha256 = "{DIGEST}"\n[tokens.b]\nsha256 = "{DIGEST}"', "a.sha256: expected a value different"),
     ],
 )
 def test_bad_content(text: str, words: str) -> None:
