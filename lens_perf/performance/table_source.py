@@ -38,8 +38,7 @@ Observe = Callable[[Transaction, Position], None]
 class TableSource:
     """The records of ``workload_uid`` in a cluster. All methods raise ClusterError and DeadlineExceededError.
 
-    ``observe`` is called in each snapshot except those of builds. The last call is in the snapshot whose state the copy
-    has when it is opened.
+    ``observe`` is called in the snapshot whose state the copy has when it is opened.
     """
 
     clusters: Clusters
@@ -62,9 +61,7 @@ class TableSource:
             rewrites = select_rewrites(transaction, self.workload_uid)
             stack.enter_context(transaction.snapshot())
             position = read_position(transaction, self.workload_uid, rewrites)
-            if self.observe is not None and not heavy:
-                self.observe(transaction, position)
-            yield TableSnapshot(transaction, selection, position)
+            yield TableSnapshot(transaction, selection, position, self.observe)
 
     def _is_large(self, seconds: float) -> bool:
         """Return whether reading all records needs a heavy-read slot."""
@@ -79,6 +76,12 @@ class TableSnapshot:
     transaction: Transaction
     selection: Selection
     position: Position
+    observer: Observe | None = None
+
+    def observe(self) -> None:
+        """Let the request read more in the snapshot, because its copy has this state."""
+        if self.observer is not None:
+            self.observer(self.transaction, self.position)
 
     def find_changes(self, checkpoint: str | None, *, compare: bool = False) -> Changes:
         """Return the changes since ``checkpoint``, the text from earlier changes; None if there is no copy yet.

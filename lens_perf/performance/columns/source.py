@@ -43,6 +43,9 @@ class SourceSnapshot(Protocol):
         With ``compare``, they include all updates and deletions, which are otherwise searched for from time to time.
         """
 
+    def observe(self) -> None:
+        """Let the reader of the copy, which has the state of the snapshot, read more in it."""
+
     def has_records(self) -> bool:
         """Return whether the workload has records."""
 

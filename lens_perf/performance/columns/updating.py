@@ -50,10 +50,11 @@ class CopyUpdater:
                 if known is not None:
                     changes = snapshot.find_changes(known.checkpoint)
                     current = self._apply(store, snapshot, known, changes, deadline)
-                    if current is not None:
-                        return current
-                elif not snapshot.has_records():
-                    return Manifest(key, history="", generation=0, checkpoint="")
+                else:
+                    current = None if snapshot.has_records() else Manifest(key, "", 0, "")
+                if current is not None:
+                    snapshot.observe()
+                    return current
             if changes is not None and is_small(changes):
                 self._wait(store, deadline)
             else:

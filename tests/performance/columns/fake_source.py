@@ -58,6 +58,7 @@ class FakeSource:
     history: str = "one"
     on_row: Callable[[], None] = lambda: None
     snapshots: int = 0
+    observations: int = 0
     heavy: int = 0
     builds: int = 0
     # The ids of a running transaction, which every search finds again.
@@ -96,6 +97,9 @@ class FakeSnapshot:
         if int(version) == self.version and not ids:
             return Changes(now, unchanged=True)
         return Changes(now, ids=ids, must_compare_ids=True, records=len(self.records))
+
+    def observe(self) -> None:
+        self.source.observations += 1
 
     def has_records(self) -> bool:
         return bool(self.records)
