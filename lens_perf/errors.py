@@ -73,6 +73,10 @@ class ResultTooLargeError(LensError):
     """The result exceeds a limit; the message names the parameters that make it fit."""
 
 
+class MetricLeftOutError(ResultTooLargeError):
+    """The columnar copy of the workload leaves out a requested metric, because there are too many."""
+
+
 class CopyNotReadyError(LensError):
     """The columnar copy of the workload is still being built; ``share``, if known, is the part done, 0 to 1."""
 

@@ -9,6 +9,9 @@ DATA_SOURCES = ("log", "wandb", "tensorflow")
 WANDB = "wandb"
 WANDB_METADATA_FIELDS = ("step", "run_id", "source", "history", "created_at", "updated_at")
 
+# The iteration at which training ends. Progress and iteration times need it in every copy.
+TARGET_ITERATION = "target_iteration"
+
 # The strings that represent non-finite numbers, which JSON lacks: as importers store them, and as JSON texts.
 NON_FINITE = ("NaN", "Infinity", "-Infinity")
 NON_FINITE_TEXTS = frozenset(json.dumps(each).encode() for each in NON_FINITE)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from cachetools import LRUCache
 
 from lens_perf.performance.columns.workload_copy import CopyPart, WorkloadCopy
+from lens_perf.performance.metric_fields import TARGET_ITERATION
 from lens_perf.performance.payloads import Progress
 from lens_perf.performance.progress.compute import Prefix, compute_facts
 from lens_perf.performance.progress.facts import ProgressFacts
@@ -16,7 +17,6 @@ from lens_perf.performance.progress.non_finite import list_non_finite
 from lens_perf.performance.progress.record_blocks import (
     COLUMNS,
     SOURCE,
-    TARGET,
     RecordBlock,
     SourceCount,
     choose_source,
@@ -126,4 +126,4 @@ class ProgressReader:
 
 def _read_part(part: CopyPart, source: str | None) -> RecordBlock:
     columns: Iterable[str] = COLUMNS if source is None else (*COLUMNS, SOURCE)
-    return join_blocks(read_record_blocks(part.blocks([TARGET], list(columns)), source))
+    return join_blocks(read_record_blocks(part.blocks([TARGET_ITERATION], list(columns)), source))

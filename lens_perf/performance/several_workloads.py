@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from lens_perf.errors import ClusterError, CopyNotReadyError, DeadlineExceededError, LensError
+from lens_perf.errors import ClusterError, CopyNotReadyError, DeadlineExceededError, LensError, MetricLeftOutError
 from lens_perf.performance.payloads import ClusterWarning, Several
 from lens_perf.performance.time_limit import TimeLimit
 
@@ -37,8 +37,8 @@ def ask_each(
 ) -> tuple[list[tuple[WorkloadKey, Answer]], list[ClusterWarning]]:
     """Return the result of ``ask`` for each workload, and a warning for each workload without a result.
 
-    There is no result if ``ask`` raises ClusterError, CopyNotReadyError or DeadlineExceededError. Raises
-    ClientLeftError and all other exceptions of ``ask``.
+    There is no result if ``ask`` raises ClusterError, CopyNotReadyError, DeadlineExceededError or MetricLeftOutError.
+    Raises ClientLeftError and all other exceptions of ``ask``.
     """
     found: list[tuple[WorkloadKey, Answer]] = []
     failures: dict[WorkloadKey, LensError] = {}
@@ -52,7 +52,7 @@ def ask_each(
             found.append((workload, ask(workload)))
         except ClusterError as error:
             failures[workload] = down[workload.cluster] = error
-        except (CopyNotReadyError, DeadlineExceededError) as error:
+        except (CopyNotReadyError, DeadlineExceededError, MetricLeftOutError) as error:
             failures[workload] = error
     return found, [
         {"cluster": workload.cluster, "workload_uid": workload.uid, "message": error.message}

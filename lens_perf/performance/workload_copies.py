@@ -56,7 +56,7 @@ class WorkloadCopies:
 
         ``observe`` is called before ``read``, in the snapshot whose state the copy has. Raises UnknownClusterError,
         ClusterError, DeadlineExceededError, CopyNotReadyError if the copy is not ready at ``time_limit.copy_deadline``,
-        ResultTooLargeError if a metric of ``names`` was left out of it, and the exceptions of ``read``.
+        MetricLeftOutError if one of the metrics ``names`` was left out of it, and the exceptions of ``read``.
         """
         key = self.make_key(cluster, workload_uid)
         source = TableSource(self._clusters, key.cluster, workload_uid, observe)

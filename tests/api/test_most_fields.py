@@ -71,11 +71,33 @@ def test_what_only_a_copy_can_answer_is_refused(client: FlaskClient, run: str, q
     response = client.get(f"/lens/v1/workloads/{run}/metrics/{query}")
     assert response.status_code == 413
     assert json.loads(response.data)["message"] == (
-        'The copy of this workload is limited to columns.max_fields metrics, without "loss": raise that setting, or'
-        " request up to four metrics by name, without max_points or layout=wide"
+        'The copy of this workload leaves out "loss", because of columns.max_fields: raise that setting, or request'
+        " data of up to four metrics, without max_points or layout=wide"
     )
     without = query.replace("loss", "unknown")
     assert client.get(f"/lens/v1/workloads/{run}/metrics/{without}").status_code == 200
+
+
+def test_one_such_workload_does_not_fail_the_others(client: FlaskClient, store: Store, run: str) -> None:
+    other = f"{run}-other"
+    store(other, [Row({"loss": 7}, 1, at(1))])
+    both = [("workload", f"alpha/{uid}") for uid in (run, other)]
+    for endpoint, options in (("data", [("max_points", "10")]), ("summary", [])):
+        answer = client.get(f"/lens/v1/metrics/{endpoint}", query_string=[*both, ("metrics", "loss"), *options])
+        assert answer.status_code == 200
+        (warning,) = json.loads(answer.text)["warnings"]
+        assert warning["workload_uid"] == run
+        assert warning["message"].startswith('The copy of this workload leaves out "loss"')
+        assert other in answer.text
+
+
+def test_the_target_is_never_left_out(client: FlaskClient, ask: Ask, store: Store, uid: str) -> None:
+    store(uid, [Row({"a": 1, "b": 2, "target_iteration": 100}, number, at(number)) for number in range(3)])
+    points = ask("iteration-times")["data"]
+    assert [each["value"] for each in points if each["metric_name"] == "target_iteration"] == [100, 100, 100]
+    progress = json.loads(client.get(f"/lens/v1/workloads/{uid}/progress").text)
+    assert progress["target_iteration"] == 100
+    assert ask("iteration-times")["data"] == points
 
 
 def test_the_log_reports_it_once(ask: Ask, store: Store, uid: str, caplog: pytest.LogCaptureFixture) -> None:

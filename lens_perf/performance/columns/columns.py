@@ -85,7 +85,7 @@ class Columns:
         # Every small read of a workload without a copy gets here, so the common case must be cheap.
         if time.monotonic() >= self._unusable_until and not has_manifest(self.root, key):
             return False
-        manifest = self._choose_store(key).load()
+        manifest = self._updater.load(self._choose_store(key))
         return manifest is not None and not manifest.list_missing(names)
 
     def list(self) -> Iterator[CopyInfo]:

@@ -95,17 +95,12 @@ class Manifest:
         """Return those of ``names`` that were left out, or may have been because ``left_out`` is full."""
         if len(self.left_out) < MOST_NAMES_LEFT_OUT:
             return [name for name in names if name in self.left_out]
-        return [name for name in names if name not in self.names]
+        return [name for name in names if name in self.left_out or name not in self.names]
 
     @cached_property
     def records(self) -> int:
         """The number of records."""
         return sum(part.records for part in self.parts)
-
-    @cached_property
-    def size(self) -> int:
-        """The size of all parts in bytes."""
-        return sum(part.size for part in self.parts)
 
     def encode(self) -> bytes:
         """Return the content of the file."""

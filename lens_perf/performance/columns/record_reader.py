@@ -11,7 +11,7 @@ from lens_perf.performance.columns.members import read_members
 from lens_perf.performance.columns.object_reader import ObjectReader
 from lens_perf.performance.columns.rest import build_rest
 from lens_perf.performance.columns.row_blocks import LONGEST_ROW
-from lens_perf.performance.metric_fields import encode_name
+from lens_perf.performance.metric_fields import TARGET_ITERATION, encode_name
 
 # The maximum number of records of a frame, and of records times fields: sparse records can have very many fields.
 MOST_RECORDS = 16_384
@@ -22,8 +22,8 @@ Check = Callable[[], None]
 class RecordReader:
     """Reads the records of one workload.
 
-    ``check`` is called regularly; its exceptions end the reading. At most ``most_fields`` fields are read,
-    including ``known_fields``; the names of others are in ``left_out``.
+    ``check`` is called regularly; its exceptions end the reading. At most ``most_fields`` fields are read, including
+    ``known_fields``, and TARGET_ITERATION; the names of others are in ``left_out``.
     """
 
     def __init__(self, check: Check, most_fields: int, known_fields: Iterable[str] = ()) -> None:
@@ -72,7 +72,7 @@ class RecordReader:
         yield records
 
     def _admits(self, name: str) -> bool:
-        if name in self._fields:
+        if name in self._fields or name == TARGET_ITERATION:
             return True
         if len(self._fields) >= self._most_fields:
             self.left_out.add(name)

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,13 +32,15 @@ class OutOfOrderError(Exception):
 class Refresher:
     """Refreshes the copy ``key`` in ``store``, whose lock the caller holds.
 
-    ``check`` is called regularly. If it raises an exception, the refresh ends, and the copy is unchanged.
+    ``check`` is called regularly. If it raises an exception, the refresh ends, and the copy is unchanged. Up to
+    ``most_fields`` fields are read, or ``only_fields`` if they are given.
     """
 
     store: Store
     key: CopyKey
     most_fields: int
     check: Callable[[], None]
+    only_fields: Set[str] | None = None
 
     def refresh(
         self, snapshot: SourceSnapshot, known: Manifest | None, changes: Changes, *, as_stored: bool = False
@@ -74,8 +76,12 @@ class _Work:
         self._before = before
         self._records = records
         self.parts = PartList(refresher.store, before.parts if before else (), refresher.check)
-        known = {name for _, name in before.fields} if before else set()
-        self._reader = RecordReader(refresher.check, refresher.most_fields, known)
+        fields = refresher.only_fields
+        if fields is None and before is not None and before.left_out:
+            # A field that was left out of earlier records must not appear with the values of later ones alone.
+            fields = before.names
+        most = refresher.most_fields if fields is None else len(fields)
+        self._reader = RecordReader(refresher.check, most, fields or (before.names if before else ()))
         self._builder = PartBuilder()
         self._ids_read: list[Ids] = []
         self._has_changed = before is None
@@ -156,7 +162,7 @@ class _Work:
             sources=statistics.sources,
             fields=statistics.fields,
             left_out=sorted(left_out)[:MOST_NAMES_LEFT_OUT],
-            most_fields=before.most_fields if before else self._refresher.most_fields,
+            most_fields=before.most_fields if before and before.left_out else self._refresher.most_fields,
             written_at=time.time(),
         )
 

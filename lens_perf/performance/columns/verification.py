@@ -44,7 +44,8 @@ def compare(refresher: Refresher, snapshot: SourceSnapshot, manifest: Manifest, 
 
     Raises OSError, DamagedPartError, and the exceptions of the source.
     """
-    fresh = replace(refresher, store=PrivateStore(lambda *_: None))
+    only = manifest.names if manifest.left_out else None
+    fresh = replace(refresher, store=PrivateStore(lambda *_: None), only_fields=only)
     try:
         stored = fresh.refresh(snapshot, None, replace(changes, reset=True, unchanged=False))
         ours, theirs = _digest(refresher.store, manifest), _digest(fresh.store, stored)

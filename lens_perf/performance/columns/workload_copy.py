@@ -7,7 +7,7 @@ from typing import cast
 
 import polars as pl
 
-from lens_perf.errors import ResultTooLargeError
+from lens_perf.errors import MetricLeftOutError
 from lens_perf.performance.columns.computed_stats import compute_fields
 from lens_perf.performance.columns.field_columns import FIXED, NON_FINITE, OTHER, REST, TEXT, VALUE, Representation
 from lens_perf.performance.columns.field_stats import FieldStats, merge_fields
@@ -37,12 +37,12 @@ class WorkloadCopy:
         self._list_missing = manifest.list_missing
 
     def require(self, names: Collection[str]) -> None:
-        """Raise ResultTooLargeError if any of the fields ``names`` was left out of the copy."""
+        """Raise MetricLeftOutError if any of the fields ``names`` was left out of the copy."""
         missing = self._list_missing(names)
         if missing:
-            raise ResultTooLargeError(
-                f"The copy of this workload is limited to columns.max_fields metrics, without {json.dumps(missing[0])}:"
-                " raise that setting, or request up to four metrics by name, without max_points or layout=wide"
+            raise MetricLeftOutError(
+                f"The copy of this workload leaves out {json.dumps(missing[0])}, because of columns.max_fields: raise"
+                " that setting, or request data of up to four metrics, without max_points or layout=wide"
             )
 
     def read_attempts(self) -> Mapping[tuple[str | None, str, int | None], FieldStats]:

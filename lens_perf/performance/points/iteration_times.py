@@ -8,10 +8,11 @@ import polars as pl
 from lens_perf.performance.blocks import RECORD_COLUMNS, Block, Reading, select_records
 from lens_perf.performance.columns.field_columns import TEXT, VALUE
 from lens_perf.performance.copy_interface import Copy
+from lens_perf.performance.metric_fields import TARGET_ITERATION
 from lens_perf.performance.points.by_iteration import LowestLater, order_by_iteration
 from lens_perf.performance.selection import Selection
 
-ITERATION, TARGET = "iteration", "target_iteration"
+ITERATION, TARGET = "iteration", TARGET_ITERATION
 FIELDS = (ITERATION, TARGET)
 
 

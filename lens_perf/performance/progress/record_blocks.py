@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from lens_perf.performance.columns.groups import Groups
 from lens_perf.performance.columns.times import INFINITIES
+from lens_perf.performance.metric_fields import TARGET_ITERATION
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
 
-TARGET = "target_iteration"
 COLUMNS = ("id", "created_at", "iteration", "serial")
 SOURCE = "data_source"
 # Marks a record without a serial; real serials are int32.
@@ -121,7 +121,7 @@ def _select_counted(frame: pl.DataFrame, source: str | None) -> pl.DataFrame:
 
 def _find_target(frame: pl.DataFrame) -> Target:
     """Return the last target of the highest iteration with one; a target is a positive whole number below 2**63."""
-    if f"v:{TARGET}" not in frame.columns:
+    if f"v:{TARGET_ITERATION}" not in frame.columns:
         return Target()
     targets = _whole_targets(frame)
     rows = np.flatnonzero(targets > 0)
@@ -134,11 +134,11 @@ def _find_target(frame: pl.DataFrame) -> Target:
 
 def _whole_targets(frame: pl.DataFrame) -> Integers:
     """Return the targets as int64, exactly as stored, 0 for one that is not a whole number or too large."""
-    if f"t:{TARGET}" in frame.columns:
-        text = frame[f"t:{TARGET}"]
+    if f"t:{TARGET_ITERATION}" in frame.columns:
+        text = frame[f"t:{TARGET_ITERATION}"]
         whole = text.set(~text.str.contains(WHOLE_NUMBER), None)
         return _fill(whole.str.replace(r"\..*$", "").cast(pl.Int64, strict=False), 0)
-    target = frame[f"v:{TARGET}"]
+    target = frame[f"v:{TARGET_ITERATION}"]
     if target.dtype.is_integer():
         return _fill(target, 0)
     floats = target.fill_null(0.0).to_numpy()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lens_perf.errors import ResultTooLargeError
+from lens_perf.errors import MetricLeftOutError
 from lens_perf.performance.columns import object_reader, part_list, part_writer, record_reader, rest, row_blocks
 from lens_perf.performance.columns.columns import Columns
 from lens_perf.performance.columns.manifest import CopyKey
@@ -224,7 +224,7 @@ def test_fields_beyond_the_limit_are_left_out(tmp_path: Path) -> None:
     with columns.open(KEY, source, time.monotonic() + DEADLINE) as copy:
         assert {name for _, name in copy.fields} == {"a", "b"}
         copy.require(["a", "b", "unknown"])
-        with pytest.raises(ResultTooLargeError, match=r'columns\.max_fields metrics, without "c"'):
+        with pytest.raises(MetricLeftOutError, match='leaves out "c", because of'):
             copy.require(["a", "c"])
         assert not columns.has(KEY, ["c"])
         assert columns.has(KEY, ["a", "unknown"])
@@ -238,7 +238,7 @@ def test_any_name_may_be_left_out_if_very_many_are(tmp_path: Path) -> None:
     with columns.open(KEY, source, time.monotonic() + DEADLINE) as copy:
         copy.require(["a"])
         for name in ("m000", "m199"):
-            with pytest.raises(ResultTooLargeError):
+            with pytest.raises(MetricLeftOutError):
                 copy.require([name])
 
 
@@ -251,6 +251,32 @@ def test_a_higher_limit_of_fields_takes_effect(tmp_path: Path) -> None:
         with columns.open(KEY, source, time.monotonic() + DEADLINE) as copy:
             assert copy.names == set(names)
         assert source.builds == builds
+
+
+def test_a_field_that_was_left_out_does_not_appear_later(tmp_path: Path) -> None:
+    columns = Columns(ColumnSettings(directory=str(tmp_path / "columns"), max_fields=2))
+    source = FakeSource()
+    source.change([Record(1, 1, 1, 0, "log", {"a": "1", "c": "2"}), Record(2, 2, 2, 0, "log", {"a": "1", "b": "2"})])
+    deadline = time.monotonic() + DEADLINE
+    with columns.open(KEY, source, deadline) as copy:
+        assert copy.names == {"a", "c"}
+    # There would be room for b now, but its earlier values are not in the copy.
+    source.change([Record(1, 1, 1, 0, "log", {"a": "3"}), Record(3, 3, 3, 0, "log", {"a": "1", "b": "2"})])
+    with columns.open(KEY, source, deadline) as copy:
+        assert copy.names == {"a"}
+        with pytest.raises(MetricLeftOutError):
+            copy.require(["b"])
+    found = columns.verify(KEY, source, deadline)
+    assert found is not None
+    assert (found.is_good, found.left_out) == (True, ["b"])
+
+
+def test_what_a_reader_observes_is_the_state_of_its_copy(columns: Columns) -> None:
+    source = FakeSource()
+    for written, observations in (([], 1), ([Record(1, 1, 1, 0, "log", {"a": "1"})], 2), ([], 3)):
+        source.change(written)
+        check(columns, source)
+        assert source.observations == observations
 
 
 def test_ten_new_records_rewrite_no_large_part(columns: Columns) -> None:
