@@ -267,6 +267,8 @@ def test_the_page_does_not_violate_its_policy(app: Flask) -> None:
     """Chromium reports each violation as an error on the page's console."""
     with serve(app) as address, open_page() as page:
         page.goto(f"{address}/lens/docs")
+        # The models are below the operations, so they are drawn last.
+        expect(page.locator(".models button").first).to_be_visible(timeout=120_000)
         for path in page.locator(".opblock-summary-path").all():
             path.click()
         for tab in page.locator(".opblock .model-example [role=tab]").all()[-2:]:
