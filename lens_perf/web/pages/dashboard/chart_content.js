@@ -7,8 +7,7 @@ import { addTrends, layOutLines, listNonFinite, listRestarts } from "./chart_lin
 import { describeAbsent, explainEmpty } from "./chart_notes.js";
 import { findXRange, findYRange } from "./chart_ranges.js";
 import { describeMissing } from "./run_columns.js";
-import { AXES } from "./series_requests.js";
-import { scaleOf, titleOf } from "./view_state.js";
+import { AXES, scaleOf, titleOf } from "./view_state.js";
 
 // Around a single point in time, in milliseconds.
 const POINT_ROOM = 30_000;

@@ -1,6 +1,6 @@
 // The points of a line in the order of training. No DOM.
 
-import { AXES } from "./series_requests.js";
+import { AXES } from "./view_state.js";
 
 /**
  * The places of the points of `line` from the earliest to the latest. Along a metric, they are sorted by iteration and

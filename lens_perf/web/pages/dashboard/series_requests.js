@@ -1,6 +1,7 @@
 // The requests for series: of how many runs, metrics and points each, and along which range.
 
 import { askAbout, namesOf } from "./api_client.js";
+import { AXES } from "./view_state.js";
 
 // Each point of a preview is an index lookup.
 const PREVIEW_POINTS = 150;
@@ -20,8 +21,6 @@ const POINTS_STEP = 200;
 const EDGE_POINTS = 4;
 // Before and after all iterations, and all times in milliseconds: no Date is later.
 const [EARLIEST, LATEST] = [0, 8.64e15];
-
-export const AXES = ["iteration", "time", "relative_time"];
 
 /** What the API calls the axis that points are sampled along: relative time is that of the day, from another zero. */
 export const axisOf = ({ axis }) => (axis === "relative_time" ? "time" : axis);

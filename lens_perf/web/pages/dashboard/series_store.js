@@ -4,7 +4,7 @@ import { findIterations } from "./metric_ranges.js";
 import { applyChanges, holdSeries } from "./series_changes.js";
 import { joinEdges } from "./series_edges.js";
 import * as requests from "./series_requests.js";
-import { keyIn } from "./view_state.js";
+import { AXES, keyIn } from "./view_state.js";
 
 // A series that has grown to so many times its sample is sampled again.
 const MOST_GROWTH = 4;
@@ -57,7 +57,7 @@ export class SeriesStore {
     const ask = (asked, wanted) => this.read(asked, names, wanted, { signal, points, onPreview });
     // A range of a metric is known by the points of the whole.
     const isKnown = (run) => this.held.get(run.key)?.whole?.axis === view.axis;
-    const unknown = view.xRange && !requests.AXES.includes(view.axis) ? runs.filter((run) => !isKnown(run)) : [];
+    const unknown = view.xRange && !AXES.includes(view.axis) ? runs.filter((run) => !isKnown(run)) : [];
     if (unknown.length) await ask(unknown, { ...view, xRange: null });
     return signal.aborted ? [] : ask(runs, view);
   }
@@ -145,7 +145,7 @@ export class SeriesStore {
 
   /** The iterations of the range of a metric that is shown; of several runs, each has its own. */
   findIterations(runs, { axis, xRange }) {
-    const held = runs.length === 1 && xRange && !requests.AXES.includes(axis) && this.held.get(runs[0].key);
+    const held = runs.length === 1 && xRange && !AXES.includes(axis) && this.held.get(runs[0].key);
     if (held?.whole?.axis !== axis) return null;
     return findIterations([...held.whole.series, ...held.whole.finer], xRange);
   }

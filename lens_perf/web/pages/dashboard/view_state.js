@@ -4,6 +4,9 @@ import { PROGRESS, VALUES } from "./run_columns.js";
 
 const [PROGRESS_NAMES, VALUE_NAMES] = [PROGRESS, VALUES].map((columns) => columns.map(({ name }) => name));
 
+/** The axes that are not metrics. */
+export const AXES = ["iteration", "time", "relative_time"];
+
 export const DEFAULTS = {
   workloads: [], // {cluster, uid}, in the order in which they were selected
   hidden: [], // keys of the runs whose lines are hidden
