@@ -226,7 +226,7 @@ function shorten([low, high]) {
 
 /** A range of x as the address has it. Iterations and milliseconds are whole: rounded outward, they stay apart. */
 export const roundRange = ([low, high], axis) =>
-  ["iteration", "time", "relative_time"].includes(axis) ? [Math.floor(low), Math.ceil(high)] : shorten([low, high]);
+  AXES.includes(axis) ? [Math.floor(low), Math.ceil(high)] : shorten([low, high]);
 
 function parseCount(text, least, most) {
   const count = Number(text);
