@@ -27,7 +27,7 @@ BY_MEDIA_TYPE: Mapping[str, str] = {
     "application/x-ndjson": "ndjson",
     "application/vnd.apache.parquet": "parquet",
 }
-TABLE_TYPES = ("text/csv", "application/vnd.apache.parquet")
+TABLE_TYPES = (MEDIA_TYPES["csv"], MEDIA_TYPES["parquet"])
 
 
 def build_point_query(uid: str, query: Mapping[str, Any], kind: Kind) -> PointQuery:
