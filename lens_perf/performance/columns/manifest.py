@@ -93,9 +93,8 @@ class Manifest:
 
     def list_missing(self, names: Collection[str]) -> list[str]:
         """Return those of ``names`` that were left out, or may have been because ``left_out`` is full."""
-        if len(self.left_out) < MOST_NAMES_LEFT_OUT:
-            return [name for name in names if name in self.left_out]
-        return [name for name in names if name in self.left_out or name not in self.names]
+        is_full = len(self.left_out) >= MOST_NAMES_LEFT_OUT
+        return [name for name in names if name in self.left_out or (is_full and name not in self.names)]
 
     @cached_property
     def records(self) -> int:

@@ -1,7 +1,7 @@
 """An open copy: one state of a workload's records, read block by block, and their statistics."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import cast
 
@@ -33,12 +33,16 @@ class WorkloadCopy:
         self.records = manifest.records
         self.sources: Mapping[str | None, int] = manifest.sources
         self.fields = cast("Mapping[tuple[str | None, str], FieldStats]", manifest.fields)
-        self.names = manifest.names
-        self._list_missing = manifest.list_missing
+        self._manifest = manifest
+
+    @property
+    def names(self) -> Set[str]:
+        """The fields of all data sources."""
+        return self._manifest.names
 
     def require(self, names: Collection[str]) -> None:
         """Raise MetricLeftOutError if any of the fields ``names`` was left out of the copy."""
-        missing = self._list_missing(names)
+        missing = self._manifest.list_missing(names)
         if missing:
             raise MetricLeftOutError(
                 f"The copy of this workload leaves out {json.dumps(missing[0])}, because of columns.max_fields: raise"
