@@ -33,14 +33,14 @@ class Refresher:
     """Refreshes the copy ``key`` in ``store``, whose lock the caller holds.
 
     ``check`` is called regularly. If it raises an exception, the refresh ends, and the copy is unchanged. Up to
-    ``most_fields`` fields are read, or ``only_fields`` if they are given.
+    ``most_fields`` fields are read, including ``known_fields`` in a new copy.
     """
 
     store: Store
     key: CopyKey
     most_fields: int
     check: Callable[[], None]
-    only_fields: Set[str] | None = None
+    known_fields: Set[str] = frozenset()
 
     def refresh(
         self, snapshot: SourceSnapshot, known: Manifest | None, changes: Changes, *, as_stored: bool = False
@@ -76,12 +76,10 @@ class _Work:
         self._before = before
         self._records = records
         self.parts = PartList(refresher.store, before.parts if before else (), refresher.check)
-        fields = refresher.only_fields
-        if fields is None and before is not None and before.left_out:
-            # A field that was left out of earlier records must not appear with the values of later ones alone.
-            fields = before.names
-        most = refresher.most_fields if fields is None else len(fields)
-        self._reader = RecordReader(refresher.check, most, fields or (before.names if before else ()))
+        known = before.names if before else refresher.known_fields
+        # A field that was left out of earlier records must not appear with the values of later ones alone.
+        most = len(known) if before and before.left_out else refresher.most_fields
+        self._reader = RecordReader(refresher.check, most, known)
         self._builder = PartBuilder()
         self._ids_read: list[Ids] = []
         self._has_changed = before is None

@@ -44,8 +44,9 @@ def compare(refresher: Refresher, snapshot: SourceSnapshot, manifest: Manifest, 
 
     Raises OSError, DamagedPartError, and the exceptions of the source.
     """
-    only = manifest.names if manifest.left_out else None
-    fresh = replace(refresher, store=PrivateStore(lambda *_: None), only_fields=only)
+    fresh = replace(refresher, store=PrivateStore(lambda *_: None))
+    if manifest.left_out:
+        fresh = replace(fresh, known_fields=manifest.names, most_fields=len(manifest.names))
     try:
         stored = fresh.refresh(snapshot, None, replace(changes, reset=True, unchanged=False))
         ours, theirs = _digest(refresher.store, manifest), _digest(fresh.store, stored)
