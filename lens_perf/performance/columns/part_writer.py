@@ -7,9 +7,9 @@ import polars as pl
 from lens_perf.performance.columns.field_columns import FIXED, REST, join, list_fields
 from lens_perf.performance.columns.manifest import Part, SortKey, make_sort_key
 from lens_perf.performance.columns.part_files import encode_part
-from lens_perf.performance.columns.part_samples import build_samples
 from lens_perf.performance.columns.part_statistics import Statistics, compute_statistics
 from lens_perf.performance.columns.rest import merge_rest
+from lens_perf.performance.columns.sample_builder import build_samples
 from lens_perf.performance.columns.stores import Store
 
 MOST_RECORDS = 32_768

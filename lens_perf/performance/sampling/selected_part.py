@@ -109,7 +109,7 @@ class SelectedPart:
         if self.is_whole:
             for number, level in enumerate(self._part.samples.levels):
                 exponent = as_number(level.exponent)
-                if level.axis == self._axis and exponent <= widest and level.keeps_all(most_stored):
+                if level.axis == self._axis and exponent <= widest and most_stored <= level.complete_up_to:
                     return number, exponent
         return None
 

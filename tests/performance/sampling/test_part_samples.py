@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lens_perf.performance.columns import part_files, part_samples, part_writer
+from lens_perf.performance.columns import part_files, part_writer, sample_builder
 from lens_perf.performance.columns.columns import Columns
 from lens_perf.performance.columns.manifest import CopyKey
 from lens_perf.performance.columns.workload_copy import CopyPart, WorkloadCopy
@@ -85,9 +85,9 @@ def store(records: Sequence[Record]) -> Iterator[WorkloadCopy]:
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make parts and samples of a few records."""
     monkeypatch.setattr(part_writer, "MOST_RECORDS", 24)
-    monkeypatch.setattr(part_samples, "BUCKETS", (1, 2, 4))
-    monkeypatch.setattr(part_samples, "RECORDS_PER_BUCKET", 1)
-    monkeypatch.setattr(part_samples, "LEAST_REDUCTION", 0)
+    monkeypatch.setattr(sample_builder, "BUCKETS", (1, 2, 4))
+    monkeypatch.setattr(sample_builder, "RECORDS_PER_BUCKET", 1)
+    monkeypatch.setattr(sample_builder, "LEAST_REDUCTION", 0)
     monkeypatch.setattr(part_files, "SAMPLE_POINTS", 1)
 
 
