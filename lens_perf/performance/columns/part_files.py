@@ -27,10 +27,14 @@ TRAILER = struct.Struct("<QI8s")
 MARK = b"LENSPRT4"
 # Small columns share a section, so that a part with few records and many fields is read with few calls.
 SECTION_BYTES = 256 * 1024
+# Decoding LZ4 takes several times as long as reading numbers. So it must reduce the first TESTED ones to this share.
+TESTED, WORTHWHILE = 4_096, 0.5
 # A sample is divided between fields into up to this many sections, because a chart of one metric needs a small part of
 # it. All sections but the last have at least this many points.
 SAMPLE_SECTIONS = 16
 SAMPLE_POINTS = 1_000
+
+Compression = Literal["lz4", "uncompressed"]
 
 
 class DamagedPartError(Exception):
@@ -46,7 +50,8 @@ def encode_part(
     sections: list[Section] = []
     for number, names in enumerate(_group_columns(frame)):
         columns |= dict.fromkeys(names, number)
-        content = _encode(pl.DataFrame([frame[name].rechunk() for name in names]), "lz4")
+        section = pl.DataFrame([frame[name].rechunk() for name in names])
+        content = _encode(section, _choose_compression(section))
         sections.append(described.add(content))
         yield content
     of_statistics = described.add(statistics)
@@ -104,7 +109,15 @@ def _group_columns(frame: pl.DataFrame) -> Iterator[list[str]]:
         yield names
 
 
-def _encode(frame: pl.DataFrame, compression: Literal["lz4", "uncompressed"]) -> bytes:
+def _choose_compression(section: pl.DataFrame) -> Compression:
+    if section.width > 1 or not section.dtypes[0].is_numeric():
+        return "lz4"
+    first = section.head(TESTED)
+    is_worthwhile = len(_encode(first, "lz4")) < WORTHWHILE * len(_encode(first, "uncompressed"))
+    return "lz4" if is_worthwhile else "uncompressed"
+
+
+def _encode(frame: pl.DataFrame, compression: Compression) -> bytes:
     content = io.BytesIO()
     frame.write_ipc_stream(content, compression=compression)
     return content.getvalue()
