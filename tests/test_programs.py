@@ -112,3 +112,5 @@ def test_servers_are_found_beside_bin(bin_directory: Path, monkeypatch: pytest.M
     browser = install(bin_directory, "chromium-browser")
     assert [find_program(name) for name in ("nginx", "postgres", "chromium")] == [nginx, newest, browser]
     assert locate_program("pgbouncer") is None
+    shell = install(bin_directory, "chromium-headless-shell")
+    assert find_program("chromium") == shell
