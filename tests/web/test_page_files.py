@@ -2,12 +2,15 @@
 
 import re
 from pathlib import Path
+from shutil import copytree
 
 from flask.testing import FlaskClient
 
+from lens_perf.web import dashboard_page
 from tests.test_serving import on_one_version
 from tests.web.pages import WEB
 
+KEEP = "public, max-age=31536000, immutable"
 LONGEST_LINE = 120
 MOST_LINES = 250
 
@@ -16,8 +19,38 @@ MOST_LINES = 250
 def test_every_module_is_requested_at_once(client: FlaskClient) -> None:
     """Without preloading, the browser would discover them one after the other."""
     page = client.get("/lens/").text
-    named = set(re.findall(r'<link rel="modulepreload" href="assets/dashboard/(\w+\.js)"', page))
+    named = set(re.findall(r'<link rel="modulepreload" href="assets/\w+/dashboard/(\w+\.js)"', page))
     assert named == {path.name for path in (WEB / "pages" / "dashboard").glob("*.js")}
+
+
+@on_one_version
+def test_browsers_keep_the_assets_of_a_version(client: FlaskClient) -> None:
+    """The page itself is revalidated, so a new version of the service is loaded at once."""
+    page = client.get("/lens/")
+    assert page.headers["Cache-Control"] == "no-cache"
+    loaded = re.findall(r'(?:href|src)="(assets/[^"]+)"', page.text)
+    assert loaded
+    for path in loaded:
+        with client.get(f"/lens/{path}") as response:
+            assert (response.status_code, response.headers["Cache-Control"]) == (200, KEEP), path
+
+
+@on_one_version
+def test_assets_of_another_version_are_not_kept(client: FlaskClient) -> None:
+    """A page of another process can ask for them while a new version is rolled out."""
+    for path in ("assets/dashboard/main.js", "assets/0123456789ab/dashboard/main.js"):
+        with client.get(f"/lens/{path}") as response:
+            assert (response.status_code, response.headers["Cache-Control"]) == (200, "no-cache"), path
+    assert client.get("/lens/assets/0123456789ab/dashboard/no_such.js").status_code == 404
+
+
+def test_the_version_of_the_assets_changes_with_their_content(tmp_path: Path) -> None:
+    copytree(dashboard_page.PAGES, tmp_path, dirs_exist_ok=True)
+    before = dashboard_page.digest_assets(dashboard_page.PAGES)
+    assert dashboard_page.digest_assets(tmp_path) == before
+    with (tmp_path / "dashboard" / "main.js").open("a") as file:
+        file.write("\n")
+    assert dashboard_page.digest_assets(tmp_path) != before
 
 
 def test_the_page_loads_nothing_inline() -> None:
