@@ -28,6 +28,9 @@ from tests.polling.schedules import (
 )
 
 
+pytestmark = pytest.mark.long
+
+
 @pytest.fixture(scope="module")
 def server(postgres18: EmbeddedPostgres) -> Iterator[PostgresServer]:
     """A server that allows prepared transactions."""
