@@ -1,9 +1,11 @@
 """The dashboard: a static page and its modules, which request everything they show from the API."""
 
+from collections.abc import Mapping
 from hashlib import sha256
+from mimetypes import guess_type
 from pathlib import Path
 
-from flask import Blueprint, Flask, Response, redirect, send_from_directory
+from flask import Blueprint, Flask, Response, abort, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
 PAGES = Path(__file__).parent / "pages"
@@ -21,7 +23,9 @@ MODULES_PLACE = "{{modules}}"
 def create_dashboard_blueprint(url_prefix: str, api: str) -> Blueprint:
     """Return the blueprint that serves ``url_prefix``/, for the API at ``url_prefix``/``api``."""
     dashboard = Blueprint("dashboard", __name__, url_prefix=url_prefix or None)
-    current = digest_assets(PAGES)
+    # In memory, because the files of a running service may be replaced by those of another version.
+    assets = read_assets(PAGES)
+    current = digest_assets(assets)
     modules = "\n    ".join(map(_preload, sorted(MODULES.glob("*.js"))))
     page = (PAGES / "dashboard.html").read_text("utf-8").replace(MODULES_PLACE, modules)
     page = page.replace(API_PLACE, api).replace(ASSETS_PLACE, f"assets/{current}")
@@ -34,14 +38,30 @@ def create_dashboard_blueprint(url_prefix: str, api: str) -> Blueprint:
 
     @dashboard.get("/assets/<path:name>")
     @dashboard.get(f"/assets/<string(length={VERSION_LENGTH}):version>/<path:name>")
-    def send_asset(name: str, version: str = "") -> Response:
+    def send_asset(name: str, version: str = "") -> BaseResponse:
+        if name not in assets:
+            abort(404)
+        response = Response(assets[name], mimetype=guess_type(name)[0] or "text/plain")
+        response.add_etag()
         # While a new version of the service is rolled out, a page may ask a process that has another version.
-        response = send_from_directory(PAGES, name)
         if version == current:
             response.headers["Cache-Control"] = KEEP
-        return response
+        return response.make_conditional(request)
 
     return dashboard
+
+
+def read_assets(pages: Path) -> Mapping[str, bytes]:
+    """Return the content of the files in the directories of ``pages`` by their relative paths."""
+    return {path.relative_to(pages).as_posix(): path.read_bytes() for path in sorted(pages.glob("*/*"))}
+
+
+def digest_assets(assets: Mapping[str, bytes]) -> str:
+    """Return the version of ``assets``."""
+    digest = sha256()
+    for name, content in assets.items():
+        digest.update(name.encode() + b"\0" + sha256(content).digest())
+    return digest.hexdigest()[:VERSION_LENGTH]
 
 
 def redirect_to_dashboard(app: Flask, url_prefix: str) -> None:
@@ -57,11 +77,3 @@ def redirect_to_dashboard(app: Flask, url_prefix: str) -> None:
 
 def _preload(module: Path) -> str:
     return f'<link rel="modulepreload" href="{ASSETS_PLACE}/dashboard/{module.name}" />'
-
-
-def digest_assets(pages: Path) -> str:
-    """Return the version of the assets in the directories of ``pages``."""
-    digest = sha256()
-    for path in sorted(pages.glob("*/*")):
-        digest.update(path.relative_to(pages).as_posix().encode() + b"\0" + sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:VERSION_LENGTH]

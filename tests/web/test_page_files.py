@@ -4,9 +4,12 @@ import re
 from pathlib import Path
 from shutil import copytree
 
+import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from lens_perf.web import dashboard_page
+from lens_perf.web.dashboard_page import digest_assets, read_assets
 from tests.test_serving import on_one_version
 from tests.web.pages import WEB
 
@@ -46,11 +49,32 @@ def test_assets_of_another_version_are_not_kept(client: FlaskClient) -> None:
 
 def test_the_version_of_the_assets_changes_with_their_content(tmp_path: Path) -> None:
     copytree(dashboard_page.PAGES, tmp_path, dirs_exist_ok=True)
-    before = dashboard_page.digest_assets(dashboard_page.PAGES)
-    assert dashboard_page.digest_assets(tmp_path) == before
+    before = digest_assets(read_assets(dashboard_page.PAGES))
+    assert digest_assets(read_assets(tmp_path)) == before
     with (tmp_path / "dashboard" / "main.js").open("a") as file:
         file.write("\n")
-    assert dashboard_page.digest_assets(tmp_path) != before
+    assert digest_assets(read_assets(tmp_path)) != before
+
+
+def test_a_running_service_keeps_its_assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files of a checkout are replaced before its processes are restarted."""
+    copytree(dashboard_page.PAGES, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setattr(dashboard_page, "PAGES", tmp_path)
+    app = Flask(__name__)
+    app.register_blueprint(dashboard_page.create_dashboard_blueprint("", "v1"))
+    (tmp_path / "dashboard" / "main.js").write_text("another version")
+    loaded = re.findall(r'src="(assets/[^"]+/main.js)"', app.test_client().get("/").text)
+    assert "another version" not in app.test_client().get(f"/{loaded[0]}").text
+
+
+@on_one_version
+def test_assets_are_revalidated_and_templates_are_none(client: FlaskClient) -> None:
+    path = "/lens/assets/dashboard/main.js"
+    first = client.get(path)
+    assert first.mimetype == "text/javascript"
+    again = client.get(path, headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+    assert client.get("/lens/assets/dashboard.html").status_code == 404
 
 
 def test_the_page_loads_nothing_inline() -> None:
