@@ -24,7 +24,7 @@ REFUSED = 3
 
 
 def read_workers() -> int:
-    """Return WEB_CONCURRENCY; an invalid one ends the process with one line."""
+    """Return WEB_CONCURRENCY. If it is below 1, the process ends with one line; gunicorn itself refuses other texts."""
     try:
         return count_workers()
     except ConfigError as error:

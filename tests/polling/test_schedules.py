@@ -27,7 +27,6 @@ from tests.polling.schedules import (
     steps,
 )
 
-
 pytestmark = pytest.mark.long
 
 

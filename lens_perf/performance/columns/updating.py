@@ -106,7 +106,8 @@ class CopyUpdater:
 
     def _keep_checkpoint(self, store: Store, known: Manifest, changes: Changes) -> Manifest:
         """Write the newer checkpoint from time to time, to shorten the next search for changes."""
-        is_recent = time.time() - known.written_at < CHECKPOINT_SECONDS and not changes.compared_all
+        # The clock may have been set back since.
+        is_recent = 0 <= time.time() - known.written_at < CHECKPOINT_SECONDS and not changes.compared_all
         if changes.checkpoint == known.checkpoint or is_recent:
             return known
         with store.hold(0.0) as held:
