@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -168,6 +169,34 @@ def test_changed_records_are_found_by_id(registry: ClusterRegistry, cluster: str
             f"SET LOCAL enable_seqscan = off; EXPLAIN {recorder.statement}", recorder.parameters
         )
     assert "= ANY ('{3,4}'" in "\n".join(line for (line,) in plan)
+
+
+NEW_TABLE = """
+CREATE TEMPORARY TABLE training_performance (LIKE training_performance INCLUDING ALL);
+CREATE INDEX ON training_performance (workload_uid, created_at, id);
+INSERT INTO training_performance (workload_uid, iteration, created_at, performance, data_source)
+SELECT 'planned-' || i % 3000, i, to_timestamp(i), '{"loss": 1}', 'log' FROM generate_series(1, 3000) AS i;
+ANALYZE training_performance;
+INSERT INTO training_performance (workload_uid, iteration, created_at, performance, data_source)
+SELECT 'w', i, to_timestamp(i), '{"loss": 1}', 'log' FROM generate_series(1, 20000) AS i
+"""
+
+
+def test_the_preview_reads_few_records_of_a_new_workload(postgres: EmbeddedPostgres, cluster: str) -> None:
+    """The statistics of the table do not know of a run that has just been imported."""
+    recorder = record(lambda to: preview_statement.copy_preview(to, Selection("w"), 100, None))
+    with closing(psycopg2.connect(postgres.dsn(cluster))) as connection, connection.cursor() as cursor:
+        cursor.execute(NEW_TABLE)
+        cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {recorder.statement}", recorder.parameters)
+        (((plan,),),) = cursor.fetchall()
+    assert 0 < count_read(plan["Plan"]) < 1_000
+
+
+def count_read(node: Mapping[str, Any]) -> int:
+    """Return how many records the nodes of a plan read from the table."""
+    read = node["Actual Rows"] + node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
+    own = read * node["Actual Loops"] if node.get("Relation Name") == "training_performance" else 0
+    return int(own) + sum(map(count_read, node.get("Plans", ())))
 
 
 def test_stored_records_are_not_read_in_the_order_of_an_index(registry: ClusterRegistry, cluster: str) -> None:

@@ -22,6 +22,8 @@ def _at_end(order: str) -> str:
         LIMIT 1"""
 
 
+# The lookups return whole records. Looked up again by id, before the statistics of a table know of a new workload, they
+# would be searched in all of its records, once for each probe.
 COPY_PREVIEW = f"""
 /* lens_perf: copy_preview */
 COPY (
@@ -39,11 +41,11 @@ COPY (
         FROM span
         CROSS JOIN generate_series(1, least(%(probes)s::bigint, width + 1)) AS number
     ),
-    preview AS MATERIALIZED (
-        SELECT DISTINCT record.id
+    preview AS (
+        SELECT record.*
         FROM probe
         CROSS JOIN LATERAL (
-            SELECT id
+            SELECT {RECORD_COLUMNS}
             FROM training_performance
             WHERE workload_uid = %(workload_uid)s
             AND training_performance.data_source = probe.data_source
@@ -52,10 +54,8 @@ COPY (
             LIMIT 1
         ) AS record
     )
-    SELECT {RECORD_COLUMNS}
+    SELECT DISTINCT ON (created_at, id) {RECORD_COLUMNS}
     FROM preview
-    JOIN training_performance USING (id)
-    WHERE workload_uid = %(workload_uid)s
     ORDER BY created_at, id
 ) TO STDOUT WITH {BINARY_FORMAT}
 """
