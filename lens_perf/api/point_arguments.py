@@ -15,6 +15,8 @@ from lens_perf.api.arguments import (
 )
 
 METHODS = ("m4", "stride")
+# Each is a lookup in an index.
+MOST_PREVIEWED = 100_000
 FORMATS = ("json", "csv", "ndjson", "parquet")
 LAYOUTS = ("points", "columns", "wide")
 AXES = ("iteration", "time", "relative_time")
@@ -193,7 +195,7 @@ class DataQuery(PointsQuery):
         validate=ma.validate.OneOf((*METHODS, None), error="method must be m4 or stride"),
         metadata={
             "description": "How `max_points` samples: `m4` (default) reads all points and keeps every spike; `stride` "
-            "is a fast preview from the records of evenly spaced iterations.",
+            f"is a fast preview from the records of evenly spaced iterations, at most {MOST_PREVIEWED}.",
             "example": "m4",
             "enum": ["", *METHODS],
         },
@@ -222,8 +224,11 @@ class DataQuery(PointsQuery):
     def _check_method(self, data: Mapping[str, Any], **_kwargs: Any) -> None:
         if data.get("method") != "stride":
             return
-        if choose_max_points(data) is None:
+        max_points = choose_max_points(data)
+        if max_points is None:
             raise ma.ValidationError("method requires max_points", "method")
+        if max_points > MOST_PREVIEWED:
+            raise ma.ValidationError(f"stride finds up to {MOST_PREVIEWED} iterations; reduce max_points", "method")
         if data.get("axis") not in {None, "iteration"} or data.get("start") is not None:
             raise ma.ValidationError("stride samples along iterations; remove axis, start and end", "method")
         if data.get("after") is not None:

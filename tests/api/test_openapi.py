@@ -12,6 +12,7 @@ from openapi_spec_validator import validate
 from schemathesis.generation import GenerationMode
 
 from lens_perf.api import schemas
+from lens_perf.api.point_arguments import MOST_PREVIEWED
 from lens_perf.api.point_queries import MEDIA_TYPES
 from lens_perf.api.summary_schemas import SUMMARY_EXAMPLE
 from tests.conftest import Row, Store, at
@@ -179,5 +180,5 @@ def complete_sampling(query: dict[str, Any]) -> dict[str, Any]:
     if query.get("method") == "stride":
         query = {name: value for name, value in query.items() if name not in WITHOUT_STRIDE}
     if query.get("method") == "stride" or (query.get("axis") and not query.get("maxDataPoints")):
-        query["max_points"] = query.get("max_points") or 7
+        query["max_points"] = min(query.get("max_points") or 7, MOST_PREVIEWED)
     return query

@@ -233,7 +233,7 @@ def test_a_preview(client: FlaskClient, store: Store, uid: str) -> None:
 @pytest.mark.parametrize(
     "query",
     ["method=stride", "method=other&max_points=5", "method=stride&max_points=5&axis=time",
-     "method=stride&max_points=5&start=0&end=5"],
+     "method=stride&max_points=5&start=0&end=5", "method=stride&max_points=100001"],
 )  # fmt: skip
 def test_previews_that_are_impossible(client: FlaskClient, uid: str, query: str) -> None:
     response = client.get(f"/lens/v1/workloads/{uid}/metrics/data?{query}")
