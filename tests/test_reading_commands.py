@@ -126,6 +126,14 @@ def test_the_cluster_is_found_and_named(run: Run, store: Store, uid: str) -> Non
 
 
 @on_one_version
+def test_a_repeated_metric_is_exported_once(run: Run, stored: str) -> None:
+    for words in ([], ["--wide"]):
+        once = run("export", stored, "--format", "csv", *words, "--metric", "loss")
+        twice = run("export", stored, "--format", "csv", *words, "--metric", "loss", "--metric", "loss")
+        assert (twice.exit_code, twice.stdout) == (0, once.stdout)
+
+
+@on_one_version
 def test_an_unknown_metric_is_named(run: Run, stored: str) -> None:
     nothing = run("export", stored, "--metric", "loss2")
     words = f"lens-perf: no metric loss2 in cluster alpha; {stored} has loss, target_iteration\n"

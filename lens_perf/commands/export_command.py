@@ -44,7 +44,7 @@ def export(
         if name is None:
             return NOT_FOUND
         answer = service.read_points(
-            PointQuery(name, Selection(workload), metrics=tuple(metrics) or None, encoding=encoding)
+            PointQuery(name, Selection(workload), metrics=tuple(dict.fromkeys(metrics)) or None, encoding=encoding)
         )
         for block in read_body(answer):
             sys.stdout.buffer.write(block)
