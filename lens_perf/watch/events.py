@@ -128,7 +128,8 @@ def _compare_non_finite(
     for name, metric in non_finite.items():
         if not is_over and name not in before:
             severity: Severity = "critical" if is_loss(metric["metric_name"]) else "warning"
-            words = f"has been NaN or infinite since iteration {metric['since_iteration']}"
+            since = "" if metric["since_iteration"] is None else f" since iteration {metric['since_iteration']}"
+            words = f"has been NaN or infinite{since}"
             yield _describe_metric(seen, "non_finite", severity, metric, words)
     for name in before:
         if name not in still:

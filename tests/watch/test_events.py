@@ -64,6 +64,13 @@ def test_a_metric_has_to_stay_non_finite(now: float, iteration: int, since: int,
     assert again == []
 
 
+def test_a_non_finite_record_without_an_iteration() -> None:
+    seen = seen_at(300, non_finite={"loss": 100})
+    seen.progress["non_finite"][0]["since_iteration"] = None
+    events, _ = compare(Known("running"), seen, 300)
+    assert "run loss has been NaN or infinite" in [event.summary for event in events]
+
+
 def test_non_finite_and_finite_again() -> None:
     changes = {"loss": 50, "grad_norm": 60}
     events, known = compare(Known("running"), seen_at(100, non_finite=changes), 100)
