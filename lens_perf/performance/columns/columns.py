@@ -160,6 +160,7 @@ class Columns:
         files = [store.open_part(part) for part in manifest.parts]
         if isinstance(store, DirectoryStore):
             store.touch()
+            self._evictor.measure()
         return WorkloadCopy(manifest, files)
 
     def _drop_damaged(self, store: Store, key: CopyKey, state: tuple[str, int]) -> None:

@@ -13,7 +13,8 @@ from lens_perf.instrumentation import metrics
 from lens_perf.performance.columns.directory_store import LOCK, MANIFEST, USED, prepare_directory
 from lens_perf.performance.columns.locks import hold_lock
 
-# A process adds the sizes of the parts that it writes, and measures all copies if this many seconds have passed.
+# A process adds the sizes of the parts that it writes. If this many seconds have passed when it uses a copy, it measures
+# all of them.
 COUNT_SECONDS = 10.0
 
 
@@ -73,10 +74,18 @@ class Evictor:
             )
         with self._lock:
             self._written += size
-            due = time.monotonic() - self._counted_at > COUNT_SECONDS
             # Other processes write too, so near the limit all copies are measured more often.
-            if due or self._total + 4 * self._written > self._limit:
+            if self._is_due() or self._total + 4 * self._written > self._limit:
                 self._evict()
+
+    def measure(self) -> None:
+        """Measure all copies, unless that was done less than COUNT_SECONDS ago. Raises OSError."""
+        with self._lock:
+            if self._is_due():
+                self._evict()
+
+    def _is_due(self) -> bool:
+        return time.monotonic() - self._counted_at > COUNT_SECONDS
 
     def _evict(self) -> None:
         prepare_directory(self._root)

@@ -22,6 +22,7 @@ from lens_perf.errors import (
     DeadlineExceededError,
     ResultTooLargeError,
 )
+from lens_perf.instrumentation import metrics
 from lens_perf.performance.columns import columns as columns_module
 from lens_perf.performance.columns import part_writer, row_blocks
 from lens_perf.performance.columns.columns import Columns
@@ -369,6 +370,14 @@ def measure(directory: Path) -> int:
             with suppress(FileNotFoundError):
                 total += measure_space(Path(path) / name) if name != "used" else 0
     return total
+
+
+def test_a_new_process_reports_the_size_of_the_copies(tmp_path: Path) -> None:
+    source = make_source()
+    answer(open_columns(tmp_path), source)
+    metrics.set_copy_bytes(0)
+    answer(open_columns(tmp_path), source)
+    assert f"lens_perf_copy_bytes {float(measure(tmp_path))}" in metrics.expose().decode().splitlines()
 
 
 def test_a_copy_larger_than_the_limit_is_refused(tmp_path: Path) -> None:
