@@ -93,6 +93,11 @@ def child_exit(_server: object, worker: Worker) -> None:
         metrics_memory.retire(worker.metrics_slot)
 
 
+def on_reload(server: Arbiter) -> None:
+    """Log that a reload, which replaces the workers, does not read the settings again."""
+    server.log.info("the workers are replaced with the same settings; restart to apply changed ones")
+
+
 def on_starting(server: Arbiter) -> None:
     """Refuse addresses that others reach while there are no tokens."""
     try:

@@ -12,7 +12,7 @@ import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from itertools import takewhile
 from typing import Any
 
@@ -289,8 +289,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # likewise
             client.send(format_refusal(status, message), socket.MSG_DONTWAIT)
 
 
+@cache
 def load_http_settings() -> HttpSettings:
-    """Return the settings, or the defaults if they cannot be read, which the application reports."""
+    """Return the settings, or the defaults if they cannot be read, which the application reports.
+
+    They are read once, like those of the application: a reload of gunicorn must not change some of them only.
+    """
     try:
         return load_settings().http
     except ConfigError:

@@ -112,6 +112,27 @@ def test_an_incomplete_request_gets_408(settings: Path) -> None:
                         endpoint="other", cluster="other", status="408") == 3  # fmt: skip
 
 
+def test_a_reload_keeps_the_settings(settings: Path) -> None:
+    """Like the settings that the application has read."""
+    hurry(settings, 0.5)
+    with gunicorn(settings) as address:
+        settings.write_text(settings.read_text("utf-8").replace("= 0.5", "= 60"), "utf-8")
+        master = find_master(address)
+        before = list_children(master.pid)
+        master.send_signal(signal.SIGHUP)
+        wait_until(lambda: len(list_children(master.pid)) == 2 and not set(list_children(master.pid)) & set(before))
+        with connections(address, 1, HEAD) as (client,):
+            assert client.recv(12) == b"HTTP/1.1 408"
+
+
+def find_master(address: str) -> psutil.Process:
+    """Return the arbiter of the gunicorn that serves ``address``."""
+    (master,) = [
+        process for process in psutil.Process().children() if f"127.0.0.1:{port_of(address)}" in process.cmdline()
+    ]
+    return master
+
+
 def test_single_bytes_do_not_extend_the_time(settings: Path) -> None:
     hurry(settings, 1)
     with gunicorn(settings) as address, connections(address, 1, b"GET /") as (client,):
@@ -275,10 +296,7 @@ def test_complete_requests_in_every_form(settings: Path) -> None:
 
 def test_a_stopping_worker_does_not_wait_for_silent_clients(settings: Path) -> None:
     with gunicorn(settings) as address:
-        (master,) = [
-            process for process in psutil.Process().children()
-            if f"127.0.0.1:{port_of(address)}" in process.cmdline()
-        ]  # fmt: skip
+        master = find_master(address)
         with connections(address, 5, b"") as silent:
             assert is_served(address)
             master.send_signal(signal.SIGTERM)

@@ -13,8 +13,8 @@ from lens_perf.instrumentation import metrics
 from lens_perf.performance.columns.directory_store import LOCK, MANIFEST, USED, prepare_directory
 from lens_perf.performance.columns.locks import hold_lock
 
-# A process adds the sizes of the parts that it writes. If this many seconds have passed when it uses a copy, it measures
-# all of them.
+# A process adds the sizes of the parts that it writes. When it uses a copy after this many seconds, it measures all of
+# them.
 COUNT_SECONDS = 10.0
 
 
