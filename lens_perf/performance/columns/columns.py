@@ -13,14 +13,14 @@ from lens_perf.performance.columns.builds import Builds, make_not_ready
 from lens_perf.performance.columns.command_errors import reports_faults
 from lens_perf.performance.columns.directory_store import MANIFEST, DirectoryStore, check_directory, has_manifest
 from lens_perf.performance.columns.manifest import CopyKey, Manifest
-from lens_perf.performance.columns.manifest_cache import ManifestCache
+from lens_perf.performance.columns.manifest_cache import ManifestCache, UnreadableManifestError
 from lens_perf.performance.columns.part_files import DamagedPartError
 from lens_perf.performance.columns.part_index import PartIndexes
 from lens_perf.performance.columns.private_copies import PrivateCopies
 from lens_perf.performance.columns.source import Source
 from lens_perf.performance.columns.stores import Store
 from lens_perf.performance.columns.updating import CopyUpdater
-from lens_perf.performance.columns.usage import Evictor, list_uses, remove_copy
+from lens_perf.performance.columns.usage import Evictor, Use, list_uses, remove_copy
 from lens_perf.performance.columns.verification import Comparison, compare
 from lens_perf.performance.columns.workload_copy import WorkloadCopy
 from lens_perf.settings import ColumnSettings
@@ -39,11 +39,13 @@ Answer = TypeVar("Answer")
 class CopyInfo(NamedTuple):
     """A copy in the directory: its size in bytes, and when it was last used, in seconds since 1970.
 
-    ``manifest`` is None if the copy is damaged or in another version's format.
+    ``manifest`` is None if the copy has none yet, because it is being built, and if the copy is unusable: the manifest
+    is damaged or in another version's format.
     """
 
     directory: Path
     manifest: Manifest | None
+    is_unusable: bool
     size: int
     used_at: float
 
@@ -93,7 +95,14 @@ class Columns:
         with reports_faults(self.root):
             uses = list_uses(self.root) if check_directory(self.root) else ()
             for use in uses:
-                yield CopyInfo(use.path, self._cache.load(use.path / MANIFEST), use.size, use.used_at)
+                yield self._describe(use)
+
+    def _describe(self, use: Use) -> CopyInfo:
+        try:
+            manifest, is_unusable = self._cache.load(use.path / MANIFEST), False
+        except UnreadableManifestError:
+            manifest, is_unusable = None, True
+        return CopyInfo(use.path, manifest, is_unusable, use.size, use.used_at)
 
     def drop(self, key: CopyKey) -> bool:
         """Remove a copy from the directory; return False if there is none, or if a process is writing to it.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lens_perf.performance.columns.locks import hold_lock
 from lens_perf.performance.columns.manifest import CopyKey, Manifest, Part
-from lens_perf.performance.columns.manifest_cache import ManifestCache
+from lens_perf.performance.columns.manifest_cache import ManifestCache, UnreadableManifestError
 from lens_perf.performance.columns.part_files import DamagedPartError, PartFile
 from lens_perf.performance.columns.part_index import PartIndexes
 
@@ -79,8 +79,16 @@ class DirectoryStore:
 
     def load(self) -> Manifest | None:
         """Return the newest manifest, None if there is none or if it cannot be read."""
+        with suppress(UnreadableManifestError):
+            return self.load_strictly()
+        return None
+
+    def load_strictly(self) -> Manifest | None:
+        """Return the newest manifest, None if there is none. Raises UnreadableManifestError."""
         manifest = self._cache.load(self.path / MANIFEST)
-        return manifest if manifest is not None and manifest.key == self.key else None
+        if manifest is not None and manifest.key != self.key:
+            raise UnreadableManifestError
+        return manifest
 
     def touch(self) -> None:
         """Set the time of the last use to now."""

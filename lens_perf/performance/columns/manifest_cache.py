@@ -15,6 +15,10 @@ MOST_FIELDS = 20_000
 Identity = tuple[int, int, int]
 
 
+class UnreadableManifestError(Exception):
+    """A manifest is damaged, was written by another version of the service, or belongs to another copy."""
+
+
 class ManifestCache:
     """An LRU cache of manifests by file. Safe to use from several threads."""
 
@@ -23,7 +27,7 @@ class ManifestCache:
         self._manifests = LRUCache[Path, tuple[Identity, Manifest]](MOST_FIELDS, _count_fields)
 
     def load(self, path: Path) -> Manifest | None:
-        """Return the manifest in ``path``; None if the file is missing, damaged or in another format."""
+        """Return the manifest in ``path``; None if the file is missing. Raises UnreadableManifestError."""
         try:
             identity = _identify(path)
             with self._lock:
@@ -31,8 +35,10 @@ class ManifestCache:
             if known is not None and known[0] == identity:
                 return known[1]
             manifest = Manifest.parse(path.read_bytes())
-        except (OSError, DamagedPartError):
+        except FileNotFoundError:
             return None
+        except (OSError, DamagedPartError):
+            raise UnreadableManifestError from None
         self._keep(path, identity, manifest)
         return manifest
 

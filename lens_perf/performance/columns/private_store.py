@@ -54,6 +54,10 @@ class PrivateStore:
         self.used_at = time.monotonic()
         return self._manifest
 
+    def load_strictly(self) -> Manifest | None:
+        """Return the newest manifest, None if there is none."""
+        return self.load()
+
     def open_part(self, part: Part) -> PartFile:
         """Open a part. Raises DamagedPartError."""
         with self._guard:

@@ -20,6 +20,9 @@ class Store(Protocol):
     def load(self) -> Manifest | None:
         """Return the newest manifest, None if there is none or if it cannot be read."""
 
+    def load_strictly(self) -> Manifest | None:
+        """Return the newest manifest, None if there is none. Raises UnreadableManifestError."""
+
     def open_part(self, part: Part) -> PartFile:
         """Open a part. Raises DamagedPartError."""
 

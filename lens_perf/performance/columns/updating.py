@@ -9,6 +9,7 @@ from lens_perf.errors import DeadlineExceededError
 from lens_perf.instrumentation import metrics
 from lens_perf.performance.columns.builds import Builds, make_not_ready
 from lens_perf.performance.columns.manifest import CopyKey, Manifest
+from lens_perf.performance.columns.manifest_cache import UnreadableManifestError
 from lens_perf.performance.columns.refresh import OutOfOrderError, Refresher
 from lens_perf.performance.columns.source import Changes, Source, SourceSnapshot
 from lens_perf.performance.columns.stores import Store
@@ -16,6 +17,7 @@ from lens_perf.performance.columns.stores import Store
 logger = logging.getLogger(__name__)
 
 BUILD_LIMIT = "columns.build_seconds"
+UNREADABLE = "The copy of workload %s of cluster %s was damaged or of another version and has been rebuilt"
 # More new records than this are read in a background thread, like the first build.
 MOST_INLINE = 5_000
 # The minimum number of seconds between two writes of a checkpoint if no records have changed.
@@ -160,8 +162,20 @@ class _Build:
                 changes = replace(changes, reset=True, unchanged=False)
             if not (changes.unchanged or is_small(changes)):
                 refresher = self.updater.make_refresher(self.store, self.key, deadline)
+                replaces_unreadable = is_unreadable(self.store)
                 manifest = refresher.refresh(snapshot, known, changes, as_stored=as_stored)
                 self.updater.report_left_out(known, manifest)
+                if replaces_unreadable:
+                    logger.warning(UNREADABLE, self.key.workload_uid, self.key.cluster)
+
+
+def is_unreadable(store: Store) -> bool:
+    """Return whether the copy has a manifest that is damaged or was written by another version."""
+    try:
+        store.load_strictly()
+    except UnreadableManifestError:
+        return True
+    return False
 
 
 def is_small(changes: Changes) -> bool:

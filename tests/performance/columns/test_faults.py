@@ -96,17 +96,41 @@ DAMAGES = {
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 @pytest.mark.parametrize("suffix", [".part", "manifest"])
 @pytest.mark.parametrize("same_process", [True, False])
-def test_damage_is_noticed(tmp_path: Path, damage: object, suffix: str, same_process: bool) -> None:
+def test_damage_is_noticed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: object, suffix: str, same_process: bool
+) -> None:
     source = make_source()
     columns = open_columns(tmp_path)
     answer(columns, source)
     (path,) = files(tmp_path, suffix)
     damage(path)  # type: ignore[operator]
     columns = columns if same_process else open_columns(tmp_path)
-    answer(columns, source)
-    assert source.heavy == 2
-    answer(columns, source)
-    assert source.heavy == 2
+    for _ in range(2):
+        columns.has(KEY)
+        answer(columns, source)
+        assert source.heavy == 2
+    # A removed manifest is like that of a copy that was dropped.
+    warnings = 0 if (suffix, damage) == ("manifest", Path.unlink) else 1
+    assert [caplog.text.count(words) for words in ("rebuilt", "WARNING")] == [warnings, warnings]
+
+
+def test_an_unreadable_manifest_is_reported_once_it_is_replaced(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not by a build that fails, nor by other processes that find it at the same time."""
+    source = make_source()
+    answer(open_columns(tmp_path), source)
+    date_back(files(tmp_path, "manifest")[0])
+    source.on_row = fail_row
+    for _ in range(2):
+        with pytest.raises(DeadlineExceededError):
+            answer(open_columns(tmp_path), source)
+    assert "rebuilt" not in caplog.text
+    source.on_row = lambda: None
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: answer(open_columns(tmp_path), source), range(4)))
+    expected = "The copy of workload w of cluster alpha was damaged or of another version and has been rebuilt"
+    assert [record.getMessage() for record in caplog.records] == [expected]
 
 
 @pytest.mark.parametrize("has_copy", [False, True])
