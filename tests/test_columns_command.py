@@ -14,6 +14,8 @@ from lens_perf.cli import main
 from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.config import load_settings
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
+from lens_perf.performance.columns.directory_store import LOCK
+from lens_perf.performance.columns.locks import hold_lock
 from lens_perf.performance.freshness import checkpoint
 from lens_perf.performance.time_limit import TimeLimit
 from lens_perf.performance.workload_copies import WorkloadCopies
@@ -151,6 +153,44 @@ def test_a_damaged_copy(target: list[str], config: Path, tmp_path: Path) -> None
     assert run(config, "drop", *target).exit_code == 0
     assert build(config, target[-1]) == 3
     assert run(config, "verify", *target).exit_code == 0
+
+
+UNREADABLE = (
+    "lens-perf: The copy is damaged or was written by another version of the service: remove it with lens-perf columns"
+    " drop; the next request builds it again\n"
+)
+
+
+@pytest.mark.parametrize("content", [b"", b"0 polars 0.1\n0\n{}"], ids=["damaged", "of another version"])
+def test_an_unreadable_manifest(target: list[str], config: Path, tmp_path: Path, content: bytes) -> None:
+    (manifest,) = (tmp_path / "copies").glob("*/manifest")
+    manifest.write_bytes(content)
+    assert (
+        run(config, "list").output.splitlines()[1].startswith(f"unusable  {manifest.parent}  -        -       0.0 MiB")
+    )
+    verified = run(config, "verify", *target)
+    assert (verified.exit_code, verified.output) == (1, UNREADABLE)
+    assert run(config, "drop", "--cluster", "alpha", "another").exit_code == 1
+    assert run(config, "drop", "--cluster", "beta", target[-1]).exit_code == 1
+    dropped = run(config, "drop", *target)
+    assert (dropped.exit_code, dropped.output) == (0, "dropped 1 copy\n")
+    assert not manifest.parent.exists()
+    assert build(config, target[-1]) == 3
+    assert run(config, "verify", *target).exit_code == 0
+
+
+def test_a_copy_being_built(target: list[str], config: Path, tmp_path: Path) -> None:
+    """It cannot be dropped. One whose first build has failed can."""
+    (manifest,) = (tmp_path / "copies").glob("*/manifest")
+    manifest.unlink()
+    assert run(config, "list").output.splitlines()[1].startswith(f"being built  {manifest.parent}  - ")
+    assert run(config, "verify", *target).output == "there is no such copy\n"
+    with hold_lock(manifest.parent / LOCK, 0.0):
+        dropped = run(config, "drop", *target)
+        assert (dropped.exit_code, dropped.output) == (1, "there is no such copy, or it is being written\n")
+        assert manifest.parent.exists()
+    assert run(config, "drop", *target).output == "dropped 1 copy\n"
+    assert not manifest.parent.exists()
 
 
 def test_copies_of_another_database_are_marked(

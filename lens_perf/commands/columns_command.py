@@ -38,7 +38,8 @@ def list_copies(config: Path | None) -> None:
     """List the copies, the most recently used first.
 
     "other database" and "not in the settings" mark those of services with other settings that use the same directory.
-    "others left out" means that the workload has more fields than columns.max_fields.
+    "others left out" means that the workload has more fields than columns.max_fields. "being built" and "unusable" mark
+    the directories of copies that have no manifest yet, and of copies that are damaged or of another version.
     """
     settings = load_settings(config)
     databases = _identify_databases(settings)
@@ -56,7 +57,8 @@ def _describe_manifest(copy: "CopyInfo", databases: Mapping[str, str]) -> tuple[
     """
     manifest = copy.manifest
     if manifest is None:
-        return "unusable", str(copy.directory), format_number(None), format_number(None)
+        state = "unusable" if copy.is_unusable else "being built"
+        return state, str(copy.directory), format_number(None), format_number(None)
     fields = format_number(len(manifest.names)) + (" (others left out)" if manifest.left_out else "")
     return *_describe_key(manifest.key, databases), format_number(manifest.records), fields
 
@@ -78,11 +80,14 @@ def _describe_key(key: "CopyKey", databases: Mapping[str, str]) -> tuple[str, st
 def drop(cluster: str, workload_uid: str, config: Path | None) -> int:
     """Drop the copies of WORKLOAD_UID, also those of other databases; the next request builds one again.
 
+    An unusable copy is dropped if it belongs to the present database of the cluster.
+
     Exit status 1: there is no copy, or it is being written.
     """
-    columns = _open_columns(load_settings(config))
-    keys = [copy.manifest.key for copy in columns.list() if copy.manifest]
-    keys = [key for key in keys if key[:2] == (cluster, workload_uid)]
+    settings = load_settings(config)
+    columns = _open_columns(settings)
+    database = _identify_database(settings, cluster) if cluster in settings.clusters else None
+    keys = columns.list_keys(cluster, workload_uid, database)
     dropped = sum(map(columns.drop, keys))
     print(f"dropped {format_count(dropped, 'copies')}" if dropped else "there is no such copy, or it is being written")
     return 0 if dropped == len(keys) > 0 else 1
@@ -100,7 +105,7 @@ def drop(cluster: str, workload_uid: str, config: Path | None) -> int:
 def verify(cluster: str, workload_uid: str, config: Path | None) -> int:
     """Compare the copy of WORKLOAD_UID with the table, record by record.
 
-    Exit status 1: they differ, the copy is damaged, there is no copy, or there are no records.
+    Exit status 1: they differ, the copy is damaged or of another version, there is no copy, or there are no records.
     """
     found = _open_copies(load_settings(config)).verify(cluster, workload_uid)
     if found is None:
@@ -120,8 +125,11 @@ def verify(cluster: str, workload_uid: str, config: Path | None) -> int:
 
 def _identify_databases(settings: Settings) -> Mapping[str, str]:
     """Return the digest of the database of each cluster, without a registry, which would need the passwords."""
-    clusters = settings.clusters.items()
-    return {name: identify_database(f"{settings.path}: clusters.{name}", cluster) for name, cluster in clusters}
+    return {name: _identify_database(settings, name) for name in settings.clusters}
+
+
+def _identify_database(settings: Settings, name: str) -> str:
+    return identify_database(f"{settings.path}: clusters.{name}", settings.clusters[name])
 
 
 def _open_columns(settings: Settings) -> "Columns":

@@ -4,7 +4,7 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -104,6 +104,16 @@ class Columns:
             manifest, is_unusable = None, True
         return CopyInfo(use.path, manifest, is_unusable, use.size, use.used_at)
 
+    def list_keys(self, cluster: str, workload_uid: str, database: str | None) -> Sequence[CopyKey]:
+        """Return the keys of the copies of a workload, whatever their database. Raises CopyDirectoryError.
+
+        A copy without a readable manifest does not have its key: among these, only the one of ``database`` is found.
+        """
+        own = CopyKey(cluster, workload_uid, database or "")
+        keys = {copy.directory.name: copy.manifest.key if copy.manifest else None for copy in self.list()}
+        found = (own if name == own.digest else key for name, key in keys.items())
+        return [key for key in found if key is not None and key[:2] == own[:2]]
+
     def drop(self, key: CopyKey) -> bool:
         """Remove a copy from the directory; return False if there is none, or if a process is writing to it.
 
@@ -124,10 +134,10 @@ class Columns:
 
     def _verify(self, key: CopyKey, source: Source, deadline: float) -> Comparison | None:
         store = DirectoryStore(self.root, key, self._cache, self._indexes, self._evictor.reserve)
-        if store.load() is None:
+        if store.load_strictly() is None:
             return None
         with store.hold(deadline) as held:
-            manifest = store.load()
+            manifest = store.load_strictly()
             if not held:
                 raise make_not_ready(store.read_progress())
             if manifest is None:
