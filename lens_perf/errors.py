@@ -138,4 +138,4 @@ class StandardOutputError(LensError):
 
 
 class ImportInputError(LensError):
-    """The input of an import contains nothing that can be read."""
+    """The input of an import contains nothing that can be read, or does not fit the options of the command."""

@@ -17,6 +17,7 @@ from lens_perf.clusters.registry import ClusterRegistry
 from lens_perf.clusters.write_errors import IMPORT_ERRORS
 from lens_perf.commands.options import cluster_option, config_option, reports_errors
 from lens_perf.config import CONFIG_VARIABLE, load_settings
+from lens_perf.ingest.assembly import LARGEST_SERIAL
 from lens_perf.ingest.imports import ImportJob, ImportReport, run_import
 from lens_perf.ingest.kinds import SourceOptions
 from lens_perf.ingest.logs.dialect_files import load_dialects
@@ -86,7 +87,7 @@ def _parse_uid(_: click.Context, __: click.Parameter, uid: str) -> str:
 @cluster_option
 @click.option(
     "--serial",
-    type=click.IntRange(0, 2**31 - 1),
+    type=click.IntRange(0, LARGEST_SERIAL),
     metavar="N",
     default=0,
     show_default=True,

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
+from lens_perf.errors import ImportInputError
 from lens_perf.ingest.read_summary import ReadSummary
 from lens_perf.ingest.records import Mark, MetricValue, Observation, Performance, Record
 
 # Records that wait for more metrics. Metrics of one iteration are written close to each other; later ones are added to
 # the record in the table.
 MOST_OPEN_RECORDS = 1000
-LARGEST_ITERATION = 2**31 - 1
+LARGEST_ITERATION = LARGEST_SERIAL = 2**31 - 1
 
 
 class Repetition(Enum):
@@ -51,7 +52,7 @@ def assemble(
 
     Memory is constant: a record is yielded when ``MOST_OPEN_RECORDS`` newer ones are open. Within an open record the
     first value of a metric is kept. Fields in ``metadata`` are stored, but are not metrics: they are not counted, and
-    do not distinguish records.
+    do not distinguish records. Raises ImportInputError if a restart would get a serial beyond what the table can hold.
     """
     assembler = _Assembler(summary, first_serial, repetition, metadata)
     for observation in observations:
@@ -158,6 +159,11 @@ class _Assembler:
         return last.ordinal + taken
 
     def _restart(self) -> None:
+        if self._serial == LARGEST_SERIAL:
+            raise ImportInputError(
+                f"training was restarted after serial {LARGEST_SERIAL:,}, the largest that the table can hold: choose a"
+                " lower --serial"
+            )
         self._serial += 1
         self._summary.restarts += 1
         self._series.clear()

@@ -72,7 +72,8 @@ def run_import(job: ImportJob, connect: Connect | None, warn: Warn = lambda _: N
     """Read the files of ``job`` and store their records, in batches; without ``connect``, only count them.
 
     While following a file or a pipe, it waits for a database that cannot be reached, and calls ``warn``. Raises
-    ImportInputError if nothing can be read, and ClusterError if the cluster cannot be written to.
+    ImportInputError if nothing can be read or restarts exceed the largest serial, and ClusterError if the cluster
+    cannot be written to.
     """
     summary, written = ReadSummary(), WriteSummary() if connect else None
     kind = job.kind

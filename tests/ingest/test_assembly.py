@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lens_perf.errors import ImportInputError
 from lens_perf.ingest import assembly
 from lens_perf.ingest.assembly import Repetition, assemble
 from lens_perf.ingest.read_summary import ReadSummary
@@ -91,6 +92,14 @@ def test_iterations_beyond_the_column_are_left_out() -> None:
     records, summary = put_together(see("a", 2**31, x=1), see("a", 2**31 - 1, x=2), see("b", -(2**40), x=3))
     assert [record[1] for record in records] == [2**31 - 1]
     assert summary.lost["iterations beyond what the table can hold"].count == 2
+
+
+def test_a_restart_after_the_largest_serial_is_an_error() -> None:
+    items = [see("a", 1, x=1), see("a", 2, x=2), see("a", 1, x=3)]
+    records, _ = put_together(*items, first_serial=2**31 - 2)
+    assert [record[0] for record in records] == [2**31 - 2, 2**31 - 2, 2**31 - 1]
+    with pytest.raises(ImportInputError, match="choose a lower --serial"):
+        put_together(*items, first_serial=2**31 - 1)
 
 
 def test_a_pause_yields_changed_records_and_counts_them_once() -> None:

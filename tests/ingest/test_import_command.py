@@ -97,6 +97,16 @@ def test_serials_begin_as_requested(importer: Importer, log: Path, ask: Ask, app
     assert ask("sources")["data_sources"] == [{"name": "log", "count": 20}]
 
 
+def test_a_restart_after_the_largest_serial(importer: Importer, log: Path, ask: Ask, app: Flask) -> None:
+    log.write_text(log.read_text() + line(3))
+    for options in (("--serial", "2147483647"), ("--serial", "2147483647", "--dry-run")):
+        outcome = importer.run("log", log, options=options)
+        assert (outcome.status, outcome.output) == (2, "")
+        assert "choose a lower --serial" in outcome.errors
+    assert ask("sources")["total_count"] == 0
+    assert importer.run("log", log, options=("--json", "--serial", "2147483646")).report["written"]["inserted"] == 11
+
+
 def test_times_can_be_added_later(importer: Importer, log: Path, ask: Ask, app: Flask) -> None:
     importer.run("log", log)
     options = ("--json", "--start-time", "2026-01-31T12:00:00", "--timezone", "Europe/Zurich")
