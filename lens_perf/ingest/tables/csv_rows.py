@@ -18,6 +18,8 @@ BLANKS = " "
 BLANKS_WITHIN = re.compile(r"\S\s++\S")
 COMMENT = "#"
 MOST_COLUMNS = 10_000
+# Maximum number of comments above the first row that are tried as its header.
+MOST_COMMENTS = 100
 # Maximum number of lines of a quoted cell.
 MOST_LINES_OF_ROW = 100
 # Represents the end of the lines: no line contains a line end.
@@ -113,6 +115,8 @@ class _RowSplitter:
         self._path = path
         self._delimiter = delimiter
         self._byte = self._row_start = 0
+        self._comments: deque[str] = deque(maxlen=MOST_COMMENTS)
+        self._has_begun = False
 
     def __iter__(self) -> Iterator[list[str] | None]:
         while (line := self._take_line()) is not END:
@@ -121,12 +125,10 @@ class _RowSplitter:
                 continue
             self._row_start = self._byte
             text = self._decode(line)
-            if not text.strip() or (text.startswith(COMMENT) and self._row_start):
-                continue
-            if self._delimiter is None:
-                self._delimiter = find_delimiter(text)
-            if any(cells := self._split(text, self._delimiter)):
-                yield cells
+            if text.startswith(COMMENT):
+                self._comments.append(text.removeprefix(COMMENT))
+            elif text.strip():
+                yield from self._read_row(text)
 
     def note_damage(self, finding: str) -> None:
         """Report damage of the row that was yielded last."""
@@ -138,10 +140,30 @@ class _RowSplitter:
     def _decode(self, line: bytes) -> str:
         text = line.decode("utf-8", "surrogateescape").rstrip("\r")
         if self._byte == 0:
-            # The header may be a comment, as numpy writes it.
-            text = text.removeprefix("\ufeff").removeprefix(COMMENT)
+            text = text.removeprefix("\ufeff")
         self._byte += len(line) + 1
         return text
+
+    def _read_row(self, text: str) -> Iterator[list[str]]:
+        """Yield the cells of a row; ahead of the first, also those of a header in a comment, as numpy writes it."""
+        if not self._has_begun:
+            self._has_begun = True
+            if header := self._find_header(text):
+                yield header
+        if self._delimiter is None:
+            self._delimiter = find_delimiter(text)
+        if any(cells := self._split(text, self._delimiter)):
+            yield cells
+
+    def _find_header(self, row: str) -> list[str]:
+        """Return the cells of the last comment with as many as ``row``, a row with numbers; else none."""
+        for comment in reversed(self._comments):
+            delimiter = self._delimiter or find_delimiter(comment)
+            names, values = _split_line(comment, delimiter), _split_line(row, delimiter)
+            if any(names) and len(names) == len(values) and any(NUMBER.fullmatch(value) for value in values):
+                self._delimiter = delimiter
+                return names
+        return []
 
     def _split(self, text: str, delimiter: str) -> list[str]:
         """Return the cells of a row; none if it is damaged, which loses only its first line."""
@@ -167,13 +189,16 @@ class _RowSplitter:
 
 def find_delimiter(header: str) -> str:
     """Return the delimiter that splits a header into most columns, or a space if none does."""
-    counts = {delimiter: len(_split_header(header, delimiter)) for delimiter in DELIMITERS}
+    counts = {delimiter: len(_split_line(header, delimiter)) for delimiter in DELIMITERS}
     best = max(counts, key=lambda delimiter: counts[delimiter])
     return best if counts[best] > 1 else BLANKS if BLANKS_WITHIN.search(header) else ","
 
 
-def _split_header(header: str, delimiter: str) -> list[str]:
+def _split_line(line: str, delimiter: str) -> list[str]:
+    """Return the cells of a row in one line; none if it is damaged."""
+    if delimiter == BLANKS:
+        return line.split()
     try:
-        return next(csv.reader([header], delimiter=delimiter, strict=True), [])
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter, strict=True), [])]
     except csv.Error:
         return []

@@ -138,6 +138,39 @@ def test_headers_of_all_kinds() -> None:
         read_csv("step\n1\n")
 
 
+@pytest.mark.parametrize(
+    "comments",
+    ["# run 7, lr 0.1\n", "# hello\n", "#\n", '# "quoted, once\n', '#{"t_start": 1.5, "env_id": "a"}\n',
+     "# step,loss\n", "# 1,2\n\n# 3,4\n", "\ufeff# run 7, lr 0.1\n"],
+)  # fmt: skip
+def test_a_comment_above_the_header(comments: str) -> None:
+    content = comments + "step,loss\n1,2.5\n# resumed, once\n2,2.25\n"
+    records, summary = read_csv(content)
+    assert values(records) == [(1, {"loss": 2.5}), (2, {"loss": 2.25})]
+    assert summary.is_complete
+    assert find_csv_iteration(content.encode(), is_whole=True) == "step"
+
+
+@pytest.mark.parametrize(
+    "comments",
+    ["# step,loss\n", "#step,loss\n", "\ufeff# step,loss\r\n", "# run 7\n# step,loss\n", "# a, b\n# step,loss\n",
+     "# step,loss\n# resumed\n\n"],
+)  # fmt: skip
+def test_a_header_in_a_comment(comments: str) -> None:
+    content = comments + "1,2.5\n2,2.25\n"
+    records, summary = read_csv(content)
+    assert values(records) == [(1, {"loss": 2.5}), (2, {"loss": 2.25})]
+    assert summary.is_complete
+    assert find_csv_iteration(content.encode(), is_whole=True) == "step"
+
+
+def test_what_stable_baselines_writes() -> None:
+    content = '#{"t_start": 1769857200.5, "env_id": "CartPole-v1"}\nr,l,t\n21.0,21,0.5\n9.5,12,0.75\n'
+    records, summary = read_csv(content, iteration_column="l", delimiter=",")
+    assert [record.performance["r"] for record in records] == [21.0, 9.5]
+    assert summary.is_complete
+
+
 def test_damage_affects_its_row_only() -> None:
     content = 'step,loss\n1,2\n2\n3,"4\n4,5\n5,6\n6,"7\n",8\n7,8"\n8,9,10\n9,"9"x\n10,11\n'
     records, summary = read_csv(content)
