@@ -3,6 +3,7 @@
 import re
 import textwrap
 from collections import Counter
+from collections.abc import Container
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -35,22 +36,39 @@ def format_count(count: int, nouns: str) -> str:
 
 @dataclass
 class Skipped:
-    """Input skipped for one reason: how often, and the first few examples."""
+    """Input skipped for one reason: how often, and the first few examples.
+
+    ``texts`` are those of the skipped values that are texts, by name.
+    """
 
     count: int = 0
     examples: list[str] = field(default_factory=list)
+    texts: dict[str, "Skipped"] = field(default_factory=dict)
 
+    def add(self, example: str | bytes | None, count: int = 1) -> None:
+        """Count input, and keep the example if there are few."""
+        self.count += count
+        if example is not None and len(self.examples) < MOST_EXAMPLES:
+            text = example[: 2 * LONGEST_EXAMPLE]
+            text = text if isinstance(text, str) else text.decode("utf-8", "replace")
+            if shown := make_printable(text).strip()[:LONGEST_EXAMPLE]:
+                self.examples.append(shown)
 
-def _count(reasons: dict[str, Skipped], reason: str, example: str | bytes | None, count: int = 1) -> None:
-    skipped = reasons.get(reason)
-    if skipped is None:
-        skipped = reasons[reason] = Skipped()
-    skipped.count += count
-    if example is not None and len(skipped.examples) < MOST_EXAMPLES:
-        text = example[: 2 * LONGEST_EXAMPLE]
-        text = text if isinstance(text, str) else text.decode("utf-8", "replace")
-        if shown := make_printable(text).strip()[:LONGEST_EXAMPLE]:
-            skipped.examples.append(shown)
+    def leave_out(self, names: Container[str]) -> "Skipped":
+        """Return what remains without the texts of ``names``."""
+        removed = [texts for name, texts in self.texts.items() if name in names]
+        if not removed:
+            return self
+        known = {example for texts in removed for example in texts.examples}
+        examples = [example for example in self.examples if example not in known]
+        examples += [each for name, texts in self.texts.items() if name not in names for each in texts.examples]
+        # The first texts are also among the examples of the reason.
+        distinct = list(dict.fromkeys(examples))[:MOST_EXAMPLES]
+        return Skipped(self.count - sum(texts.count for texts in removed), distinct)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the count and the examples as an object for scripts."""
+        return {"count": self.count, "examples": self.examples}
 
 
 def _format_reasons(word: str, reasons: dict[str, Skipped]) -> list[str]:
@@ -96,7 +114,7 @@ class ReadSummary:
     rounded: int = 0
     """Number of decimals with more digits than a 64-bit float keeps."""
     skipped: dict[str, Skipped] = field(default_factory=dict)
-    """Input that is not a metric of the workload, by reason."""
+    """Input that is not a metric of the workload, by reason; also texts that ``list_lost`` may count as lost."""
     lost: dict[str, Skipped] = field(default_factory=dict)
     """Values of the workload that could not be stored, by reason."""
     texts: Counter[str] = field(default_factory=Counter)
@@ -107,16 +125,18 @@ class ReadSummary:
 
     def skip(self, reason: str, example: str | bytes | None = None, count: int = 1) -> None:
         """Count input that is left out because it is not a metric of the workload."""
-        _count(self.skipped, reason, example, count)
+        self.skipped.setdefault(reason, Skipped()).add(example, count)
 
     def lose(self, reason: str, example: str | bytes | None = None, count: int = 1) -> None:
         """Count a value of the workload that cannot be stored, which makes the import incomplete."""
-        _count(self.lost, reason, example, count)
+        self.lost.setdefault(reason, Skipped()).add(example, count)
 
     def skip_text(self, reason: str, name: str, example: str | None = None) -> None:
         """Count a text value of ``name``: lost if other values of the name are numbers, else left out."""
+        example = name if example is None else example
         self.texts[name] += 1
-        self.skip(reason, name if example is None else example)
+        self.skip(reason, example)
+        self.skipped[reason].texts.setdefault(name, Skipped()).add(example)
 
     @property
     def is_complete(self) -> bool:
@@ -125,11 +145,18 @@ class ReadSummary:
 
     def list_lost(self) -> dict[str, Skipped]:
         """Return the lost values by reason, including texts in metrics that have numbers elsewhere."""
-        mixed = {name: count for name, count in self.texts.items() if name in self.metrics}
+        mixed = sorted(name for name in self.texts if name in self.metrics)
         if not mixed:
             return self.lost
-        examples = [make_printable(name)[:LONGEST_EXAMPLE] for name in sorted(mixed)]
-        return self.lost | {TEXTS_AMONG_NUMBERS: Skipped(sum(mixed.values()), examples[:MOST_EXAMPLES])}
+        texts = [skipped.texts[name] for name in mixed for skipped in self.skipped.values() if name in skipped.texts]
+        # One for each metric.
+        examples = [example for each in texts for example in each.examples[:1]]
+        return self.lost | {TEXTS_AMONG_NUMBERS: Skipped(sum(each.count for each in texts), examples[:MOST_EXAMPLES])}
+
+    def list_skipped(self) -> dict[str, Skipped]:
+        """Return what was left out by reason, without the texts that are lost."""
+        remaining = {reason: skipped.leave_out(self.metrics) for reason, skipped in self.skipped.items()}
+        return {reason: skipped for reason, skipped in remaining.items() if skipped.count}
 
     def note_damage(self, damage: Damage) -> None:
         """Keep the first findings of damage, and count the rest."""
@@ -160,8 +187,8 @@ class ReadSummary:
         # asdict() breaks counters: it builds a Counter of their items.
         plain = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "texts"}
         return plain | {
-            "skipped": {reason: asdict(skipped) for reason, skipped in self.skipped.items()},
-            "lost": {reason: asdict(lost) for reason, lost in self.list_lost().items()},
+            "skipped": {reason: skipped.as_json() for reason, skipped in self.list_skipped().items()},
+            "lost": {reason: lost.as_json() for reason, lost in self.list_lost().items()},
             "damages": [asdict(damage) for damage in self.damages],
         }
 
@@ -179,7 +206,7 @@ class ReadSummary:
                 " digits"
             )
         lines += [f"note       {note}" for note in self.notes]
-        lines += _format_reasons("left out", self.skipped)
+        lines += _format_reasons("left out", self.list_skipped())
         lines += _format_reasons("LOST", self.list_lost())
         lines += [f"WARNING    {damage}" for damage in self.damages]
         return "\n".join(make_printable(line) for line in lines)

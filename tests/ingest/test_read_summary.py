@@ -58,7 +58,22 @@ def test_a_text_among_numbers_is_lost() -> None:
     assert summary.is_complete
     summary.skip_text("fields that are not numbers", "loss", "loss: ?")
     assert not summary.is_complete
-    assert summary.list_lost()[TEXTS_AMONG_NUMBERS].examples == ["loss"]
     report = json.loads(json.dumps(summary.as_json()))
-    assert report["lost"][TEXTS_AMONG_NUMBERS]["count"] == 1
-    assert report["skipped"]["fields that are not numbers"]["examples"] == ["remaining_time: 3h", "loss: ?"]
+    assert report["lost"] == {TEXTS_AMONG_NUMBERS: {"count": 1, "examples": ["loss: ?"]}}
+    assert report["skipped"] == {"fields that are not numbers": {"count": 1, "examples": ["remaining_time: 3h"]}}
+    assert summary.format().count("loss: ?") == 1
+
+
+def test_lost_texts_do_not_hide_what_is_left_out() -> None:
+    summary, reason = ReadSummary(), "fields that are not numbers"
+    summary.skip(reason, "null")
+    for value in range(5):
+        summary.skip_text(reason, "loss", f"loss: {value}?")
+    for host in "ab":
+        summary.skip_text(reason, "host", f"host: {host}")
+    summary.skip_text("history values", "lr")
+    assert summary.list_skipped() == summary.skipped
+    summary.metrics.update(loss=1, lr=1)
+    skipped, lost = summary.as_json()["skipped"], summary.as_json()["lost"]
+    assert skipped == {reason: {"count": 3, "examples": ["null", "host: a", "host: b"]}}
+    assert lost == {TEXTS_AMONG_NUMBERS: {"count": 6, "examples": ["loss: 0?", "lr"]}}

@@ -45,6 +45,22 @@ def test_a_csv_is_recognised(importer: Importer, ask: Ask, app: Flask, tmp_path:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_a_text_is_either_left_out_or_lost(importer: Importer, tmp_path: Path, kind: str) -> None:
+    rows = [(1, "2.5", "a"), (2, "abc", "b"), (3, "2.1", "c")]
+    lines = [json.dumps({"step": step, "loss": loss, "host": host}) for step, loss, host in rows]
+    if kind == "csv":
+        lines = ["step,loss,host", *(f"{step},{loss},{host}" for step, loss, host in rows)]
+    path = tmp_path / "t"
+    path.write_text("\n".join(lines) + "\n")
+    outcome = importer.run(kind, path)
+    assert outcome.status == 3
+    read = outcome.report["read"]
+    examples = ["host: a", "host: b", "host: c"]
+    assert read["skipped"] == {"fields that are not numbers": {"count": 3, "examples": examples}}
+    assert [(each["count"], each["examples"]) for each in read["lost"].values()] == [(1, ["loss: abc"])]
+
+
 def test_options_of_tables(importer: Importer, ask: Ask, app: Flask, tmp_path: Path) -> None:
     path = tmp_path / "t.txt"
     path.write_text("batch~seconds~loss\n5~60~0.5\n10~120~0.25\n")
