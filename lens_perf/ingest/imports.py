@@ -95,10 +95,15 @@ def run_import(job: ImportJob, connect: Connect | None, warn: Warn = lambda _: N
             store(batch)
     if summary.without_time and job.options.log.start_time is not None:
         untimed = format_count(summary.without_time, "records")
-        summary.note(f"--start-time has no effect on {untimed}, for lack of an elapsed time")
+        remedy = ": name its column by --time-column" if _may_need_time_column(job, kind) else ""
+        summary.note(f"--start-time has no effect on {untimed}, for lack of an elapsed time{remedy}")
     if summary.records == 0 and not job.options.follow:
         raise ImportInputError(_describe_nothing(job, kind, summary))
     return ImportReport(kind, summary, written)
+
+
+def _may_need_time_column(job: ImportJob, kind: Kind) -> bool:
+    return kind in {Kind.CSV, Kind.JSONL} and job.options.table.time_column is None
 
 
 def _open_store(

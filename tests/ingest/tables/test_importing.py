@@ -76,6 +76,27 @@ def test_options_of_tables(importer: Importer, ask: Ask, app: Flask, tmp_path: P
     assert "must be one character" in importer.run("csv", path, options=("--delimiter", "bar")).errors
 
 
+@pytest.mark.parametrize("value", ["60", "0:01:00"])
+def test_elapsed_times_need_a_column_of_their_own(
+    importer: Importer, ask: Ask, app: Flask, tmp_path: Path, value: str
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(f"step,time,loss\n1,{value},0.5\n")
+    start = ("--json", "--start-time", "2026-01-31T12:00:00")
+    unused = "--start-time has no effect on 1 record, for lack of an elapsed time"
+    assert (
+        f"{unused}: name its column by --time-column"
+        in importer.run("csv", path, options=start).report["read"]["notes"]
+    )
+    path.write_text(f"step,elapsed_time,loss\n1,{value},0.5\n")
+    for options in (start, (*start, "--time-column", "elapsed_time")):
+        assert unused not in str(importer.run("csv", path, options=options).report["read"]["notes"])
+        assert ask("data", metrics="loss")["data"][0]["timestamp"] == 1769860860000
+    path.write_text("step,time,loss\n1,,0.5\n2,60,0.5\n")
+    notes = importer.run("csv", path, options=(*start, "--time-column", "time")).report["read"]["notes"]
+    assert unused in notes
+
+
 def test_json_lines_gzipped_and_from_standard_input(importer: Importer, ask: Ask, app: Flask, tmp_path: Path) -> None:
     content = b'{"step": 1, "loss": 0.5, "time": "2026-01-31T12:00:00Z"}\n{"step": 2, "loss": 0.25}\n'
     path = tmp_path / "metrics.jsonl.gz"
