@@ -111,6 +111,18 @@ def test_other_types_of_columns_that_the_service_can_read(
                 assert b"12" in response.data
 
 
+def test_settings_of_the_role_change_no_finding(postgres18: EmbeddedPostgres, check: Check) -> None:
+    """Both change the texts of names and literals."""
+    changes = (
+        "ALTER DATABASE quoted SET quote_all_identifiers = on",
+        "ALTER DATABASE quoted SET standard_conforming_strings = off",
+    )
+    with database(postgres18, "quoted", *changes) as dsn:
+        result = check(dsn)
+        assert (result.exit_code, "odd: ready" in result.output) == (0, True), result.output
+        assert "index" not in result.output
+
+
 FILL = """
 INSERT INTO training_performance (workload_uid, iteration, created_at, data_source, performance)
 SELECT 'w', i, timestamp '2026-03-08 06:30' + i * interval '10 minutes', 'log', '{"loss": 1}'

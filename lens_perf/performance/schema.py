@@ -82,9 +82,11 @@ def can_read_table(connection: Connection) -> bool:
         return bool(readable)
 
 
+# The text of a definition depends on a setting of the role.
 SELECT_INDEXED_COLUMNS = r"""
 /* lens_perf: find_missing_indexes */
-SELECT substring(pg_get_indexdef(indexrelid) FROM 'USING btree \((.*)\)$') AS columns
+SET LOCAL quote_all_identifiers = off;
+SELECT substring(pg_get_indexdef(indexrelid) FROM E'USING btree \\((.*)\\)$') AS columns
 FROM pg_index
 WHERE indrelid = to_regclass('training_performance')
 AND indisvalid

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, named in lower case by the driver
 
+# Names of types depend on a setting of the role.
 SELECT_CONDITIONS = """
 /* lens_perf: find_conditions */
+SET LOCAL quote_all_identifiers = off;
 SELECT relation.relkind::text AS kind,
     (
         SELECT format_type(atttypid, NULL)
@@ -33,6 +35,7 @@ ORDER BY relation.oid
 # The category distinguishes texts and enums from other types. For a domain, the type is the one that it restricts.
 SELECT_COLUMNS = """
 /* lens_perf: find_wrong_columns */
+SET LOCAL quote_all_identifiers = off;
 SELECT attname::text AS name, format_type(coalesce(nullif(typbasetype, 0), pg_type.oid), NULL) AS type,
     typcategory::text AS category
 FROM pg_attribute
