@@ -44,6 +44,36 @@ def test_two_runs_are_overlaid_and_the_address_holds_the_view(address: str, work
 
 
 @on_one_version
+def test_back_undoes_one_movement_of_the_smoothing(address: str, workloads: list[str]) -> None:
+    with open_page() as page:
+        open_view(page, address, workloads[:1], ("m", "loss"), ("log", "1"))
+        slider = page.get_by_role("slider", name="Smoothing")
+        box = slider.bounding_box()
+        assert box
+        for _ in range(2):
+            page.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 2)
+            page.mouse.down()
+            for part in (0.3, 0.4, 0.5):
+                page.mouse.move(box["x"] + box["width"] * part, box["y"] + box["height"] / 2)
+            page.mouse.up()
+            expect(page).to_have_url(re.compile("smooth=0[.]"))
+            page.go_back()
+            expect(slider).to_have_value("0")
+            expect(page.get_by_label("logarithmic")).to_be_checked()
+        # Each press of a key is a movement, however long it is held down.
+        slider.focus()
+        slider.press("ArrowRight")
+        for _ in range(3):
+            page.keyboard.down("ArrowRight")
+        page.keyboard.up("ArrowRight")
+        expect(slider).to_have_value("0.04")
+        for value in ("0.01", "0"):
+            page.go_back()
+            expect(slider).to_have_value(value)
+        expect(page.get_by_label("logarithmic")).to_be_checked()
+
+
+@on_one_version
 @pytest.mark.parametrize("axis", ["iteration", "time"])
 def test_the_legend_directly_follows_the_x_axis(address: str, workloads: list[str], axis: str) -> None:
     with open_page() as page:

@@ -14,7 +14,7 @@ const SMOOTHINGS = Object.entries(KINDS).filter(([kind]) => kind !== "none");
 
 export class ChartControls {
   constructor(element, { change }) {
-    Object.assign(this, { element, change, drawn: "" });
+    Object.assign(this, { element, change, drawn: "", isSmoothing: false });
     this.axis = make("select", { id: "axis" });
     this.axis.addEventListener("change", () => change({ axis: this.axis.value, ...WHOLE }));
     this.log = this.makeBox((isOn) => this.changeY({ log: isOn }));
@@ -34,8 +34,10 @@ export class ChartControls {
     );
     this.weight = make("input", { type: "range", id: "smoothing", min: 0, max: 0.99, step: 0.01 });
     this.weight.setAttribute("aria-label", "Smoothing");
-    this.weight.addEventListener("input", () => this.smooth({ replace: true }));
-    this.weight.addEventListener("change", () => this.smooth({ replace: false }));
+    this.weight.addEventListener("input", () => this.smooth());
+    for (const end of ["change", "blur", "keyup"]) this.weight.addEventListener(end, () => (this.isSmoothing = false));
+    // A key that is held down ends with "change" each time that it repeats.
+    this.weight.addEventListener("keydown", ({ repeat }) => (this.isSmoothing = repeat));
     this.shown = make("output", {}, "off");
     this.columns = make(
       "select",
@@ -81,8 +83,11 @@ export class ChartControls {
     this.change({ yScale: { ...this.view.yScale, ...partial } });
   }
 
-  smooth(options) {
-    this.change({ smoothing: { ...this.view.smoothing, weight: Number(this.weight.value) } }, options);
+  /** One movement of the slider is one entry of the history, so that Back returns to what was shown before it. */
+  smooth() {
+    const replace = this.isSmoothing;
+    this.isSmoothing = true;
+    this.change({ smoothing: { ...this.view.smoothing, weight: Number(this.weight.value) } }, { replace });
   }
 
   /** Show what `view` has chosen; the metrics of `counts` can be x axes. */
