@@ -4,15 +4,17 @@ import csv
 import io
 import re
 import time
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.conftest import Row, Store, at
+from tests.faults import wait_until
 from tests.front.programs import needs
 from tests.test_serving import on_one_version
 from tests.web.chart_pages import chart, colour_of, download, drag, hover, open_view, read_values
-from tests.web.pages import BEGAN, wait_for_charts
+from tests.web.pages import BEGAN, pick, wait_for_charts
 from tests.web_browser import open_page
 
 pytestmark = needs("chromium")
@@ -78,6 +80,45 @@ def test_a_zoom_between_two_iterations_survives_a_reload(address: str, workloads
         wait_for_charts(page)
         expect(page.get_by_role("button", name="Show the whole range")).to_be_visible()
         assert [row["iteration"] for row in csv.DictReader(io.StringIO(download(page, "CSV")))] == iterations
+
+
+@on_one_version
+def test_a_range_of_relative_time_is_read_finely_by_its_address(
+    address: str, workloads: list[str], store: Store, uid: str
+) -> None:
+    """Also of a run that is added, and of one whose progress cannot be read at first."""
+    store(other := f"{uid}-other", [Row({"loss": 1 / index}, index, at(BEGAN + 50 * index)) for index in range(1, 50)])
+
+    def read_range(asked: list[str], begin: int) -> bool:
+        return any(f"&start={begin + 90_000}&end={begin + 180_000}&after=" in url for url in asked)
+
+    with open_page() as page:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        zoomed = (("m", "loss"), ("axis", "relative_time"), ("range", "90000..180000"))
+        open_view(page, address, workloads[1:], *zoomed)
+        assert read_range(asked, BEGAN + 900)
+        pick(page, other)
+        wait_until(lambda: page.evaluate("1") and read_range(asked, BEGAN + 50), 30)
+        whole = [url for url in asked if "after=" in url and "start=" not in url and "axis=time" in url]
+        assert whole == []
+        # Without its progress, the whole is read.
+        page.route("**/metrics/progress?*", answer_nothing_yet)
+        page.clock.install()
+        asked.clear()
+        open_view(page, address, workloads[1:], *zoomed)
+        assert not read_range(asked, BEGAN + 900)
+        page.unroute("**/metrics/progress?*")
+        page.clock.fast_forward(11_000)  # the page asks again after 10 seconds
+        wait_until(lambda: page.evaluate("1") and read_range(asked, BEGAN + 900), 30)
+
+
+def answer_nothing_yet(route: Route) -> None:
+    """Answer as the service does about workloads that it cannot read now."""
+    named = parse_qs(urlsplit(route.request.url).query)["workload"]
+    pairs = [name.split("/") for name in named]
+    warnings = [{"cluster": cluster, "workload_uid": uid, "message": "37 % done"} for cluster, uid in pairs]
+    route.fulfill(json={"workloads": [], "warnings": warnings})
 
 
 @on_one_version

@@ -5,6 +5,7 @@ import { beforeEach, test } from "node:test";
 import { RUNS, VIEW, full, iterationsOf, load, reset, runOf, service, signal } from "./series_service.mjs";
 
 const { SeriesStore } = await import("../../../lens_perf/web/pages/dashboard/series_store.js");
+const { findAwaited } = await import("../../../lens_perf/web/pages/dashboard/series_requests.js");
 
 beforeEach(reset);
 
@@ -81,6 +82,24 @@ test("what comes after a part is held, and a run that is to be read anew is read
   assert.deepEqual(sorted(store, "a/one"), [1, 2, 3, 4, 5]);
   service.changes = { one: { reset: true } };
   assert.equal((await follow()).mustReload, true);
+});
+
+test("a range of relative time is read again once it is known when the run began", async () => {
+  const store = new SeriesStore();
+  const view = { ...VIEW, axis: "relative_time", xRange: [80, 110] };
+  service.stored = { one: [1, 50, 100, 150, 200], two: [1] };
+  const [one, two] = RUNS.map((run) => ({ ...run, progress: { first_timestamp: 10 } }));
+  assert.deepEqual(findAwaited([RUNS[0], two], view), [RUNS[0]]);
+  assert.deepEqual(findAwaited(RUNS, { ...view, align: "restart" }), []);
+  assert.deepEqual(findAwaited(RUNS, { ...view, xRange: null }), []);
+  await load(store, view, [RUNS[0], two]);
+  await load(store, view, [one, two]);
+  assert.deepEqual(
+    full().map(({ query }) => [...["workload", "start", "end"].map((name) => query.get(name))]),
+    [["a/one", "90", "120"]],
+  );
+  await load(store, view, [one, two]);
+  assert.equal(service.asked.length, 0);
 });
 
 test("of aligned attempts, all is read, whichever range is shown", async () => {

@@ -2,13 +2,18 @@
 
 const find = (selector) => document.querySelector(selector);
 
-/** Let keys act on the page; `actions` maps a key to what it does. */
+/** Let keys act on the page, and the link that skips to the charts; `actions` maps a key to what it does. */
 export function setUpKeys(actions) {
   const dialog = find("#keys-dialog");
   const showKeys = () => {
     if (!dialog.open) dialog.showModal();
   };
   find("#help").addEventListener("click", showKeys);
+  find(".skip").addEventListener("click", (event) => {
+    // Its address would replace the view's.
+    event.preventDefault();
+    find("#charts").focus();
+  });
   const all = { "?": showKeys, ...actions };
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;

@@ -14,6 +14,7 @@ import { findEvents } from "./run_events.js";
 import { setUpRoving } from "./roving.js";
 import { RunStore } from "./run_store.js";
 import { RunTable } from "./run_table.js";
+import { findAwaited } from "./series_requests.js";
 import { SeriesStore } from "./series_store.js";
 import { showEmbedded } from "./embedding.js";
 import { showTab } from "./tab.js";
@@ -123,14 +124,21 @@ async function loadCharts(runs, signal, isDrawn) {
   if (!runs.length) return;
   const charts = await defaults.choose(runs, view, signal);
   if (charts && !signal.aborted) writeView((view = { ...view, metrics: charts }), { replace: true });
+  await loadBegins(runs, signal);
   if (signal.aborted) return;
   const onPreview = () => signal.aborted || isDrawn(render());
-  const restored = await series.load(runs, view, { signal, onPreview });
+  const restored = await series.load(known.build(view), view, { signal, onPreview });
   if (signal.aborted) return;
   points.note(runs, Date.now());
   points.hurry(restored);
   render();
   grid.setReading(false);
+}
+
+/** Read the progress of new runs before a range of their relative time, as it says where that begins. */
+async function loadBegins(runs, signal) {
+  const unread = findAwaited(runs, view).filter((run) => run.progress === null);
+  if (unread.length) await progress.ask(unread, () => known.loadProgress(unread, signal));
 }
 
 async function loadProgress(runs, signal) {
@@ -141,7 +149,8 @@ async function loadProgress(runs, signal) {
   notifications.announce(findEvents(before, known.build(view)));
   await known.loadSummaries(runs, view.metrics.flat(), signal);
   if (signal.aborted) return;
-  render();
+  if (findAwaited(known.build(view), view).length < findAwaited(before, view).length) await load();
+  else render();
 }
 
 async function loadMetrics(runs, signal) {
@@ -221,11 +230,6 @@ setUpKeys({
 });
 addEventListener("popstate", showAddress);
 addEventListener("hashchange", showAddress);
-find(".skip").addEventListener("click", (event) => {
-  // Its address would replace the view's.
-  event.preventDefault();
-  find("#charts").focus();
-});
 try {
   const { ChartGrid } = await import("./chart_grid.js");
   grid = new ChartGrid(find("#charts"), { change, store: series });

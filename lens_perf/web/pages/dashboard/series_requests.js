@@ -28,6 +28,18 @@ export const axisOf = ({ axis }) => (axis === "relative_time" ? "time" : axis);
 /** What is read for `view`: all of what is aligned, as each attempt has its own zero. */
 export const toRead = (view) => (view.align ? { ...view, xRange: null } : view);
 
+const isOfRelativeTime = ({ axis, xRange }) => axis === "relative_time" && xRange !== null;
+
+/** Where the range of relative time that is shown begins to count for a run; null if unknown, or for another range. */
+export const beginOf = ({ progress }, view) => (isOfRelativeTime(view) ? (progress?.first_timestamp ?? null) : null);
+
+/** The runs whose progress is needed to read the range shown: it says where their relative time begins. */
+export const findAwaited = (runs, view) =>
+  isOfRelativeTime(toRead(view)) ? runs.filter(({ progress }) => progress?.first_timestamp === undefined) : [];
+
+/** What is read again once it changes, of `most` points of a series. */
+export const scopeOf = (view, most) => JSON.stringify([axisOf(view), view.xRange, isOfRelativeTime(view), most]);
+
 /** As many points of a series as its chart can show, `wanted`, fewer where there are many series. */
 export function choosePoints(runs, metrics, wanted) {
   const attempts = Math.max(1, ...runs.map((run) => run.attempts?.length ?? 1));
@@ -41,15 +53,17 @@ export function choosePoints(runs, metrics, wanted) {
 
 /** What is missing, as requests `{runs, names}` of some metrics of some runs each. */
 export function planPages(runs, names, held, view) {
-  return divide(findPages(runs, names, held), view);
+  return divide(findPages(runs, names, held, view), view);
 }
 
-function findPages(runs, names, held) {
+function findPages(runs, names, held, view) {
   const pages = [];
+  const isHeld = (run, name) =>
+    Boolean(held.get(run.key)?.names.has(name)) && held.get(run.key).begin === beginOf(run, view);
   for (let first = 0, size = FIRST_METRICS; first < names.length; [first, size] = [first + size, PAGE_METRICS]) {
     const page = names.slice(first, first + size);
-    const missing = page.filter((name) => runs.some((run) => !held.get(run.key)?.names.has(name)));
-    const lacking = runs.filter((run) => missing.some((name) => !held.get(run.key)?.names.has(name)));
+    const missing = page.filter((name) => runs.some((run) => !isHeld(run, name)));
+    const lacking = runs.filter((run) => missing.some((name) => !isHeld(run, name)));
     if (lacking.length) pages.push({ runs: lacking, names: missing });
   }
   return pages;
@@ -78,8 +92,8 @@ function findRange({ axis, xRange }, runs, iterations = null) {
     ];
   if (!xRange) return [];
   const [start, end] = [Math.floor(xRange[0]), Math.ceil(xRange[1])];
-  const begin = axis === "relative_time" && runs.length === 1 ? runs[0].progress?.first_timestamp : null;
-  if (Number.isFinite(begin))
+  const begin = runs.length === 1 ? beginOf(runs[0], { axis, xRange }) : null;
+  if (begin !== null)
     return [
       ["start", begin + start],
       ["end", begin + end],

@@ -12,8 +12,8 @@ const NONE = Object.freeze([]);
 
 export class SeriesStore {
   constructor() {
-    // By key of a run: its series, its cursor (null for a preview), the names that were asked for, and `whole`, the
-    // series of the whole range of an axis.
+    // By key of a run: its series, its cursor (null for a preview), the names that were asked for, the time from which
+    // a range of relative time counts, and `whole`, the series of the whole range of an axis.
     this.held = new Map();
     this.points = 800;
     this.scope = "";
@@ -64,12 +64,7 @@ export class SeriesStore {
 
   async read(runs, names, view, { signal, points, onPreview }) {
     const most = requests.choosePoints(runs, names.length, points);
-    const scope = JSON.stringify([
-      requests.axisOf(view),
-      view.xRange,
-      view.axis === "relative_time" && view.xRange !== null,
-      most,
-    ]);
+    const scope = requests.scopeOf(view, most);
     const restored = this.isStale || scope !== this.scope ? this.changeScope(scope, names, view.xRange === null) : [];
     this.failure = null;
     if (restored.length) onPreview();
@@ -138,7 +133,7 @@ export class SeriesStore {
         held.byName.set(name, joinEdges(series, ...sides, requests.axisOf(view)));
         held.names.add(name);
       }
-      held.most = most;
+      Object.assign(held, { most, begin: requests.beginOf(run, view) });
       keepPlaces(held, view, names);
     }
   }
@@ -201,7 +196,8 @@ export class SeriesStore {
   }
 
   add(key) {
-    this.held.set(key, { byName: new Map(), names: new Set(), cursor: null, most: requests.LEAST_POINTS, whole: null });
+    const none = { cursor: null, most: requests.LEAST_POINTS, begin: null, whole: null };
+    this.held.set(key, { byName: new Map(), names: new Set(), ...none });
     return this.held.get(key);
   }
 
@@ -215,9 +211,9 @@ export class SeriesStore {
   }
 }
 
-const copy = ([key, { byName, names, cursor, most }]) => [
+const copy = ([key, { byName, names, cursor, most, begin }]) => [
   key,
-  { byName: new Map(byName), names: new Set(names), cursor, most },
+  { byName: new Map(byName), names: new Set(names), cursor, most, begin },
 ];
 
 const isOf = ({ cluster, workload_uid: uid }, run) => cluster === run.cluster && uid === run.uid;
