@@ -42,11 +42,15 @@ const chartOf = (runs, view, iterations = null) => ({
 });
 const parametersOf = (chart) => new URLSearchParams(describeRequest(chart).query);
 
-test("the range of a metric is that of its iterations, as in the request of the chart", () => {
+test("the range of a metric is that of its iterations, which may have points outside it, as a note says", () => {
   const chart = chartOf(RUNS.slice(0, 1), METRIC_VIEW, [3, 7]);
   const parameters = parametersOf(chart);
   assert.deepEqual([parameters.get("start_iteration"), parameters.get("end_iteration")], ["3", "7"]);
-  assert.equal(describeRequest(chart).note, "");
+  const { note } = describeRequest(chart);
+  assert.match(note, /^# Also points outside the range shown/);
+  for (const kind of ["curl", "pandas"]) assert.ok(writeSnippet(kind, address, false, note).startsWith(`${note}\n`));
+  // The metric is in the range from the first to the last iteration.
+  assert.match(describeRequest(chartOf(RUNS.slice(0, 1), METRIC_VIEW, [null, null])).note, /^# All points/);
 });
 
 test("a range that cannot be given is named in the snippet", () => {

@@ -6,6 +6,8 @@ import { make } from "./words.js";
 
 const HEADER = ["Authorization", "Bearer YOUR_TOKEN"];
 const NO_RANGE = "# All points, as no parameter of the request can give the range shown";
+const ITERATIONS =
+  "# Also points outside the range shown: the request has the iterations in which the metric of the x axis is in it";
 
 const WRITERS = {
   curl: ({ address, body }, needsToken) => {
@@ -38,7 +40,7 @@ function divide(address) {
   return query.length > LONGEST_QUERY ? { address: path, body: query } : { address, body: "" };
 }
 
-/** The request for the visible runs of a chart and its metrics: its parameters, and a note if it lacks the range. */
+/** The request for the visible runs of a chart and its metrics: its parameters, and a note if it has more than the range. */
 export function describeRequest({ names, runs, view, store }) {
   const visible = runs.filter(({ isVisible }) => isVisible);
   const shown = visible.length ? visible : runs;
@@ -46,7 +48,7 @@ export function describeRequest({ names, runs, view, store }) {
   const iterations = store.findIterations(shown, read);
   return {
     query: describeExport(shown, names, read, store.points, iterations),
-    note: view.xRange && !hasRange(shown, read, iterations) ? NO_RANGE : "",
+    note: !view.xRange || hasRange(shown, read) ? "" : iterations?.some(Number.isFinite) ? ITERATIONS : NO_RANGE,
   };
 }
 

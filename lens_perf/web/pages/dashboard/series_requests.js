@@ -154,8 +154,8 @@ export function askChanges(runs, names, view, most, cursor, signal) {
   return request(runs, [...describeSample(names, view, most), ["after", cursor]], signal);
 }
 
-/** Whether a request can give the range that is shown: not if each run has its own iterations in it. */
-export const hasRange = (runs, view, iterations) => findRange(view, runs, iterations).length > 0;
+/** Whether a request can give the range that is shown: it has no parameters for one of a metric. */
+export const hasRange = (runs, view) => findRange(view, runs).length > 0;
 
 /**
  * The parameters of the series of a chart as a table, for other programs; `wanted` as for choosePoints, `iterations` as
