@@ -202,7 +202,7 @@ async function followList() {
 
 function report(part, error, retry) {
   if (!(error instanceof client.ApiError)) throw error;
-  if (error.status === 401) askForToken();
+  if (error.status === 401) askForToken(error.message);
   else showTrouble(part, error.message, retry);
 }
 
