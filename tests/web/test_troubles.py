@@ -17,6 +17,10 @@ pytestmark = needs("chromium")
 
 DEAD = '\n[clusters.gone]\ndsn = "host=127.0.0.1 port=1 dbname=lens"\n'
 
+# What Chromium does where the data of the site are blocked.
+BLOCK_STORAGE = """for (const name of ["localStorage", "sessionStorage"])
+  Object.defineProperty(window, name, { get() { throw new DOMException("denied", "SecurityError"); } });"""
+
 Write = Callable[[str], Path]
 
 
@@ -54,6 +58,28 @@ def test_the_page_asks_for_a_token(
         expect(dialog).to_be_hidden()
         page.get_by_label("Search").fill(uid)
         expect(page.locator("#workloads li")).to_have_count(2)
+
+
+@on_one_version
+def test_the_page_works_where_site_data_are_blocked(
+    postgres: EmbeddedPostgres, write_settings: Write, workloads: list[str], uid: str
+) -> None:
+    path = write_settings(one_cluster(postgres) + '\n[access]\ntoken_file = "tokens.toml"\n')
+    secret = create_token(path.parent / "tokens.toml", "all", ["alpha"])
+    with gunicorn(path) as address, tolerant_page() as page:
+        page.add_init_script(BLOCK_STORAGE)
+        open_dashboard(page, address)
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_label("Token").fill(secret)
+        dialog.get_by_role("button", name="Continue").click()
+        page.get_by_label("Search").fill(uid)
+        expect(page.locator("#workloads li")).to_have_count(2)
+        pick(page, workloads[0])
+        expect(charts(page).first).to_be_visible()
+        page.get_by_role("button", name="Switch between light and dark").click()
+        expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+        page.goto(f"{address}/lens/docs")
+        expect(page.get_by_text("/metrics/progress").first).to_be_visible()
 
 
 @on_one_version

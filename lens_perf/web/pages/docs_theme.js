@@ -2,7 +2,15 @@
 "use strict";
 
 (() => {
-  const kept = localStorage.getItem("lens_perf.theme");
+  const readKept = () => {
+    try {
+      return localStorage.getItem("lens_perf.theme");
+    } catch {
+      // Site data are blocked.
+      return null;
+    }
+  };
+  const kept = readKept();
   const system = window.matchMedia("(prefers-color-scheme: dark)");
   const show = () =>
     document.documentElement.classList.toggle("dark-mode", (kept ?? (system.matches ? "dark" : "light")) === "dark");

@@ -1,5 +1,6 @@
 // Requests to the API: the one module that knows its addresses, its parameters and its errors.
 
+import { ofTab } from "./storage.js";
 import { UnknownClusters } from "./unknown_clusters.js";
 
 const root = new URL(`${document.documentElement.dataset.api}/`, document.baseURI);
@@ -19,10 +20,10 @@ export class ApiError extends Error {
 
 /** Keep a token for as long as the tab is open. */
 export function keepToken(token) {
-  sessionStorage.setItem(TOKEN, token);
+  ofTab.set(TOKEN, token);
 }
 
-export const hasToken = () => Boolean(sessionStorage.getItem(TOKEN));
+export const hasToken = () => Boolean(ofTab.get(TOKEN));
 
 /** The address of a request; `query` is a list of pairs, of which empty ones are left out. */
 export function addressOf(path, query) {
@@ -47,7 +48,7 @@ function write(query) {
 
 async function send(address, options, signal) {
   const headers = { Accept: "application/json" };
-  const token = sessionStorage.getItem(TOKEN);
+  const token = ofTab.get(TOKEN);
   if (token) headers.Authorization = `Bearer ${token}`;
   let response;
   try {

@@ -1,5 +1,7 @@
 // Announces what happens to runs: to screen readers always, by notifications of the browser if they were turned on.
 
+import { ofBrowser } from "./storage.js";
+
 const CHOICE = "lens_perf.notify";
 const ICON = "assets/dashboard/icon.svg";
 
@@ -14,13 +16,13 @@ export class Notifications {
 
   /** Whether the browser may be asked to show notifications now. */
   get isOn() {
-    return !this.button.hidden && Notification.permission === "granted" && localStorage.getItem(CHOICE) === "1";
+    return !this.button.hidden && Notification.permission === "granted" && ofBrowser.get(CHOICE) === "1";
   }
 
   async toggle() {
     const turnsOn = !this.isOn;
     if (turnsOn && Notification.permission === "default") await Notification.requestPermission();
-    localStorage.setItem(CHOICE, turnsOn ? "1" : "0");
+    ofBrowser.set(CHOICE, turnsOn ? "1" : "0");
     const isRefused = turnsOn && Notification.permission === "denied";
     this.status.textContent = isRefused
       ? "The browser blocks notifications of this page."

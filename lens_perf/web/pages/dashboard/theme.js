@@ -1,11 +1,13 @@
 // Light or dark: as the system says, unless the user has switched, which is remembered.
 
+import { ofBrowser } from "./storage.js";
+
 const CHOICE = "lens_perf.theme";
 let onSwitch = () => {};
 const system = matchMedia("(prefers-color-scheme: dark)");
 
 // Applied when the module loads, before main.js waits for the chart library: the page must not change its colours.
-const kept = localStorage.getItem(CHOICE);
+const kept = ofBrowser.get(CHOICE);
 if (kept) document.documentElement.dataset.theme = kept;
 
 /** Return whether the page is dark now. */
@@ -14,7 +16,7 @@ const isDark = () => (document.documentElement.dataset.theme ?? (system.matches 
 /** Switch to the other theme. */
 export function switchTheme() {
   document.documentElement.dataset.theme = isDark() ? "light" : "dark";
-  localStorage.setItem(CHOICE, document.documentElement.dataset.theme);
+  ofBrowser.set(CHOICE, document.documentElement.dataset.theme);
   onSwitch();
 }
 
