@@ -103,3 +103,32 @@ test("a line of several points a pixel is dashed along x", () => {
   const pixels = new Set(strokes.map((x) => Math.floor(x) % 8));
   assert.deepEqual([...pixels].sort(), [0, 1, 2, 3, 4]);
 });
+
+test("a spike in a gap of the dash is drawn", () => {
+  const line = makeLine(4001, { dash: [5, 3] });
+  // At the pixel 206, which is in a gap.
+  const y = line.x.map((x) => (x === 2065 ? 4000 : 100));
+  const { strokes } = paintLines([{ ...line, y, values: y }], [0, 4000]);
+  const pixels = strokes.map((x) => Math.floor(x)).filter((pixel) => pixel >= 205 && pixel <= 207);
+  assert.deepEqual([...new Set(pixels)], [206, 207]);
+  assert.ok(pixels.filter((pixel) => pixel === 206).length === 2);
+});
+
+test("dashed lines do not have their gaps at the same places", () => {
+  const line = makeLine(4001, { dash: [2, 5] });
+  const countPlaces = (count) => {
+    const { strokes } = paintLines(
+      Array.from({ length: count }, () => ({ ...line })),
+      [0, 4000],
+    );
+    return new Set(strokes.map((x) => Math.floor(x) % 7)).size;
+  };
+  assert.equal(countPlaces(1), 2);
+  assert.ok(countPlaces(4) >= 6);
+});
+
+test("a line of fewer than two points a pixel is drawn from point to point", () => {
+  assert.equal(new Set(paintLine(430, [0, 429]).strokes).size, 429);
+  assert.equal(new Set(paintLine(799, [0, 798]).strokes).size, 798);
+  assert.ok(new Set(paintLine(1200, [0, 1199]).strokes).size <= 401);
+});

@@ -52,6 +52,7 @@ export class SvgContext {
       globalAlpha: 1,
       font: "12px sans-serif",
       textAlign: "start",
+      lineDashOffset: 0,
     });
   }
 
@@ -99,7 +100,8 @@ export class SvgContext {
 
   stroke() {
     if (!this.path) return;
-    const dash = this.dash.length ? ` stroke-dasharray="${this.dash.join(" ")}"` : "";
+    const offset = this.lineDashOffset ? ` stroke-dashoffset="${round(this.lineDashOffset)}"` : "";
+    const dash = this.dash.length ? ` stroke-dasharray="${this.dash.join(" ")}"${offset}` : "";
     const width = `stroke-width="${this.lineWidth}" stroke-linejoin="round"${dash}`;
     const stroke = `stroke="${this.strokeStyle}" stroke-opacity="${this.globalAlpha}" ${width}`;
     this.parts.push(`<path d="${this.path}" fill="none" ${stroke}/>`);

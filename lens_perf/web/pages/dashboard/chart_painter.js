@@ -1,9 +1,11 @@
 // Paints the lines of a chart and its marks, on a canvas or on what has the same methods.
 
-import { ColumnPen, Pen } from "./chart_pens.js";
+import { ColumnPen, Pen, phaseOf } from "./chart_pens.js";
 
 // A line of no more visible points than this shows each of them.
 const FEW_POINTS = 40;
+// A line of fewer points a pixel is drawn from point to point: its columns of pixels would make it a staircase.
+const DENSE_POINTS = 2;
 // A line that is sparse beside others is set off from them, with a marker at each point as long as they have room.
 const SPARSE_WIDTH = 2;
 const HALO = 3;
@@ -45,27 +47,30 @@ export function paint(ctx, { lines, restarts, nonFinite }, frame, { highlighted 
   const isCrowded = lines.reduce((count, { x }) => count + x.length, 0) > MANY_POINTS;
   const isFaint = (line) => highlighted !== null && line.run !== highlighted;
   const rank = (line) => (isFaint(line) ? 0 : 2) + (line.isSparse ? 1 : 0);
+  const places = new Map(lines.map((line, index) => [line, index]));
   for (const line of [...lines].sort((one, other) => rank(one) - rank(other))) {
     const alpha = isFaint(line) ? 0.15 : 1;
     const width = line.isSparse ? SPARSE_WIDTH : isCrowded ? 1 : line.trend ? 2 : 1.6;
     const halo = line.isSparse ? paper : null;
+    const style = { colour: line.colour, dash: line.dash, place: places.get(line) };
     if (line.trend) {
-      paintLine(ctx, line.path, line, frame, { alpha: alpha * 0.28, width: 1 });
-      paintLine(ctx, line.trend.path, line, frame, { alpha, width, halo, isTrend: true });
-    } else paintLine(ctx, line.path, line, frame, { alpha, width, halo });
+      paintLine(ctx, line.path, style, frame, { alpha: alpha * 0.28, width: 1 });
+      paintLine(ctx, line.trend.path, style, frame, { alpha, width, halo, isTrend: true });
+    } else paintLine(ctx, line.path, style, frame, { alpha, width, halo });
   }
   paintNonFinite(ctx, nonFinite, frame, bad);
   ctx.restore();
 }
 
 /**
- * Paint the path of a line in the colour and dash of `style`: from `kept` on as discarded, across gaps dotted. A `halo`
- * sets it off from lines of the same colour below it. Its ends are no points, and have no markers.
+ * Paint the path of a line in the colour and dash of `style`, whose `place` is that of the line in the chart: from
+ * `kept` on as discarded, across gaps dotted. A `halo` sets it off from lines of the same colour below it. Its ends are
+ * no points, and have no markers.
  */
 function paintLine(ctx, { x, y, gaps, kept }, style, frame, { alpha, width, halo = null, isTrend = false }) {
   const last = x.length - 1;
   const breaks = new Set(gaps);
-  const isDense = last - 1 > frame.width;
+  const isDense = last - 1 >= frame.width * DENSE_POINTS;
   const isMarked = !isTrend && last - 1 <= (halo ? frame.width / frame.ratio / MARKER_ROOM : FEW_POINTS);
   const parts = [
     [0, kept, alpha, style.dash],
@@ -74,10 +79,11 @@ function paintLine(ctx, { x, y, gaps, kept }, style, frame, { alpha, width, halo
   for (const [from, to, opacity, dash] of parts) {
     if (to <= from) continue;
     ctx.globalAlpha = opacity;
+    const phase = phaseOf(dash, style.place);
     const draw = (size, colour) => {
       ctx.strokeStyle = ctx.fillStyle = colour;
       ctx.lineWidth = size * frame.ratio;
-      const pen = isDense ? new ColumnPen(ctx, dash, frame) : new Pen(ctx);
+      const pen = isDense ? new ColumnPen(ctx, dash, phase, frame) : new Pen(ctx);
       const lone = strokeSegments(ctx, x, y, from, to, breaks, frame, pen);
       const radius = (width * 1.5 + (size - width) / 2) * frame.ratio;
       setDash(ctx, [], frame);
@@ -85,7 +91,7 @@ function paintLine(ctx, { x, y, gaps, kept }, style, frame, { alpha, width, halo
         if (index > 0 && index < last) paintMarker(ctx, frame.toX(x[index]), frame.toY(y[index]), radius);
     };
     if (halo) draw(width + HALO, halo);
-    if (!isDense) setDash(ctx, dash, frame);
+    if (!isDense) setDash(ctx, dash, frame, phase);
     draw(width, style.colour);
   }
   ctx.globalAlpha = alpha * 0.6;
@@ -160,5 +166,9 @@ function paintNonFinite(ctx, nonFinite, frame, colour) {
   }
 }
 
-const setDash = (ctx, dash, { ratio }) => ctx.setLineDash(dash.map((length) => length * ratio));
+function setDash(ctx, dash, { ratio }, phase = 0) {
+  ctx.setLineDash(dash.map((length) => length * ratio));
+  ctx.lineDashOffset = phase * ratio;
+}
+
 const range = (from, to) => Array.from({ length: to - from }, (_, index) => from + index);

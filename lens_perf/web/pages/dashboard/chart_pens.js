@@ -17,15 +17,24 @@ export class Pen {
   }
 }
 
+// A column in a gap of the dash that is taller than so many CSS pixels is stroked: a spike must not be lost in a gap.
+const TALL = 6;
+// Multiples of this share of a period are apart from each other, however many there are.
+const APART = 0.618;
+
+/** The phase of the dash of the line `index` of a chart: lines with the same gaps would look like a comb. */
+export const phaseOf = (dash, index) => sum(dash) * ((index * APART) % 1);
+
 /**
  * Draws a line of several points a pixel: in each column of pixels from the least to the greatest of its points, which
- * looks the same in half the time. It is dashed along x: dashes along a line that goes up and down are not seen as
- * such, and are so many that painting takes ten times as long.
+ * looks the same in half the time. It is dashed along x, where it is flat: dashes along a line that goes up and down
+ * are not seen as such, and are so many that painting takes ten times as long.
  */
 export class ColumnPen {
-  constructor(ctx, dash, { ratio }) {
+  /** The lengths of `dash` and its `phase` are in CSS pixels. */
+  constructor(ctx, dash, phase, { ratio }) {
     Object.assign(this, { ctx, dash: dash.map((length) => length * ratio), column: null, isDown: false, last: 0 });
-    this.period = this.dash.reduce((sum, length) => sum + length, 0);
+    Object.assign(this, { period: sum(this.dash), phase: phase * ratio, tall: TALL * ratio });
   }
 
   goTo(x, y) {
@@ -49,9 +58,13 @@ export class ColumnPen {
     if (this.column === null) return;
     const { ctx, low, high, last } = this;
     const x = this.column + 0.5;
-    const isOn = this.isOn(x);
     const [near, far] = Math.abs(low - last) <= Math.abs(high - last) ? [low, high] : [high, low];
-    if (this.isDown && isOn) ctx.lineTo(x, near);
+    // The way from the column before is a part of a spike, too.
+    const height = this.isDown ? Math.max(high, last) - Math.min(low, last) : high - low;
+    const isOn = height > this.tall || this.isOn(x);
+    // In a gap, the path goes on at the end of the column.
+    if (!isOn) ctx.moveTo(x, far);
+    else if (this.isDown) ctx.lineTo(x, near);
     else ctx.moveTo(x, near);
     // A path without a length is not painted, such as that of equal points in one column.
     if (isOn && (far !== near || !this.isDown)) ctx.lineTo(far === near ? x + 0.5 : x, far);
@@ -61,8 +74,10 @@ export class ColumnPen {
   /** Whether a place is on a stroke of the dash, whose lengths are strokes and gaps in turn. */
   isOn(x) {
     if (!this.period) return true;
-    let rest = ((x % this.period) + this.period) % this.period;
+    let rest = (((x + this.phase) % this.period) + this.period) % this.period;
     const index = this.dash.findIndex((length) => (rest -= length) < 0);
     return index % 2 === 0;
   }
 }
+
+const sum = (lengths) => lengths.reduce((total, length) => total + length, 0);
