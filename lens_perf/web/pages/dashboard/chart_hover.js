@@ -1,6 +1,6 @@
 // What a chart shows where the pointer is: the nearest point of each line, sorted by value.
 
-import { findNearest } from "./chart_ranges.js";
+import { findNearest, findPlace } from "./chart_ranges.js";
 
 // A point farther away than this share of the plot, and than its neighbours are, is not what the pointer is at.
 const REACH = 0.02;
@@ -12,18 +12,27 @@ export function findPoints(lines, x, [low, high]) {
   for (const line of lines) {
     const index = findNearest(line.x, x);
     if (index < 0 || Math.abs(line.x[index] - x) > Math.max(reach, spacing(line.x, index))) continue;
-    const trend = line.trend ? findNearest(line.trend.x, x) : -1;
     const raw = line.values[index];
     found.push({
       line,
       index,
       x: line.x[index],
       raw,
-      shown: trend >= 0 && Number.isFinite(raw) ? line.trend.y[trend] : raw,
+      shown: line.trend && Number.isFinite(raw) ? (findFinite(line.trend, line.x[index]) ?? raw) : raw,
       isDiscarded: index >= line.kept,
     });
   }
   return found.sort((one, other) => rank(other.shown) - rank(one.shown));
+}
+
+/** The finite value nearest to `at`; a smoothed line has others where the points are not finite. Null without any. */
+function findFinite({ x, y }, at) {
+  const place = findPlace(x, at);
+  let [before, after] = [place - 1, place];
+  while (before >= 0 && !Number.isFinite(y[before])) before -= 1;
+  while (after < y.length && !Number.isFinite(y[after])) after += 1;
+  if (before < 0) return y[after] ?? null;
+  return after < y.length && x[after] - at < at - x[before] ? y[after] : y[before];
 }
 
 const rank = (value) =>
