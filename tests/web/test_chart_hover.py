@@ -236,3 +236,19 @@ def test_the_arrow_keys_move_the_cursor_of_all_charts(address: str, store: Store
         page.wait_for_timeout(100)
         assert count_dots(chart(page, 1)) > 10
         expect(page.get_by_role("img", name=re.compile("^loss along iteration"))).to_be_focused()
+
+
+@on_one_version
+def test_the_arrow_keys_pass_points_of_one_position(address: str, store: Store, uid: str) -> None:
+    """They begin where the pointer is."""
+    rows = [Row({"loss": index, "epoch": index // 20}, index, at(BEGAN + index * 1000)) for index in range(200)]
+    store(uid, rows)
+    with open_page() as page:
+        open_view(page, address, [uid], ("m", "loss"), ("axis", "epoch"))
+        hover(chart(page), 0.45)
+        place = chart(page).locator(".tooltip .at")
+        expect(place).to_have_text("epoch 4")
+        chart(page).locator(".plot").focus()
+        for key, shown in (("ArrowRight", "5"), ("ArrowRight", "6"), ("ArrowLeft", "5"), ("End", "9"), ("Home", "0")):
+            page.keyboard.press(key)
+            expect(place).to_have_text(f"epoch {shown}")

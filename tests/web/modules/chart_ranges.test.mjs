@@ -8,6 +8,7 @@ import {
   findWithin,
   findXRange,
   findYRange,
+  stepAlong,
 } from "../../../lens_perf/web/pages/dashboard/chart_ranges.js";
 
 const line = (x, y) => ({ x: Float64Array.from(x), y: Float64Array.from(y), path: { y: Float64Array.from(y) } });
@@ -80,4 +81,14 @@ test("places in ascending values", () => {
     [0, 1, 2, 3, 3],
   );
   assert.equal(findNearest([], 1), -1);
+});
+
+test("steps along x go from one value to another, from wherever the cursor is", () => {
+  const x = Float64Array.from([1, 2, 2, 2, 3, 3, 5]);
+  const places = (from, ...steps) => steps.map((step) => stepAlong(x, from, step));
+  assert.deepEqual(places(2, -1, 1, 2), [1, 3, 5]);
+  assert.deepEqual(places(2.9, -1, 1), [2, 5]);
+  assert.deepEqual(places(9, -1, 1), [3, 5]);
+  assert.deepEqual(places(2, -Infinity, Infinity, -20, 20), [1, 5, 1, 5]);
+  assert.deepEqual(places(null, -1, 1, -Infinity), [5, 5, 1]);
 });

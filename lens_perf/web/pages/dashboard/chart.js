@@ -15,6 +15,7 @@ import { fillFrame, fillScreen } from "./chart_height.js";
 import { findClosest, findPoints } from "./chart_hover.js";
 import { describeChart, describeMarks } from "./chart_notes.js";
 import { ChartPlot, styleOf } from "./chart_plot.js";
+import { stepAlong } from "./chart_ranges.js";
 import { ChartTable } from "./chart_table.js";
 import { ChartLegend, ChartTooltip } from "./chart_tooltip.js";
 import { haveChanged } from "./inputs.js";
@@ -196,16 +197,14 @@ export class Chart {
     });
   }
 
-  /** Move the cursor of all charts by the arrow keys, along the longest line. */
+  /** Move the cursor of all charts by the arrow keys, along the longest line, from where a pointer may have put it. */
   walk(event) {
     const step = STEPS[event.key];
     if (event.key === "Escape") return this.actions.onReset(this.title);
     const places = this.lines.reduce((longest, { x }) => (x.length > longest.length ? x : longest), []);
     if (!step || !places.length) return;
     event.preventDefault();
-    const now = this.at ? places.findIndex((at) => at >= this.walked) : places.length;
-    this.walked = places[Math.min(places.length - 1, Math.max(0, (now < 0 ? places.length - 1 : now) + step))];
-    this.plot.moveTo(this.walked);
+    this.plot.moveTo(stepAlong(places, this.at?.x ?? null, step));
   }
 
   remove() {

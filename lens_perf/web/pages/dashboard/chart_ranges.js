@@ -100,3 +100,10 @@ export function findNearest(x, value) {
   if (place === x.length) return place - 1;
   return value - x[place - 1] <= x[place] - value ? place - 1 : place;
 }
+
+/** The value `step` distinct values of `x` after the one nearest to `from`, or, if that is null, after all of them. */
+export function stepAlong(x, from, step) {
+  const distinct = x.filter((at, index) => index === 0 || at !== x[index - 1]);
+  const place = from === null ? distinct.length : findNearest(distinct, from);
+  return distinct[Math.min(distinct.length - 1, Math.max(0, place + step))];
+}
