@@ -3,6 +3,7 @@
 import base64
 import csv
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -276,3 +277,21 @@ def test_titles_of_narrow_charts_have_the_room_of_the_buttons(address: str, stor
         expect(buttons).to_have_css("opacity", "0")
         chart(page).get_by_role("button", name="Log scale: loss").focus()
         expect(buttons).to_have_css("opacity", "1")
+
+
+@on_one_version
+def test_names_in_pictures_are_cut_in_the_middle(address: str, sweep: list[str]) -> None:
+    is_within = """(text) => {
+        const picture = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
+        document.body.append(picture);
+        const ends = [...picture.querySelectorAll("text")].map((each) => each.getBBox()).map(({x, width}) => x + width);
+        return Math.max(...ends) <= picture.width.baseVal.value;
+    }"""
+    with open_page() as page:
+        page.set_viewport_size({"width": 360, "height": 800})
+        charts = ("m", "loss"), ("with", "val/loss"), ("with", "evaluation/average_episode_reward")
+        open_view(page, address, sweep[:2], *charts)
+        picture = download(page, "SVG")
+        for end in ("age_episode_reward", *(f"-seed-{seed} \u00b7 val/loss" for seed in range(2))):
+            assert re.search(f">[^<]*\u2026[^<]*{end}</text>", picture)
+        assert page.evaluate(is_within, picture)

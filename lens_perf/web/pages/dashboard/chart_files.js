@@ -3,10 +3,15 @@
 import { SvgContext, nameFile, writePoints } from "./chart_export.js";
 import { makeFrame, paint } from "./chart_painter.js";
 import { styleOf } from "./chart_plot.js";
+import { cutName } from "./names.js";
 import { saveCsv, saveFile } from "./save_file.js";
 
 const TITLE = 26;
 const ROW = 18;
+const TITLE_FONT = "14px system-ui";
+const LEGEND_FONT = "12px system-ui";
+const EDGE = 8;
+const LABEL_LEFT = 38;
 
 /** Save `chart` as "png", "svg" or "csv". */
 export async function saveChart(chart, ending) {
@@ -43,8 +48,9 @@ function paintFrame(ctx, chart, rows, width, height) {
   ctx.fillStyle = styleOf("--paper");
   ctx.fillRect(0, 0, width, height + TITLE + rows.length * ROW);
   ctx.fillStyle = styleOf("--text");
-  ctx.font = "14px system-ui";
-  ctx.fillText(chart.title, 8, 18);
+  ctx.font = TITLE_FONT;
+  ctx.fillText(cutName(chart.title, { room: width - 2 * EDGE, measure: makeMeasure(TITLE_FONT) }), EDGE, 18);
+  const cut = { room: width - LABEL_LEFT - EDGE, measure: makeMeasure(LEGEND_FONT) };
   rows.forEach((line, index) => {
     const y = TITLE + height + index * ROW + 9;
     ctx.strokeStyle = line.colour;
@@ -55,9 +61,16 @@ function paintFrame(ctx, chart, rows, width, height) {
     ctx.lineTo(32, y);
     ctx.stroke();
     ctx.setLineDash([]);
-    ctx.font = "12px system-ui";
-    ctx.fillText(line.label, 38, y + 4);
+    ctx.font = LEGEND_FONT;
+    ctx.fillText(cutName(line.uid, { suffix: line.label.slice(line.uid.length), ...cut }), LABEL_LEFT, y + 4);
   });
+}
+
+/** A function that returns the width of a text in `font`, also for a picture without a canvas. */
+function makeMeasure(font) {
+  const ctx = document.createElement("canvas").getContext("2d");
+  ctx.font = font;
+  return (text) => ctx.measureText(text).width;
 }
 
 /** The axes and the lines, for a picture without a canvas. */

@@ -7,6 +7,9 @@ const LEAST = 14;
 const MOST_END = 18;
 const END_SHARE = 0.6;
 
+/** How many characters at the end of a name of `length` are the last to be cut. */
+const measureEnd = (length) => (length < LEAST ? 0 : Math.min(MOST_END, Math.floor(length * END_SHARE)));
+
 /**
  * Show `name` in `element`, and return that. The end of the name, and the whole `suffix` after it, are the last to be
  * cut; `prefix`, with which the name begins, is not seen. Whatever is seen, the text of `element` is whole: for screen
@@ -16,7 +19,7 @@ export function showName(element, name, { prefix = "", suffix = "", title = `${n
   if (element.title !== title) element.title = title;
   if (element.textContent === `${name}${suffix}`) return element;
   const seen = [...name.slice(prefix.length)];
-  const length = seen.length < LEAST ? 0 : Math.min(MOST_END, Math.floor(seen.length * END_SHARE));
+  const length = measureEnd(seen.length);
   const begin = seen.slice(0, seen.length - length).join("");
   const end = `${seen.slice(seen.length - length).join("")}${suffix}`;
   element.classList.add("cut");
@@ -32,4 +35,25 @@ export function showName(element, name, { prefix = "", suffix = "", title = `${n
     ),
   );
   return element;
+}
+
+/**
+ * Return `name` with its `suffix`, cut as by showName() to what is at most `room` wide, for pictures; `measure` returns
+ * the width of a text.
+ */
+export function cutName(name, { suffix = "", room, measure }) {
+  if (measure(`${name}${suffix}`) <= room) return `${name}${suffix}`;
+  const signs = [...name, ...suffix];
+  const most = measureEnd([...name].length) + [...suffix].length;
+  const keep = (count) => {
+    const end = Math.min(most, count);
+    return `${signs.slice(0, count - end).join("")}…${signs.slice(signs.length - end).join("")}`;
+  };
+  let [least, above] = [0, signs.length];
+  while (above - least > 1) {
+    const middle = (least + above) >> 1;
+    if (measure(keep(middle)) <= room) least = middle;
+    else above = middle;
+  }
+  return keep(least);
 }
