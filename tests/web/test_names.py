@@ -295,3 +295,16 @@ def test_names_in_pictures_are_cut_in_the_middle(address: str, sweep: list[str])
         for end in ("age_episode_reward", *(f"-seed-{seed} \u00b7 val/loss" for seed in range(2))):
             assert re.search(f">[^<]*\u2026[^<]*{end}</text>", picture)
         assert page.evaluate(is_within, picture)
+
+
+@on_one_version
+def test_short_names_of_a_sweep_can_be_distinguished_on_a_phone(address: str, store: Store, uid: str) -> None:
+    names = [f"swp{uid[-4:]}-lr-{place:02}" for place in range(3)]
+    for name in names:
+        store(name, [Row({"loss": 1}, index, at(BEGAN + index)) for index in range(1, 9)])
+    with open_page() as page:
+        page.set_viewport_size({"width": 360, "height": 800})
+        open_view(page, address, names, ("m", "loss"))
+        for name in names:
+            element = page.locator("#runs tbody .name", has_text=name)
+            check_name(element, name, name[-6:])

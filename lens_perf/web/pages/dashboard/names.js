@@ -3,7 +3,7 @@
 import { make } from "./words.js";
 
 // Shorter names are cut at the end. Of others, so many characters at the end, or this share, are the last to be cut.
-const LEAST = 14;
+const LEAST = 6;
 const MOST_END = 18;
 const END_SHARE = 0.6;
 
