@@ -223,3 +223,24 @@ def test_a_line_grows_out_of_the_range(address: str, store: Store, running: str)
                 break
             page.wait_for_timeout(250)
         assert ends == [pytest.approx((0, 1), abs=0.01)]
+
+
+@on_one_version
+def test_the_menus_of_a_narrow_chart_are_within_the_window(address: str, store: Store, uid: str) -> None:
+    long = "evaluation/average_episode_reward_of_the_last_100_episodes"
+    store(uid, [Row({"loss": 1, long: 2}, index, at(BEGAN + index)) for index in range(1, 9)])
+    with open_page() as page:
+        page.set_viewport_size({"width": 360, "height": 800})
+        open_view(page, address, [uid], ("m", "loss"), ("with", long))
+        for title in ("Add a metric", "Range of the y axis", "Download"):
+            opener = chart(page).get_by_label(re.compile(f"^{title}: "))
+            opener.click()
+            menu = opener.locator("xpath=following-sibling::div")
+            expect(menu).to_be_visible()
+            box, below = menu.bounding_box(), opener.bounding_box()
+            assert box
+            assert below
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= 360
+            assert below["y"] + below["height"] <= box["y"] + 1 < below["y"] + below["height"] + 9
+            page.keyboard.press("Escape")
