@@ -40,7 +40,7 @@ function divide(address) {
   return query.length > LONGEST_QUERY ? { address: path, body: query } : { address, body: "" };
 }
 
-/** The request for the visible runs of a chart and its metrics: its parameters, and a note if it has more than the range. */
+/** The parameters of a request for the visible runs of a chart and its metrics, and a note if it exceeds the range. */
 export function describeRequest({ names, runs, view, store }) {
   const visible = runs.filter(({ isVisible }) => isVisible);
   const shown = visible.length ? visible : runs;

@@ -1,8 +1,8 @@
-// What the browser keeps: for the tab, or for all visits. Where it refuses, because site data are blocked or the storage
-// is full, the page itself keeps it until it is closed. No DOM.
+// What the browser keeps: for the tab, or for all visits. Where it refuses, because site data are blocked or the
+// storage is full, the page itself keeps it until it is closed. No DOM.
 
 class KeptValues {
-  /** `name` is that of the storage in the global object; reading that property is what blocked site data forbid. */
+  /** `name` is that of the storage in the global object. Where site data are blocked, reading that property throws. */
   constructor(name) {
     Object.assign(this, { name, refused: new Map() });
   }
