@@ -114,6 +114,15 @@ test("a spike in a gap of the dash is drawn", () => {
   assert.ok(pixels.filter((pixel) => pixel === 206).length === 2);
 });
 
+test("a noisy line is dashed, but for a spike beyond its noise", () => {
+  const line = makeLine(4001, { dash: [5, 3] });
+  // The noise takes 20 of 100 pixels in each column.
+  const y = line.x.map((x) => (x === 2065 ? 4000 : 100 + 800 * (x % 2)));
+  const { strokes } = paintLines([{ ...line, y, values: y }], [0, 4000]);
+  const gaps = [...new Set(strokes.map((x) => Math.floor(x)))].filter((pixel) => pixel % 8 > 4);
+  assert.deepEqual(gaps, [206, 207]);
+});
+
 test("dashed lines do not have their gaps at the same places", () => {
   const line = makeLine(4001, { dash: [2, 5] });
   const countPlaces = (count) => {

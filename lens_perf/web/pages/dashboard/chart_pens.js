@@ -17,8 +17,12 @@ export class Pen {
   }
 }
 
-// A column in a gap of the dash that is taller than so many CSS pixels is stroked: a spike must not be lost in a gap.
+// A column in a gap of the dash is stroked if it is taller than so many CSS pixels, and so many times as tall as the
+// columns before it usually are: a spike must not be lost in a gap, and a noisy line must remain dashed.
 const TALL = 6;
+const SPIKE = 3;
+// The usual height is a moving average over about so many columns.
+const RECENT = 16;
 // Multiples of this share of a period are apart from each other, however many there are.
 const APART = 0.618;
 
@@ -34,7 +38,7 @@ export class ColumnPen {
   /** The lengths of `dash` and its `phase` are in CSS pixels. */
   constructor(ctx, dash, phase, { ratio }) {
     Object.assign(this, { ctx, dash: dash.map((length) => length * ratio), column: null, isDown: false, last: 0 });
-    Object.assign(this, { period: sum(this.dash), phase: phase * ratio, tall: TALL * ratio });
+    Object.assign(this, { period: sum(this.dash), phase: phase * ratio, tall: TALL * ratio, usual: null });
   }
 
   goTo(x, y) {
@@ -61,7 +65,8 @@ export class ColumnPen {
     const [near, far] = Math.abs(low - last) <= Math.abs(high - last) ? [low, high] : [high, low];
     // The way from the column before is a part of a spike, too.
     const height = this.isDown ? Math.max(high, last) - Math.min(low, last) : high - low;
-    const isOn = height > this.tall || this.isOn(x);
+    const isOn = height > Math.max(this.tall, SPIKE * (this.usual ?? height)) || this.isOn(x);
+    this.usual = this.usual === null ? height : this.usual + (height - this.usual) / RECENT;
     // In a gap, the path goes on at the end of the column.
     if (!isOn) ctx.moveTo(x, far);
     else if (this.isDown) ctx.lineTo(x, near);
