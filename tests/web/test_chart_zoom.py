@@ -14,7 +14,7 @@ from tests.faults import wait_until
 from tests.front.programs import needs
 from tests.test_serving import on_one_version
 from tests.web.chart_pages import chart, colour_of, download, drag, hover, open_view, read_values
-from tests.web.pages import BEGAN, pick, wait_for_charts
+from tests.web.pages import BEGAN, pick, wait_for_charts, wait_until_listed
 from tests.web_browser import open_page
 
 pytestmark = needs("chromium")
@@ -98,6 +98,8 @@ def test_a_range_of_relative_time_is_read_finely_by_its_address(
         zoomed = (("m", "loss"), ("axis", "relative_time"), ("range", "90000..180000"))
         open_view(page, address, workloads[1:], *zoomed)
         assert read_range(asked, BEGAN + 900)
+        wait_until_listed(page, address, other)
+        page.get_by_label("Search").fill(other)
         pick(page, other)
         wait_until(lambda: page.evaluate("1") and read_range(asked, BEGAN + 50), 30)
         whole = [url for url in asked if "after=" in url and "start=" not in url and "axis=time" in url]
