@@ -48,12 +48,12 @@ def test_back_undoes_one_movement_of_the_smoothing(address: str, workloads: list
     with open_page() as page:
         open_view(page, address, workloads[:1], ("m", "loss"), ("log", "1"))
         slider = page.get_by_role("slider", name="Smoothing")
-        box = slider.bounding_box()
-        assert box
         for _ in range(2):
-            page.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 2)
+            slider.hover()  # waits until it no longer moves
+            box = slider.bounding_box()
+            assert box
             page.mouse.down()
-            for part in (0.3, 0.4, 0.5):
+            for part in (0.6, 0.7, 0.8):
                 page.mouse.move(box["x"] + box["width"] * part, box["y"] + box["height"] / 2)
             page.mouse.up()
             expect(page).to_have_url(re.compile("smooth=0[.]"))
