@@ -148,6 +148,6 @@ def test_charts_say_which_runs_are_not_up_to_date(
         advance_until(page, 16_000, lambda: not chart(page).locator(".notes").inner_text())
         expect(chart(page).locator(".notes")).to_be_empty()
         with outage(postgres, "alpha"):
-            # Of a range, nothing is read yet.
+            # Of a range, nothing is read yet, perhaps not even that the other run has no loss.
             drag(page, chart(page), (0.3, 0.5), (0.6, 0.5))
-            expect(chart(page).locator(".notes")).to_have_text(f"not read in full yet: {running} {message}")
+            expect(chart(page).locator(".notes")).to_contain_text(f"not read in full yet: {running} {message}")
