@@ -117,8 +117,6 @@ class ReadSummary:
     """Input that is not a metric of the workload, by reason; also texts that ``list_lost`` may count as lost."""
     lost: dict[str, Skipped] = field(default_factory=dict)
     """Values of the workload that could not be stored, by reason."""
-    texts: Counter[str] = field(default_factory=Counter)
-    """Number of values that are not numbers, by name."""
     notes: list[str] = field(default_factory=list)
     """Sentences about the reader's choices: what was recognised, where times and iterations come from."""
     damages: list[Damage] = field(default_factory=list)
@@ -134,9 +132,16 @@ class ReadSummary:
     def skip_text(self, reason: str, name: str, example: str | None = None) -> None:
         """Count a text value of ``name``: lost if other values of the name are numbers, else left out."""
         example = name if example is None else example
-        self.texts[name] += 1
         self.skip(reason, example)
         self.skipped[reason].texts.setdefault(name, Skipped()).add(example)
+
+    @property
+    def texts(self) -> Counter[str]:
+        """Number of values that are not numbers, by name."""
+        counts = Counter[str]()
+        for skipped in self.skipped.values():
+            counts.update({name: each.count for name, each in skipped.texts.items()})
+        return counts
 
     @property
     def is_complete(self) -> bool:
@@ -185,7 +190,7 @@ class ReadSummary:
     def as_json(self) -> dict[str, Any]:
         """Return the findings as an object for scripts; its keys are the names of the fields."""
         # asdict() breaks counters: it builds a Counter of their items.
-        plain = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "texts"}
+        plain = {each.name: getattr(self, each.name) for each in fields(self)}
         return plain | {
             "skipped": {reason: skipped.as_json() for reason, skipped in self.list_skipped().items()},
             "lost": {reason: lost.as_json() for reason, lost in self.list_lost().items()},
