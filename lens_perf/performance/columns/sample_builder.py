@@ -76,7 +76,6 @@ def _choose_levels(
 ) -> Iterator[tuple[Level, "_Points"]]:
     """Yield the samples along an axis that save enough, the one with the fewest buckets first."""
     group_count = len(fields[0].counts)
-    total = sum(sum(counts) for each in fields for counts in each.counts)
     found = []
     points = None
     for most in reversed(BUCKETS):
@@ -89,7 +88,7 @@ def _choose_levels(
             points = _choose_points(fields, BucketedRecords(axis, groups, buckets), groups, level.complete_up_to)
         else:
             points = points.choose(BucketedRecords(axis[points.rows], points.series, buckets), level.complete_up_to)
-        if len(points.rows) * LEAST_REDUCTION <= total:
+        if len(points.rows) * LEAST_REDUCTION <= points.stored.sum():
             found.append((level, points))
     yield from reversed(found)
 
