@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from lens_perf.access.token_file import create_token
 from lens_perf.demo.embedded_postgres import EmbeddedPostgres
@@ -36,6 +36,12 @@ def test_an_unreachable_cluster(
         expect(page.get_by_role("option", name="gone (unreachable)")).to_be_attached()
 
 
+def enter_token(page: Page, token: str) -> None:
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Token").fill(token)
+    dialog.get_by_role("button", name="Continue").click()
+
+
 @on_one_version
 def test_the_page_asks_for_a_token(
     postgres: EmbeddedPostgres, write_settings: Write, workloads: list[str], uid: str
@@ -48,13 +54,11 @@ def test_the_page_asks_for_a_token(
         expect(dialog).to_be_visible()
         check_access(page)
         expect(dialog.get_by_role("alert")).to_be_hidden()
-        dialog.get_by_label("Token").fill("wrong")
-        dialog.get_by_role("button", name="Continue").click()
+        enter_token(page, "wrong")
         expect(dialog.get_by_role("alert")).to_have_text("The token is not valid")
         expect(dialog.get_by_label("Token")).to_be_focused()
         check_access(page)
-        dialog.get_by_label("Token").fill(secret)
-        dialog.get_by_role("button", name="Continue").click()
+        enter_token(page, secret)
         expect(dialog).to_be_hidden()
         page.get_by_label("Search").fill(uid)
         expect(page.locator("#workloads li")).to_have_count(2)
@@ -69,9 +73,7 @@ def test_the_page_works_where_site_data_are_blocked(
     with gunicorn(path) as address, tolerant_page() as page:
         page.add_init_script(BLOCK_STORAGE)
         open_dashboard(page, address)
-        dialog = page.get_by_role("dialog")
-        dialog.get_by_label("Token").fill(secret)
-        dialog.get_by_role("button", name="Continue").click()
+        enter_token(page, secret)
         page.get_by_label("Search").fill(uid)
         expect(page.locator("#workloads li")).to_have_count(2)
         pick(page, workloads[0])
